@@ -1,0 +1,101 @@
+"""The command ``fakescale``: the fake as a process of its own."""
+
+import argparse
+import datetime as dt
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fakescale.errors import ApiError
+from fakescale.fake import FakeScale
+from fakescale.loading import read_tasks_file
+from fakescale.server import Server
+from fakescale.worlds import read_key
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; exit with 2 when that can't be begun."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        format="%(asctime)s %(message)s",
+        level=logging.DEBUG if options.verbose else logging.INFO,
+    )
+    try:
+        fake, server = _start(options)
+    except _CannotStart as error:
+        parser.exit(2, f"fakescale: {error}\n")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop())
+    url = f"{server.origin}/v1"
+    key = options.api_key[0] if options.api_key else fake.api_key
+    print(f"fakescale listens on {url}\n  curl -u '{key}:' {url}/tasks", flush=True)
+    server.serve_forever()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fakescale", description="Serve a fake of Scale AI's task API, held in memory."
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
+    add("--port", type=int, default=8675, help="the port; 0 picks a free one (%(default)s)")
+    add(
+        "--api-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="accept this key and no others but further ones given so: live_NAME, test_NAME"
+        " or NAME|test; by default any such key is accepted",
+    )
+    add(
+        "--complete-after",
+        type=float,
+        metavar="SECONDS",
+        help="complete live tasks, with made-up responses, this long after their creation",
+    )
+    add(
+        "--load",
+        type=Path,
+        metavar="FILE",
+        help="begin with these tasks: a JSON array, or a page, of tasks as the API prints them;"
+        " they go to the account of the first --api-key",
+    )
+    add("--verbose", action="store_true", help="log the bodies of requests and answers too")
+    return parser
+
+
+class _CannotStart(Exception):
+    """One line on what is wrong with the options."""
+
+
+def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
+    try:
+        after = options.complete_after
+        complete_after = None if after is None else dt.timedelta(seconds=after)
+        fake = FakeScale(api_keys=options.api_key, complete_after=complete_after)
+    except (ValueError, OverflowError) as error:
+        raise _CannotStart(error) from None
+    if options.load is not None:
+        _load(fake, options.load, options.api_key)
+    try:
+        return fake, Server(fake, options.host, options.port)
+    except (OSError, OverflowError) as error:  # the latter for a port over 65535
+        where = f"{options.host}:{options.port}"
+        raise _CannotStart(f"cannot listen on {where}: {error}") from None
+
+
+def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
+    is_test = bool(keys) and read_key(keys[0]).is_test
+    tasks = fake.test.tasks if is_test else fake.tasks
+    try:
+        tasks.load(read_tasks_file(file.read_text("utf-8-sig")))
+    except (OSError, UnicodeDecodeError, ApiError) as error:
+        raise _CannotStart(f"cannot load {file}: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

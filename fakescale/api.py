@@ -1,0 +1,155 @@
+"""The endpoints: one view each, and the table that says where they are."""
+
+import difflib
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from fakescale import wire
+from fakescale.errors import invalid
+from fakescale.frozen import FrozenDict, FrozenList
+from fakescale.listing import read_boolean, read_query
+from fakescale.task_types import accept
+from fakescale.worlds import World
+
+
+class Call(NamedTuple):
+    """One request to an endpoint: the world it is about, and what it says."""
+
+    world: World
+    request: wire.Request
+    #: The names in the path, decoded.
+    path: Mapping[str, str]
+
+    @property
+    def body(self) -> FrozenDict:
+        """The body, which must be an object; raises BadRequest."""
+        return wire.expect(self.request.content, FrozenDict)
+
+    @property
+    def array(self) -> FrozenList:
+        """The body, which must be an array; raises BadRequest."""
+        return wire.expect(self.request.content, FrozenList)
+
+
+class Route(NamedTuple):
+    """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path."""
+
+    method: str
+    path: str
+    view: Callable[[Call], Any]
+    #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
+    idempotent: bool = False
+
+
+def create_task(call: Call) -> Any:
+    accepted = accept(call.path["type"], call.body, form=call.request.is_form)
+    return call.world.tasks.add(accepted).to_json()
+
+
+def get_task(call: Call) -> Any:
+    return call.world.tasks.get(call.path["task_id"]).to_json()
+
+
+def list_tasks(call: Call) -> Any:
+    query = read_query(dict(call.request.args.lists()))
+    return call.world.tasks.page(query).to_json()
+
+
+def cancel_task(call: Call) -> Any:
+    values = [text for text in call.request.args.getlist("clear_unique_id") if text]
+    clear = read_boolean("clear_unique_id", values or ["false"])
+    return call.world.tasks.cancel(call.path["task_id"], clear_unique_id=clear).to_json()
+
+
+def set_metadata(call: Call) -> Any:
+    return call.world.tasks.set_metadata(call.path["task_id"], call.body).to_json()
+
+
+def set_unique_id(call: Call) -> Any:
+    body = call.body
+    if body.get("unique_id") is None:
+        raise invalid("unique_id", "is required")
+    clear = body.get("clear_unique_id_on_error")
+    task = call.world.tasks.set_unique_id(
+        call.path["task_id"], body["unique_id"], clear_unique_id_on_error=clear
+    )
+    return task.to_json()
+
+
+def clear_unique_id(call: Call) -> Any:
+    return call.world.tasks.clear_unique_id(call.path["task_id"]).to_json()
+
+
+def add_tags(call: Call) -> Any:
+    return call.world.tasks.add_tags(call.path["task_id"], call.array).to_json()
+
+
+def set_tags(call: Call) -> Any:
+    return call.world.tasks.set_tags(call.path["task_id"], call.array).to_json()
+
+
+def remove_tags(call: Call) -> Any:
+    return call.world.tasks.remove_tags(call.path["task_id"], call.array).to_json()
+
+
+def audit_task(call: Call) -> Any:
+    body = call.body
+    accepted = body.get("accepted")
+    if accepted is None:
+        raise invalid("accepted", "is required")
+    if not isinstance(accepted, bool):
+        raise invalid("accepted", "must be a boolean", accepted)
+    result = "accepted" if accepted else "rejected"
+    return call.world.tasks.audit(call.path["task_id"], result, body.get("comments")).to_json()
+
+
+ROUTES = (
+    Route("POST", "/v1/task/<type>", create_task, idempotent=True),
+    Route("GET", "/v1/task/<task_id>", get_task),
+    Route("GET", "/v1/tasks", list_tasks),
+    Route("POST", "/v1/task/<task_id>/cancel", cancel_task),
+    Route("POST", "/v1/task/<task_id>/setMetadata", set_metadata),
+    Route("POST", "/v1/task/<task_id>/unique_id", set_unique_id),
+    Route("DELETE", "/v1/task/<task_id>/unique_id", clear_unique_id),
+    Route("PUT", "/v1/task/<task_id>/tags", add_tags),
+    Route("POST", "/v1/task/<task_id>/tags", set_tags),
+    Route("DELETE", "/v1/task/<task_id>/tags", remove_tags),
+    Route("POST", "/v1/task/<task_id>/audit", audit_task),
+)
+
+
+def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """Return the route of a request and the names in its path, or None if there is none.
+
+    ``path`` is matched as it was sent and its names decoded afterwards, so that one may
+    hold a slash; one slash at the end is tolerated (guessed). A library's map is not used
+    because it would fold slashes, redirect, and tell a wrong method from a wrong path.
+    """
+    for route in ROUTES:
+        if route.method == method and (found := _pattern(route.path).fullmatch(path)):
+            return route, {name: unquote(text) for name, text in found.groupdict().items()}
+    return None
+
+
+@functools.cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", path) + "/?")
+
+
+def nearest(method: str, path: str) -> Route:
+    """Return the route that looks most like what was asked for."""
+    wanted = path.strip("/").split("/")
+
+    def likeness(route: Route) -> float:
+        segments = route.path.strip("/").split("/")
+        filled = [
+            given if pattern.startswith("<") else pattern
+            for pattern, given in zip(segments, wanted, strict=False)
+        ] + segments[len(wanted) :]
+        ours = f"{route.method} /{'/'.join(filled)}"
+        return difflib.SequenceMatcher(None, ours, f"{method} {path}").ratio()
+
+    return max(ROUTES, key=likeness)

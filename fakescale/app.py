@@ -1,0 +1,115 @@
+"""What surrounds every request: the key, the route, the refusals, the journal."""
+
+import email.utils
+import http
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from fakescale import wire
+from fakescale.api import Call, match
+from fakescale.errors import ApiError, NotFound, invalid
+from fakescale.frozen import FrozenDict
+from fakescale.journal import Exchange
+from fakescale.records import Answer
+from fakescale.service import Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger("fakescale")
+
+#: Answers without a key, and is in no journal.
+HEALTH = "/_fakescale/health"
+_LONGEST_KEY = 255  # guessed
+
+
+def application(
+    service: Service, max_body: int, environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterable[bytes]:
+    """Answer a request (WSGI, once ``service`` and ``max_body`` are filled in)."""
+    request = wire.Request(environ)
+    request.max_content_length = max_body
+    path = wire.raw_path(environ)
+    now = service.clock.now()
+    trace = None
+    try:
+        answer = _respond(service, request, path)
+    except ApiError as error:
+        answer = wire.refusal(error)
+    except Exception:
+        trace = traceback.format_exc()
+        answer = wire.refusal(ApiError("Something went wrong inside fakescale."))
+    if path != HEALTH:
+        exchange = Exchange(
+            method=request.method,
+            path=path,
+            query=environ.get("QUERY_STRING", ""),
+            headers=FrozenDict(request.headers),
+            body=request.seen,
+            status=answer.status,
+            answer=answer.body,
+            when=now,
+            traceback=trace,
+        )
+        service.journal.append(exchange)
+        _log(exchange)
+    start_response(
+        f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
+        [
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Content-Length", str(len(answer.body))),
+            ("Date", email.utils.format_datetime(now, usegmt=True)),
+        ],
+    )
+    return [answer.body]
+
+
+def _respond(service: Service, request: wire.Request, path: str) -> Answer:
+    if (request.method, path) == ("GET", HEALTH):
+        return wire.answer({"status": "ok"})
+    # Observed: a bad key is refused before anything else.
+    world = service.accounts.world(request.api_key)
+    found = match(request.method, path)
+    if found is None:
+        # Guessed, for a wrong method as well: what the API says there is not known.
+        raise NotFound(f"Not found: {request.method} {path}")
+    route, names = found
+    call = Call(world, request, names)
+
+    def work() -> Answer:
+        try:
+            return wire.answer(route.view(call))
+        except ApiError as error:  # here, so that a saved answer can be a refusal
+            return wire.refusal(error)
+
+    key = request.headers.get("Idempotency-Key", "")
+    if route.idempotent and key:
+        return _once(service, call, path, key, work)
+    return work()
+
+
+def _once(service: Service, call: Call, path: str, key: str, work: Callable[[], Answer]) -> Answer:
+    """Do ``work`` unless ``key`` was used for the same request before."""
+    if len(key) > _LONGEST_KEY:
+        raise invalid("Idempotency-Key", f"must not be longer than {_LONGEST_KEY} characters", key)
+    account, is_test = call.world.key
+    body = json.dumps(call.request.content, sort_keys=True)
+    # Guessed: what makes a request another one, and that the modes have keys of their own.
+    fingerprint = (account, call.request.method, path, call.request.query_string, body)
+    return service.once.run((is_test, key), fingerprint, work)
+
+
+def _log(exchange: Exchange) -> None:
+    if exchange.traceback:
+        log.error("a bug in fakescale\n%s", exchange.traceback)
+    if not log.isEnabledFor(logging.INFO):
+        return
+    target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
+    line = f"{exchange.method} {target} {exchange.status}"
+    if log.isEnabledFor(logging.DEBUG):
+        line += f" {exchange.body.decode(errors='replace')} -> {exchange.answer.decode()}"
+    # What a client sends must not reach a terminal as control characters, or as a line more.
+    log.info("%s", line.encode("unicode_escape").decode())

@@ -1,0 +1,129 @@
+"""The fake itself: the WSGI application, the state and the helpers in one object."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Self
+
+from fakescale.app import application
+from fakescale.journal import Journal
+from fakescale.service import Service
+from fakescale.tasks import Tasks
+from fakescale.worlds import Account, World, read_key
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+MAX_BODY = 32 * 2**20
+_FOREVER = dt.timedelta(days=36_500)
+
+
+class FakeScale:
+    """A fake of Scale AI's task API, in memory: a WSGI application, and what steers it.
+
+    It has one account of its own, whose live tasks are ``tasks`` and whose test tasks are
+    ``test.tasks``; any other appears when it is first used. ``serve()`` puts it behind a
+    URL. Everything is safe to call from any thread.
+
+    ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
+    if any, are the only keys that are accepted, and the first names the fake's own account.
+    ``account`` names it otherwise. ``complete_after`` is how long after its creation, on
+    the fake's clock, a made-up labeler completes a live task; by default none does.
+    ``max_body`` is the largest body, in bytes, that is read. Raises ValueError for a key
+    that is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: str | int | None = None,
+        api_keys: Iterable[str] = (),
+        account: str = "fakescale",
+        complete_after: dt.timedelta | None = None,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        if complete_after is not None and not dt.timedelta() <= complete_after <= _FOREVER:
+            raise ValueError("complete_after must be between nothing and a hundred years")
+        keys = tuple(api_keys)
+        self._account = read_key(keys[0]).account if keys else account
+        self._max_body = max_body
+        self._new_service: Callable[[], Service] = lambda: Service(seed, keys, complete_after)
+        self._service = self._new_service()
+        self._origin: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<FakeScale at {self._origin or 'no address'}, {len(self.tasks)} tasks>"
+
+    # What a test looks at.
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients, with ``/v1``; a stand-in while it is not served."""
+        return f"{self._origin or 'http://localhost'}/v1"
+
+    @property
+    def api_key(self) -> str:
+        """The live key of the fake's own account."""
+        return self.account(self._account).api_key
+
+    @property
+    def test_api_key(self) -> str:
+        """The test key of the fake's own account."""
+        return self.account(self._account).test_api_key
+
+    @property
+    def tasks(self) -> Tasks:
+        """The live tasks of the fake's own account."""
+        return self.account(self._account).tasks
+
+    @property
+    def test(self) -> World:
+        """The test world of the fake's own account."""
+        return self.account(self._account).test
+
+    def account(self, name: str) -> Account:
+        """Return another account, which keys like ``live_NAME`` lead to."""
+        return self._service.accounts.account(name)
+
+    @property
+    def requests(self) -> Journal:
+        """The journal: the latest exchanges with the API, oldest first."""
+        return self._service.journal
+
+    # What a test does to it.
+
+    def now(self) -> dt.datetime:
+        """Return the present moment of the fake's clock, in UTC."""
+        return self._service.clock.now()
+
+    def advance(self, **by: float) -> None:
+        """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``."""
+        self._service.clock.advance(**by)
+
+    def reset(self) -> None:
+        """Forget everything: all accounts, all requests, saved answers, and the time moved."""
+        self._service = self._new_service()
+
+    @contextlib.contextmanager
+    def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
+        """Serve the fake on a thread for the length of a ``with`` block, which gets the fake.
+
+        Port 0 picks a free one. Raises OSError when the address cannot be had, RuntimeError
+        when the fake is being served already.
+        """
+        from fakescale.server import serving
+
+        if self._origin is not None:
+            raise RuntimeError(f"the fake is being served already, at {self._origin}")
+        with serving(self, host, port) as origin:
+            self._origin = origin
+            try:
+                yield self
+            finally:
+                self._origin = None
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request (WSGI)."""
+        return application(self._service, self._max_body, environ, start_response)

@@ -1,0 +1,92 @@
+"""JSON values that cannot change, so that they can be handed out and read without a lock."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+# Deep enough for any real task; keeps every recursion far from Python's limit (guessed).
+MAX_DEPTH = 100
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that refuses to be changed; ``dict(it)`` is a copy that does not."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("this is a snapshot of the fake's state and cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+class FrozenList(list[Any]):
+    """A list that refuses to be changed; ``list(it)`` is a copy that does not."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("this is a snapshot of the fake's state and cannot be changed")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self),)
+
+
+EMPTY_DICT = FrozenDict()
+EMPTY_LIST = FrozenList()
+
+
+def freeze(value: Any, depth: int = 0) -> Any:
+    """Return a frozen deep copy of a JSON value; tuples become lists.
+
+    Raises ValueError for what JSON cannot hold: other types, keys that are not text,
+    numbers that are not finite, text that is not valid Unicode, and for values nested
+    deeper than ``MAX_DEPTH``.
+    """
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():
+            _refuse_lone_surrogates(value)
+        return value
+    if kind is int or kind is bool or value is None:
+        return value
+    if kind is FrozenDict or kind is FrozenList:
+        return value
+    if depth > MAX_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, Mapping):
+        return FrozenDict({_key(key): freeze(item, depth + 1) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return FrozenList([freeze(item, depth + 1) for item in value])
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"holds the number {value}, which JSON has no way to write")
+        return float(value)
+    if isinstance(value, str | int):  # their subclasses, such as enum members
+        return freeze(str.__str__(value) if isinstance(value, str) else int(value))
+    raise ValueError(f"holds a {kind.__name__}, which is not JSON")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"has the key {key!r}, which is not text")
+    return str(freeze(key))
+
+
+def _refuse_lone_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is not Unicode") from None

@@ -1,0 +1,78 @@
+"""The ``Idempotency-Key``: the same request twice is done once and answered alike."""
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from fakescale.clock import Clock
+from fakescale.errors import Conflict, TooManyRequests
+from fakescale.records import Answer
+
+# Documented: keys are forgotten after 24 hours; guessed: since their first use.
+LIFETIME = dt.timedelta(hours=24)
+# Guessed: what is not an answer to the request itself is not saved. 429 is documented as
+# safe to repeat, so it must not stick.
+_NOT_SAVED = {401, 429}
+
+
+@dataclass(slots=True)
+class _Use:
+    fingerprint: Hashable
+    since: dt.datetime
+    answer: Answer | None = None  # None while the first request is being worked on
+
+
+class OncePerKey:
+    """The saved answers, by key. One for all accounts: another user's key is a conflict."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._uses)
+
+    def run(self, key: Hashable, fingerprint: Hashable, work: Callable[[], Answer]) -> Answer:
+        """Return what ``work`` answers, or what it answered when ``key`` was first used.
+
+        ``fingerprint`` stands for the user and the parameters. Raises Conflict when the
+        key was used with others, TooManyRequests while its first use is being worked on.
+        """
+        with self._lock:
+            now = self._clock.now()
+            self._forget(now)
+            use = self._uses.get(key)
+            if use is None or now - use.since >= LIFETIME:
+                mine = self._uses[key] = _Use(fingerprint, now)
+                self._uses.move_to_end(key)
+            elif use.fingerprint != fingerprint:
+                raise Conflict(  # guessed, as is the next text; only the statuses are documented
+                    "The provided idempotency key is already in use for a different request."
+                )
+            elif use.answer is None:
+                raise TooManyRequests(
+                    "A request with the provided idempotency key is still being processed."
+                )
+            else:
+                return use.answer
+        answer = None
+        try:
+            answer = work()
+        finally:
+            with self._lock:
+                if answer is not None and answer.status < 500 and answer.status not in _NOT_SAVED:
+                    mine.answer = answer
+                elif self._uses.get(key) is mine:
+                    del self._uses[key]
+        return answer
+
+    def _forget(self, now: dt.datetime) -> None:
+        """Drop expired keys, oldest first, so that memory does not grow for ever."""
+        while self._uses:
+            key, use = next(iter(self._uses.items()))
+            if now - use.since < LIFETIME:
+                return
+            del self._uses[key]

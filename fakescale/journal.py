@@ -1,0 +1,110 @@
+"""The journal: what was asked of the fake, and what it answered."""
+
+import datetime as dt
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+MAX_ENTRIES = 10_000
+MAX_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its answer.
+
+    ``path`` and ``query`` are as they were sent, percent-encoded; ``headers`` have names
+    like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
+    bug behind a 500. A body that was refused unread is empty.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+    answer: bytes
+    when: dt.datetime
+    traceback: str | None = None
+
+    @property
+    def json(self) -> Any:
+        """The request's body, read as JSON; raises ValueError when it is none."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> str | None:
+        """The text of the refusal, or None if there was none."""
+        return json.loads(self.answer)["error"] if self.status != 200 else None
+
+    def __repr__(self) -> str:
+        # What is printed ends up in logs: no keys.
+        headers = {name: _masked(name, value) for name, value in self.headers.items()}
+        target = f"{self.path}?{self.query}" if self.query else self.path
+        return (
+            f"<Exchange {self.method} {target} {headers} {self.body!r}"
+            f" -> {self.status} {self.answer!r}>"
+        )
+
+
+def _masked(name: str, value: str) -> str:
+    return value.partition(" ")[0] + " ***" if name == "Authorization" else value
+
+
+class Journal(Sequence[Exchange]):
+    """The latest exchanges, oldest first; older ones are dropped, by number and by bytes."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._entries: deque[Exchange] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        #: The number of exchanges that ever were.
+        self.total = 0
+
+    def append(self, exchange: Exchange) -> None:
+        """Add an exchange, dropping old ones where the journal is full."""
+        with self._lock:
+            self.total += 1
+            self._entries.append(exchange)
+            self._bytes += _size(exchange)
+            while len(self._entries) > 1 and (
+                len(self._entries) > self._max_entries or self._bytes > self._max_bytes
+            ):
+                self._bytes -= _size(self._entries.popleft())
+
+    def _snapshot(self) -> list[Exchange]:
+        with self._lock:
+            return list(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self._snapshot())
+
+    @overload
+    def __getitem__(self, index: int) -> Exchange: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Exchange]: ...
+    def __getitem__(self, index: int | slice) -> Exchange | list[Exchange]:
+        return self._snapshot()[index]
+
+    def __repr__(self) -> str:
+        return f"<Journal of {len(self)} exchanges>"
+
+
+def _size(exchange: Exchange) -> int:
+    headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
+    return (
+        len(exchange.path)
+        + len(exchange.query)
+        + headers
+        + len(exchange.body)
+        + len(exchange.answer)
+    )

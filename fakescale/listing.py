@@ -1,0 +1,243 @@
+"""Listing tasks: the filters, the page, and the token that leads to the next one."""
+
+import base64
+import binascii
+import bisect
+import datetime as dt
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fakescale.clock import read_moment, stamp
+from fakescale.errors import invalid
+from fakescale.records import ReviewStatus, Status, Task
+
+# A task's place in the order of creation: (created_at, id). Both are in the token too.
+Place = tuple[str, str]
+
+
+class Filter(NamedTuple):
+    """How a parameter of the query is read, and which tasks it keeps."""
+
+    read: Callable[[str, Sequence[str]], Any]
+    keep: Callable[[Task, Any], bool]
+
+
+class Query(NamedTuple):
+    """What was asked for: the filters that are set, each with its value, and the page."""
+
+    filters: Sequence[tuple[str, Any]] = ()
+    limit: int = 100
+    offset: int = 0
+    after: Place | None = None
+    limited_response: bool = False
+
+    def keeps(self, task: Task) -> bool:
+        """Return whether ``task`` passes all filters (guessed: AND between filters)."""
+        return all(FILTERS[name].keep(task, value) for name, value in self.filters)
+
+
+class Page(NamedTuple):
+    """One page, newest first, and the number of all matches, whatever the page."""
+
+    docs: Sequence[Task]
+    total: int
+    query: Query
+    has_more: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the page as the API prints it.
+
+        ``offset`` is not documented, but the official client fails without it. The token
+        is left out of the last page.
+        """
+        show = _limited if self.query.limited_response else Task.to_json
+        page = {
+            "docs": [show(task) for task in self.docs],
+            "total": self.total,
+            "limit": self.query.limit,
+            "offset": self.query.offset,
+            "has_more": self.has_more,
+        }
+        if self.has_more:
+            page["next_token"] = token(place(self.docs[-1]))
+        return page
+
+
+def place(task: Task) -> Place:
+    """Return where ``task`` stands in the order of creation."""
+    return task.created_at, task.id
+
+
+def page(places: Sequence[Place], query: Query) -> tuple[Sequence[Place], bool]:
+    """Return the places of a page, newest first, and whether there are more behind them.
+
+    ``places`` are all matches, oldest first.
+    """
+    if query.after is not None:
+        end = bisect.bisect_left(places, query.after)
+    else:
+        end = max(0, len(places) - query.offset)
+    start = max(0, end - query.limit)
+    return places[start:end][::-1], start > 0
+
+
+def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
+    """Return what a query string asks for; each parameter comes with all its values.
+
+    Unknown parameters are ignored and empty values count as absent (both observed). Raises
+    BadRequest.
+    """
+    given = {name: [text for text in texts if text] for name, texts in parameters.items()}
+    given = {name: texts for name, texts in given.items() if texts}
+    filters = [(name, FILTERS[name].read(name, given[name])) for name in FILTERS if name in given]
+    after = _read_token("next_token", given["next_token"][-1]) if "next_token" in given else None
+    offset = _read_number("offset", given.get("offset", ["0"]), 0, None)
+    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
+    # never been published.
+    read_boolean("include_attachment_url", given.get("include_attachment_url", ["false"]))
+    return Query(
+        filters=filters,
+        limit=_read_number("limit", given.get("limit", ["100"]), 1, 100),
+        offset=0 if after else offset,
+        after=after,
+        limited_response=read_boolean("limited_response", given.get("limited_response", ["false"])),
+    )
+
+
+def filters_query(filters: Mapping[str, Any]) -> Query:
+    """Return the query for filters given in Python: text, a moment, or several in a list.
+
+    Raises TypeError for the name of no filter, BadRequest for a bad value.
+    """
+    texts = {}
+    for name, value in filters.items():
+        if name not in FILTERS:
+            raise TypeError(f"{name!r} is not a filter; there are {', '.join(FILTERS)}")
+        several = value if isinstance(value, Collection) and not isinstance(value, str) else [value]
+        texts[name] = [_text(item) for item in several if item is not None]
+    return read_query(texts)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+# The readers. Each takes the parameter's name, for the refusal, and its values.
+
+
+def _several(name: str, texts: Sequence[str]) -> frozenset[str]:
+    # Documented: comma-joined or repeated, any of them. There is no way to escape a comma.
+    return frozenset(part for text in texts for part in text.split(",") if part)
+
+
+def _names(name: str, texts: Sequence[str]) -> frozenset[str]:
+    # Documented as one text: so a comma may belong to the name. Several are a guess.
+    return _several(name, texts) | frozenset(texts)
+
+
+def _among(allowed: Iterable[str]) -> Callable[[str, Sequence[str]], frozenset[str]]:
+    def read(name: str, texts: Sequence[str]) -> frozenset[str]:
+        wanted = _several(name, texts)
+        if unknown := wanted.difference(allowed):
+            raise invalid(name, f"must be one of [{', '.join(allowed)}]", min(unknown))
+        return wanted
+
+    return read
+
+
+def _moment(name: str, texts: Sequence[str]) -> dt.datetime:
+    try:
+        return read_moment(texts[-1])
+    except ValueError:
+        raise invalid(name, "must be a time in ISO 8601", texts[-1]) from None
+
+
+def _earliest(name: str, texts: Sequence[str]) -> str:
+    moment = _moment(name, texts)
+    try:  # up to whole milliseconds, so that the comparison of stamps is exact
+        return stamp(moment + dt.timedelta(microseconds=-moment.microsecond % 1000))
+    except OverflowError:
+        return "~"  # past the last millisecond there is: after every stamp
+
+
+def _latest(name: str, texts: Sequence[str]) -> str:
+    return stamp(_moment(name, texts))
+
+
+def read_boolean(name: str, texts: Sequence[str]) -> bool:
+    """Return the boolean that the last text says (guessed: ``true`` and ``1``, any case)."""
+    text = texts[-1].lower()
+    if text not in ("true", "1", "false", "0"):
+        raise invalid(name, "must be a boolean", texts[-1])
+    return text in ("true", "1")
+
+
+def _read_number(name: str, texts: Sequence[str], least: int, most: int | None) -> int:
+    text = texts[-1]
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
+    if least <= number and (most is None or number <= most):
+        return number
+    reach = f"at least {least}" if most is None else f"from {least} to {most}"
+    raise invalid(name, f"must be a whole number {reach}", text)
+
+
+def _since(field: str) -> Filter:
+    # Guessed: bounds are inclusive, and a task without the time never matches.
+    return Filter(_earliest, lambda task, bound: (getattr(task, field) or "") >= bound)
+
+
+def _until(field: str) -> Filter:
+    return Filter(_latest, lambda task, bound: (getattr(task, field) or "~") <= bound)
+
+
+def _any_of(field: str, read: Callable[[str, Sequence[str]], frozenset[str]] = _several) -> Filter:
+    return Filter(read, lambda task, wanted: getattr(task, field) in wanted)
+
+
+# The filters of the list, by the name of their parameter. Only a wrong status is refused
+# (guessed): types keep growing, and a name that nothing bears matches nothing.
+FILTERS: Mapping[str, Filter] = {
+    "start_time": _since("created_at"),
+    "end_time": _until("created_at"),
+    "completed_after": _since("completed_at"),
+    "completed_before": _until("completed_at"),
+    "updated_after": _since("updated_at"),
+    "updated_before": _until("updated_at"),
+    "status": _any_of("status", _among(tuple(Status))),
+    "type": _any_of("type"),
+    "project": _any_of("project", _names),
+    "batch": _any_of("batch", _names),
+    "customer_review_status": _any_of("customer_review_status", _among(tuple(ReviewStatus))),
+    "unique_id": _any_of("unique_id"),
+    # Guessed: a task with any of the tags matches.
+    "tags": Filter(_several, lambda task, wanted: not wanted.isdisjoint(task.tags)),
+}
+
+
+def token(last: Place) -> str:
+    """Return the token of the page behind ``last``, in the published format."""
+    pair = {"task_id": last[1], "created_at": last[0]}
+    return base64.b64encode(json.dumps(pair, separators=(",", ":")).encode()).decode()
+
+
+def _read_token(name: str, text: str) -> Place:
+    try:
+        pair = json.loads(base64.b64decode(text, validate=True))
+        task_id = pair.get("task_id", pair.get("id"))  # observed in 2023: `id`
+        created_at = stamp(read_moment(pair["created_at"]))
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        task_id = None
+    if not isinstance(task_id, str):
+        raise invalid(name, "must be the next_token of a page", text)
+    return created_at, task_id
+
+
+def _limited(task: Task) -> dict[str, Any]:
+    # Documented, with one member more, of which nothing is known but the name.
+    printed = task.to_json()
+    return {
+        name: printed[name]
+        for name in ("task_id", "status", "metadata", "project")
+        if name in printed
+    }

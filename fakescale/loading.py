@@ -1,0 +1,93 @@
+"""Reading tasks back that the API once printed."""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fakescale.clock import read_moment, stamp
+from fakescale.errors import BadRequest, invalid
+from fakescale.frozen import FrozenDict, freeze
+from fakescale.records import Status, Task
+from fakescale.schemas import Checker
+
+_TEXT = {"type": "string", "minLength": 1}
+_MOMENT = {"type": "string", "format": "moment"}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+# The members of a printed task that mean something here.
+_SCHEMA = {
+    "type": "object",
+    "required": ["task_id", "created_at", "type", "status"],
+    "properties": {
+        "task_id": _TEXT,
+        "created_at": _MOMENT,
+        "updated_at": _MOMENT,
+        "completed_at": _MOMENT,
+        "type": _TEXT,
+        "status": {"enum": list(Status)},
+        "instruction": {"type": "string"},
+        "params": {"type": "object"},
+        "callback_url": _TEXT,
+        "response": {"type": "object"},
+        "metadata": {"type": "object"},
+        "audits": {"type": "array", "items": {"type": "object"}},
+        "tags": _TEXTS,
+        "unique_id": _TEXT,
+        "project": _TEXT,
+        "batch": _TEXT,
+        "is_test": {"type": "boolean"},
+        "priority": {"type": "integer"},
+        "urgency": _TEXT,
+        "work_started": {"type": "boolean"},
+        "customer_review_status": _TEXT,
+        "customer_review_comments": {"type": "array"},
+    },
+}
+
+
+@functools.cache
+def _checker() -> Checker:
+    return Checker(_SCHEMA)
+
+
+def read_task(printed: Any, *, is_test: bool) -> Task:
+    """Return the task that the API would print as ``printed``.
+
+    Members without a meaning here are kept and printed again; ``null`` counts as absent.
+    Raises BadRequest, naming the member, when it is no such task.
+    """
+    try:
+        frozen = freeze(printed)
+    except ValueError as error:
+        raise invalid("value", str(error)) from None
+    if isinstance(frozen, Mapping):
+        frozen = FrozenDict({name: item for name, item in frozen.items() if item is not None})
+    _checker().check(frozen)
+    members = dict(frozen)
+    fields = {name: members.pop(name) for name in _SCHEMA["properties"] if name in members}
+    fields |= {
+        name: stamp(read_moment(fields[name]))
+        for name in ("created_at", "updated_at", "completed_at")
+        if name in fields
+    }
+    fields.setdefault("updated_at", fields.get("completed_at", fields["created_at"]))
+    fields["id"] = fields.pop("task_id")
+    fields["status"] = Status(fields["status"])
+    fields["is_test"] = is_test
+    return Task(**fields, extra=FrozenDict(members))
+
+
+def read_tasks_file(text: str) -> list[Any]:
+    """Return the printed tasks in ``text``: a page of the list, or an array.
+
+    Raises BadRequest when it is neither.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"it is not JSON: {error}") from None
+    tasks = content.get("docs") if isinstance(content, dict) else content
+    if not isinstance(tasks, list):
+        raise BadRequest("it is neither an array of tasks nor a page with docs")
+    return tasks

@@ -1,0 +1,196 @@
+"""The values: a task, and the table of what can happen to it.
+
+A task never changes. Each thing that can be done to one is a method that returns the task
+as it is afterwards, or raises BadRequest; ``TRANSITIONS`` says which are allowed when.
+"""
+
+import dataclasses
+import enum
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from fakescale.errors import BadRequest
+from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenList, freeze
+
+
+class Status(enum.StrEnum):
+    """The statuses of a task (documented)."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+    ERROR = "error"
+
+
+class ReviewStatus(enum.StrEnum):
+    """The outcomes of an audit (documented); ``pending`` is never reached here."""
+
+    ACCEPTED = "accepted"
+    FIXED = "fixed"
+    COMMENTED = "commented"
+    REJECTED = "rejected"
+    PENDING = "pending"
+
+
+AUDIT_RESULTS = tuple(status for status in ReviewStatus if status != ReviewStatus.PENDING)
+
+# What a task can go through: (state, action) -> status. What is not here cannot happen.
+# The state is the status, but for a pending task that a labeler has begun: "started".
+TRANSITIONS: Mapping[tuple[str, str], Status] = {
+    ("pending", "start"): Status.PENDING,
+    ("pending", "complete"): Status.COMPLETED,
+    ("pending", "fail"): Status.ERROR,
+    ("pending", "cancel"): Status.CANCELED,
+    # Documented only as a remark of the API's staff: begun work cannot be canceled.
+    ("started", "complete"): Status.COMPLETED,
+    ("started", "fail"): Status.ERROR,
+    # Documented: canceling is idempotent.
+    ("canceled", "cancel"): Status.CANCELED,
+    ("completed", "audit"): Status.COMPLETED,
+    ("completed", "recall"): Status.PENDING,
+}
+
+_REFUSALS = {
+    # Observed, in 2016, with status 500; documented as 400 since.
+    ("completed", "cancel"): "The task was already completed and cannot be canceled.",
+}
+_PAST = {
+    "start": "started",
+    "complete": "completed",
+    "fail": "failed",
+    "cancel": "canceled",
+    "audit": "audited",
+    "recall": "recalled",
+}
+
+
+class Answer(NamedTuple):
+    """What is sent back: the HTTP status and the body."""
+
+    status: int
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task at one moment. Times are text as the API prints them, in UTC.
+
+    Fields stand in the order in which they are printed; ``None``, ``False`` and empty
+    lists stand for members that are left out (``is_test`` never is).
+    """
+
+    id: str
+    created_at: str
+    updated_at: str
+    completed_at: str | None = None
+    type: str
+    status: Status = Status.PENDING
+    instruction: str | None = None
+    params: Mapping[str, Any] = EMPTY_DICT
+    callback_url: str | None = None
+    response: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = EMPTY_DICT
+    audits: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    tags: Sequence[str] = EMPTY_LIST
+    unique_id: str | None = None
+    project: str | None = None
+    batch: str | None = None
+    is_test: bool = False
+    priority: int | None = None
+    urgency: str | None = None
+    work_started: bool = False
+    customer_review_status: str | None = None
+    customer_review_comments: Sequence[str] = EMPTY_LIST
+    #: Not printed (guessed: it is in no known example of a task).
+    clear_unique_id_on_error: bool = False
+    #: Printed members that mean nothing here, kept from a task that was loaded.
+    extra: Mapping[str, Any] = EMPTY_DICT
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task as the API prints it: a new dict of frozen members."""
+        members = zip(_WIRE_NAMES, _wire_values(self), strict=True)
+        printed = {
+            name: value
+            for name, value in members
+            if not (value is None or value is False or value == []) or name == "is_test"
+        }
+        return {**printed, **self.extra} if self.extra else printed
+
+    def changed(self, now: str, **changes: Any) -> Self:
+        """Return the task with other values in some fields, updated at ``now``."""
+        # A made-up labeler of test mode finishes a few ms after the creation, so `now`
+        # may be earlier than the last update; it never goes back.
+        return dataclasses.replace(self, updated_at=max(now, self.updated_at), **changes)
+
+    def started(self, now: str) -> Self:
+        """Return the task after a labeler began to work on it."""
+        return self._moved("start", now, work_started=True)
+
+    def completed(self, now: str, response: Mapping[str, Any]) -> Self:
+        """Return the task after its work was done, with the result."""
+        return self._moved("complete", now, completed_at=now, response=response)
+
+    def failed(self, now: str, response: Mapping[str, Any]) -> Self:
+        """Return the task after an error, whose detail is in ``response`` (documented)."""
+        unique_id = None if self.clear_unique_id_on_error else self.unique_id
+        return self._moved("fail", now, response=response, unique_id=unique_id)
+
+    def canceled(self, now: str, *, clear_unique_id: bool) -> Self:
+        """Return the task after a cancel call; it gets no ``completed_at`` (documented)."""
+        unique_id = None if clear_unique_id else self.unique_id
+        if self.status is Status.CANCELED and unique_id == self.unique_id:
+            return self
+        return self._moved("cancel", now, unique_id=unique_id)
+
+    def recalled(self, now: str) -> Self:
+        """Return the task after it was taken back to pending (documented).
+
+        That its result and its start are gone then is guessed.
+        """
+        return self._moved("recall", now, completed_at=None, response=None, work_started=False)
+
+    def audited(
+        self, now: str, *, result: str, comments: str | None, source: str, audited_by: str
+    ) -> Self:
+        """Return the task after an audit, which is put before the earlier ones.
+
+        The entry's members are documented. That a customer's audit sets the review status
+        and collects the comments is guessed, and so is that it takes no time.
+        """
+        audit = freeze(
+            {
+                "audited_by": audited_by,
+                "audited_at": now,
+                "audit_time_secs": 0,
+                "audit_result": result,
+                "audit_source": source,
+            }
+        )
+        changes: dict[str, Any] = {"audits": FrozenList([audit, *self.audits])}
+        if source == "customer":
+            changes["customer_review_status"] = result
+            if comments:
+                texts = [comments, *self.customer_review_comments]
+                changes["customer_review_comments"] = FrozenList(texts)
+        return self._moved("audit", now, **changes)
+
+    def _moved(self, action: str, now: str, **changes: Any) -> Self:
+        state = "started" if self.work_started and self.status is Status.PENDING else self.status
+        status = TRANSITIONS.get((state, action))
+        if status is None:
+            refusal = f"The task is {state} and cannot be {_PAST[action]}."  # guessed
+            raise BadRequest(_REFUSALS.get((state, action), refusal))
+        return self.changed(now, status=status, **changes)
+
+
+_WIRE_FIELDS = [
+    field.name
+    for field in dataclasses.fields(Task)
+    if field.name not in ("clear_unique_id_on_error", "extra")
+]
+_WIRE_NAMES = ["task_id" if name == "id" else name for name in _WIRE_FIELDS]
+_wire_values = operator.attrgetter(*_WIRE_FIELDS)

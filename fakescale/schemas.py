@@ -1,0 +1,214 @@
+"""Judging JSON by JSON Schema, with refusals in the API's own words."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from fakescale.clock import read_moment
+from fakescale.errors import BadRequest, invalid
+
+
+class Checker:
+    """A compiled schema.
+
+    ``texts`` maps the names of members to the text of the refusal they cause, where one is
+    known to differ from the general form.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
+        self._validator = jsonschema_rs.validator_for(
+            json.loads(json.dumps(schema)),  # it takes no subclass of list, such as ours
+            formats=_FORMATS,
+            validate_formats=True,
+            keywords=_KEYWORDS,
+        )
+        self._texts = texts or {}
+
+    def check(self, value: Any, name: str = "") -> None:
+        """Raise BadRequest, naming the first member at fault, unless ``value`` is valid.
+
+        ``name`` is what ``value`` is called, if it is not the whole body.
+        """
+        if self._validator.is_valid(value):
+            return
+        # Missing members first, since what is missing explains the rest.
+        errors = sorted(
+            self._validator.iter_errors(value), key=lambda error: error.kind.name != "required"
+        )
+        raise self._refusal(errors[0], value, name)
+
+    def _refusal(self, error: jsonschema_rs.ValidationError, value: Any, name: str) -> BadRequest:
+        keyword, detail = error.kind.name, error.kind.as_dict()
+        path = list(error.instance_path)
+        for step in path:
+            value = value[step]
+        missing = _missing(keyword, detail)
+        if keyword == "required":
+            path += missing
+        field = _spelled(name, path)
+        if field in self._texts:
+            return BadRequest(self._texts[field])
+        if missing and _ATTACHMENTS.issuperset(missing) and not _ATTACHMENTS & value.keys():
+            return BadRequest("Please include an attachment or attachments parameter.")
+        if missing:
+            return invalid(field, PHRASES[keyword](detail))
+        return invalid(field, PHRASES[keyword](detail), value)
+
+
+# Documented: the text for when neither is there, whichever of them the type wants.
+_ATTACHMENTS = {"attachment", "attachments"}
+
+_TYPES = {
+    "string": "a string",
+    "number": "a number",
+    "integer": "an integer",
+    "boolean": "a boolean",
+    "array": "an array",
+    "object": "of type object",
+    "null": "null",
+}
+
+
+def _types(detail: Mapping[str, Any]) -> str:
+    names = detail["types"]
+    if len(names) == 1:
+        return f"must be {_TYPES[names[0]]}"
+    return f"must be one of [{', '.join(names)}]"
+
+
+def _alternatives(detail: Mapping[str, Any]) -> list[str]:
+    return [branch.kind.as_dict()["property"] for [branch] in detail["context"]]
+
+
+def _peers(detail: Mapping[str, Any]) -> str:
+    return ", ".join(detail["schema"]["required"])
+
+
+def _missing(keyword: str, detail: Mapping[str, Any]) -> list[str]:
+    """Return the members of which one should have been there."""
+    if keyword == "required":
+        return [detail["property"]]
+    return _alternatives(detail) if keyword == "anyOf" else []
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return bool(read_moment(text))
+    except ValueError:
+        return False
+
+
+def _has_scheme(text: str) -> bool:
+    scheme, colon, rest = text.partition("://")
+    return scheme[:1].isalpha() and colon != "" and rest != ""
+
+
+# Formats of our own: what they take, and how a refusal says so.
+_FORMATS: dict[str, Callable[[str], bool]] = {
+    # Documented: a full URL or an e-mail address.
+    "callback": lambda text: "@" in text or _has_scheme(text),
+    "moment": _is_moment,
+    # Guessed: that a tag of spaces counts as empty.
+    "nonblank": lambda text: bool(text.strip()),
+    "url": _has_scheme,
+}
+_FORMAT_PHRASES: Mapping[str, str] = {
+    "callback": "must be a URL or an e-mail address",
+    "moment": "must be a time in ISO 8601",
+    "nonblank": "is not allowed to be empty",
+    "url": "must be a valid uri",
+}
+
+
+# What the rules are called in a refusal, by the schema's keyword. All but "is required",
+# which is documented, follow the validator whose style that text has (guessed).
+PHRASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "required": lambda detail: "is required",
+    "anyOf": lambda detail: f"must contain at least one of [{', '.join(_alternatives(detail))}]",
+    "not": lambda detail: f"contains a conflict between exclusive peers [{_peers(detail)}]",
+    "type": _types,
+    "enum": lambda detail: f"must be one of [{', '.join(map(str, detail['options']))}]",
+    "format": lambda detail: _FORMAT_PHRASES[detail["format"]],
+    "minLength": lambda detail: "is not allowed to be empty",
+    "minItems": lambda detail: f"must contain at least {detail['limit']} items",
+    "maxItems": lambda detail: f"must contain less than or equal to {detail['limit']} items",
+    "minProperties": lambda detail: f"must have at least {detail['limit']} key",
+    "minimum": lambda detail: f"must be greater than or equal to {detail['limit']}",
+    "maximum": lambda detail: f"must be less than or equal to {detail['limit']}",
+    "falseSchema": lambda detail: "is not allowed",
+    "ascending": lambda detail: detail["message"],
+    "maxDistinct": lambda detail: detail["message"],
+    "maxJsonBytes": lambda detail: detail["message"],
+    "notRepeated": lambda detail: detail["message"],
+    "uniqueBy": lambda detail: detail["message"],
+}
+
+
+def _spelled(name: str, path: list[str | int]) -> str:
+    """Return ``labels[0].name`` for the path ``labels, 0, name``; ``value`` for the root."""
+    for step in path:
+        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+    return name or "value"
+
+
+def json_bytes(value: Any) -> int:
+    """Return the length of ``value`` as compact JSON in UTF-8."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _ascending(pairs: list[list[str]], value: Any) -> None:
+    for low, high in pairs if isinstance(value, dict) else []:
+        numbers = [value.get(low), value.get(high)]
+        if all(isinstance(number, int | float) for number in numbers) and numbers[0] > numbers[1]:
+            raise ValueError(f'must have "{high}" greater than or equal to "{low}"')
+
+
+def _max_distinct(limit: int, value: Any) -> None:
+    if isinstance(value, list) and len({item for item in value if isinstance(item, str)}) > limit:
+        raise ValueError(f"must contain less than or equal to {limit} items")
+
+
+def _max_json_bytes(limit: int, value: Any) -> None:
+    if json_bytes(value) > limit:
+        raise ValueError(f"must not be larger than {limit} bytes")
+
+
+def _not_repeated(names: list[str], value: Any) -> None:
+    single, several = names
+    items = value.get(several) if isinstance(value, dict) else None
+    if not isinstance(items, list) or single not in value:
+        return
+    if any(isinstance(item, dict) and item.get(single) == value[single] for item in items):
+        raise ValueError(f'must not have its "{single}" among its "{several}"')
+
+
+def _unique_by(name: str, value: Any) -> None:
+    items = value if isinstance(value, list) else []
+    names = [item[name] for item in items if isinstance(item, dict) and name in item]
+    texts = [text for text in names if isinstance(text, str)]
+    if len(set(texts)) < len(texts):
+        raise ValueError(f'must not contain two items with the same "{name}"')
+
+
+def _keyword(holds: Callable[[Any, Any], None]) -> "type[jsonschema_rs.KeywordValidator]":
+    class Keyword:
+        def __init__(self, parent: dict[str, Any], value: Any, path: list[str | int]) -> None:
+            self._value = value
+
+        def validate(self, instance: Any) -> None:
+            holds(self._value, instance)
+
+    return Keyword
+
+
+# Keywords of our own, for documented rules that JSON Schema has no words for. Each raises
+# ValueError with the rule that is broken.
+_KEYWORDS = {
+    "ascending": _keyword(_ascending),
+    "maxDistinct": _keyword(_max_distinct),
+    "maxJsonBytes": _keyword(_max_json_bytes),
+    "notRepeated": _keyword(_not_repeated),
+    "uniqueBy": _keyword(_unique_by),
+}

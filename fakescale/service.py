@@ -1,0 +1,34 @@
+"""All that the fake knows, in one place, so that it can be forgotten in one step."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from fakescale.clock import Clock
+from fakescale.idempotency import OncePerKey
+from fakescale.ids import TaskIds
+from fakescale.journal import Journal
+from fakescale.tasks import Tasks
+from fakescale.worlds import Accounts
+
+
+class Service:
+    """The clock, the accounts, the saved answers and the journal.
+
+    A reset puts a new one in its place. A request keeps the one that it began with, so that
+    a straggler is not seen after a reset.
+    """
+
+    def __init__(
+        self, seed: str | int | None, keys: Iterable[str], complete_after: dt.timedelta | None
+    ) -> None:
+        self.clock = Clock()
+        self.once = OncePerKey(self.clock)
+        self.journal = Journal()
+        ids = TaskIds(seed)
+
+        def make_tasks(account: str, is_test: bool) -> Tasks:
+            return Tasks(
+                self.clock, ids, account=account, is_test=is_test, complete_after=complete_after
+            )
+
+        self.accounts = Accounts(make_tasks, keys)

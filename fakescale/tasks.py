@@ -1,0 +1,352 @@
+"""The tasks of one world: every operation on them, behind one lock."""
+
+import bisect
+import datetime as dt
+import heapq
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fakescale import canned, loading
+from fakescale.clock import Clock, read_moment, stamp
+from fakescale.errors import Conflict, NotFound, invalid
+from fakescale.frozen import FrozenDict, freeze
+from fakescale.ids import TaskIds
+from fakescale.listing import Page, Place, Query, filters_query, page, place
+from fakescale.records import AUDIT_RESULTS, Task
+from fakescale.task_types import Accepted, accept, check_common, distinct
+
+# Observed in 2016: how long after its creation a task of test mode was completed.
+TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
+
+
+class Tasks:
+    """The tasks of one mode of one account. Iterating gives them newest first.
+
+    Every method is safe to call from any thread; the tasks that come back never change.
+    Unless it says otherwise a method that takes a task's id raises NotFound for an unknown
+    one, and BadRequest, having changed nothing, for what the API would refuse.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        *,
+        account: str,
+        is_test: bool,
+        complete_after: dt.timedelta | None = None,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._account = account
+        self._is_test = is_test
+        self._complete_after = None if is_test else complete_after
+        self._lock = threading.RLock()
+        self._by_id: dict[str, Task] = {}
+        self._places: list[Place] = []  # in order of creation, so that a page is a slice
+        self._owners: dict[str, str] = {}  # unique_id -> task id
+        self._due: list[tuple[str, str]] = []  # a heap of (when, task id)
+
+    # What a client of the API can do.
+
+    def create(self, type: str, /, **params: Any) -> Task:
+        """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
+
+        Raises NotFound for an unknown type, Conflict when the unique_id is in use.
+        """
+        return self.add(accept(type, params))
+
+    def add(self, accepted: Accepted) -> Task:
+        """Create the task of a creation body that was accepted, and return it, pending.
+
+        In test mode it is completed from the next look on (documented and observed).
+        """
+        with self._lock:
+            now = self._settle()
+            for name, wanted in accepted.references.items():
+                self._check_reference(name, accepted.params.get(name), wanted)
+            self._check_unique_id(accepted.fields.get("unique_id"))
+            task = Task(
+                id=self._new_id(now),
+                created_at=stamp(now),
+                updated_at=stamp(now),
+                type=accepted.type,
+                params=accepted.params,
+                is_test=self._is_test,
+                **accepted.fields,
+            )
+            self._put(task)
+            if self._is_test:
+                done = stamp(now + TEST_MODE_TAKES)
+                self._put(task.completed(done, canned.response(task)), task)
+            return task
+
+    def get(self, task_id: str) -> Task:
+        """Return the task with this id."""
+        with self._lock:
+            self._settle()
+            try:
+                return self._by_id[task_id]
+            except KeyError:
+                raise NotFound("Task with that ID not found.") from None  # observed in 2019
+
+    def list(self, **filters: Any) -> list[Task]:
+        """Return all tasks that pass ``filters``, newest first.
+
+        The filters are those of ``GET /v1/tasks`` (see ``listing.FILTERS``); a value is
+        text, a moment, or several of them. Raises TypeError for the name of no filter.
+        """
+        places = self._matches(filters_query(filters))
+        return [self._by_id[task_id] for _, task_id in reversed(places)]
+
+    def page(self, query: Query) -> Page:
+        """Return the page of the list that was asked for."""
+        if query.filters:
+            matches = self._matches(query)
+            places, has_more = page(matches, query)
+            total = len(matches)
+        else:
+            with self._lock:
+                self._settle()
+                places, has_more = page(self._places, query)
+                total = len(self._places)
+        docs = [self._by_id[task_id] for _, task_id in places]
+        return Page(docs, total, query, has_more)
+
+    def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
+        """Cancel a pending task; again is fine (documented), after its completion it is not."""
+        return self._change(
+            task_id, lambda task, now: task.canceled(now, clear_unique_id=clear_unique_id)
+        )
+
+    def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
+        """Replace the metadata, whatever the status (documented)."""
+        metadata = _json("metadata", metadata)
+        check_common("metadata", metadata)
+        return self._change(task_id, lambda task, now: task.changed(now, metadata=metadata))
+
+    def set_unique_id(
+        self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
+    ) -> Task:
+        """Give the task a unique_id; the one it had is free again.
+
+        Raises Conflict when another task has it.
+        """
+        check_common("unique_id", _json("unique_id", unique_id))
+        changes: dict[str, Any] = {"unique_id": unique_id}
+        if clear_unique_id_on_error is not None:
+            check_common("clear_unique_id_on_error", clear_unique_id_on_error)
+            changes["clear_unique_id_on_error"] = clear_unique_id_on_error
+
+        def change(task: Task, now: str) -> Task:
+            self._check_unique_id(unique_id, task.id)
+            return task.changed(now, **changes)
+
+        return self._change(task_id, change)
+
+    def clear_unique_id(self, task_id: str) -> Task:
+        """Take the unique_id away, if the task has one."""
+
+        def change(task: Task, now: str) -> Task:
+            return task.changed(now, unique_id=None) if task.unique_id is not None else task
+
+        return self._change(task_id, change)
+
+    def add_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Add tags behind those that are there; known ones are ignored (documented)."""
+        return self._change_tags(task_id, tags, lambda old, new: [*old, *new])
+
+    def set_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Replace the tags."""
+        return self._change_tags(task_id, tags, lambda old, new: new)
+
+    def remove_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Remove tags; those that are not there are ignored (documented)."""
+        return self._change_tags(
+            task_id, tags, lambda old, new: [tag for tag in old if tag not in new]
+        )
+
+    def audit(
+        self,
+        task_id: str,
+        result: str,
+        comments: str | None = None,
+        *,
+        source: str = "customer",
+    ) -> Task:
+        """Audit a completed task.
+
+        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``; ``source`` is
+        ``customer`` or ``scale``. A client can only accept and reject.
+        """
+        for name, value, allowed in (
+            ("result", result, AUDIT_RESULTS),
+            ("source", source, ("customer", "scale")),
+        ):
+            if value not in allowed:
+                raise invalid(name, f"must be one of [{', '.join(allowed)}]", value)
+        if comments is not None and not isinstance(comments, str):
+            raise invalid("comments", "must be a string", comments)
+        by = f"{source}@{self._account}.example.com"
+        return self._change(
+            task_id,
+            lambda task, now: task.audited(
+                now, result=result, comments=comments, source=source, audited_by=by
+            ),
+        )
+
+    # What labelers and time do.
+
+    def start(self, task_id: str) -> Task:
+        """Let a labeler begin: from now on the task cannot be canceled."""
+        return self._change(task_id, Task.started)
+
+    def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+        """Complete a pending task with ``response``, or else with a made-up one."""
+        given = None if response is None else _object("response", response)
+        return self._change(
+            task_id,
+            lambda task, now: task.completed(
+                now, canned.response(task) if given is None else given
+            ),
+        )
+
+    def fail(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+        """Let a pending task end in status ``error``.
+
+        ``response`` holds the detail; by default, that attachments could not be fetched.
+        """
+        given = None if response is None else _object("response", response)
+        return self._change(
+            task_id,
+            lambda task, now: task.failed(now, canned.failure(task) if given is None else given),
+        )
+
+    def recall(self, task_id: str) -> Task:
+        """Take a completed task back to pending."""
+        return self._change(task_id, Task.recalled)
+
+    def load(self, printed: Iterable[Any]) -> None:
+        """Add tasks that the API printed, under their own ids and times: all, or none.
+
+        Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
+        """
+        tasks = [loading.read_task(item, is_test=self._is_test) for item in printed]
+        with self._lock:
+            ids, unique_ids = set(self._by_id), set(self._owners)
+            for task in tasks:
+                if task.id in ids:
+                    raise Conflict(f'There is already a task with the task_id "{task.id}".')
+                if task.unique_id in unique_ids:
+                    raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
+                ids.add(task.id)
+                if task.unique_id is not None:
+                    unique_ids.add(task.unique_id)
+            for task in tasks:
+                self._put(task)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    # Inside.
+
+    def _matches(self, query: Query) -> Sequence[Place]:
+        """Return the places of all tasks that pass the filters, oldest first.
+
+        Only the copy is made under the lock. A task is never removed, so that its id can be
+        looked up afterwards.
+        """
+        unique_ids = dict(query.filters).get("unique_id")
+        with self._lock:
+            self._settle()
+            if unique_ids is None:
+                places = self._places.copy()
+            else:
+                owners = (self._owners.get(unique_id) for unique_id in unique_ids)
+                places = sorted(place(self._by_id[owner]) for owner in owners if owner)
+        return [it for it in places if query.keeps(self._by_id[it[1]])]
+
+    def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
+        with self._lock:
+            before = self.get(task_id)
+            task = change(before, stamp(self._clock.now()))
+            self._put(task, before)
+            return task
+
+    def _change_tags(
+        self,
+        task_id: str,
+        tags: Sequence[str],
+        merge: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
+    ) -> Task:
+        given = _json("tags", tags)
+        check_common("tags", given)
+
+        def change(task: Task, now: str) -> Task:
+            merged = distinct(merge(task.tags, given))
+            check_common("tags", merged)
+            return task if merged == task.tags else task.changed(now, tags=merged)
+
+        return self._change(task_id, change)
+
+    def _put(self, task: Task, before: Task | None = None) -> None:
+        """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
+        self._by_id[task.id] = task
+        if before is None:
+            bisect.insort(self._places, place(task))
+        if before is not None and before.unique_id != task.unique_id and before.unique_id:
+            del self._owners[before.unique_id]
+        if task.unique_id is not None:
+            self._owners[task.unique_id] = task.id
+        begins = task.status == "pending" and (before is None or before.status != "pending")
+        if begins and self._complete_after is not None:
+            due = read_moment(task.updated_at) + self._complete_after
+            heapq.heappush(self._due, (stamp(due), task.id))
+
+    def _settle(self) -> dt.datetime:
+        """Let what has become due happen, in order of time, and return the present moment."""
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= stamp(now):
+            due, task_id = heapq.heappop(self._due)
+            task = self._by_id[task_id]
+            if task.status == "pending":
+                self._put(task.completed(due, canned.response(task)), task)
+        return now
+
+    def _new_id(self, now: dt.datetime) -> str:
+        while (task_id := self._ids.make(now)) in self._by_id:  # that of a loaded task
+            pass
+        return task_id
+
+    def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
+        owner = self._owners.get(unique_id) if unique_id is not None else None
+        if owner is not None and owner != own_id:
+            raise Conflict(  # documented
+                f'The unique_id ("{unique_id}") is already used for a different task ({owner}).'
+            )
+
+    def _check_reference(self, name: str, task_id: Any, wanted: Mapping[str, str]) -> None:
+        if task_id is None:
+            return
+        task = self._by_id.get(task_id)
+        if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
+            phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
+            raise invalid(name, phrase, task_id)
+
+
+def _json(name: str, value: Any) -> Any:
+    try:
+        return freeze(value)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
+
+
+def _object(name: str, value: Any) -> FrozenDict:
+    frozen = _json(name, value)
+    if not isinstance(frozen, FrozenDict):
+        raise invalid(name, "must be of type object", value)
+    return frozen

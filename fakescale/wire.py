@@ -1,0 +1,191 @@
+"""From bytes to JSON values and back: keys, bodies, answers."""
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote
+
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.wrappers import Request as WerkzeugRequest
+
+from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
+from fakescale.frozen import FrozenDict, FrozenList, freeze
+from fakescale.records import Answer
+
+_FORM = "application/x-www-form-urlencoded"
+# A form's names nest like `examples[0][image]`; deeper than this is refused (guessed).
+_MAX_NESTING = 20
+
+
+def answer(content: Any) -> Answer:
+    """Return the 200 that carries ``content`` as JSON."""
+    # ASCII only, so that every text that was accepted can be sent.
+    return Answer(200, json.dumps(content, separators=(",", ":")).encode())
+
+
+def refusal(error: ApiError) -> Answer:
+    """Return the answer that ``error`` stands for."""
+    return Answer(error.status, answer(error.to_json()).body)
+
+
+def raw_path(environ: Mapping[str, Any]) -> str:
+    """Return the request's path as it was sent, so that ``%2F`` is not yet a slash."""
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if not isinstance(target, str):  # not every WSGI server tells
+        path = str(environ.get("PATH_INFO", ""))
+        try:
+            return quote(path.encode("latin-1"))
+        except UnicodeEncodeError:  # httpx passes text where WSGI wants bytes in disguise
+            return quote(path)
+    if not target.startswith("/"):  # `GET http://host/path`, as sent to proxies
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return target.partition("?")[0].removeprefix(quote(environ.get("SCRIPT_NAME", "")))
+
+
+class Request(WerkzeugRequest):
+    """A request: the key it carries, and its body, read once and only when asked for."""
+
+    #: The body as it was sent, once it has been read.
+    seen = b""
+
+    @property
+    def api_key(self) -> str | None:
+        """The API key, or None.
+
+        Documented: HTTP Basic with the key as user name, or Bearer; guessed: that any
+        password will do.
+        """
+        credentials = self.authorization
+        if credentials is None or credentials.type not in ("basic", "bearer"):
+            return None
+        return credentials.token if credentials.type == "bearer" else credentials.username
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is form-encoded (documented, by an example)."""
+        return self.mimetype == _FORM
+
+    @functools.cached_property
+    def content(self) -> Any:
+        """The body as frozen JSON, or None when it is empty.
+
+        JSON is tried whatever the content type says, unless it says that this is a form
+        (guessed). Raises TooLarge, with nothing read, when the body is over the limit, and
+        BadRequest when it is neither.
+        """
+        try:
+            text = self._read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            where = f"{error.reason} at byte {error.start}"
+            raise invalid("body", f"must be UTF-8 ({where})") from None
+        if not text.strip():
+            return None
+        return freeze_body(_read_form(text) if self.is_form else _read_json(text))
+
+    def _read(self) -> bytes:
+        try:
+            self.seen = self.get_data()
+        except RequestEntityTooLarge:
+            limit = self.max_content_length
+            raise TooLarge(f"The body is larger than {limit} bytes.") from None
+        except (ClientDisconnected, OSError):
+            raise BadRequest("The body ended before all of it was sent.") from None
+        return self.seen
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise invalid("body", "is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise invalid("body", f"must be valid JSON: {error}", text) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise invalid("body", "must be valid JSON: a number is too long") from None
+
+
+def freeze_body(value: Any) -> Any:
+    """Return ``value`` frozen; raises BadRequest for what cannot be stored."""
+    try:
+        return freeze(value)
+    except ValueError as error:
+        raise invalid("body", str(error)) from None
+
+
+Kind = TypeVar("Kind", FrozenDict, FrozenList)
+
+
+def expect(body: Any, kind: type[Kind]) -> Kind:
+    """Return ``body``, which must be of ``kind``; nothing at all stands for an empty one.
+
+    The official client sends no body where it means ``{}`` or ``[]``.
+    """
+    if body is None:
+        return kind()
+    if not isinstance(body, kind):
+        phrase = "of type object" if kind is FrozenDict else "an array"
+        raise invalid("value", f"must be {phrase}", body)
+    return body
+
+
+def _refuse_constant(name: str) -> Any:
+    raise invalid("body", f"must be valid JSON: {name} is not a number there")
+
+
+_STEP = re.compile(r"\[([^\[\]]*)\]")
+
+
+def _read_form(text: str) -> dict[str, Any]:
+    """Return the object that a form spells with names like ``fields[title]`` and ``tags[]``.
+
+    The forms are observed; a name that comes again makes a list (documented in 2017).
+    """
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000)
+    except UnicodeDecodeError:
+        raise invalid("body", "must be UTF-8") from None
+    except ValueError as error:
+        raise invalid("body", f"must be a form: {error}") from None
+    form: dict[str, Any] = {}
+    for name, value in pairs:
+        _put(form, _steps(name), value, name)
+    return {name: _lists(value) for name, value in form.items()}
+
+
+def _steps(name: str) -> list[str]:
+    head, bracket, rest = name.partition("[")
+    steps = _STEP.findall(bracket + rest)
+    if not head or "".join(f"[{step}]" for step in steps) != bracket + rest:
+        return [name]  # not nested after all, as in `a]`
+    if len(steps) > _MAX_NESTING:
+        raise invalid(name, f"is nested deeper than {_MAX_NESTING} levels")
+    return [head, *steps]
+
+
+def _put(form: dict[str, Any], steps: list[str], value: str, name: str) -> None:
+    """Put ``value`` at its place; lists are dicts with number keys until all is read."""
+    place = form
+    for step in steps[:-1]:
+        place = place.setdefault(step or str(len(place)), {})
+        if not isinstance(place, dict):
+            raise invalid(name, "stands beside a plain value of the same name", value)
+    last = steps[-1] or str(len(place))
+    if last not in place:
+        place[last] = value
+    elif isinstance(place[last], list):
+        place[last].append(value)
+    elif isinstance(place[last], str):
+        place[last] = [place[last], value]
+    else:
+        raise invalid(name, "stands beside nested values of the same name", value)
+
+
+def _lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    items = {key: _lists(item) for key, item in value.items()}
+    if all(key == str(index) for index, key in enumerate(items)):
+        return list(items.values())
+    return items

@@ -1,0 +1,111 @@
+"""Who is who: API keys, accounts, and the two worlds of each."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from fakescale.errors import Unauthorized
+from fakescale.tasks import Tasks
+
+
+class Key(NamedTuple):
+    """What an API key says: the account's name, and which of its worlds is meant."""
+
+    account: str
+    is_test: bool
+
+
+def read_key(text: str) -> Key:
+    """Return what the key ``text`` says.
+
+    Documented: test keys begin with ``test_`` or end with ``|test``, live keys begin with
+    ``live_``; the rest is the account's name. Raises ValueError for any other text.
+    """
+    if text.endswith("|test"):
+        account, is_test = text.removesuffix("|test"), True
+    else:
+        mode, _, account = text.partition("_")
+        is_test = mode == "test"
+        if mode not in ("live", "test"):
+            account = ""
+    if not account:
+        raise ValueError(
+            f"{text!r} is not an API key: it must be live_NAME, test_NAME or NAME|test"
+        )
+    return Key(account, is_test)
+
+
+class World:
+    """One mode, live or test, of one account. Worlds share nothing."""
+
+    def __init__(self, key: Key, api_key: str, tasks: Tasks) -> None:
+        #: The account's name, and whether this is its test world.
+        self.key = key
+        #: A key that leads here.
+        self.api_key = api_key
+        #: The tasks, and all that can be done to them.
+        self.tasks = tasks
+
+
+class Account:
+    """An account: its live world, directly, and its test world as ``test``."""
+
+    def __init__(self, live: World, test: World) -> None:
+        self._live = live
+        #: The test world.
+        self.test = test
+
+    @property
+    def api_key(self) -> str:
+        """The live key."""
+        return self._live.api_key
+
+    @property
+    def test_api_key(self) -> str:
+        """The test key."""
+        return self.test.api_key
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks of the live world."""
+        return self._live.tasks
+
+    def world(self, *, is_test: bool) -> World:
+        """Return one of the two worlds."""
+        return self.test if is_test else self._live
+
+
+class Accounts:
+    """All accounts, each made when its name is first used.
+
+    ``make_tasks(name, is_test)`` makes the tasks of a new world. ``keys``, unless empty,
+    are the only ones that lead anywhere; all of them must be readable by ``read_key``.
+    """
+
+    def __init__(self, make_tasks: Callable[[str, bool], Tasks], keys: Iterable[str]) -> None:
+        self._make_tasks = make_tasks
+        self._keys = {text: read_key(text) for text in keys}
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.Lock()
+
+    def account(self, name: str) -> Account:
+        """Return the account of this name."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = Account(self._world(name, False), self._world(name, True))
+            return self._accounts[name]
+
+    def world(self, api_key: str | None) -> World:
+        """Return the world that ``api_key`` leads to; raises Unauthorized if none."""
+        if api_key is None or (self._keys and api_key not in self._keys):
+            raise Unauthorized
+        try:
+            key = read_key(api_key)
+        except ValueError:
+            raise Unauthorized from None
+        return self.account(key.account).world(is_test=key.is_test)
+
+    def _world(self, name: str, is_test: bool) -> World:
+        listed = (text for text, key in self._keys.items() if key == (name, is_test))
+        api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
+        return World(Key(name, is_test), api_key, self._make_tasks(name, is_test))
