@@ -6,7 +6,7 @@ pytest until a fixture is used.
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -120,9 +120,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the fakes saw to the report of a test that failed."""
-    report: Any = yield
+    report = yield
     if report.failed and (text := item.config.stash[_FAKES].report()):
         report.sections.append(("fakescale", text))
     return report

@@ -2,21 +2,19 @@
 
 import functools
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
+from fakescale.forms import read_form
 from fakescale.frozen import FrozenDict, FrozenList, freeze
 from fakescale.records import Answer
 
 _FORM = "application/x-www-form-urlencoded"
-# A form's names nest like `examples[0][image]`; deeper than this is refused (guessed).
-_MAX_NESTING = 20
 
 
 def answer(content: Any) -> Answer:
@@ -82,7 +80,7 @@ class Request(WerkzeugRequest):
             raise invalid("body", f"must be UTF-8 ({where})") from None
         if not text.strip():
             return None
-        return freeze_body(_read_form(text) if self.is_form else _read_json(text))
+        return freeze_body(read_form(text) if self.is_form else _read_json(text))
 
     def _read(self) -> bytes:
         try:
@@ -132,60 +130,3 @@ def expect(body: Any, kind: type[Kind]) -> Kind:
 
 def _refuse_constant(name: str) -> Any:
     raise invalid("body", f"must be valid JSON: {name} is not a number there")
-
-
-_STEP = re.compile(r"\[([^\[\]]*)\]")
-
-
-def _read_form(text: str) -> dict[str, Any]:
-    """Return the object that a form spells with names like ``fields[title]`` and ``tags[]``.
-
-    The forms are observed; a name that comes again makes a list (documented in 2017).
-    """
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000)
-    except UnicodeDecodeError:
-        raise invalid("body", "must be UTF-8") from None
-    except ValueError as error:
-        raise invalid("body", f"must be a form: {error}") from None
-    form: dict[str, Any] = {}
-    for name, value in pairs:
-        _put(form, _steps(name), value, name)
-    return {name: _lists(value) for name, value in form.items()}
-
-
-def _steps(name: str) -> list[str]:
-    head, bracket, rest = name.partition("[")
-    steps = _STEP.findall(bracket + rest)
-    if not head or "".join(f"[{step}]" for step in steps) != bracket + rest:
-        return [name]  # not nested after all, as in `a]`
-    if len(steps) > _MAX_NESTING:
-        raise invalid(name, f"is nested deeper than {_MAX_NESTING} levels")
-    return [head, *steps]
-
-
-def _put(form: dict[str, Any], steps: list[str], value: str, name: str) -> None:
-    """Put ``value`` at its place; lists are dicts with number keys until all is read."""
-    place = form
-    for step in steps[:-1]:
-        place = place.setdefault(step or str(len(place)), {})
-        if not isinstance(place, dict):
-            raise invalid(name, "stands beside a plain value of the same name", value)
-    last = steps[-1] or str(len(place))
-    if last not in place:
-        place[last] = value
-    elif isinstance(place[last], list):
-        place[last].append(value)
-    elif isinstance(place[last], str):
-        place[last] = [place[last], value]
-    else:
-        raise invalid(name, "stands beside nested values of the same name", value)
-
-
-def _lists(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    items = {key: _lists(item) for key, item in value.items()}
-    if all(key == str(index) for index, key in enumerate(items)):
-        return list(items.values())
-    return items
