@@ -30,9 +30,9 @@ def application(
     service: Service, max_body: int, environ: "WSGIEnvironment", start_response: "StartResponse"
 ) -> Iterable[bytes]:
     """Answer a request (WSGI, once ``service`` and ``max_body`` are filled in)."""
-    request = wire.Request(environ)
-    request.max_content_length = max_body
     path = wire.raw_path(environ)
+    # The decoded path is not used, and that of httpx is none that werkzeug can read.
+    request = wire.Request({**environ, "PATH_INFO": path}, max_body)
     now = service.clock.now()
     trace = None
     try:

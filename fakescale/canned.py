@@ -123,7 +123,11 @@ def _vector_image(params: Params, rng: random.Random) -> Any:
         if attributes := _attributes(params, rng):
             annotation["attributes"] = attributes
         annotations.append(annotation)
-    return {"annotations": annotations, "links": []}
+    return {"annotations": annotations}
+
+
+def _linked_image(params: Params, rng: random.Random) -> Any:
+    return {**_vector_image(params, rng), "links": []}
 
 
 def _one_shape(geometry: Mapping[str, Any]) -> Callable[[Params, random.Random], Any]:
@@ -299,7 +303,7 @@ def _call(params: Params, rng: random.Random) -> Any:
 # How the response of each type is made. A type that is not here gets its example's: what
 # it holds are URLs of result files, or nothing that depends on the parameters is known.
 _MAKERS: Mapping[str, Callable[[Params, random.Random], Any]] = {
-    "imageannotation": _vector_image,
+    "imageannotation": _linked_image,
     "lidartopdown": _vector_image,
     "annotation": _one_shape(_BOX),
     "polygonannotation": _one_shape(_GEOMETRIES["polygon"]),

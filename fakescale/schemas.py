@@ -13,8 +13,8 @@ from fakescale.errors import BadRequest, invalid
 class Checker:
     """A compiled schema.
 
-    ``texts`` maps the names of members to the text of the refusal they cause, where one is
-    known to differ from the general form.
+    ``texts`` maps the names of members to the text of the refusal when they are missing or
+    none of the values allowed, where one is known to differ from the general form.
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
@@ -48,7 +48,7 @@ class Checker:
         if keyword == "required":
             path += missing
         field = _spelled(name, path)
-        if field in self._texts:
+        if field in self._texts and keyword in ("required", "enum"):
             return BadRequest(self._texts[field])
         if missing and _ATTACHMENTS.issuperset(missing) and not _ATTACHMENTS & value.keys():
             return BadRequest("Please include an attachment or attachments parameter.")

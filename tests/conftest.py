@@ -1,0 +1,36 @@
+"""The fixtures of the suite: a fake, callers of it, and a clock that stands."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from fakescale import FakeScale
+from tests.support import Caller
+
+NOON = "2024-02-29T12:00:00.000Z"
+
+
+@pytest.fixture
+def fake() -> FakeScale:
+    """Return a fake that no server serves."""
+    return FakeScale(seed="tests")
+
+
+@pytest.fixture
+def live(fake: FakeScale) -> Caller:
+    """Return a caller with the live key of the fake's own account."""
+    return Caller(fake)
+
+
+@pytest.fixture
+def test_mode(fake: FakeScale) -> Caller:
+    """Return a caller with the test key of the fake's own account."""
+    return Caller(fake, fake.test_api_key)
+
+
+@pytest.fixture
+def noon() -> Iterator[time_machine.Traveller]:
+    """Let time stand at noon of a certain day; it can be moved."""
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller

@@ -1,0 +1,68 @@
+"""What the tests share: a caller of the API without a socket, and bodies to create tasks from."""
+
+import json
+from typing import Any, NamedTuple
+
+import werkzeug.test
+
+from fakescale import FakeScale, task_types
+
+ABSENT = object()
+
+
+class Reply(NamedTuple):
+    status: int
+    json: Any
+    headers: Any
+    bytes: bytes
+
+    @property
+    def error(self) -> str:
+        assert self.json["status_code"] == self.status, self.json
+        text = self.json["error"]
+        assert isinstance(text, str)
+        return text
+
+
+class Caller:
+    """Calls a fake's API within this process, as one user."""
+
+    def __init__(self, fake: FakeScale, key: str | None = None) -> None:
+        self._client = werkzeug.test.Client(fake)
+        self._key = fake.api_key if key is None else key
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = ABSENT,
+        *,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        headers = {"Authorization": f"Bearer {self._key}", **(headers or {})}
+        if body is not ABSENT:
+            headers.setdefault("Content-Type", "application/json")
+            data = json.dumps(body).encode()
+        reply = self._client.open(f"/v1{path}", method=method, data=data, headers=headers)
+        assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
+        return Reply(reply.status_code, json.loads(reply.data), reply.headers, reply.data)
+
+    def get(self, path: str) -> Any:
+        reply = self("GET", path)
+        assert reply.status == 200, reply.json
+        return reply.json
+
+    def create(self, type: str = "chat", **changes: Any) -> Any:
+        reply = self("POST", f"/task/{type}", example(type, **changes))
+        assert reply.status == 200, reply.json
+        return reply.json
+
+
+def example(type: str, **changes: Any) -> dict[str, Any]:
+    """Return the example body of a type, with other members; ``ABSENT`` leaves one out.
+
+    Without its unique_id, so that it can be used twice.
+    """
+    body = {**task_types.example(type)[0], "unique_id": ABSENT, **changes}
+    return {name: value for name, value in body.items() if value is not ABSENT}

@@ -1,0 +1,134 @@
+import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import requests
+import time_machine
+import werkzeug.test
+
+from fakescale import FakeScale, task_types
+from fakescale.tasks import Tasks
+from tests.support import Caller
+
+
+def test_it_is_a_wsgi_application_for_httpx() -> None:
+    fake = FakeScale()
+    with httpx.Client(
+        transport=httpx.WSGITransport(app=fake), base_url=fake.url, auth=(fake.api_key, "")
+    ) as client:
+        task = client.post("/task/chat", json={"é": "ü"}).json()
+        assert client.get(f"/task/{task['task_id']}").json() == task
+        assert client.get("/task/x%2Fy").status_code == 404
+        assert client.get("/task/日本").status_code == 404
+    assert fake.tasks.get(task["task_id"]).params == {"é": "ü"}
+
+
+def test_it_can_be_mounted_below_a_prefix() -> None:
+    client = werkzeug.test.Client(FakeScale())
+    reply = client.get(
+        "/v1/tasks", base_url="http://h/a b/", headers={"Authorization": "Bearer live_x"}
+    )
+    assert reply.status_code == 200
+
+
+def test_it_is_served_for_the_length_of_a_with_block() -> None:
+    fake = FakeScale()
+    unserved = fake.url
+    with fake.serve() as served:
+        assert served is fake
+        assert fake.url.startswith("http://127.0.0.1:")
+        assert fake.url.endswith("/v1")
+        assert requests.get(f"{fake.url}/tasks", auth=(fake.api_key, "")).status_code == 200
+        url = fake.url
+        with pytest.raises(RuntimeError, match="served already"), fake.serve():
+            pass
+        assert fake.url == url
+    assert fake.url == unserved
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/tasks")
+    with fake.serve():
+        assert len(fake.requests) == 1  # the state outlives the server
+
+
+def test_a_block_that_raises_stops_serving_too() -> None:
+    fake = FakeScale()
+    with pytest.raises(ZeroDivisionError), fake.serve():
+        _ = 1 / 0
+    assert fake.url == FakeScale().url
+
+
+def test_it_creates_as_the_api_does(fake: FakeScale) -> None:
+    body = task_types.example("imageannotation")[0]
+    mine = fake.tasks.create("imageannotation", **body)
+    theirs = Caller(fake, "live_other").create("imageannotation", unique_id=body["unique_id"])
+    same = ("created_at", "updated_at", "task_id")
+    assert {n: v for n, v in mine.to_json().items() if n not in same} == {
+        n: v for n, v in theirs.items() if n not in same
+    }
+
+
+def test_other_accounts_are_reached_by_name(fake: FakeScale) -> None:
+    Caller(fake, "test_other").create()
+    assert len(fake.account("other").test.tasks) == 1
+    assert fake.account("other").api_key == "live_other"
+    assert fake.account("other").test_api_key == "test_other"
+    assert fake.test.api_key == fake.test_api_key == "test_fakescale"
+
+
+def test_its_clock_can_be_moved(fake: FakeScale, noon: time_machine.Traveller) -> None:
+    fake.advance(hours=25)
+    assert fake.now() == dt.datetime(2024, 3, 1, 13, tzinfo=dt.UTC)
+    assert fake.tasks.create("chat").created_at == "2024-03-01T13:00:00.000Z"
+
+
+def test_a_reset_forgets_everything(fake: FakeScale, noon: time_machine.Traveller) -> None:
+    def use(caller: Caller) -> str:
+        reply = caller("POST", "/task/chat", {"a": 1}, headers={"Idempotency-Key": "k"})
+        return str(reply.json["task_id"])
+
+    first = use(Caller(fake))
+    fake.advance(days=1)
+    fake.reset()
+    assert (len(fake.tasks), len(fake.requests)) == (0, 0)
+    assert fake.now() == dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
+    assert use(Caller(fake)) == first  # the seed begins anew
+
+
+def test_a_request_in_flight_is_not_seen_after_a_reset(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    add = Tasks.add
+
+    def slow(self: Tasks, accepted: object) -> object:
+        inside.set()
+        assert go_on.wait(10)
+        return add(self, accepted)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Tasks, "add", slow)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(Caller(fake), "POST", "/task/chat", {})
+        assert inside.wait(10)
+        fake.reset()
+        go_on.set()
+        assert future.result().status == 200
+    assert (len(fake.tasks), len(fake.requests)) == (0, 0)
+
+
+def test_a_seed_settles_ids_and_responses(noon: time_machine.Traveller) -> None:
+    def run(seed: str) -> list[object]:
+        fake = FakeScale(seed=seed)
+        made = [Caller(fake, fake.test_api_key).create("categorization") for _ in range(9)]
+        return [made, [task.response for task in fake.test.tasks]]
+
+    assert run("a") == run("a")
+    assert run("a") != run("b")
+
+
+def test_what_it_prints_says_where_it_is() -> None:
+    fake = FakeScale()
+    assert repr(fake) == "<FakeScale at no address, 0 tasks>"
+    with fake.serve():
+        assert fake.url.removesuffix("/v1") in repr(fake)

@@ -1,0 +1,70 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from fakescale.frozen import FrozenDict
+from fakescale.journal import Exchange, Journal
+
+
+def exchange(**changes: Any) -> Exchange:
+    fields = {
+        "method": "POST",
+        "path": "/v1/task/chat",
+        "query": "a=b",
+        "headers": FrozenDict({"Authorization": "Basic c2VjcmV0Og==", "Host": "h"}),
+        "body": b'{"a": 1}',
+        "status": 200,
+        "answer": b"{}",
+        "when": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+    }
+    return Exchange(**{**fields, **changes})
+
+
+def test_it_is_a_sequence_oldest_first() -> None:
+    journal = Journal()
+    entries = [exchange(path=f"/{n}") for n in range(4)]
+    for entry in entries:
+        journal.append(entry)
+    assert list(journal) == entries
+    assert journal[-1] is entries[3]
+    assert journal[1:3] == entries[1:3]
+    assert entries[2] in journal
+    assert (len(journal), journal.total) == (4, 4)
+
+
+def test_old_entries_are_dropped_by_number() -> None:
+    journal = Journal(max_entries=3)
+    for n in range(10):
+        journal.append(exchange(path=f"/{n}"))
+    assert [entry.path for entry in journal] == ["/7", "/8", "/9"]
+    assert journal.total == 10
+
+
+def test_old_entries_are_dropped_by_bytes_but_never_the_last() -> None:
+    journal = Journal(max_bytes=1000)
+    for n in range(10):
+        journal.append(exchange(body=b"x" * 300, path=f"/{n}"))
+    assert [entry.path for entry in journal] == ["/8", "/9"]
+    journal.append(exchange(body=b"x" * 5000))
+    assert len(journal) == 1
+    journal.append(exchange())
+    assert [len(entry.body) for entry in journal] == [8]
+
+
+def test_keys_are_masked_in_what_is_printed_and_only_there() -> None:
+    entry = exchange()
+    assert "c2VjcmV0" not in repr(entry)
+    assert "Basic ***" in repr(entry)
+    assert entry.headers["Authorization"] == "Basic c2VjcmV0Og=="
+
+
+def test_the_body_can_be_read_as_json() -> None:
+    assert exchange().json == {"a": 1}
+    with pytest.raises(ValueError, match="Expecting value"):
+        _ = exchange(body=b"").json
+
+
+def test_an_error_is_the_text_of_the_refusal() -> None:
+    assert exchange().error is None
+    assert exchange(status=404, answer=b'{"status_code":404,"error":"No"}').error == "No"
