@@ -53,9 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--complete-after",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
-        help="complete live tasks, with made-up responses, this long after their creation",
+        help="complete live tasks, with made-up responses, when they were pending this long",
     )
     add(
         "--load",
@@ -68,22 +68,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> dt.timedelta:
+    try:
+        return dt.timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+
+
 class _CannotStart(Exception):
     """One line on what is wrong with the options."""
 
 
 def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
     try:
-        after = options.complete_after
-        complete_after = None if after is None else dt.timedelta(seconds=after)
-        fake = FakeScale(api_keys=options.api_key, complete_after=complete_after)
-    except (ValueError, OverflowError) as error:
+        fake = FakeScale(api_keys=options.api_key, complete_after=options.complete_after)
+    except ValueError as error:
         raise _CannotStart(error) from None
     if options.load is not None:
         _load(fake, options.load, options.api_key)
     try:
         return fake, Server(fake, options.host, options.port)
-    except (OSError, OverflowError) as error:  # the latter for a port over 65535
+    except (OSError, OverflowError, UnicodeError) as error:
         where = f"{options.host}:{options.port}"
         raise _CannotStart(f"cannot listen on {where}: {error}") from None
 

@@ -8,30 +8,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from fakescale import wire
-from fakescale.errors import invalid
 from fakescale.frozen import FrozenDict, FrozenList
 from fakescale.listing import read_boolean, read_query
-from fakescale.task_types import accept
+from fakescale.schemas import Parameters
+from fakescale.task_types import accept, common_parameters
 from fakescale.worlds import World
-
-
-class Call(NamedTuple):
-    """One request to an endpoint: the world it is about, and what it says."""
-
-    world: World
-    request: wire.Request
-    #: The names in the path, decoded.
-    path: Mapping[str, str]
-
-    @property
-    def body(self) -> FrozenDict:
-        """The body, which must be an object; raises BadRequest."""
-        return wire.expect(self.request.content, FrozenDict)
-
-    @property
-    def array(self) -> FrozenList:
-        """The body, which must be an array; raises BadRequest."""
-        return wire.expect(self.request.content, FrozenList)
 
 
 class Route(NamedTuple):
@@ -39,9 +20,51 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    view: Callable[[Call], Any]
+    view: Callable[["Call"], Any]
     #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
     idempotent: bool = False
+
+
+class Call(NamedTuple):
+    """One request to an endpoint: the world it is about, and what it says."""
+
+    world: World
+    route: Route
+    #: The names in the path, decoded.
+    path: Mapping[str, str]
+    request: wire.Request
+
+    @property
+    def body(self) -> FrozenDict:
+        """The body, which must be an object; raises BadRequest."""
+        return wire.expect(self.request.content, FrozenDict)
+
+    def read(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the members of the body that ``parameters`` knows; raises BadRequest."""
+        body = parameters.read(self.body, form=self.request.is_form)
+        return {name: value for name, value in body.items() if name in parameters.names}
+
+    @property
+    def array(self) -> FrozenList:
+        """The body, which must be an array; raises BadRequest."""
+        return wire.expect(self.request.content, FrozenList)
+
+
+_COMMON = common_parameters()
+_UNIQUE_ID = Parameters(
+    {
+        "type": "object",
+        "required": ["unique_id"],
+        "properties": {name: _COMMON[name] for name in ("unique_id", "clear_unique_id_on_error")},
+    }
+)
+_AUDIT = Parameters(
+    {
+        "type": "object",
+        "required": ["accepted"],
+        "properties": {"accepted": {"type": "boolean"}, "comments": {"type": "string"}},
+    }
+)
 
 
 def create_task(call: Call) -> Any:
@@ -69,14 +92,8 @@ def set_metadata(call: Call) -> Any:
 
 
 def set_unique_id(call: Call) -> Any:
-    body = call.body
-    if body.get("unique_id") is None:
-        raise invalid("unique_id", "is required")
-    clear = body.get("clear_unique_id_on_error")
-    task = call.world.tasks.set_unique_id(
-        call.path["task_id"], body["unique_id"], clear_unique_id_on_error=clear
-    )
-    return task.to_json()
+    body = call.read(_UNIQUE_ID)
+    return call.world.tasks.set_unique_id(call.path["task_id"], **body).to_json()
 
 
 def clear_unique_id(call: Call) -> Any:
@@ -96,13 +113,8 @@ def remove_tags(call: Call) -> Any:
 
 
 def audit_task(call: Call) -> Any:
-    body = call.body
-    accepted = body.get("accepted")
-    if accepted is None:
-        raise invalid("accepted", "is required")
-    if not isinstance(accepted, bool):
-        raise invalid("accepted", "must be a boolean", accepted)
-    result = "accepted" if accepted else "rejected"
+    body = call.read(_AUDIT)
+    result = "accepted" if body["accepted"] else "rejected"
     return call.world.tasks.audit(call.path["task_id"], result, body.get("comments")).to_json()
 
 

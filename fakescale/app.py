@@ -42,25 +42,24 @@ def application(
     except Exception:
         trace = traceback.format_exc()
         answer = wire.refusal(ApiError("Something went wrong inside fakescale."))
+    exchange = Exchange(
+        method=request.method,
+        path=path,
+        query=environ.get("QUERY_STRING", ""),
+        headers=FrozenDict(request.headers),
+        body=request.seen,
+        status=answer.status,
+        answer=answer.body,
+        when=now,
+        traceback=trace,
+    )
     if path != HEALTH:
-        exchange = Exchange(
-            method=request.method,
-            path=path,
-            query=environ.get("QUERY_STRING", ""),
-            headers=FrozenDict(request.headers),
-            body=request.seen,
-            status=answer.status,
-            answer=answer.body,
-            when=now,
-            traceback=trace,
-        )
         service.journal.append(exchange)
-        _log(exchange)
+    _log(exchange)
     start_response(
         f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
         [
-            ("Content-Type", "application/json; charset=utf-8"),
-            ("Content-Length", str(len(answer.body))),
+            *wire.headers(answer.body),
             ("Date", email.utils.format_datetime(now, usegmt=True)),
         ],
     )
@@ -77,7 +76,7 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
         # Guessed, for a wrong method as well: what the API says there is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
-    call = Call(world, request, names)
+    call = Call(world, route, names, request)
 
     def work() -> Answer:
         try:
@@ -87,18 +86,27 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
 
     key = request.headers.get("Idempotency-Key", "")
     if route.idempotent and key:
-        return _once(service, call, path, key, work)
+        return _once(service, call, key, work)
     return work()
 
 
-def _once(service: Service, call: Call, path: str, key: str, work: Callable[[], Answer]) -> Answer:
+def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) -> Answer:
     """Do ``work`` unless ``key`` was used for the same request before."""
     if len(key) > _LONGEST_KEY:
         raise invalid("Idempotency-Key", f"must not be longer than {_LONGEST_KEY} characters", key)
     account, is_test = call.world.key
-    body = json.dumps(call.request.content, sort_keys=True)
     # Guessed: what makes a request another one, and that the modes have keys of their own.
-    fingerprint = (account, call.request.method, path, call.request.query_string, body)
+    # Equal are an empty body and {}, and null and an absent member, as everywhere.
+    body = call.request.content or {}
+    if isinstance(body, dict):
+        body = {name: value for name, value in body.items() if value is not None}
+    fingerprint = (
+        account,
+        call.route.path,
+        *call.path.values(),
+        call.request.query_string,
+        json.dumps(body, sort_keys=True),
+    )
     return service.once.run((is_test, key), fingerprint, work)
 
 
@@ -107,8 +115,7 @@ def _log(exchange: Exchange) -> None:
         log.error("a bug in fakescale\n%s", exchange.traceback)
     if not log.isEnabledFor(logging.INFO):
         return
-    target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
-    line = f"{exchange.method} {target} {exchange.status}"
+    line = f"{exchange.method} {exchange.target} {exchange.status}"
     if log.isEnabledFor(logging.DEBUG):
         line += f" {exchange.body.decode(errors='replace')} -> {exchange.answer.decode()}"
     # What a client sends must not reach a terminal as control characters, or as a line more.

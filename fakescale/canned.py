@@ -34,6 +34,7 @@ def response(task: Task) -> FrozenDict:
 def failure(task: Task) -> FrozenDict:
     """Return the documented response of a task whose attachments could not be fetched."""
     attachments = [task.params.get("attachment"), *_items(task.params.get("attachments"))]
+    attachments = [_members(it).get("content", it) for it in attachments]  # of textcollection
     frozen: FrozenDict = freeze(
         {
             "error": "One or more attachments could not be downloaded.",

@@ -13,7 +13,10 @@ class Clock:
 
     def now(self) -> dt.datetime:
         """Return the present moment in UTC, cut to whole milliseconds."""
-        moment = _system_now() + self._offset
+        try:
+            moment = _system_now() + self._offset
+        except OverflowError:  # frozen, after it was advanced, close to the calendar's end
+            moment = dt.datetime.max.replace(tzinfo=dt.UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def advance(self, **by: float) -> None:

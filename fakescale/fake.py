@@ -2,14 +2,16 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
 from fakescale.app import application
+from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.service import Service
 from fakescale.tasks import Tasks
-from fakescale.worlds import Account, World, read_key
+from fakescale.worlds import Account, World, check_account, read_key
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,7 +32,7 @@ class FakeScale:
     ``account`` names it otherwise. ``complete_after`` is how long after its creation, on
     the fake's clock, a made-up labeler completes a live task; by default none does.
     ``max_body`` is the largest body, in bytes, that is read. Raises ValueError for a key
-    that is none.
+    or an account's name that is none.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class FakeScale:
             raise ValueError("complete_after must be between nothing and a hundred years")
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
+        check_account(self._account)
         self._max_body = max_body
-        self._new_service: Callable[[], Service] = lambda: Service(seed, keys, complete_after)
+        # The ids go on after a reset: one from before must not lead to a task from after.
+        self._new_service = functools.partial(Service, TaskIds(seed), keys, complete_after)
         self._service = self._new_service()
         self._origin: str | None = None
 
@@ -82,7 +86,11 @@ class FakeScale:
         return self.account(self._account).test
 
     def account(self, name: str) -> Account:
-        """Return another account, which keys like ``live_NAME`` lead to."""
+        """Return another account, which keys like ``live_NAME`` lead to.
+
+        Raises ValueError where they would not: for ``""``, and names with ``:`` or ``|test``.
+        """
+        check_account(name)
         return self._service.accounts.account(name)
 
     @property
@@ -101,7 +109,7 @@ class FakeScale:
         self._service.clock.advance(**by)
 
     def reset(self) -> None:
-        """Forget everything: all accounts, all requests, saved answers, and the time moved."""
+        """Forget all accounts, all requests, all saved answers, and the time moved."""
         self._service = self._new_service()
 
     @contextlib.contextmanager

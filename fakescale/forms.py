@@ -61,6 +61,6 @@ def _lists(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     items = {key: _lists(item) for key, item in value.items()}
-    if all(key == str(index) for index, key in enumerate(items)):
-        return list(items.values())
+    if all(key.isascii() and key.isdigit() for key in items):
+        return [items[key] for key in sorted(items, key=lambda key: (len(key), key))]
     return items

@@ -18,7 +18,7 @@ class Exchange:
 
     ``path`` and ``query`` are as they were sent, percent-encoded; ``headers`` have names
     like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
-    bug behind a 500. A body that was refused unread is empty.
+    bug behind a 500. A body that nobody asked for is empty: of a GET, of a wrong key or path.
     """
 
     method: str
@@ -30,6 +30,11 @@ class Exchange:
     answer: bytes
     when: dt.datetime
     traceback: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The path, with the query if there was one."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def json(self) -> Any:
@@ -44,15 +49,17 @@ class Exchange:
     def __repr__(self) -> str:
         # What is printed ends up in logs: no keys.
         headers = {name: _masked(name, value) for name, value in self.headers.items()}
-        target = f"{self.path}?{self.query}" if self.query else self.path
         return (
-            f"<Exchange {self.method} {target} {headers} {self.body!r}"
+            f"<Exchange {self.method} {self.target} {headers} {self.body!r}"
             f" -> {self.status} {self.answer!r}>"
         )
 
 
 def _masked(name: str, value: str) -> str:
-    return value.partition(" ")[0] + " ***" if name == "Authorization" else value
+    if name != "Authorization":
+        return value
+    scheme = value.partition(" ")[0]
+    return f"{scheme} ***" if scheme.lower() in ("basic", "bearer") else "***"
 
 
 class Journal(Sequence[Exchange]):
@@ -88,6 +95,9 @@ class Journal(Sequence[Exchange]):
     def __iter__(self) -> Iterator[Exchange]:
         return iter(self._snapshot())
 
+    def __reversed__(self) -> Iterator[Exchange]:
+        return reversed(self._snapshot())
+
     @overload
     def __getitem__(self, index: int) -> Exchange: ...
     @overload
@@ -107,4 +117,5 @@ def _size(exchange: Exchange) -> int:
         + headers
         + len(exchange.body)
         + len(exchange.answer)
+        + len(exchange.traceback or "")
     )

@@ -69,17 +69,19 @@ def place(task: Task) -> Place:
     return task.created_at, task.id
 
 
-def page(places: Sequence[Place], query: Query) -> tuple[Sequence[Place], bool]:
-    """Return the places of a page, newest first, and whether there are more behind them.
+def page(
+    matches: Sequence[Any], query: Query, key: Callable[[Any], Place] | None = None
+) -> tuple[Sequence[Any], bool]:
+    """Return the matches on a page, newest first, and whether there are more behind them.
 
-    ``places`` are all matches, oldest first.
+    ``matches`` are all there are, oldest first: places, or what ``key`` gives the place of.
     """
     if query.after is not None:
-        end = bisect.bisect_left(places, query.after)
+        end = bisect.bisect_left(matches, query.after, key=key)
     else:
-        end = max(0, len(places) - query.offset)
+        end = max(0, len(matches) - query.offset)
     start = max(0, end - query.limit)
-    return places[start:end][::-1], start > 0
+    return matches[start:end][::-1], start > 0
 
 
 def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
@@ -91,6 +93,7 @@ def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
     given = {name: [text for text in texts if text] for name, texts in parameters.items()}
     given = {name: texts for name, texts in given.items() if texts}
     filters = [(name, FILTERS[name].read(name, given[name])) for name in FILTERS if name in given]
+    filters = [(name, wanted) for name, wanted in filters if wanted]  # "," names nothing either
     after = _read_token("next_token", given["next_token"][-1]) if "next_token" in given else None
     offset = _read_number("offset", given.get("offset", ["0"]), 0, None)
     # Read, so that a wrong value is refused, but without effect: what it adds to a task has
@@ -106,7 +109,9 @@ def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
 
 
 def filters_query(filters: Mapping[str, Any]) -> Query:
-    """Return the query for filters given in Python: text, a moment, or several in a list.
+    """Return the query for filters given in Python: text, a moment, or several of them.
+
+    A comma splits a text here as it does in a query.
 
     Raises TypeError for the name of no filter, BadRequest for a bad value.
     """

@@ -51,8 +51,8 @@ def _checker() -> Checker:
     return Checker(_SCHEMA)
 
 
-def read_task(printed: Any, *, is_test: bool) -> Task:
-    """Return the task that the API would print as ``printed``.
+def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
+    """Return the task that the API would print as ``printed``; ``name`` is for refusals.
 
     Members without a meaning here are kept and printed again; ``null`` counts as absent.
     Raises BadRequest, naming the member, when it is no such task.
@@ -60,10 +60,10 @@ def read_task(printed: Any, *, is_test: bool) -> Task:
     try:
         frozen = freeze(printed)
     except ValueError as error:
-        raise invalid("value", str(error)) from None
+        raise invalid(name or "value", str(error)) from None
     if isinstance(frozen, Mapping):
         frozen = FrozenDict({name: item for name, item in frozen.items() if item is not None})
-    _checker().check(frozen)
+    _checker().check(frozen, name)
     members = dict(frozen)
     fields = {name: members.pop(name) for name in _SCHEMA["properties"] if name in members}
     fields |= {

@@ -5,7 +5,9 @@ pytest until a fixture is used.
 """
 
 import contextlib
+import itertools
 import secrets
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from fakescale.fake import FakeScale
+    from fakescale.journal import Exchange
 
 
 class FakeFactory(Protocol):
@@ -37,16 +40,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def fakescale(fakescale_factory: FakeFactory) -> Iterator["FakeScale"]:
+def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
     """Return a clean fake of Scale AI's API, served on a port of its own for this test."""
-    with fakescale_factory() as fake:
+    with request.config.stash[_FAKES].make(name=request.node.nodeid) as fake:
         yield fake
 
 
 @pytest.fixture
-def fakescale_app(fakescale_factory: FakeFactory) -> Iterator["FakeScale"]:
+def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
     """Return a clean fake of Scale AI's API as a WSGI application, without a socket."""
-    with fakescale_factory(served=False) as fake:
+    name = f"{request.node.nodeid}/app"
+    with request.config.stash[_FAKES].make(name=name, served=False) as fake:
         yield fake
 
 
@@ -57,55 +61,68 @@ def fakescale_factory(pytestconfig: pytest.Config) -> FakeFactory:
 
 
 class _Fakes:
-    """The fakes of this run, and which of them the present test could have used."""
+    """The fakes of this run, and what they saw of the present test."""
 
     def __init__(self, seed: str | None) -> None:
         self.seed = seed or str(secrets.randbelow(10**9))
-        self._test = ""
-        self._open: list[FakeScale] = []
-        # Each with the number of exchanges it had seen before the test.
-        self._of_test: list[tuple[FakeScale, int]] = []
+        # The open ones, each by its name, with the number of exchanges that are told already
+        # or belong to an earlier test.
+        self._open: dict[str, tuple[FakeScale, int]] = {}
+        self._used = False
+        self._last: deque[Exchange] = deque(maxlen=20)
+        self._count = 0
 
-    def begin(self, test: str) -> None:
-        self._test = test
-        self._of_test = [(fake, fake.requests.total) for fake in self._open]
+    def begin(self) -> None:
+        """Note that a test begins."""
+        self._used = False
+        for name in self._open:
+            self._collect(name)
+        self._last.clear()
+        self._count = 0
 
     @contextlib.contextmanager
-    def make(self, *, served: bool = True, **options: Any) -> Iterator["FakeScale"]:
+    def make(
+        self, *, name: str | None = None, served: bool = True, **options: Any
+    ) -> Iterator["FakeScale"]:
         from fakescale.fake import FakeScale
 
-        # Fakes that are open together differ; those of one hypothesis example after the
-        # other do not, so that an example can be replayed.
-        seed = f"{self.seed}/{self._test}/{len(self._open)}"
+        self._used = True
+        if name is None:
+            # Different from all that are open, and the same for each example of hypothesis,
+            # so that one can be replayed.
+            name = next(name for name in map(str, itertools.count()) if name not in self._open)
         # The account has a name of its own, so that a key is of use with this fake alone.
-        options = {"seed": seed, "account": _account(seed), **options}
-        fake = FakeScale(**options)
-        self._open.append(fake)
-        self._of_test.append((fake, 0))
+        account = f"test-{secrets.token_hex(4)}"
+        fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
+        self._open[name] = fake, 0
         try:
             with fake.serve() if served else contextlib.nullcontext():
                 yield fake
         finally:
-            self._open.remove(fake)
+            self._collect(name)
+            del self._open[name]
 
     def report(self) -> str:
-        """Return what the fakes saw of the present test, or "" if there were none."""
+        """Return what the fakes saw of the present test, or "" if it used none."""
+        for name in self._open:
+            self._collect(name)
+        if not self._used and not self._count:
+            return ""
         from fakescale.transcript import transcript
 
-        if not self._of_test:
-            return ""
-        parts = [f"--fakescale-seed={self.seed}"]
-        parts += [transcript(fake.requests, since) for fake, since in self._of_test]
-        return "\n".join(part for part in parts if part)
+        lines = [f"--fakescale-seed={self.seed}", *transcript(self._last, self._count)]
+        return "\n".join(lines)
+
+    def _collect(self, name: str) -> None:
+        fake, told = self._open[name]
+        journal = fake.requests
+        if new := journal.total - told:
+            self._last += journal[-new:]
+            self._count += new
+            self._open[name] = fake, journal.total
 
 
 _FAKES = pytest.StashKey[_Fakes]()
-
-
-def _account(seed: str) -> str:
-    import hashlib
-
-    return "test-" + hashlib.sha256(seed.encode()).hexdigest()[:8]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +133,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note where the test begins."""
-    item.config.stash[_FAKES].begin(item.nodeid)
+    item.config.stash[_FAKES].begin()
 
 
 @pytest.hookimpl(wrapper=True)

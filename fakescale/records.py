@@ -132,7 +132,8 @@ class Task:
 
     def completed(self, now: str, response: Mapping[str, Any]) -> Self:
         """Return the task after its work was done, with the result."""
-        return self._moved("complete", now, completed_at=now, response=response)
+        moment = max(now, self.updated_at)
+        return self._moved("complete", moment, completed_at=moment, response=response)
 
     def failed(self, now: str, response: Mapping[str, Any]) -> Self:
         """Return the task after an error, whose detail is in ``response`` (documented)."""

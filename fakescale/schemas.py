@@ -1,6 +1,7 @@
 """Judging JSON by JSON Schema, with refusals in the API's own words."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import jsonschema_rs
 
 from fakescale.clock import read_moment
 from fakescale.errors import BadRequest, invalid
+from fakescale.frozen import FrozenDict, FrozenList
 
 
 class Checker:
@@ -55,6 +57,27 @@ class Checker:
         if missing:
             return invalid(field, PHRASES[keyword](detail))
         return invalid(field, PHRASES[keyword](detail), value)
+
+
+class Parameters(Checker):
+    """The schema of a body whose members may come as text, and as null when they are absent."""
+
+    def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
+        super().__init__(schema, texts)
+        self._schema = schema
+        #: The members that are known.
+        self.names = frozenset(schema["properties"])
+
+    def read(self, body: Mapping[str, Any], *, form: bool = False) -> Mapping[str, Any]:
+        """Return ``body`` with its numbers and booleans as such, and without nulls (guessed).
+
+        ``form`` says that it was form-encoded, where a list of one looks like a text. Raises
+        BadRequest.
+        """
+        given = FrozenDict({name: item for name, item in body.items() if item is not None})
+        read: FrozenDict = _read(given, self._schema, self._schema.get("$defs", {}), form=form)
+        self.check(read)
+        return read
 
 
 # Documented: the text for when neither is there, whichever of them the type wants.
@@ -212,3 +235,49 @@ _KEYWORDS = {
     "notRepeated": _keyword(_not_repeated),
     "uniqueBy": _keyword(_unique_by),
 }
+
+
+_INTEGER = re.compile(r"-?\d{1,18}")
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _read(value: Any, schema: Any, definitions: Mapping[str, Any], *, form: bool) -> Any:
+    """Return ``value`` with texts read as what the schema wants in their place.
+
+    Numbers as text are accepted in JSON too (documented: the official client's tests send
+    ``"30"``, and it comes back as 30), booleans likewise (guessed).
+    """
+    if not isinstance(schema, Mapping):
+        return value
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].removeprefix("#/$defs/")]
+    if isinstance(value, str):
+        return _read_text(value, schema, form=form)
+    if isinstance(value, dict) and "properties" in schema:
+        members = schema["properties"]
+        return FrozenDict(
+            {
+                key: _read(item, members[key], definitions, form=form) if key in members else item
+                for key, item in value.items()
+            }
+        )
+    if isinstance(value, list) and "items" in schema:
+        return FrozenList([_read(item, schema["items"], definitions, form=form) for item in value])
+    return value
+
+
+def _read_text(text: str, schema: Mapping[str, Any], *, form: bool) -> Any:
+    types = schema.get("type", "string")
+    types = [types] if isinstance(types, str) else types
+    if "string" in types:
+        return text
+    if ("integer" in types or "number" in types) and _INTEGER.fullmatch(text):
+        return int(text)
+    if "number" in types and _NUMBER.fullmatch(text):
+        return float(text)
+    if "boolean" in types and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if "array" in types and form:
+        return FrozenList([_read_text(text, schema.get("items", {}), form=form)])
+    return text

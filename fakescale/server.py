@@ -6,10 +6,8 @@ that waits for the next poll. No wait here depends on a clock that can be frozen
 """
 
 import contextlib
-import email.message
 import http
 import io
-import json
 import logging
 import selectors
 import socket
@@ -20,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import DechunkedInput, ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
+from fakescale import wire
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
@@ -29,8 +29,8 @@ IDLE_SECONDS = 60  # how long a connection may stay silent
 _LINGER_SECONDS = 1  # how long a client may take to notice that it was refused
 _DRAIN = 64 * 1024  # unread bytes of a body up to which a connection is worth keeping
 
-# Ports that were picked for someone here. One that is picked again could still be talked to
-# by a straggler of its earlier life.
+# Ports that were picked here. To one that is picked again a straggler of its earlier life
+# could still be talking.
 _picked: set[int] = set()
 
 
@@ -48,7 +48,11 @@ def serving(app: "WSGIApplication", host: str, port: int) -> Iterator[str]:
 
 
 class Server(ThreadedWSGIServer):
-    """A server that listens once it is made. Raises OSError when the address can't be had."""
+    """A server that listens once it is made.
+
+    Raises OSError when the address cannot be had, and OverflowError or UnicodeError when it
+    is none.
+    """
 
     def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
         with _listen(host, port) as listener:
@@ -72,7 +76,8 @@ class Server(ThreadedWSGIServer):
             selector.register(self.socket, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
             while all(key.fileobj is not self._woken for key, _ in selector.select()):
-                self.handle_one_connection()
+                with contextlib.suppress(OSError):  # the client has gone away already
+                    self.process_request(*self.get_request())
         self.server_close()
         connections = list(self._connections.items())
         for _, connection in connections:  # an idle one would outlive the server
@@ -88,18 +93,16 @@ class Server(ThreadedWSGIServer):
         with contextlib.suppress(OSError):  # it has ended already
             self._wake.send(b"x")
 
-    def handle_one_connection(self) -> None:
-        """Accept a connection and give it a thread of its own."""
-        with contextlib.suppress(OSError):  # the client has gone away already
-            connection, address = self.get_request()
-            thread = threading.Thread(
-                target=self.process_request_thread, args=(connection, address), daemon=True
-            )
-            self._connections[thread] = connection
-            thread.start()
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection a thread of its own."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection to its end (called by its thread)."""
+        """Serve a connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -107,12 +110,14 @@ class Server(ThreadedWSGIServer):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
     while True:
-        listener = socket.create_server(address[:2], family=family, backlog=128)
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=128)
         picked = listener.getsockname()[1]
-        if port != 0 or picked not in _picked or len(_picked) > 10_000:
+        if port != 0 or picked not in _picked:
             _picked.add(picked)
+            if len(_picked) > 10_000:  # leave some to pick
+                _picked.clear()
             return listener
         listener.close()
 
@@ -121,53 +126,49 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
-    headers: email.message.Message
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile: _Lines = _Lines(self.rfile.detach())
 
     def handle_expect_100(self) -> bool:
         return True  # a client is told to go on when its body is asked for, if it ever is
 
     def run_wsgi(self) -> None:
+        if self.rfile.latest.strip() or not self.rfile.latest:
+            self.close_connection = True  # the client went away within the head
+            return
+        if self.request_version != "HTTP/1.1":
+            self.close_connection = True
         try:
-            environ, body = self._open()
+            body = _Body(self)
+            environ = self.make_environ()
         except ValueError as error:
             self.send_error(400, str(error))
             return
-        status, fields, content = _run(self.server.app, environ)
-        unread = body.unread
+        # As it was sent: the base class folds slashes, and werkzeug encodes twice.
+        environ |= {"wsgi.input": body, "REQUEST_URI": self.requestline.split()[1]}
+        head: list[Any] = []
+        start_response: Any = lambda *given: head.extend(given)  # noqa: E731
+        content = b"".join(self.server.app(environ, start_response))
+        unread = body.unread()
         if unread is None or unread > _DRAIN or (unread and body.awaited):
             self.close_connection = True
-        self._send(status, fields, content)
-        if unread:
-            if self.close_connection:
-                self._linger()
-            else:
-                self.rfile.read(unread)
-
-    def _open(self) -> tuple[dict[str, Any], "_Body"]:
-        """Return the environment, and the stream in it; raises ValueError for bad framing."""
-        lengths = set(self.headers.get_all("Content-Length", []))
-        chunked = self.headers.get("Transfer-Encoding")
-        if chunked is not None and (chunked.strip().lower() != "chunked" or lengths):
-            raise ValueError("bad Transfer-Encoding")
-        if len(lengths) > 1 or not all(text.isascii() and text.isdigit() for text in lengths):
-            raise ValueError("bad Content-Length")
-        environ = self.make_environ()
-        # As it was sent: the base class folds slashes, and werkzeug encodes twice.
-        environ["REQUEST_URI"] = self.requestline.split()[1]
-        length = None if chunked else int(next(iter(lengths), "0"))
-        go_on = self.headers.get("Expect", "").lower() == "100-continue" and length != 0
-        body = _Body(self.rfile, length, self.connection if go_on else None)
-        environ["wsgi.input"] = body
-        return environ, body
+        self._send(head[0], head[1], content)
+        if self.close_connection and unread != 0:
+            self._linger()
+        elif unread:
+            self.rfile.read(unread)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is not HTTP; called by the base class too."""
-        status = http.HTTPStatus(code)
-        text = message or status.phrase
-        content = json.dumps({"status_code": code, "error": f"Not HTTP/1.1: {text}"}).encode()
-        fields = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        """Refuse what is not HTTP/1.1; called by the base class too."""
+        phrase = http.HTTPStatus(code).phrase
+        content = wire.answer(
+            {"status_code": code, "error": f"This is not HTTP/1.1: {message or phrase}"}
+        ).body
         self.close_connection = True
-        self._send(f"{code} {status.phrase}", fields, content)
+        self._send(f"{code} {phrase}", wire.headers(content), content)
+        log.info("a request that is not HTTP/1.1 %s", code)
 
     def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> None:
         if self.close_connection:
@@ -186,48 +187,52 @@ class _Handler(WSGIRequestHandler):
                 return
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Log at a low level what werkzeug would print; requests are logged by the app."""
-        log.debug(message.replace("%", "%%") if not args else message, *args)
+        """Drop what werkzeug would print; requests are logged by the application."""
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave it to the application."""
+
+class _Lines(io.BufferedReader):
+    """A connection's input that remembers its latest line, to tell an end from a beginning."""
+
+    latest = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.latest = super().readline(size)
+        return self.latest
 
 
 class _Body(io.RawIOBase):
-    """A request's body and no byte more; asks the client to go on when it is first read."""
+    """A request's body and no byte more; asks the client to go on when it is first read.
 
-    def __init__(self, source: Any, length: int | None, awaited: socket.socket | None) -> None:
-        self.awaited = awaited
-        self._length = length
+    Raises ValueError when nobody can tell where it ends.
+    """
+
+    def __init__(self, handler: _Handler) -> None:
+        fields = handler.headers
+        lengths = set(fields.get_all("Content-Length", ["0"]))
+        encodings = fields.get_all("Transfer-Encoding", [])
+        if encodings and (encodings[0].lower() != "chunked" or encodings[1:] or lengths != {"0"}):
+            raise ValueError("bad Transfer-Encoding")
+        [text] = lengths if len(lengths) == 1 else [""]
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise ValueError("bad Content-Length")
+        self._length = None if encodings else int(text)
         self._stream: Any = (
-            DechunkedInput(source) if length is None else LimitedStream(source, length)
+            DechunkedInput(handler.rfile) if encodings else LimitedStream(handler.rfile, int(text))
         )
+        self._connection = handler.connection
+        #: Whether the client waits for a word before it sends the body.
+        self.awaited = fields.get("Expect", "").lower() == "100-continue" and self._length != 0
 
-    @property
     def unread(self) -> int | None:
-        """How many bytes are left, or None where nobody can tell."""
+        """Return how many bytes are left, or None where nobody can tell."""
         return None if self._length is None else self._length - self._stream.tell()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self.awaited is not None:
-            self.awaited.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.awaited = None
+        if self.awaited:
+            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.awaited = False
         read: int | None = self._stream.readinto(buffer)
         return read
-
-
-def _run(
-    app: "WSGIApplication", environ: dict[str, Any]
-) -> tuple[str, list[tuple[str, str]], bytes]:
-    started: list[Any] = []
-
-    def start_response(status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        started[:] = [status, fields]
-        return None
-
-    content = b"".join(app(environ, start_response))
-    status, fields = started
-    return status, fields, content

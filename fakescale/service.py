@@ -19,16 +19,13 @@ class Service:
     """
 
     def __init__(
-        self, seed: str | int | None, keys: Iterable[str], complete_after: dt.timedelta | None
+        self, ids: TaskIds, keys: Iterable[str], complete_after: dt.timedelta | None
     ) -> None:
         self.clock = Clock()
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
-        ids = TaskIds(seed)
 
-        def make_tasks(account: str, is_test: bool) -> Tasks:
-            return Tasks(
-                self.clock, ids, account=account, is_test=is_test, complete_after=complete_after
-            )
+        def make_tasks(is_test: bool) -> Tasks:
+            return Tasks(self.clock, ids, is_test=is_test, complete_after=complete_after)
 
         self.accounts = Accounts(make_tasks, keys)

@@ -6,13 +6,12 @@ All facts are in ``task_types.json``, one entry a type, with their sources.
 import functools
 import importlib.resources
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fakescale.errors import NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
-from fakescale.schemas import Checker
+from fakescale.schemas import Checker, Parameters
 
 
 class Accepted(NamedTuple):
@@ -33,22 +32,21 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     refused is documented). Raises NotFound for an unknown type, BadRequest for a bad body.
     """
     name, facts = _type(type)
-    # Guessed: null stands for a member that is absent.
     try:
-        given = {key: value for key, value in freeze(body).items() if value is not None}
+        given = dict(freeze(body))
     except ValueError as error:
         raise invalid("value", str(error)) from None
-    if "instruction" not in given and "default_instruction" in facts:
+    if given.get("instruction") is None and "default_instruction" in facts:
         given["instruction"] = facts["default_instruction"]
-    given = _read(given, _schema(name), form=form)
-    _checker(name).check(given)
-    common = _facts()["common"]
-    fields = {key: value for key, value in given.items() if key in common}
-    params = {key: value for key, value in given.items() if key not in common}
+    read = _parameters(name).read(given, form=form)
+    common = common_parameters()
+    fields = {key: value for key, value in read.items() if key in common}
+    params = {key: value for key, value in read.items() if key not in common}
     if "tags" in fields:
         fields["tags"] = distinct(fields["tags"])
-    # Accepted, but it has no meaning before there are projects; it is not echoed.
-    fields.pop("project_param_version", None)
+    # Accepted, but without a meaning where there are no projects; not echoed (guessed).
+    for name_of_version in ("project_version", "project_param_version"):
+        fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
     return Accepted(name, fields, FrozenDict(params), facts.get("references", EMPTY_DICT))
 
@@ -56,6 +54,17 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
 def check_common(name: str, value: Any) -> None:
     """Raise BadRequest unless ``value`` may be the parameter ``name`` of any task."""
     _common_checker(name).check(value, name)
+
+
+def check_tags(tags: Any) -> None:
+    """Raise BadRequest unless ``tags`` is a list of tags, of any length."""
+    _tags_checker().check(tags, "tags")
+
+
+def common_parameters() -> Mapping[str, Any]:
+    """Return the schemas of the parameters that every type has."""
+    parameters: FrozenDict = _facts()["common"]
+    return parameters
 
 
 def distinct(tags: Any) -> FrozenList:
@@ -116,56 +125,15 @@ def _schema(name: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _checker(name: str) -> Checker:
-    return Checker(_schema(name), _facts()["types"][name].get("texts"))
+def _parameters(name: str) -> Parameters:
+    return Parameters(_schema(name), _facts()["types"][name].get("texts"))
+
+
+@functools.cache
+def _tags_checker() -> Checker:
+    return Checker({"type": "array", "items": common_parameters()["tags"]["items"]})
 
 
 @functools.cache
 def _common_checker(name: str) -> Checker:
-    return Checker(_facts()["common"][name])
-
-
-_INTEGER = re.compile(r"-?\d{1,18}")
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-
-
-def _read(value: Any, schema: Any, *, form: bool) -> Any:
-    """Return ``value`` with texts read as what the schema wants in their place.
-
-    Numbers as text are accepted in JSON too (documented: the official client's tests send
-    ``"30"``, and it comes back as 30), booleans likewise (guessed).
-    """
-    if not isinstance(schema, Mapping):
-        return value
-    if "$ref" in schema:
-        schema = _facts()["definitions"][schema["$ref"].removeprefix("#/$defs/")]
-    if isinstance(value, str):
-        return _read_text(value, schema, form=form)
-    if isinstance(value, dict) and "properties" in schema:
-        members = schema["properties"]
-        return FrozenDict(
-            {
-                key: _read(item, members[key], form=form) if key in members else item
-                for key, item in value.items()
-            }
-        )
-    if isinstance(value, list) and "items" in schema:
-        return FrozenList([_read(item, schema["items"], form=form) for item in value])
-    return value
-
-
-def _read_text(text: str, schema: Mapping[str, Any], *, form: bool) -> Any:
-    types = schema.get("type", "string")
-    types = [types] if isinstance(types, str) else types
-    if "string" in types:
-        return text
-    if ("integer" in types or "number" in types) and _INTEGER.fullmatch(text):
-        return int(text)
-    if "number" in types and _NUMBER.fullmatch(text):
-        return float(text)
-    if "boolean" in types and text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
-    if "array" in types and form:
-        return FrozenList([_read(text, schema.get("items"), form=form)])
-    return text
+    return Checker(common_parameters()[name])

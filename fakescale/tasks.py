@@ -1,6 +1,7 @@
 """The tasks of one world: every operation on them, behind one lock."""
 
 import bisect
+import builtins
 import datetime as dt
 import heapq
 import threading
@@ -14,7 +15,7 @@ from fakescale.frozen import FrozenDict, freeze
 from fakescale.ids import TaskIds
 from fakescale.listing import Page, Place, Query, filters_query, page, place
 from fakescale.records import AUDIT_RESULTS, Task
-from fakescale.task_types import Accepted, accept, check_common, distinct
+from fakescale.task_types import Accepted, accept, check_common, check_tags, distinct
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -33,13 +34,11 @@ class Tasks:
         clock: Clock,
         ids: TaskIds,
         *,
-        account: str,
         is_test: bool,
         complete_after: dt.timedelta | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
-        self._account = account
         self._is_test = is_test
         self._complete_after = None if is_test else complete_after
         self._lock = threading.RLock()
@@ -47,6 +46,7 @@ class Tasks:
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due: list[tuple[str, str]] = []  # a heap of (when, task id)
+        self._due_at: dict[str, str] = {}  # task id -> which of its entries there counts
 
     # What a client of the API can do.
 
@@ -76,10 +76,11 @@ class Tasks:
                 is_test=self._is_test,
                 **accepted.fields,
             )
-            self._put(task)
+            seen_later = task
             if self._is_test:
                 done = stamp(now + TEST_MODE_TAKES)
-                self._put(task.completed(done, canned.response(task)), task)
+                seen_later = task.completed(done, canned.response(task))
+            self._put(seen_later)
             return task
 
     def get(self, task_id: str) -> Task:
@@ -97,22 +98,19 @@ class Tasks:
         The filters are those of ``GET /v1/tasks`` (see ``listing.FILTERS``); a value is
         text, a moment, or several of them. Raises TypeError for the name of no filter.
         """
-        places = self._matches(filters_query(filters))
-        return [self._by_id[task_id] for _, task_id in reversed(places)]
+        return self._matches(filters_query(filters))[::-1]
 
     def page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""
         if query.filters:
             matches = self._matches(query)
-            places, has_more = page(matches, query)
-            total = len(matches)
-        else:
-            with self._lock:
-                self._settle()
-                places, has_more = page(self._places, query)
-                total = len(self._places)
-        docs = [self._by_id[task_id] for _, task_id in places]
-        return Page(docs, total, query, has_more)
+            docs, has_more = page(matches, query, key=place)
+            return Page(docs, len(matches), query, has_more)
+        with self._lock:
+            self._settle()
+            places, has_more = page(self._places, query)
+            docs = [self._by_id[task_id] for _, task_id in places]
+            return Page(docs, len(self._places), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task; again is fine (documented), after its completion it is not."""
@@ -188,7 +186,7 @@ class Tasks:
                 raise invalid(name, f"must be one of [{', '.join(allowed)}]", value)
         if comments is not None and not isinstance(comments, str):
             raise invalid("comments", "must be a string", comments)
-        by = f"{source}@{self._account}.example.com"
+        by = f"{source}@example.com"
         return self._change(
             task_id,
             lambda task, now: task.audited(
@@ -232,7 +230,10 @@ class Tasks:
 
         Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
         """
-        tasks = [loading.read_task(item, is_test=self._is_test) for item in printed]
+        tasks = [
+            loading.read_task(item, f"[{index}]", is_test=self._is_test)
+            for index, item in enumerate(printed)
+        ]
         with self._lock:
             ids, unique_ids = set(self._by_id), set(self._owners)
             for task in tasks:
@@ -254,21 +255,20 @@ class Tasks:
 
     # Inside.
 
-    def _matches(self, query: Query) -> Sequence[Place]:
-        """Return the places of all tasks that pass the filters, oldest first.
+    def _matches(self, query: Query) -> builtins.list[Task]:
+        """Return all tasks that pass the filters, oldest first.
 
-        Only the copy is made under the lock. A task is never removed, so that its id can be
-        looked up afterwards.
+        Only a copy is made under the lock, so that others go on while the filters work.
         """
         unique_ids = dict(query.filters).get("unique_id")
         with self._lock:
             self._settle()
             if unique_ids is None:
-                places = self._places.copy()
+                tasks = [self._by_id[task_id] for _, task_id in self._places]
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
-                places = sorted(place(self._by_id[owner]) for owner in owners if owner)
-        return [it for it in places if query.keeps(self._by_id[it[1]])]
+                tasks = sorted((self._by_id[owner] for owner in owners if owner), key=place)
+        return [task for task in tasks if query.keeps(task)]
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
         with self._lock:
@@ -284,12 +284,15 @@ class Tasks:
         merge: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
     ) -> Task:
         given = _json("tags", tags)
-        check_common("tags", given)
+        check_tags(given)
 
         def change(task: Task, now: str) -> Task:
             merged = distinct(merge(task.tags, given))
-            check_common("tags", merged)
-            return task if merged == task.tags else task.changed(now, tags=merged)
+            if merged == task.tags:
+                return task
+            if len(merged) > len(task.tags):  # a loaded task may have too many to begin with
+                check_common("tags", merged)
+            return task.changed(now, tags=merged)
 
         return self._change(task_id, change)
 
@@ -304,8 +307,9 @@ class Tasks:
             self._owners[task.unique_id] = task.id
         begins = task.status == "pending" and (before is None or before.status != "pending")
         if begins and self._complete_after is not None:
-            due = read_moment(task.updated_at) + self._complete_after
-            heapq.heappush(self._due, (stamp(due), task.id))
+            due = _later(task.updated_at, self._complete_after)
+            self._due_at[task.id] = due
+            heapq.heappush(self._due, (due, task.id))
 
     def _settle(self) -> dt.datetime:
         """Let what has become due happen, in order of time, and return the present moment."""
@@ -313,7 +317,7 @@ class Tasks:
         while self._due and self._due[0][0] <= stamp(now):
             due, task_id = heapq.heappop(self._due)
             task = self._by_id[task_id]
-            if task.status == "pending":
+            if task.status == "pending" and self._due_at[task_id] == due:
                 self._put(task.completed(due, canned.response(task)), task)
         return now
 
@@ -336,6 +340,13 @@ class Tasks:
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)
+
+
+def _later(moment: str, by: dt.timedelta) -> str:
+    try:
+        return stamp(read_moment(moment) + by)
+    except OverflowError:
+        return "~"  # after every stamp
 
 
 def _json(name: str, value: Any) -> Any:

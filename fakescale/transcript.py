@@ -1,30 +1,20 @@
 """What a failing test is told: the last exchanges, and what may have been meant."""
 
-import itertools
+from collections.abc import Collection, Iterator
 
 from fakescale.api import match, nearest
-from fakescale.journal import Exchange, Journal
-
-_LAST = 20
+from fakescale.journal import Exchange
 
 
-def transcript(journal: Journal, since: int = 0) -> str:
-    """Return the last 20 exchanges after the first ``since`` ones, a line or more each."""
-    new = max(0, journal.total - since)
-    exchanges = list(itertools.islice(reversed(list(journal)), min(new, _LAST)))[::-1]
-    lines = [line for exchange in exchanges for line in _lines(exchange)]
-    if new > len(exchanges):
-        lines.insert(0, f"... {new - len(exchanges)} earlier exchanges")
-    return "\n".join(lines)
-
-
-def _lines(exchange: Exchange) -> list[str]:
-    target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
-    line = f"{exchange.method} {target} -> {exchange.status}"
-    lines = [f"{line} {exchange.error}" if exchange.error else line]
-    if exchange.status == 404 and match(exchange.method, exchange.path) is None:
-        route = nearest(exchange.method, exchange.path)
-        lines.append(f"    the nearest route is {route.method} {route.path}")
-    if exchange.traceback:
-        lines += [f"    {line}" for line in exchange.traceback.splitlines()]
-    return lines
+def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
+    """Yield a line or more for each of the ``last`` of ``total`` exchanges."""
+    if total > len(last):
+        yield f"... {total - len(last)} earlier exchanges"
+    for exchange in last:
+        line = f"{exchange.method} {exchange.target} -> {exchange.status}"
+        yield f"{line} {exchange.error}" if exchange.error else line
+        if exchange.status == 404 and match(exchange.method, exchange.path) is None:
+            route = nearest(exchange.method, exchange.path)
+            yield f"    the nearest route is {route.method} {route.path}"
+        for trace in (exchange.traceback or "").splitlines():
+            yield f"    {trace}"

@@ -1,5 +1,6 @@
 """From bytes to JSON values and back: keys, bodies, answers."""
 
+import base64
 import functools
 import json
 from collections.abc import Mapping
@@ -21,6 +22,14 @@ def answer(content: Any) -> Answer:
     """Return the 200 that carries ``content`` as JSON."""
     # ASCII only, so that every text that was accepted can be sent.
     return Answer(200, json.dumps(content, separators=(",", ":")).encode())
+
+
+def headers(content: bytes) -> list[tuple[str, str]]:
+    """Return the header fields that tell what ``content``, an answer's body, is."""
+    return [
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("Content-Length", str(len(content))),
+    ]
 
 
 def refusal(error: ApiError) -> Answer:
@@ -59,10 +68,16 @@ class Request(WerkzeugRequest):
         Documented: HTTP Basic with the key as user name, or Bearer; guessed: that any
         password will do.
         """
-        credentials = self.authorization
-        if credentials is None or credentials.type not in ("basic", "bearer"):
+        # By hand: werkzeug raises on bytes that are not ASCII, and splits keys with a "=".
+        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return credentials.strip()
+        if scheme.lower() != "basic":
             return None
-        return credentials.token if credentials.type == "bearer" else credentials.username
+        try:
+            return base64.b64decode(credentials).decode().partition(":")[0]
+        except ValueError:
+            return None
 
     @property
     def is_form(self) -> bool:
@@ -96,7 +111,7 @@ class Request(WerkzeugRequest):
         except RequestEntityTooLarge:
             raise self._too_large() from None
         except (ClientDisconnected, OSError):
-            raise BadRequest("The body ended before all of it was sent.") from None
+            raise BadRequest("The body ends too early, or its chunks are malformed.") from None
         if len(body) > self.max_body:
             raise self._too_large()
         self.seen = body

@@ -35,6 +35,14 @@ def read_key(text: str) -> Key:
     return Key(account, is_test)
 
 
+def check_account(name: str) -> None:
+    """Raise ValueError unless ``live_NAME`` and ``test_NAME`` lead to the account ``name``."""
+    if not name or ":" in name or name.endswith("|test"):
+        raise ValueError(
+            f"{name!r} cannot be the name of an account: its keys would not lead to it"
+        )
+
+
 class World:
     """One mode, live or test, of one account. Worlds share nothing."""
 
@@ -78,11 +86,11 @@ class Account:
 class Accounts:
     """All accounts, each made when its name is first used.
 
-    ``make_tasks(name, is_test)`` makes the tasks of a new world. ``keys``, unless empty,
+    ``make_tasks(is_test)`` makes the tasks of a new world. ``keys``, unless empty,
     are the only ones that lead anywhere; all of them must be readable by ``read_key``.
     """
 
-    def __init__(self, make_tasks: Callable[[str, bool], Tasks], keys: Iterable[str]) -> None:
+    def __init__(self, make_tasks: Callable[[bool], Tasks], keys: Iterable[str]) -> None:
         self._make_tasks = make_tasks
         self._keys = {text: read_key(text) for text in keys}
         self._accounts: dict[str, Account] = {}
@@ -108,4 +116,4 @@ class Accounts:
     def _world(self, name: str, is_test: bool) -> World:
         listed = (text for text, key in self._keys.items() if key == (name, is_test))
         api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
-        return World(Key(name, is_test), api_key, self._make_tasks(name, is_test))
+        return World(Key(name, is_test), api_key, self._make_tasks(is_test))

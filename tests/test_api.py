@@ -235,6 +235,7 @@ def test_canceled_and_failed_tasks_are_listed_too(fake: FakeScale, live: Caller)
     assert live.get("/tasks")["total"] == 3
     assert live.get("/tasks?status=error,canceled")["total"] == 2
     assert live.get("/tasks?status=error&status=pending")["total"] == 2
+    assert live.get("/tasks?status=,&tags=,")["total"] == 3
 
 
 def test_a_token_of_another_world_leaks_nothing(fake: FakeScale, live: Caller) -> None:
@@ -368,13 +369,31 @@ def test_tags_are_the_raw_array(live: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-@pytest.mark.parametrize(
-    "body", [{}, {"tags": ["a"]}, "a", 5, ["a", None], ["a", ""], ["a", 5], list("abcdef")]
-)
+@pytest.mark.parametrize("body", [{}, {"tags": ["a"]}, "a", 5, ["a", None], ["a", ""], ["a", 5]])
 def test_bad_tags_change_nothing(live: Caller, method: str, body: Any) -> None:
     task_id = live.create("chat", tags=["old"])["task_id"]
     assert live(method, f"/task/{task_id}/tags", body).status == 400
     assert live.get(f"/task/{task_id}")["tags"] == ["old"]
+
+
+def test_a_sixth_tag_is_refused_but_any_number_may_be_removed(live: Caller) -> None:
+    path = f"/task/{live.create('chat', tags=['a', 'z'])['task_id']}/tags"
+    for method in ("PUT", "POST"):
+        assert '"tags" must contain less' in live(method, path, list("abcdef")).error
+    assert live("DELETE", path, list("abcdef")).json["tags"] == ["z"]
+
+
+def test_forms_are_bodies_everywhere(fake: FakeScale, live: Caller) -> None:
+    path = f"/task/{live.create()['task_id']}"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    unique_id = b"unique_id=7&clear_unique_id_on_error=true"
+    reply = live("POST", f"{path}/unique_id", data=unique_id, headers=headers)
+    assert reply.json["unique_id"] == "7"
+    reply = live("POST", f"{path}/setMetadata", data=b"a[b]=1", headers=headers)
+    assert reply.json["metadata"] == {"a": {"b": "1"}}
+    fake.tasks.complete(reply.json["task_id"])
+    reply = live("POST", f"{path}/audit", data=b"accepted=false&comments=no", headers=headers)
+    assert reply.json["customer_review_status"] == "rejected"
 
 
 # Audit

@@ -11,6 +11,7 @@ from typing import Any
 import freezegun
 import pytest
 import time_machine
+import werkzeug.datastructures
 import werkzeug.test
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,7 @@ def basic(text: str) -> str:
         "Bearer live_x",
         "bearer live_x",
         basic("x|test:"),
+        "Bearer live_a=b",
     ],
 )
 def test_a_key_comes_as_basic_or_bearer(fake: FakeScale, header: str) -> None:
@@ -65,6 +67,8 @@ def test_a_key_comes_as_basic_or_bearer(fake: FakeScale, header: str) -> None:
         basic("live_:"),
         "Basic " + base64.b64encode(b"live_\xff:").decode(),
         "Digest username=live_x",
+        "Basic \xff\xfe",
+        "Bearer \xff",
         "live_x",
     ],
 )
@@ -79,10 +83,14 @@ def test_a_bad_key_is_refused_before_the_body_is_read(fake: FakeScale) -> None:
     assert (reply.status, fake.requests[-1].body) == (401, b"")
 
 
-def test_health_needs_no_key_and_is_in_no_journal(fake: FakeScale) -> None:
-    reply = authorized(fake, None, "/_fakescale/health")
+def test_health_needs_no_key_and_is_in_the_log_alone(
+    fake: FakeScale, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "fakescale"):
+        reply = authorized(fake, None, "/_fakescale/health")
     assert (reply.status_code, reply.json) == (200, {"status": "ok"})
     assert len(fake.requests) == 0
+    assert "GET /_fakescale/health 200" in caplog.text
 
 
 # Idempotency-Key
@@ -140,6 +148,15 @@ def test_another_user_with_the_key_is_a_conflict_but_another_mode_is_not(
     assert create(test_mode, "k").status == 200
     assert create(Caller(fake, "fakescale|test"), "k").status == 200  # the same user
     assert len(fake.test.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "data"), [("", b""), ("", b"{}"), ("", b'{"a": null}'), ("/", b"{}")]
+)
+def test_what_means_the_same_is_the_same_request(live: Caller, path: str, data: bytes) -> None:
+    first = create(live, "k")
+    headers = {"Idempotency-Key": "k"}
+    assert live("POST", f"/task/chat{path}", data=data, headers=headers).bytes == first.bytes
 
 
 def test_the_encoding_of_the_body_does_not_matter(live: Caller) -> None:
@@ -228,13 +245,11 @@ def test_a_body_over_the_limit_is_refused_unread() -> None:
 
         readinto = readline = read  # type: ignore[assignment]
 
-    builder = werkzeug.test.EnvironBuilder(
-        "/v1/task/chat",
-        method="POST",
-        headers={"Authorization": f"Bearer {fake.api_key}"},
-    )
+    headers = werkzeug.datastructures.Headers({"Authorization": f"Bearer {fake.api_key}"})
+    builder = werkzeug.test.EnvironBuilder("/v1/task/chat", method="POST", headers=headers)
     environ = builder.get_environ()
-    environ.update({"wsgi.input": Unreadable(), "CONTENT_LENGTH": "101"})
+    environ["wsgi.input"] = Unreadable()
+    environ["CONTENT_LENGTH"] = "101"
     content, status, _ = werkzeug.test.run_wsgi_app(fake, environ)
     assert status.startswith("413 ")
     assert json.loads(b"".join(content)) == {

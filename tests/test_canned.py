@@ -161,6 +161,12 @@ def test_no_parameters_are_too_odd(type: str, params: Any) -> None:
     assert "error" in canned.failure(task(type, params))
 
 
+def test_a_failure_names_attachments_of_textcollection() -> None:
+    params = {"attachments": [{"type": "image", "content": "https://e.com/1.png"}]}
+    failed = canned.failure(task("textcollection", params))
+    assert failed["attachments"] == [{"statusCode": 403, "url": "https://e.com/1.png"}]
+
+
 def test_a_failure_names_the_attachments() -> None:
     failed = canned.failure(task("comparison", {"attachments": ["a", "b"], "attachment": "c"}))
     assert failed == {

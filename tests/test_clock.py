@@ -70,6 +70,13 @@ def test_advancing_out_of_the_calendar_changes_nothing(noon: time_machine.Travel
     assert stamp(clock.now()) == "2024-02-29T12:00:00.000Z"
 
 
+def test_a_clock_at_the_end_of_the_calendar_stands() -> None:
+    clock = Clock()
+    clock.advance(days=1)
+    with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
+        assert stamp(clock.now()) == "9999-12-31T23:59:59.999Z"
+
+
 @given(MOMENTS)
 def test_a_stamp_reads_back_as_its_moment(moment: dt.datetime) -> None:
     assert read_moment(stamp(moment)) == moment

@@ -93,7 +93,7 @@ def test_a_reset_forgets_everything(fake: FakeScale, noon: time_machine.Travelle
     fake.reset()
     assert (len(fake.tasks), len(fake.requests)) == (0, 0)
     assert fake.now() == dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
-    assert use(Caller(fake)) == first  # the seed begins anew
+    assert use(Caller(fake)) > first  # an id from before leads nowhere
 
 
 def test_a_request_in_flight_is_not_seen_after_a_reset(
@@ -132,3 +132,11 @@ def test_what_it_prints_says_where_it_is() -> None:
     assert repr(fake) == "<FakeScale at no address, 0 tasks>"
     with fake.serve():
         assert fake.url.removesuffix("/v1") in repr(fake)
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "x|test"])
+def test_a_name_whose_keys_lead_elsewhere_is_no_account(fake: FakeScale, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the name of an account"):
+        fake.account(name)
+    with pytest.raises(ValueError, match="cannot be the name of an account"):
+        FakeScale(account=name)

@@ -25,7 +25,8 @@ from fakescale.forms import read_form
             {"e": [{"image": "u", "ok": "1"}, {"image": "v"}]},
         ),
         ("e[][image]=u&e[][image]=v", {"e": [{"image": "u"}, {"image": "v"}]}),
-        ("e[1]=a&e[0]=b", {"e": {"1": "a", "0": "b"}}),
+        ("e[10]=c&e[2]=b&e[0]=a", {"e": ["a", "b", "c"]}),
+        ("e[1]=a&e[x]=b", {"e": {"1": "a", "x": "b"}}),
         ("a]=1&[b]=2&c[d=3", {"a]": "1", "[b]": "2", "c[d": "3"}),
     ],
 )

@@ -59,6 +59,18 @@ def test_keys_are_masked_in_what_is_printed_and_only_there() -> None:
     assert entry.headers["Authorization"] == "Basic c2VjcmV0Og=="
 
 
+@pytest.mark.parametrize("header", ["live_secret", "live_secret x", "Bearer live_secret"])
+def test_a_key_without_its_scheme_is_masked_too(header: str) -> None:
+    assert "secret" not in repr(exchange(headers=FrozenDict(Authorization=header)))
+
+
+def test_it_is_read_backwards_from_one_snapshot() -> None:
+    journal = Journal()
+    for n in range(3):
+        journal.append(exchange(path=f"/{n}"))
+    assert [entry.path for entry in reversed(journal)] == ["/2", "/1", "/0"]
+
+
 def test_the_body_can_be_read_as_json() -> None:
     assert exchange().json == {"a": 1}
     with pytest.raises(ValueError, match="Expecting value"):

@@ -1,6 +1,7 @@
 """The server, seen through raw sockets."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -105,6 +106,7 @@ def test_a_client_that_asks_for_it_gets_its_connection_closed(served: FakeScale)
     for request in (
         GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
         GET.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        GET.replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: keep-alive"),
     ):
         with contextlib.closing(Connection(served)) as connection:
             connection.send(request)
@@ -173,7 +175,9 @@ def test_a_chunked_body_over_the_limit_is_refused(served: FakeScale) -> None:
         (b"POST /v1/task/chat HTTP/1.1\r\nContent-Length: ten\r\n\r\n", 400),
         (b"POST /v1/task/chat HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        (b"POST / HTTP/1.1" + b"\r\nTransfer-Encoding: chunked" * 2 + b"\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", 400),
         (post(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"zz\r\n", 400),
     ],
@@ -184,8 +188,33 @@ def test_what_is_not_http_is_refused_in_json_and_the_connection_ends(
     connection.send(data)
     code, fields, body = connection.read()
     assert (code, fields["Connection"]) == (status, "close")
-    assert b'"status_code": %d' % status in body or b'"status_code":%d' % status in body
+    assert fields["Content-Type"] == "application/json; charset=utf-8"
+    assert json.loads(body)["status_code"] == status
     assert connection.ended()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        post(b"").removesuffix(b"\r\n\r\n") + b"\r\n",
+        b"GET /v1/tasks HTTP/1.1\r\n" + AUTH,
+        b"GET /v1/ta",
+    ],
+)
+def test_a_request_that_breaks_off_is_not_carried_out(
+    connection: Connection, served: FakeScale, data: bytes
+) -> None:
+    connection.send(data)
+    connection.socket.shutdown(socket.SHUT_WR)
+    assert connection.ended()
+    assert len(served.requests) == 0
+
+
+def test_a_body_that_breaks_off_creates_nothing(connection: Connection, served: FakeScale) -> None:
+    connection.send(post(b"{}")[:-1])
+    connection.socket.shutdown(socket.SHUT_WR)
+    assert connection.read()[0] == 400
+    assert len(served.account("x").tasks) == 0
 
 
 def test_the_path_arrives_as_it_was_sent(connection: Connection, served: FakeScale) -> None:

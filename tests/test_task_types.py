@@ -92,6 +92,15 @@ def test_unknown_members_are_kept() -> None:
     assert accept("chat", {"surprise": {"a": [1]}}).params == {"surprise": {"a": [1]}}
 
 
+def test_the_version_of_a_project_is_not_echoed() -> None:
+    accepted = accept("chat", {"project_version": "1", "project_param_version": 2})
+    assert (accepted.fields, accepted.params) == ({}, {})
+
+
+def test_urgency_is_any_text() -> None:
+    assert accept("chat", {"urgency": "hour"}).fields == {"urgency": "hour"}
+
+
 def test_null_is_absent() -> None:
     accepted = accept("chat", {"metadata": None, "unique_id": None, "x": None})
     assert (accepted.fields, accepted.params) == ({}, {})
@@ -260,7 +269,7 @@ def test_every_parameter_has_a_source() -> None:
 
 def test_validators_are_compiled_once_a_type() -> None:
     accept("chat", {})
-    assert task_types._checker("chat") is task_types._checker("chat")
+    assert task_types._parameters("chat") is task_types._parameters("chat")
 
 
 def test_the_examples_are_json() -> None:

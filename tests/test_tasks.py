@@ -1,6 +1,7 @@
 import datetime as dt
 import functools
 import itertools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, Task
 from fakescale.errors import ApiError, BadRequest, Conflict, NotFound
-from fakescale.listing import Query
+from fakescale.listing import Query, read_query, token
 from fakescale.tasks import Tasks
 
 
@@ -254,7 +255,7 @@ def test_metadata_is_replaced_in_any_status(tasks: Tasks) -> None:
 def test_no_update_of_tags_is_lost(tasks: Tasks) -> None:
     for _ in range(20):
         task = tasks.create("chat")
-        in_threads(5, lambda index, id=task.id: tasks.add_tags(id, [str(index)]))  # type: ignore[misc]
+        in_threads(5, lambda index, it=task: tasks.add_tags(it.id, [str(index)]))  # type: ignore[misc]
         assert sorted(tasks.get(task.id).tags) == list("01234")
 
 
@@ -314,6 +315,24 @@ def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) 
     assert fake.tasks.page(Query()).docs[-1].status == "completed"
 
 
+def test_a_recalled_task_gets_a_turnaround_of_its_own(noon: time_machine.Traveller) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(seconds=60))
+    task = fake.tasks.create("chat")
+    fake.advance(seconds=50)
+    fake.tasks.complete(task.id)
+    fake.tasks.recall(task.id)
+    fake.advance(seconds=59.999)
+    assert fake.tasks.get(task.id).status == "pending"
+    fake.advance(milliseconds=1)
+    assert fake.tasks.get(task.id).completed_at == "2024-02-29T12:01:50.000Z"
+
+
+def test_at_the_end_of_the_calendar_nothing_becomes_due() -> None:
+    fake = FakeScale(complete_after=dt.timedelta(days=1))
+    with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
+        assert fake.tasks.get(fake.tasks.create("chat").id).status == "pending"
+
+
 def test_no_time_at_all_is_a_turnaround_too() -> None:
     fake = FakeScale(complete_after=dt.timedelta())
     task = fake.tasks.create("chat")
@@ -328,6 +347,29 @@ def test_a_turnaround_that_makes_no_sense_is_refused(days: int) -> None:
 
 
 # Lists
+
+
+def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks: Tasks) -> None:
+    made = [tasks.create("chat").id for _ in range(1000)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        thread = threading.Thread(target=lambda: [tasks.complete(task_id) for task_id in made])
+        thread.start()
+        while thread.is_alive():
+            assert {task.status for task in tasks.list(status="pending")} <= {"pending"}
+            page = tasks.page(read_query({"status": ["pending"]}))
+            assert {task.status for task in page.docs} <= {"pending"}
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_loaded_task_may_have_more_tags_than_are_allowed(tasks: Tasks) -> None:
+    printed = {**tasks.create("chat").to_json(), "task_id": "x", "tags": list("abcdefg")}
+    tasks.load([printed])
+    assert tasks.add_tags("x", ["a"]).tags == list("abcdefg")
+    assert tasks.remove_tags("x", ["a"]).tags == list("bcdefg")
 
 
 def test_it_is_iterated_newest_first_and_has_a_length(tasks: Tasks) -> None:
@@ -374,8 +416,6 @@ def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
 def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
     steps: list[tuple[int, str]], limit: int, filters: dict[str, list[str]], data: st.DataObject
 ) -> None:
-    from fakescale.listing import read_query, token
-
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
         tasks = FakeScale().tasks
         for seconds, type in steps:

@@ -1,0 +1,169 @@
+"""The process, as it is run from a shell."""
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.test_loading import PRINTED
+
+LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
+
+
+class Process:
+    """A running ``fakescale``; its standard error goes to a file."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "fakescale", "--port=0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        self.lines = [self.process.stdout.readline(), self.process.stdout.readline()]
+        found = re.fullmatch(r"fakescale listens on (http://127.0.0.1:\d+/v1)\n", self.lines[0])
+        assert found, (self.lines, log.read_text())
+        self.url = found[1]
+
+    def call(self, method: str, path: str, key: str = "live_x", **more: Any) -> Any:
+        return requests.request(method, self.url + path, auth=(key, ""), timeout=10, **more)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def process(log: Path) -> Iterator[Process]:
+    with contextlib.closing(Process(log)) as process:
+        yield process
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fakescale", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line with which the command refuses to start."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def test_it_says_where_it_listens_and_how_to_ask(process: Process) -> None:
+    assert process.lines[1] == f"  curl -u 'live_fakescale:' {process.url}/tasks\n"
+    assert process.call("GET", "/tasks", "live_fakescale").json()["docs"] == []
+    health = process.url.replace("/v1", "/_fakescale/health")
+    assert requests.get(health, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_on_a_signal_even_with_a_connection_open(process: Process, number: int) -> None:
+    port = int(process.url.split(":")[2].split("/")[0])
+    with requests.Session() as session, socket.create_connection(("127.0.0.1", port)):
+        session.get(f"{process.url}/tasks")
+        assert process.stop(number) == 0
+    with socket.create_server(("127.0.0.1", port)):  # free at once
+        pass
+    assert "Traceback" not in process.log.read_text()
+
+
+def test_each_request_is_a_line_on_standard_error(process: Process) -> None:
+    process.call("GET", "/tasks?limit=3")
+    process.call("POST", "/task/chat", json={"secret": 1})
+    process.call("GET", "/tasks", "wrong")
+    process.stop()
+    lines = process.log.read_text().splitlines()
+    assert len(lines) == 3
+    for line, end in zip(
+        lines,
+        ["GET /v1/tasks?limit=3 200", "POST /v1/task/chat 200", "GET /v1/tasks 401"],
+        strict=True,
+    ):
+        assert re.fullmatch(LOG + re.escape(end), line)
+
+
+def test_verbose_logs_the_bodies_too(log: Path) -> None:
+    with contextlib.closing(Process(log, "--verbose")) as process:
+        process.call("POST", "/task/chat", json={"secret": 1})
+        process.stop()
+    assert '/v1/task/chat 200 {"secret": 1} -> {"task_id":' in log.read_text()
+    assert "live_x" not in log.read_text()
+
+
+def test_the_list_of_keys_can_be_closed(log: Path) -> None:
+    with contextlib.closing(Process(log, "--api-key=acme|test", "--api-key=live_b")) as process:
+        assert "'acme|test:'" in process.lines[1]
+        statuses = [
+            process.call("GET", "/tasks", key).status_code
+            for key in ("acme|test", "live_b", "test_acme", "live_x")
+        ]
+        assert statuses == [200, 200, 401, 401]
+
+
+def test_live_tasks_can_be_completed_after_a_while(log: Path) -> None:
+    with contextlib.closing(Process(log, "--complete-after=0")) as process:
+        task = process.call("POST", "/task/chat", json={}).json()
+        assert task["status"] == "pending"
+        assert process.call("GET", f"/task/{task['task_id']}").json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("wrap", [lambda tasks: tasks, lambda tasks: {"docs": tasks}])
+@pytest.mark.parametrize("key", ["live_acme", "test_acme"])
+def test_it_can_begin_with_tasks(log: Path, tmp_path: Path, wrap: Any, key: str) -> None:
+    file = tmp_path / "tasks.json"
+    file.write_text(json.dumps(wrap([PRINTED])))
+    with contextlib.closing(Process(log, f"--load={file}", f"--api-key={key}")) as process:
+        [task] = process.call("GET", "/tasks", key).json()["docs"]
+        assert task == {**PRINTED, "is_test": key == "test_acme"}
+
+
+def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert re.fullmatch(
+            rf"fakescale: cannot listen on 127.0.0.1:{port}: .*in use.*", refused(f"--port={port}")
+        )
+    file = tmp_path / "tasks.json"
+    assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")
+    for content in (b"nonsense", b"{}", b"\xff\xff", b'[{"task_id": "x"}]'):
+        file.write_bytes(content)
+        assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")
+    assert '"[0].created_at" is required' in refused(f"--load={file}")
+    assert refused("--api-key=secret").startswith("fakescale: 'secret' is not an API key")
+    assert "cannot listen on" in refused("--port=70000")
+    assert "cannot listen on" in refused("--host=nowhere.invalid")
+    assert "cannot listen on" in refused("--host=a..b")
+    assert "complete_after" in refused("--complete-after=-1")
+    for text in ("nan", "1e300", "soon"):
+        done = run(f"--complete-after={text}")
+        assert done.returncode == 2
+        assert f"--complete-after: '{text}' is no number of seconds" in done.stderr

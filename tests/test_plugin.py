@@ -1,0 +1,358 @@
+"""The pytest plugin, in suites of its users."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+EXAMPLE = """
+    import scaleapi
+    from scaleapi.tasks import TaskType
+
+    def test_labels_are_exported(fakescale):
+        client = scaleapi.ScaleClient(fakescale.api_key, api_instance_url=fakescale.url)
+        client.create_task(TaskType.Chat, unique_id="u")
+        [task] = fakescale.tasks.list(status="pending")
+        fakescale.tasks.complete(task.id, response={"annotations": []})
+        assert client.get_task(task.id).response == {"annotations": []}
+        assert fakescale.requests[-1].path == f"/v1/task/{task.id}"
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Return a suite of a user's, run without the plugins that ours is run with."""
+    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:randomly")
+    return pytester
+
+
+def test_the_fixtures_are_found_without_a_conftest(suite: pytest.Pytester) -> None:
+    suite.makepyfile(EXAMPLE)
+    suite.runpytest_inprocess().assert_outcomes(passed=1)
+    fixtures = suite.runpytest_inprocess("--fixtures").stdout.str()
+    for name in ("fakescale", "fakescale_app", "fakescale_factory"):
+        assert re.search(rf"^{name}( \[session scope\])? -- ", fixtures, re.MULTILINE)
+
+
+def test_every_test_gets_a_clean_fake_of_its_own(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest, requests
+        seen = set()
+
+        @pytest.mark.parametrize("n", range(20))
+        def test_clean(fakescale, n):
+            assert (len(fakescale.tasks), len(fakescale.requests)) == (0, 0)
+            requests.post(fakescale.url + "/task/chat", json={}, auth=(fakescale.api_key, ""))
+            assert len(fakescale.tasks) == 1
+            assert not {fakescale.url, fakescale.api_key} & seen  # of use for this test alone
+            seen.update([fakescale.url, fakescale.api_key])
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=20)
+
+
+def test_a_straggler_of_an_earlier_test_reaches_nobody(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests, pytest
+        kept = {}
+
+        def test_one(fakescale):
+            kept["session"] = session = requests.Session()
+            session.auth = (fakescale.api_key, "")
+            kept["url"] = fakescale.url
+            assert session.get(fakescale.url + "/tasks").status_code == 200
+
+        def test_two(fakescale):
+            with pytest.raises(requests.ConnectionError):
+                kept["session"].post(kept["url"] + "/task/chat", json={})
+            assert len(fakescale.requests) == 0
+            # Even with the new address the old key leads to another account.
+            kept["session"].post(fakescale.url + "/task/chat", json={})
+            assert len(fakescale.tasks) == 0
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=2)
+
+
+def test_the_app_fixture_needs_no_socket(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import socket
+        import httpx
+
+        def test_app(fakescale_app, monkeypatch):
+            monkeypatch.setattr(socket, "socket", None)
+            transport = httpx.WSGITransport(app=fakescale_app)
+            with httpx.Client(transport=transport, base_url=fakescale_app.url) as client:
+                reply = client.get("/tasks", auth=(fakescale_app.api_key, ""))
+            assert reply.json()["docs"] == []
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_the_factory_serves_wider_fixtures_and_hypothesis(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+        from hypothesis import given, strategies as st
+
+        @pytest.fixture(scope="module")
+        def shared(fakescale_factory):
+            with fakescale_factory(api_keys=["live_mine"]) as fake:
+                yield fake
+
+        def test_one(shared): shared.tasks.create("chat")
+        def test_two(shared): assert len(shared.tasks) == 1
+        def test_key(shared): assert shared.api_key == "live_mine"
+
+        @given(number=st.integers(0, 5))
+        def test_example(fakescale_factory, number):
+            with fakescale_factory() as fake, fakescale_factory(served=False) as other:
+                ids = {fake.tasks.create("chat").id for _ in range(number)}
+                ids |= {other.tasks.create("chat").id for _ in range(number)}
+                assert len(ids) == 2 * number
+        """
+    )
+    suite.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
+
+
+def test_fakes_that_are_open_together_have_ids_of_their_own(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_overlap(fakescale_factory, fakescale, fakescale_app):
+            one, two = fakescale_factory(), fakescale_factory()
+            fakes = [fakescale, fakescale_app, one.__enter__(), two.__enter__()]
+            one.__exit__(None, None, None)
+            with fakescale_factory() as three:
+                fakes.append(three)
+                del fakes[2]
+                assert len({fake.tasks.create("chat").id[8:] for fake in fakes}) == 4
+                assert len({fake.api_key for fake in fakes}) == 4
+            two.__exit__(None, None, None)
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+IDS = """
+    import pytest
+
+    @pytest.fixture(scope="module")
+    def shared(fakescale_factory):
+        with fakescale_factory() as fake:
+            yield [fake.tasks.create("chat").id[8:] for _ in range(3)]
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_ids(fakescale, shared, n):
+        with open("ids", "a") as file:
+            file.write(f"{n} {fakescale.tasks.create('chat').id[8:]} {shared}\\n")
+    """
+
+
+def test_ids_can_be_seeded_whatever_the_order(suite: pytest.Pytester) -> None:
+    suite.makepyfile(IDS)
+    written = suite.path / "ids"
+
+    def run(*arguments: str) -> list[str]:
+        written.unlink(missing_ok=True)
+        suite.runpytest_inprocess(*arguments)
+        return sorted(written.read_text().splitlines())
+
+    first = run("--fakescale-seed=7")
+    assert len(set(first)) == 3
+    assert run("--fakescale-seed=7", "-p", "randomly", "-p", "no:xdist") == first
+    assert run("--fakescale-seed=7", "-n", "2") == first
+    assert run("--fakescale-seed=8") != first
+    assert run() != run()
+
+
+def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests
+        import fakescale.tasks
+
+        def test_fails(fakescale, monkeypatch):
+            def call(method, path, key=fakescale.api_key, **more):
+                return requests.request(method, fakescale.url + path, auth=(key, ""), **more)
+
+            for n in range(25):
+                call("GET", f"/tasks?limit={n + 1}")
+            call("POST", "/task/5f/cancl")
+            call("GET", "/tasks?limit=0")
+            call("GET", "/tasks", key="nobody")
+            monkeypatch.setattr(fakescale_tasks, "page", None)
+            call("GET", "/tasks")
+            assert False
+
+        fakescale_tasks = fakescale.tasks.Tasks
+
+        def test_passes(fakescale):
+            fakescale.tasks.create("chat")
+        """
+    )
+    result = suite.runpytest_inprocess("-rA", "--fakescale-seed=42")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- fakescale -*",
+            "--fakescale-seed=42",
+            "... 9 earlier exchanges",
+            "GET /v1/tasks?limit=10 -> 200",
+            "GET /v1/tasks?limit=25 -> 200",
+            "POST /v1/task/5f/cancl -> 404 Not found: POST /v1/task/5f/cancl",
+            "    the nearest route is POST /v1/task/<task_id>/cancel",
+            'GET /v1/tasks[?]limit=0 -> 400 Parameter is invalid, reason: "limit" must be *',
+            "GET /v1/tasks -> 401 Your API key does not correspond to a registered user.",
+            "GET /v1/tasks -> 500 *",
+            "    Traceback (most recent call last):",
+            "    TypeError: 'NoneType' object is not callable",
+        ]
+    )
+    text = result.stdout.str()
+    assert "limit=9 " not in text
+    assert text.count("- fakescale -") == 1
+    assert "nobody" not in text.split("- fakescale -")[1].split("short test summary")[0]
+
+
+def test_a_failure_around_the_test_tells_it_too(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest, requests
+
+        @pytest.fixture
+        def broken(fakescale):
+            requests.get(fakescale.url + "/setup")
+            assert False
+
+        @pytest.fixture
+        def late(fakescale):
+            yield
+            requests.get(fakescale.url + "/teardown")
+            assert False
+
+        def test_setup(broken): pass
+        def test_teardown(late): pass
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(errors=2, passed=1)
+    result.stdout.fnmatch_lines(["GET /v1/setup -> 401 *", "GET /v1/teardown -> 401 *"])
+
+
+def test_of_a_wider_fake_only_this_test_s_exchanges_are_told(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest, requests
+
+        @pytest.fixture(scope="module")
+        def shared(fakescale_factory):
+            with fakescale_factory() as fake:
+                yield fake
+
+        def test_one(shared): requests.get(shared.url + "/before")
+
+        def test_two(shared):
+            requests.get(shared.url + "/during")
+            assert False
+
+        def test_without(): assert False
+        """
+    )
+    text = suite.runpytest_inprocess().stdout.str()
+    assert "GET /v1/during -> 401" in text
+    assert "GET /v1/before" not in text
+
+
+def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests
+        from hypothesis import given, settings, strategies as st
+
+        @settings(max_examples=30, database=None)
+        @given(st.integers(0, 100))
+        def test_example(fakescale_factory, number):
+            with fakescale_factory() as fake:
+                for n in range(3):
+                    requests.get(f"{fake.url}/{number}/{n}")
+                assert number < 50
+        """
+    )
+    lines = suite.runpytest_inprocess().stdout.lines
+    told = [line for line in lines if line.startswith("GET /v1/")]
+    assert len(told) == 20
+    assert told[-1].startswith("GET /v1/50/2 -> 401")
+
+
+def test_parallel_and_repeated_runs_just_work(suite: pytest.Pytester) -> None:
+    suite.makepyfile(EXAMPLE)
+    suite.runpytest_subprocess("-n", "2", "--count", "10").assert_outcomes(passed=10)
+
+
+def test_a_failing_test_of_a_worker_has_its_section(suite: pytest.Pytester) -> None:
+    suite.makepyfile("def test_x(fakescale): assert fakescale.tasks.list() == [1]")
+    result = suite.runpytest_subprocess("-n", "1")
+    result.stdout.fnmatch_lines(["*- fakescale -*", "--fakescale-seed=*"])
+
+
+def test_frozen_time_is_seen_through_the_fixture(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import freezegun, requests
+
+        @freezegun.freeze_time("2020-01-02T03:04:05Z")
+        def test_frozen(fakescale):
+            reply = requests.post(fakescale.url + "/task/chat", json={}, auth=("live_x", ""))
+            assert reply.json()["created_at"] == "2020-01-02T03:04:05.000Z"
+
+        def test_thawed(fakescale):
+            assert not fakescale.tasks.create("chat").created_at.startswith("2020")
+        """
+    )
+    # In a process of its own, so that the freeze is there before the package is imported.
+    suite.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_the_package_may_be_imported_while_time_is_frozen() -> None:
+    code = """
+import freezegun
+with freezegun.freeze_time("2020-01-01"):
+    from fakescale import FakeScale
+    fake = FakeScale()
+    assert fake.tasks.create("chat").created_at == "2020-01-01T00:00:00.000Z"
+    assert len(fake.tasks.list(start_time="2020-01-01", end_time=fake.now())) == 1
+assert not fake.tasks.create("chat").created_at.startswith("2020")
+assert len(fake.tasks.list(end_time="2020-01-01")) == 1
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+HEAVY = ["werkzeug", "jsonschema_rs", "hypothesis", "freezegun", "ssl", "requests", "http.server"]
+
+
+def test_an_unused_plugin_imports_nothing_heavy(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        f"""
+        import sys
+
+        def test_fails():
+            assert False
+
+        def test_light():
+            assert "fakescale.pytest_plugin" in sys.modules
+            assert sorted(name for name in {HEAVY} if name in sys.modules) == []
+            ours = [name for name in sys.modules if name.startswith("fakescale")]
+            assert sorted(ours) == ["fakescale", "fakescale.pytest_plugin"]
+        """
+    )
+    # Without the plugins of this suite's environment, which are not light.
+    code = (
+        "import os, sys; os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'; import pytest;"
+        "sys.exit(pytest.main(['-c', os.devnull, '--rootdir=.', '-p', 'fakescale.pytest_plugin']))"
+    )
+    suite.run(sys.executable, "-c", code).assert_outcomes(passed=1, failed=1)
