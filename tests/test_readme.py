@@ -1,0 +1,82 @@
+"""README is the manual: its examples run, and it names all there is."""
+
+import argparse
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from fakescale import FakeScale, __main__, pytest_plugin
+from fakescale.api import ROUTES
+from fakescale.journal import Exchange
+from fakescale.listing import FILTERS
+from fakescale.tasks import Tasks
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def public(cls: type) -> set[str]:
+    return {name for name in vars(cls) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1])
+def test_the_examples_run(pytester: pytest.Pytester, example: str) -> None:
+    if "def test_" not in example:
+        example = "def test_example():\n" + textwrap.indent(example, "    ")
+    pytester.makepyfile(example)
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=1)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 3
+    assert "def test_labels_are_exported(fakescale)" in EXAMPLES[0]
+
+
+def test_every_route_and_filter_is_named() -> None:
+    for route in ROUTES:
+        assert f"`{route.method} {route.path}`" in README
+    for name in FILTERS:
+        assert f"`{name}`" in README
+
+
+def test_every_fixture_and_option_is_named() -> None:
+    fixtures = [
+        name
+        for name, value in vars(pytest_plugin).items()
+        if type(value).__name__ == "FixtureFunctionDefinition"
+    ]
+    assert len(fixtures) == 3
+    for name in fixtures:
+        assert f"| `{name}` |" in README
+    options = re.findall(r'"(--fakescale-\w+)"', inspect.getsource(pytest_plugin))
+    assert options
+    for option in options:
+        assert f"`{option}" in README
+
+
+@pytest.mark.parametrize("cls", [FakeScale, Tasks, Exchange])
+def test_every_helper_is_named(cls: type) -> None:
+    missing = [name for name in public(cls) if not re.search(rf"`([\w.]*\.)?{name}\b", README)]
+    assert missing == []
+
+
+def test_every_argument_of_the_fake_is_named() -> None:
+    for name in inspect.signature(FakeScale).parameters:
+        assert f"`{name}`" in README
+
+
+def test_every_flag_is_named_and_no_other() -> None:
+    parser = __main__._parser()
+    flags = {action.option_strings[-1] for action in parser._actions} - {"--help"}
+    assert isinstance(parser, argparse.ArgumentParser)
+    assert set(re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)) == flags
+
+
+def test_every_module_is_named() -> None:
+    modules = {path.stem for path in (ROOT / "fakescale").glob("*.py")} - {"__init__"}
+    table = README.split("| layer | files |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == modules
