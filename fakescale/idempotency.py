@@ -23,6 +23,9 @@ class _Use:
     since: dt.datetime
     answer: Answer | None = None  # None while the first request is being worked on
 
+    def is_over(self, now: dt.datetime) -> bool:
+        return now - self.since >= LIFETIME
+
 
 class OncePerKey:
     """The saved answers, by key. One for all accounts: another user's key is a conflict."""
@@ -45,7 +48,7 @@ class OncePerKey:
             now = self._clock.now()
             self._forget(now)
             use = self._uses.get(key)
-            if use is None or now - use.since >= LIFETIME:
+            if use is None or use.is_over(now):
                 mine = self._uses[key] = _Use(fingerprint, now)
                 self._uses.move_to_end(key)
             elif use.fingerprint != fingerprint:
@@ -73,6 +76,6 @@ class OncePerKey:
         """Drop expired keys, oldest first, so that memory does not grow for ever."""
         while self._uses:
             key, use = next(iter(self._uses.items()))
-            if now - use.since < LIFETIME:
+            if not use.is_over(now):
                 return
             del self._uses[key]

@@ -105,3 +105,15 @@ def test_time_that_runs_backwards_keeps_the_key(
     once.run("k", "f", work)
     noon.shift(-10 * DAY)
     assert once.run("k", "f", work).body == b"0"
+
+
+def test_a_key_from_an_earlier_time_ends_before_one_that_was_used_first(
+    once: OncePerKey, noon: time_machine.Traveller
+) -> None:
+    work = counting()
+    once.run("first", "f", work)
+    noon.shift(-DAY)
+    once.run("second", "f", work)
+    noon.shift(DAY)
+    assert once.run("second", "g", work).body == b"2"
+    assert once.run("first", "f", work).body == b"0"

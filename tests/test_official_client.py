@@ -1,6 +1,7 @@
 """The official client, against the served fake: every method of it about tasks."""
 
 import datetime as dt
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,11 @@ def live(served: FakeScale) -> scaleapi.ScaleClient:
 def client(served: FakeScale) -> scaleapi.ScaleClient:
     """Return a client in test mode, as the client's own tests use it."""
     return scaleapi.ScaleClient(served.test_api_key, api_instance_url=served.url)
+
+
+def first(tasks: Iterator[scaleapi.Task]) -> list[scaleapi.Task]:
+    """Return what the client yields, but not without end if a page leads to itself."""
+    return list(itertools.islice(tasks, 100))
 
 
 def create(client: scaleapi.ScaleClient, **more: Any) -> scaleapi.Task:
@@ -153,7 +159,7 @@ def test_audit(client: scaleapi.ScaleClient) -> None:
     client.audit_task(task.id, True)
     assert client.get_task(task.id).customer_review_status == "accepted"
     found = client.get_tasks("p", review_status=[TaskReviewStatus.Accepted, TaskReviewStatus.Fixed])
-    assert [task.id for task in found] == [task.id]
+    assert [task.id for task in first(found)] == [task.id]
 
 
 def test_tasks_and_its_pages(client: scaleapi.ScaleClient) -> None:
@@ -193,8 +199,8 @@ def test_get_tasks_with_every_filter(client: scaleapi.ScaleClient) -> None:
         tags=["t"],
         limit=1,
     )
-    assert [task.id for task in found] == wanted[::-1]
-    limited = list(client.get_tasks(batch_name=batch, limited_response=True))
+    assert [task.id for task in first(found)] == wanted[::-1]
+    limited = first(client.get_tasks(batch_name=batch, limited_response=True))
     assert [set(task.as_dict()) for task in limited] == [
         {"task_id", "status", "metadata", "project"}
     ] * 3
@@ -203,7 +209,7 @@ def test_get_tasks_with_every_filter(client: scaleapi.ScaleClient) -> None:
 def test_get_tasks_count(client: scaleapi.ScaleClient) -> None:
     for number in range(4):
         create(client, project="p", batch="b" if number % 2 else "c")
-    assert client.get_tasks_count("p") == len(list(client.get_tasks("p"))) == 4
+    assert client.get_tasks_count("p") == len(first(client.get_tasks("p"))) == 4
     assert client.get_tasks_count("p", "b") == 2
     assert client.get_tasks_count("nothing") == 0
 
@@ -222,4 +228,4 @@ def test_it_works_while_time_stands(
 ) -> None:
     made = [create(live, project="p").id for _ in range(3)]
     found = live.get_tasks("p", created_after="2024-02-29 12:00:00.000000", limit=1)
-    assert [task.id for task in found] == made[::-1]
+    assert [task.id for task in first(found)] == made[::-1]
