@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 from fakescale import wire
 from fakescale.frozen import FrozenDict, FrozenList
-from fakescale.listing import read_boolean, read_query
+from fakescale.listing import BATCH_FILTERS, read_boolean, read_query
 from fakescale.schemas import Parameters
-from fakescale.task_types import accept, common_parameters
+from fakescale.task_types import common_parameters
 from fakescale.worlds import World
 
 
@@ -38,6 +38,11 @@ class Call(NamedTuple):
     def body(self) -> FrozenDict:
         """The body, which must be an object; raises BadRequest."""
         return wire.expect(self.request.content, FrozenDict)
+
+    def flag(self, name: str) -> bool | None:
+        """Return a boolean of the query, None when it is absent; raises BadRequest."""
+        values = [text for text in self.request.args.getlist(name) if text]
+        return read_boolean(name, values) if values else None
 
     def read(self, parameters: Parameters) -> dict[str, Any]:
         """Return the members of the body that ``parameters`` knows; raises BadRequest."""
@@ -68,8 +73,8 @@ _AUDIT = Parameters(
 
 
 def create_task(call: Call) -> Any:
-    accepted = accept(call.path["type"], call.body, form=call.request.is_form)
-    return call.world.tasks.add(accepted).to_json()
+    form = call.request.is_form
+    return call.world.tasks.submit(call.path["type"], call.body, form=form).to_json()
 
 
 def get_task(call: Call) -> Any:
@@ -82,8 +87,7 @@ def list_tasks(call: Call) -> Any:
 
 
 def cancel_task(call: Call) -> Any:
-    values = [text for text in call.request.args.getlist("clear_unique_id") if text]
-    clear = read_boolean("clear_unique_id", values or ["false"])
+    clear = call.flag("clear_unique_id") or False
     return call.world.tasks.cancel(call.path["task_id"], clear_unique_id=clear).to_json()
 
 
@@ -118,6 +122,64 @@ def audit_task(call: Call) -> Any:
     return call.world.tasks.audit(call.path["task_id"], result, body.get("comments")).to_json()
 
 
+def create_project(call: Call) -> Any:
+    return call.world.projects.create(**call.body).to_json()
+
+
+def list_projects(call: Call) -> Any:
+    archived = call.flag("archived")
+    return [project.to_json() for project in call.world.projects.list(archived=archived)]
+
+
+def get_project(call: Call) -> Any:
+    return call.world.projects.get(call.path["name"]).to_json()
+
+
+def set_params(call: Call) -> Any:
+    params = {name: value for name, value in call.body.items() if name != "patch"}
+    patch = call.body.get("patch")
+    patch = False if patch is None else read_boolean("patch", [str(patch)])
+    return call.world.projects.set_params(call.path["name"], params, patch=patch).to_json()
+
+
+def set_ontology(call: Call) -> Any:
+    return call.world.projects.set_ontology(call.path["name"], **call.body).to_json()
+
+
+def get_task_template(call: Call) -> Any:
+    return call.world.projects.template(call.path["name"])
+
+
+def create_batch(call: Call) -> Any:
+    return call.world.batches.create(**call.body).to_json()
+
+
+def list_batches(call: Call) -> Any:
+    query = read_query(dict(call.request.args.lists()), BATCH_FILTERS)
+    return call.world.batches.page(query).to_json()
+
+
+def get_batch(call: Call) -> Any:
+    return call.world.batches.get(call.path["name"]).to_json()
+
+
+def get_batch_status(call: Call) -> Any:
+    return call.world.batches.get(call.path["name"]).status_json()
+
+
+def finalize_batch(call: Call) -> Any:
+    return call.world.batches.finalize(call.path["name"]).to_json()
+
+
+def set_batch_metadata(call: Call) -> Any:
+    return call.world.batches.set_metadata(call.path["name"], call.body).to_json()
+
+
+def prioritize_batch(call: Call) -> Any:
+    call.world.batches.prioritize(call.path["name"], **call.body)
+    return {"result": "ok"}  # guessed
+
+
 ROUTES = (
     Route("POST", "/v1/task/<type>", create_task, idempotent=True),
     Route("GET", "/v1/task/<task_id>", get_task),
@@ -130,6 +192,19 @@ ROUTES = (
     Route("POST", "/v1/task/<task_id>/tags", set_tags),
     Route("DELETE", "/v1/task/<task_id>/tags", remove_tags),
     Route("POST", "/v1/task/<task_id>/audit", audit_task),
+    Route("POST", "/v1/projects", create_project),
+    Route("GET", "/v1/projects", list_projects),
+    Route("GET", "/v1/projects/<name>", get_project),
+    Route("POST", "/v1/projects/<name>/setParams", set_params),
+    Route("POST", "/v1/projects/<name>/setOntology", set_ontology),
+    Route("GET", "/v1/projects/<name>/taskTemplates", get_task_template),
+    Route("POST", "/v1/batches", create_batch),
+    Route("GET", "/v1/batches", list_batches),
+    Route("GET", "/v1/batches/<name>", get_batch),
+    Route("GET", "/v1/batches/<name>/status", get_batch_status),
+    Route("POST", "/v1/batches/<name>/finalize", finalize_batch),
+    Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata),
+    Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch),
 )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
 from fakescale.app import application
+from fakescale.batches import Batches
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
+from fakescale.projects import Projects
 from fakescale.service import Service
 from fakescale.tasks import Tasks
 from fakescale.worlds import Account, World, check_account, read_key
@@ -79,6 +81,16 @@ class FakeScale:
     def tasks(self) -> Tasks:
         """The live tasks of the fake's own account."""
         return self.account(self._account).tasks
+
+    @property
+    def projects(self) -> Projects:
+        """The live projects of the fake's own account."""
+        return self.account(self._account).projects
+
+    @property
+    def batches(self) -> Batches:
+        """The live batches of the fake's own account."""
+        return self.account(self._account).batches
 
     @property
     def test(self) -> World:

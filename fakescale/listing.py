@@ -6,6 +6,7 @@ import bisect
 import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from fakescale.clock import read_moment, stamp
@@ -20,21 +21,21 @@ class Filter(NamedTuple):
     """How a parameter of the query is read, and which tasks it keeps."""
 
     read: Callable[[str, Sequence[str]], Any]
-    keep: Callable[[Task, Any], bool]
+    keep: Callable[[Any, Any], bool]
 
 
 class Query(NamedTuple):
     """What was asked for: the filters that are set, each with its value, and the page."""
 
-    filters: Sequence[tuple[str, Any]] = ()
+    filters: Mapping[str, tuple["Filter", Any]] = MappingProxyType({})
     limit: int = 100
     offset: int = 0
     after: Place | None = None
     limited_response: bool = False
 
-    def keeps(self, task: Task) -> bool:
-        """Return whether ``task`` passes all filters (guessed: AND between filters)."""
-        return all(FILTERS[name].keep(task, value) for name, value in self.filters)
+    def keeps(self, item: Any) -> bool:
+        """Return whether ``item`` passes all filters (guessed: AND between filters)."""
+        return all(it.keep(item, wanted) for it, wanted in self.filters.values())
 
 
 class Page(NamedTuple):
@@ -84,23 +85,28 @@ def page(
     return matches[start:end][::-1], start > 0
 
 
-def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
+def read_query(
+    parameters: Mapping[str, Sequence[str]], filters: Mapping[str, Filter] | None = None
+) -> Query:
     """Return what a query string asks for; each parameter comes with all its values.
 
-    Unknown parameters are ignored and empty values count as absent (both observed). Raises
-    BadRequest.
+    ``filters`` are those there are, by default those of tasks. Unknown parameters are
+    ignored and empty values count as absent (both observed). Raises BadRequest.
     """
     given = {name: [text for text in texts if text] for name, texts in parameters.items()}
     given = {name: texts for name, texts in given.items() if texts}
-    filters = [(name, FILTERS[name].read(name, given[name])) for name in FILTERS if name in given]
-    filters = [(name, wanted) for name, wanted in filters if wanted]  # "," names nothing either
+    known = FILTERS if filters is None else filters
+    wanted = {name: known[name].read(name, given[name]) for name in known if name in given}
     after = _read_token("next_token", given["next_token"][-1]) if "next_token" in given else None
     offset = _read_number("offset", given.get("offset", ["0"]), 0, None)
     # Read, so that a wrong value is refused, but without effect: what it adds to a task has
     # never been published.
     read_boolean("include_attachment_url", given.get("include_attachment_url", ["false"]))
     return Query(
-        filters=filters,
+        # Not for "," alone, which names nothing.
+        filters={
+            name: (known[name], value) for name, value in wanted.items() if value != frozenset()
+        },
         limit=_read_number("limit", given.get("limit", ["100"]), 1, 100),
         offset=0 if after else offset,
         after=after,
@@ -108,20 +114,21 @@ def read_query(parameters: Mapping[str, Sequence[str]]) -> Query:
     )
 
 
-def filters_query(filters: Mapping[str, Any]) -> Query:
+def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter] | None = None) -> Query:
     """Return the query for filters given in Python: text, a moment, or several of them.
 
     A comma splits a text here as it does in a query.
 
     Raises TypeError for the name of no filter, BadRequest for a bad value.
     """
+    known = FILTERS if known is None else known
     texts = {}
     for name, value in filters.items():
-        if name not in FILTERS:
-            raise TypeError(f"{name!r} is not a filter; there are {', '.join(FILTERS)}")
+        if name not in known:
+            raise TypeError(f"{name!r} is not a filter; there are {', '.join(known)}")
         several = value if isinstance(value, Collection) and not isinstance(value, str) else [value]
         texts[name] = [_text(item) for item in several if item is not None]
-    return read_query(texts)
+    return read_query(texts, known)
 
 
 def _text(value: Any) -> str:
@@ -217,6 +224,19 @@ FILTERS: Mapping[str, Filter] = {
     "unique_id": _any_of("unique_id"),
     # Guessed: a task with any of the tags matches.
     "tags": Filter(_several, lambda task, wanted: not wanted.isdisjoint(task.tags)),
+}
+
+
+# Those of the list of batches. Guessed: that it filters by the time of completion as the
+# list of tasks does; one client names the parameters.
+BATCH_FILTERS: Mapping[str, Filter] = {
+    "start_time": _since("created_at"),
+    "end_time": _until("created_at"),
+    "completed_after": _since("completed_at"),
+    "completed_before": _until("completed_at"),
+    "status": _any_of("status", _among(("staging", "in_progress", "completed"))),
+    "project": _any_of("project", _names),
+    "exclude_archived": Filter(read_boolean, lambda batch, wanted: not (wanted and batch.archived)),
 }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakescale.clock import read_moment, stamp
-from fakescale.errors import BadRequest, invalid
-from fakescale.frozen import FrozenDict, freeze
+from fakescale.errors import BadRequest
+from fakescale.frozen import FrozenDict
 from fakescale.records import Status, Task
-from fakescale.schemas import Checker
+from fakescale.schemas import Checker, frozen_json
 
 _TEXT = {"type": "string", "minLength": 1}
 _MOMENT = {"type": "string", "format": "moment"}
@@ -36,6 +36,7 @@ _SCHEMA = {
         "unique_id": _TEXT,
         "project": _TEXT,
         "batch": _TEXT,
+        "project_param_version": {"type": "integer"},
         "is_test": {"type": "boolean"},
         "priority": {"type": "integer"},
         "urgency": _TEXT,
@@ -57,10 +58,7 @@ def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
     Members without a meaning here are kept and printed again; ``null`` counts as absent.
     Raises BadRequest, naming the member, when it is no such task.
     """
-    try:
-        frozen = freeze(printed)
-    except ValueError as error:
-        raise invalid(name or "value", str(error)) from None
+    frozen = frozen_json(name or "value", printed)
     if isinstance(frozen, Mapping):
         frozen = FrozenDict({name: item for name, item in frozen.items() if item is not None})
     _checker().check(frozen, name)

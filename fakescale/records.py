@@ -96,6 +96,7 @@ class Task:
     unique_id: str | None = None
     project: str | None = None
     batch: str | None = None
+    project_param_version: int | None = None
     is_test: bool = False
     priority: int | None = None
     urgency: str | None = None

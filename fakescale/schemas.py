@@ -9,7 +9,15 @@ import jsonschema_rs
 
 from fakescale.clock import read_moment
 from fakescale.errors import BadRequest, invalid
-from fakescale.frozen import FrozenDict, FrozenList
+from fakescale.frozen import FrozenDict, FrozenList, freeze
+
+
+def frozen_json(name: str, value: Any) -> Any:
+    """Return ``value`` frozen; raises BadRequest, calling it ``name``, if it is not JSON."""
+    try:
+        return freeze(value)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
 
 
 class Checker:
@@ -128,17 +136,24 @@ def _has_scheme(text: str) -> bool:
     return scheme[:1].isalpha() and colon != "" and rest != ""
 
 
+def _is_callback(text: str) -> bool:
+    return "@" in text or _has_scheme(text)
+
+
 # Formats of our own: what they take, and how a refusal says so.
 _FORMATS: dict[str, Callable[[str], bool]] = {
     # Documented: a full URL or an e-mail address.
-    "callback": lambda text: "@" in text or _has_scheme(text),
+    "callback": _is_callback,
     "moment": _is_moment,
+    # Documented: the official client sends an empty text for none.
+    "callback or nothing": lambda text: text == "" or _is_callback(text),
     # Guessed: that a tag of spaces counts as empty.
     "nonblank": lambda text: bool(text.strip()),
     "url": _has_scheme,
 }
 _FORMAT_PHRASES: Mapping[str, str] = {
     "callback": "must be a URL or an e-mail address",
+    "callback or nothing": "must be a URL or an e-mail address",
     "moment": "must be a time in ISO 8601",
     "nonblank": "is not allowed to be empty",
     "url": "must be a valid uri",

@@ -7,8 +7,7 @@ from fakescale.clock import Clock
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
-from fakescale.tasks import Tasks
-from fakescale.worlds import Accounts
+from fakescale.worlds import Accounts, Key, World
 
 
 class Service:
@@ -25,7 +24,7 @@ class Service:
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
 
-        def make_tasks(is_test: bool) -> Tasks:
-            return Tasks(self.clock, ids, is_test=is_test, complete_after=complete_after)
+        def make_world(key: Key, api_key: str) -> World:
+            return World(key, api_key, self.clock, ids, complete_after)
 
-        self.accounts = Accounts(make_tasks, keys)
+        self.accounts = Accounts(make_world, keys)

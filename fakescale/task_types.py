@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fakescale.errors import NotFound, invalid
+from fakescale.errors import NotFound
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
-from fakescale.schemas import Checker, Parameters
+from fakescale.schemas import Checker, Parameters, frozen_json
 
 
 class Accepted(NamedTuple):
@@ -32,10 +32,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     refused is documented). Raises NotFound for an unknown type, BadRequest for a bad body.
     """
     name, facts = _type(type)
-    try:
-        given = dict(freeze(body))
-    except ValueError as error:
-        raise invalid("value", str(error)) from None
+    given = dict(frozen_json("value", body))
     if given.get("instruction") is None and "default_instruction" in facts:
         given["instruction"] = facts["default_instruction"]
     read = _parameters(name).read(given, form=form)
@@ -44,7 +41,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     params = {key: value for key, value in read.items() if key not in common}
     if "tags" in fields:
         fields["tags"] = distinct(fields["tags"])
-    # Accepted, but without a meaning where there are no projects; not echoed (guessed).
+    # They have done their work already; not echoed (guessed).
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
@@ -54,6 +51,14 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
 def check_common(name: str, value: Any) -> None:
     """Raise BadRequest unless ``value`` may be the parameter ``name`` of any task."""
     _common_checker(name).check(value, name)
+
+
+def read_common(name: str, value: Any) -> Any:
+    """Return ``value`` as the parameter ``name`` of any task; raises BadRequest.
+
+    Numbers and booleans may come as text.
+    """
+    return _common_parameters().read({name: value})[name]
 
 
 def check_tags(tags: Any) -> None:
@@ -78,6 +83,21 @@ def example(type: str) -> tuple[FrozenDict, FrozenDict]:
     return facts["example_request"], facts["example_response"]
 
 
+def canonical(type: str) -> str | None:
+    """Return the name of a type, also if ``type`` is an alias; None if there is none."""
+    name = _aliases().get(type, type)
+    return name if name in _facts()["types"] else None
+
+
+def required(type: str) -> str:
+    """Return the name of a type, also if ``type`` is an alias; raises NotFound for no type."""
+    name = canonical(type)
+    if name is None:
+        # Guessed: the type is a part of the path, so an unknown one is an unknown path.
+        raise NotFound(f"Not found: there is no task type {json.dumps(type)}")
+    return name
+
+
 def names() -> list[str]:
     """Return the name of every task type, without aliases."""
     return list(_facts()["types"])
@@ -97,12 +117,8 @@ def _aliases() -> dict[str, str]:
 
 
 def _type(type: str) -> tuple[str, FrozenDict]:
-    name = _aliases().get(type, type)
-    try:
-        return name, _facts()["types"][name]
-    except KeyError:
-        # Guessed: the type is a part of the path, so an unknown one is an unknown path.
-        raise NotFound(f"Not found: there is no task type {json.dumps(type)}") from None
+    name = required(type)
+    return name, _facts()["types"][name]
 
 
 @functools.cache
@@ -127,6 +143,11 @@ def _schema(name: str) -> dict[str, Any]:
 @functools.cache
 def _parameters(name: str) -> Parameters:
     return Parameters(_schema(name), _facts()["types"][name].get("texts"))
+
+
+@functools.cache
+def _common_parameters() -> Parameters:
+    return Parameters({"type": "object", "properties": common_parameters()})
 
 
 @functools.cache

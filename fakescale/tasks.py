@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakescale import canned, loading
+from fakescale.batches import Batches
 from fakescale.clock import Clock, read_moment, stamp
 from fakescale.errors import Conflict, NotFound, invalid
-from fakescale.frozen import FrozenDict, freeze
+from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
+from fakescale.inheritance import inherit
 from fakescale.listing import Page, Place, Query, filters_query, page, place
+from fakescale.projects import Projects
 from fakescale.records import AUDIT_RESULTS, Task
-from fakescale.task_types import Accepted, accept, check_common, check_tags, distinct
+from fakescale.schemas import frozen_json
+from fakescale.task_types import accept, check_common, check_tags, distinct
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -33,15 +37,20 @@ class Tasks:
         self,
         clock: Clock,
         ids: TaskIds,
+        lock: threading.RLock,
+        projects: Projects,
+        batches: Batches,
         *,
         is_test: bool,
         complete_after: dt.timedelta | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._batches = batches
         self._is_test = is_test
         self._complete_after = None if is_test else complete_after
-        self._lock = threading.RLock()
         self._by_id: dict[str, Task] = {}
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
@@ -53,20 +62,22 @@ class Tasks:
     def create(self, type: str, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
 
-        Raises NotFound for an unknown type, Conflict when the unique_id is in use.
+        Raises NotFound for an unknown type, Conflict when the unique_id is in use. In test
+        mode the task is completed from the next look on (documented and observed).
         """
-        return self.add(accept(type, params))
+        return self.submit(type, params)
 
-    def add(self, accepted: Accepted) -> Task:
-        """Create the task of a creation body that was accepted, and return it, pending.
-
-        In test mode it is completed from the next look on (documented and observed).
-        """
+    def submit(self, type: str, body: Mapping[str, Any], *, form: bool = False) -> Task:
+        """Create a task from a body, which ``form`` says was form-encoded."""
+        inherited = inherit(type, frozen_json("value", body), self._projects, self._batches)
+        accepted = accept(type, inherited.body, form=form)
         with self._lock:
             now = self._settle()
             for name, wanted in accepted.references.items():
                 self._check_reference(name, accepted.params.get(name), wanted)
             self._check_unique_id(accepted.fields.get("unique_id"))
+            if "batch" in accepted.fields:
+                self._batches.check_open(accepted.fields["batch"])
             task = Task(
                 id=self._new_id(now),
                 created_at=stamp(now),
@@ -74,6 +85,7 @@ class Tasks:
                 type=accepted.type,
                 params=accepted.params,
                 is_test=self._is_test,
+                project_param_version=inherited.version,
                 **accepted.fields,
             )
             seen_later = task
@@ -120,7 +132,7 @@ class Tasks:
 
     def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
         """Replace the metadata, whatever the status (documented)."""
-        metadata = _json("metadata", metadata)
+        metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
         return self._change(task_id, lambda task, now: task.changed(now, metadata=metadata))
 
@@ -131,7 +143,7 @@ class Tasks:
 
         Raises Conflict when another task has it.
         """
-        check_common("unique_id", _json("unique_id", unique_id))
+        check_common("unique_id", frozen_json("unique_id", unique_id))
         changes: dict[str, Any] = {"unique_id": unique_id}
         if clear_unique_id_on_error is not None:
             check_common("clear_unique_id_on_error", clear_unique_id_on_error)
@@ -245,6 +257,10 @@ class Tasks:
                 if task.unique_id is not None:
                     unique_ids.add(task.unique_id)
             for task in tasks:
+                if task.project is not None:
+                    self._projects.adopt(task.project, task.type, task.created_at)
+                    if task.batch is not None:
+                        self._batches.adopt(task.batch, task.project, task.created_at)
                 self._put(task)
 
     def __iter__(self) -> Iterator[Task]:
@@ -260,7 +276,7 @@ class Tasks:
 
         Only a copy is made under the lock, so that others go on while the filters work.
         """
-        unique_ids = dict(query.filters).get("unique_id")
+        _, unique_ids = query.filters.get("unique_id", (None, None))
         with self._lock:
             self._settle()
             if unique_ids is None:
@@ -283,7 +299,7 @@ class Tasks:
         tags: Sequence[str],
         merge: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
     ) -> Task:
-        given = _json("tags", tags)
+        given = frozen_json("tags", tags)
         check_tags(given)
 
         def change(task: Task, now: str) -> Task:
@@ -305,6 +321,8 @@ class Tasks:
             del self._owners[before.unique_id]
         if task.unique_id is not None:
             self._owners[task.unique_id] = task.id
+        if task.batch in self._batches:
+            self._batches.note(before, task)
         begins = task.status == "pending" and (before is None or before.status != "pending")
         if begins and self._complete_after is not None:
             due = _later(task.updated_at, self._complete_after)
@@ -349,15 +367,8 @@ def _later(moment: str, by: dt.timedelta) -> str:
         return "~"  # after every stamp
 
 
-def _json(name: str, value: Any) -> Any:
-    try:
-        return freeze(value)
-    except ValueError as error:
-        raise invalid(name, str(error)) from None
-
-
 def _object(name: str, value: Any) -> FrozenDict:
-    frozen = _json(name, value)
+    frozen = frozen_json(name, value)
     if not isinstance(frozen, FrozenDict):
         raise invalid(name, "must be of type object", value)
     return frozen

@@ -12,8 +12,9 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
 from fakescale.forms import read_form
-from fakescale.frozen import FrozenDict, FrozenList, freeze
+from fakescale.frozen import FrozenDict, FrozenList
 from fakescale.records import Answer
+from fakescale.schemas import frozen_json
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -99,7 +100,7 @@ class Request(WerkzeugRequest):
             raise invalid("body", f"must be UTF-8 ({where})") from None
         if not text.strip():
             return None
-        return freeze_body(read_form(text) if self.is_form else _read_json(text))
+        return frozen_json("body", read_form(text) if self.is_form else _read_json(text))
 
     def _read(self) -> bytes:
         # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
@@ -130,14 +131,6 @@ def _read_json(text: str) -> Any:
         raise invalid("body", f"must be valid JSON: {error}", text) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits
         raise invalid("body", "must be valid JSON: a number is too long") from None
-
-
-def freeze_body(value: Any) -> Any:
-    """Return ``value`` frozen; raises BadRequest for what cannot be stored."""
-    try:
-        return freeze(value)
-    except ValueError as error:
-        raise invalid("body", str(error)) from None
 
 
 Kind = TypeVar("Kind", FrozenDict, FrozenList)

@@ -1,10 +1,15 @@
 """Who is who: API keys, accounts, and the two worlds of each."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from fakescale.batches import Batches
+from fakescale.clock import Clock
 from fakescale.errors import Unauthorized
+from fakescale.ids import TaskIds
+from fakescale.projects import Projects
 from fakescale.tasks import Tasks
 
 
@@ -46,13 +51,31 @@ def check_account(name: str) -> None:
 class World:
     """One mode, live or test, of one account. Worlds share nothing."""
 
-    def __init__(self, key: Key, api_key: str, tasks: Tasks) -> None:
+    def __init__(
+        self,
+        key: Key,
+        api_key: str,
+        clock: Clock,
+        ids: TaskIds,
+        complete_after: dt.timedelta | None,
+    ) -> None:
+        lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
         self.key = key
         #: A key that leads here.
         self.api_key = api_key
-        #: The tasks, and all that can be done to them.
-        self.tasks = tasks
+        #: The projects, batches and tasks, each with all that can be done to them.
+        self.projects = Projects(clock, ids, lock)
+        self.batches = Batches(clock, ids, lock, self.projects)
+        self.tasks = Tasks(
+            clock,
+            ids,
+            lock,
+            self.projects,
+            self.batches,
+            is_test=key.is_test,
+            complete_after=complete_after,
+        )
 
 
 class Account:
@@ -78,6 +101,16 @@ class Account:
         """The tasks of the live world."""
         return self._live.tasks
 
+    @property
+    def projects(self) -> Projects:
+        """The projects of the live world."""
+        return self._live.projects
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of the live world."""
+        return self._live.batches
+
     def world(self, *, is_test: bool) -> World:
         """Return one of the two worlds."""
         return self.test if is_test else self._live
@@ -86,12 +119,12 @@ class Account:
 class Accounts:
     """All accounts, each made when its name is first used.
 
-    ``make_tasks(is_test)`` makes the tasks of a new world. ``keys``, unless empty,
-    are the only ones that lead anywhere; all of them must be readable by ``read_key``.
+    ``make_world(key, api_key)`` makes a new world. ``keys``, unless empty, are the only ones
+    that lead anywhere; all of them must be readable by ``read_key``.
     """
 
-    def __init__(self, make_tasks: Callable[[bool], Tasks], keys: Iterable[str]) -> None:
-        self._make_tasks = make_tasks
+    def __init__(self, make_world: Callable[[Key, str], World], keys: Iterable[str]) -> None:
+        self._make_world = make_world
         self._keys = {text: read_key(text) for text in keys}
         self._accounts: dict[str, Account] = {}
         self._lock = threading.Lock()
@@ -116,4 +149,4 @@ class Accounts:
     def _world(self, name: str, is_test: bool) -> World:
         listed = (text for text, key in self._keys.items() if key == (name, is_test))
         api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
-        return World(Key(name, is_test), api_key, self._make_tasks(is_test))
+        return self._make_world(Key(name, is_test), api_key)

@@ -8,6 +8,12 @@ import werkzeug.test
 from fakescale import FakeScale, task_types
 
 ABSENT = object()
+# The types that want a project.
+REQUIRED_HOMES = {
+    "sensorfusion": ["project"],
+    "multistage": ["project"],
+    "lidartopdown": ["project"],
+}
 
 
 class Reply(NamedTuple):
@@ -54,6 +60,8 @@ class Caller:
         return reply.json
 
     def create(self, type: str = "chat", **changes: Any) -> Any:
+        if project := example(type, **changes).get("project"):
+            self("POST", "/projects", {"type": type, "name": project})
         reply = self("POST", f"/task/{type}", example(type, **changes))
         assert reply.status == 200, reply.json
         return reply.json
@@ -62,7 +70,10 @@ class Caller:
 def example(type: str, **changes: Any) -> dict[str, Any]:
     """Return the example body of a type, with other members; ``ABSENT`` leaves one out.
 
-    Without its unique_id, so that it can be used twice.
+    Without its unique_id, so that it can be used twice, and without its project and batch
+    where they are not required, so that they need not be there.
     """
-    body = {**task_types.example(type)[0], "unique_id": ABSENT, **changes}
+    names = ["unique_id", "project", "batch"]
+    absent = {name: ABSENT for name in names if name not in REQUIRED_HOMES.get(type, ())}
+    body = {**task_types.example(type)[0], **absent, **changes}
     return {name: value for name, value in body.items() if value is not ABSENT}

@@ -214,14 +214,14 @@ def test_a_twin_in_flight_is_429(
     fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    add = Tasks.add
+    submit = Tasks.submit
 
-    def slow(self: Tasks, accepted: Any) -> Any:
+    def slow(*arguments: Any, **options: Any) -> Any:
         inside.set()
         assert go_on.wait(10)
-        return add(self, accepted)
+        return submit(*arguments, **options)
 
-    monkeypatch.setattr(Tasks, "add", slow)
+    monkeypatch.setattr(Tasks, "submit", slow)
     thread = threading.Thread(target=create, args=(live, "k"))
     thread.start()
     assert inside.wait(10)

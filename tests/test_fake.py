@@ -1,6 +1,7 @@
 import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -8,9 +9,9 @@ import requests
 import time_machine
 import werkzeug.test
 
-from fakescale import FakeScale, task_types
+from fakescale import FakeScale
 from fakescale.tasks import Tasks
-from tests.support import Caller
+from tests.support import Caller, example
 
 
 def test_it_is_a_wsgi_application_for_httpx() -> None:
@@ -60,7 +61,7 @@ def test_a_block_that_raises_stops_serving_too() -> None:
 
 
 def test_it_creates_as_the_api_does(fake: FakeScale) -> None:
-    body = task_types.example("imageannotation")[0]
+    body = example("imageannotation", unique_id="u")
     mine = fake.tasks.create("imageannotation", **body)
     theirs = Caller(fake, "live_other").create("imageannotation", unique_id=body["unique_id"])
     same = ("created_at", "updated_at", "task_id")
@@ -100,14 +101,14 @@ def test_a_request_in_flight_is_not_seen_after_a_reset(
     fake: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    add = Tasks.add
+    submit = Tasks.submit
 
-    def slow(self: Tasks, accepted: object) -> object:
+    def slow(*arguments: Any, **options: Any) -> Any:
         inside.set()
         assert go_on.wait(10)
-        return add(self, accepted)  # type: ignore[arg-type]
+        return submit(*arguments, **options)
 
-    monkeypatch.setattr(Tasks, "add", slow)
+    monkeypatch.setattr(Tasks, "submit", slow)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(Caller(fake), "POST", "/task/chat", {})
         assert inside.wait(10)

@@ -118,7 +118,7 @@ def test_all_known_statuses_can_be_asked_for() -> None:
 
 def test_empty_values_and_unknown_parameters_are_ignored() -> None:
     empty = {name: [""] for name in [*FILTERS, "limit", "offset", "next_token", "limited_response"]}
-    assert read_query({**empty, "project_id": ["x"]}) == Query(filters=[])
+    assert read_query({**empty, "project_id": ["x"]}) == Query(filters={})
 
 
 @pytest.mark.parametrize(

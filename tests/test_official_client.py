@@ -1,5 +1,6 @@
 """The official client, against the served fake: every method of it about tasks."""
 
+import contextlib
 import datetime as dt
 import itertools
 import threading
@@ -38,12 +39,23 @@ def client(served: FakeScale) -> scaleapi.ScaleClient:
     return scaleapi.ScaleClient(served.test_api_key, api_instance_url=served.url)
 
 
+def make_homes(client: scaleapi.ScaleClient, type: str, body: dict[str, Any]) -> None:
+    """Create the project and the batch that a body names."""
+    with contextlib.suppress(ScaleDuplicateResource):
+        if "project" in body:
+            client.create_project(body["project"], TaskType(type))
+    with contextlib.suppress(ScaleDuplicateResource):
+        if "batch" in body:
+            client.create_batch(body["project"], body["batch"])
+
+
 def first(tasks: Iterator[scaleapi.Task]) -> list[scaleapi.Task]:
     """Return what the client yields, but not without end if a page leads to itself."""
     return list(itertools.islice(tasks, 100))
 
 
 def create(client: scaleapi.ScaleClient, **more: Any) -> scaleapi.Task:
+    make_homes(client, "categorization", more)
     body = example("categorization", callback_url="http://www.example.com/callback", **more)
     return client.create_task(TaskType.Categorization, force=True, **body)
 
@@ -51,6 +63,7 @@ def create(client: scaleapi.ScaleClient, **more: Any) -> scaleapi.Task:
 @pytest.mark.parametrize("type", TaskType)
 def test_create_task_of_every_type_it_knows(client: scaleapi.ScaleClient, type: TaskType) -> None:
     body = example(type.value)
+    make_homes(client, type.value, body)
     task = client.create_task(type, **body)
     assert (task.type, task.status, task.metadata) == (
         type.value,

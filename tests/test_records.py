@@ -126,7 +126,8 @@ def test_members_are_printed_in_the_documented_order() -> None:
         "completed",
         completed_at=NOW, instruction="i", callback_url="c", response=FrozenDict(),
         audits=FrozenList([FrozenDict()]), tags=FrozenList(["t"]), unique_id="u",
-        project="p", batch="b", is_test=True, priority=10, urgency="day", work_started=True,
+        project="p", batch="b", project_param_version=1, is_test=True, priority=10,
+        urgency="day", work_started=True,
         customer_review_status="fixed", customer_review_comments=FrozenList(["c"]),
         extra=FrozenDict(projectId="x"),
     )  # fmt: skip

@@ -134,6 +134,11 @@ def test_a_client_that_sends_on_regardless_still_sees_the_refusal(served: FakeSc
     assert reply.status_code == 413
 
 
+def test_a_client_that_only_reads_once_it_has_sent_all_sees_it_too(connection: Connection) -> None:
+    connection.send(post(b"x" * 20_000_000))
+    assert connection.read()[0] == 413
+
+
 def test_a_client_that_waits_is_told_to_go_on_when_its_body_is_wanted(
     connection: Connection,
 ) -> None:

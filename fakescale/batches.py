@@ -1,0 +1,283 @@
+"""The batches of one world: how far each has come, which its tasks decide."""
+
+import builtins
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fakescale.clock import Clock, stamp
+from fakescale.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.frozen import EMPTY_DICT
+from fakescale.ids import TaskIds
+from fakescale.listing import BATCH_FILTERS, Query, filters_query
+from fakescale.projects import Projects
+from fakescale.records import Status, Task
+from fakescale.schemas import Parameters, frozen_json
+from fakescale.task_types import check_common
+
+_TEXT = {"type": "string", "minLength": 1}
+_CREATION = Parameters(
+    {
+        "type": "object",
+        "required": ["project", "name"],
+        "properties": {
+            "project": _TEXT,
+            "name": _TEXT,
+            "callback": {"type": "string", "format": "callback or nothing"},
+            "calibration_batch": {"type": "boolean"},
+            "self_label_batch": {"type": "boolean"},
+            "metadata": {"type": "object"},
+        },
+    }
+)
+_PRIORITY = Parameters(
+    {
+        "type": "object",
+        "required": ["priority"],
+        "properties": {"priority": {"type": "integer", "minimum": 10, "maximum": 30}},
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch at one moment; ``counts`` are its tasks by status."""
+
+    id: str
+    name: str
+    project: str
+    status: str
+    callback: str | None = None
+    created_at: str
+    metadata: Mapping[str, Any] = EMPTY_DICT
+    #: The following are not printed with the batch.
+    completed_at: str | None = None
+    #: Whether it began in staging, and so takes no tasks once it is finalized.
+    staged: bool = False
+    calibration: bool = False
+    self_label: bool = False
+    priority: int | None = None
+    archived: bool = False
+    counts: Mapping[str, int] = EMPTY_DICT
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the batch as the API prints it."""
+        printed = {
+            "name": self.name,
+            "project": self.project,
+            "status": self.status,
+            "callback": self.callback,
+            "created_at": self.created_at,
+            "metadata": self.metadata,
+        }
+        return {name: value for name, value in printed.items() if value is not None}
+
+    def status_json(self) -> dict[str, Any]:
+        """Return the reply to a question for its status: that and the counters."""
+        return {"status": self.status} | {status: self.counts.get(status, 0) for status in Status}
+
+
+class BatchPage(NamedTuple):
+    """One page of batches, newest first, and the number of all matches."""
+
+    docs: list[Batch]
+    total: int
+    query: Query
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the page as the API prints it.
+
+        The official client reads ``totalDocs``, another one ``total``.
+        """
+        end = self.query.offset + len(self.docs)
+        return {
+            "docs": [batch.to_json() for batch in self.docs],
+            "totalDocs": self.total,
+            "total": self.total,
+            "limit": self.query.limit,
+            "offset": self.query.offset,
+            "has_more": end < self.total,
+        }
+
+
+class Batches:
+    """The batches of one mode of one account. Iterating gives them newest first.
+
+    Every method is safe to call from any thread. A method that takes a name raises NotFound
+    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    """
+
+    def __init__(
+        self, clock: Clock, ids: TaskIds, lock: threading.RLock, projects: Projects
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._by_name: dict[str, Batch] = {}
+
+    # What a client of the API can do.
+
+    def create(self, /, **body: Any) -> Batch:
+        """Create a batch as ``POST /v1/batches`` does.
+
+        Raises Conflict when any project has a batch of this name (documented).
+        """
+        given = _CREATION.read(frozen_json("value", body))
+        check_common("metadata", given.get("metadata", EMPTY_DICT))
+        with self._lock:
+            if given["project"] not in self._projects:  # guessed to be 400, not 404
+                raise invalid("project", "must be the name of a project", given["project"])
+            if given["name"] in self._by_name:  # documented, but for the text
+                raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
+            now = self._clock.now()
+            staged = self._projects.get(given["project"]).stages_batches
+            batch = Batch(
+                id=self._ids.make(now),
+                name=given["name"],
+                project=given["project"],
+                status="staging" if staged else "in_progress",
+                callback=given.get("callback") or None,
+                created_at=stamp(now),
+                metadata=given.get("metadata", EMPTY_DICT),
+                staged=staged,
+                calibration=given.get("calibration_batch", False),
+                self_label=given.get("self_label_batch", False),
+            )
+            return self._put(batch)
+
+    def get(self, name: str) -> Batch:
+        """Return the batch of this name."""
+        with self._lock:
+            try:
+                return self._by_name[name]
+            except KeyError:
+                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+
+    def list(self, **filters: Any) -> list[Batch]:
+        """Return all batches that pass ``filters``, newest first.
+
+        The filters are those of ``GET /v1/batches``. Raises TypeError for the name of none.
+        """
+        return self._matches(filters_query(filters, BATCH_FILTERS))
+
+    def page(self, query: Query) -> BatchPage:
+        """Return the page of the list that was asked for."""
+        matches = self._matches(query)
+        docs = matches[query.offset : query.offset + query.limit]
+        return BatchPage(docs, len(matches), query)
+
+    def finalize(self, name: str) -> Batch:
+        """Close a staging batch, and let the work begin.
+
+        Documented: nothing happens to batches that never were in staging; a second time is
+        refused for the others.
+        """
+        with self._lock:
+            batch = self.get(name)
+            if not batch.staged:
+                return batch
+            if batch.status != "staging":
+                raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
+            begun = dataclasses.replace(batch, status="in_progress")
+            return self._put(self._settled(begun))
+
+    def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
+        """Replace the metadata (guessed to be as for tasks)."""
+        given = frozen_json("metadata", metadata)
+        check_common("metadata", given)
+        return self._change(name, metadata=given)
+
+    def prioritize(self, name: str, /, **body: Any) -> Batch:
+        """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
+        return self._change(name, priority=_PRIORITY.read(frozen_json("value", body))["priority"])
+
+    # What no client can do.
+
+    def archive(self, name: str, *, archived: bool = True) -> Batch:
+        """Archive a batch, or with ``archived=False`` bring it back."""
+        return self._change(name, archived=archived)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    # Inside.
+
+    def check_open(self, name: str) -> None:
+        """Raise BadRequest unless tasks may be added to the batch (documented)."""
+        batch = self._by_name[name]
+        if batch.staged and batch.status != "staging":
+            raise invalid("batch", "must not be finalized already", name)
+
+    def note(self, before: Task | None, after: Task) -> Batch | None:
+        """Count a task that was added or has changed; called under the world's lock.
+
+        Returns the batch if that has completed it.
+        """
+        if after.batch is None or (before is not None and before.status == after.status):
+            return None
+        batch = self._by_name[after.batch]
+        counts = dict(batch.counts)
+        if before is not None:
+            counts[before.status] -= 1
+        counts[after.status] = counts.get(after.status, 0) + 1
+        settled = self._settled(dataclasses.replace(batch, counts=frozen_json("counts", counts)))
+        self._put(settled)
+        ended = settled.status == "completed" and batch.status != "completed"
+        return settled if ended else None
+
+    def adopt(self, name: str, project: str, created_at: str) -> None:
+        """Make the batch that a loaded task belongs to, unless it is there."""
+        with self._lock:
+            if name not in self._by_name:
+                batch_id = self._ids.make(self._clock.now())
+                self._put(
+                    Batch(
+                        id=batch_id,
+                        name=name,
+                        project=project,
+                        status="in_progress",
+                        created_at=created_at,
+                    )
+                )
+
+    def _settled(self, batch: Batch) -> Batch:
+        """Return the batch in the status that its tasks call for.
+
+        Documented: it is completed when its last task is; guessed: canceled tasks and
+        errors do not hold it back, and a task that is added reopens it.
+        """
+        if batch.status == "staging":
+            return batch
+        done = sum(batch.counts.values()) > 0 and batch.counts.get(Status.PENDING, 0) == 0
+        if done == (batch.status == "completed"):
+            return batch
+        return dataclasses.replace(
+            batch,
+            status="completed" if done else "in_progress",
+            completed_at=stamp(self._clock.now()) if done else None,
+        )
+
+    def _matches(self, query: Query) -> builtins.list[Batch]:
+        with self._lock:
+            batches = list(self._by_name.values())
+        batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
+        return [batch for batch in batches if query.keeps(batch)]
+
+    def _change(self, name: str, **changes: Any) -> Batch:
+        with self._lock:
+            return self._put(dataclasses.replace(self.get(name), **changes))
+
+    def _put(self, batch: Batch) -> Batch:
+        self._by_name[batch.name] = batch
+        return batch
