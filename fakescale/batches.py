@@ -3,12 +3,12 @@
 import builtins
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fakescale.clock import Clock, stamp
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
-from fakescale.frozen import EMPTY_DICT
+from fakescale.frozen import EMPTY_DICT, FrozenDict
 from fakescale.ids import TaskIds
 from fakescale.listing import BATCH_FILTERS, Query, filters_query
 from fakescale.projects import Projects
@@ -107,14 +107,21 @@ class BatchPage(NamedTuple):
 class Batches:
     """The batches of one mode of one account. Iterating gives them newest first.
 
-    Every method is safe to call from any thread. A method that takes a name raises NotFound
+    ``settle`` lets labelers do what is due, which may complete a batch. Every method is safe
+    to call from any thread. A method that takes a name raises NotFound
     for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
     """
 
     def __init__(
-        self, clock: Clock, ids: TaskIds, lock: threading.RLock, projects: Projects
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        projects: Projects,
+        settle: Callable[[], None],
     ) -> None:
         self._clock = clock
+        self._settle = settle
         self._ids = ids
         self._lock = lock
         self._projects = projects
@@ -152,11 +159,8 @@ class Batches:
 
     def get(self, name: str) -> Batch:
         """Return the batch of this name."""
-        with self._lock:
-            try:
-                return self._by_name[name]
-            except KeyError:
-                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+        self._settle()
+        return self._get(name)
 
     def list(self, **filters: Any) -> list[Batch]:
         """Return all batches that pass ``filters``, newest first.
@@ -177,14 +181,15 @@ class Batches:
         Documented: nothing happens to batches that never were in staging; a second time is
         refused for the others.
         """
+        self._settle()
         with self._lock:
-            batch = self.get(name)
+            batch = self._get(name)
             if not batch.staged:
                 return batch
             if batch.status != "staging":
                 raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
             begun = dataclasses.replace(batch, status="in_progress")
-            return self._put(self._settled(begun))
+            return self._put(_settled(begun, stamp(self._clock.now())))
 
     def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
         """Replace the metadata (guessed to be as for tasks)."""
@@ -213,6 +218,13 @@ class Batches:
 
     # Inside.
 
+    def _get(self, name: str) -> Batch:
+        with self._lock:
+            try:
+                return self._by_name[name]
+            except KeyError:
+                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+
     def check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""
         batch = self._by_name[name]
@@ -231,7 +243,8 @@ class Batches:
         if before is not None:
             counts[before.status] -= 1
         counts[after.status] = counts.get(after.status, 0) + 1
-        settled = self._settled(dataclasses.replace(batch, counts=frozen_json("counts", counts)))
+        counted = dataclasses.replace(batch, counts=FrozenDict(counts))
+        settled = _settled(counted, after.updated_at)
         self._put(settled)
         ended = settled.status == "completed" and batch.status != "completed"
         return settled if ended else None
@@ -251,24 +264,8 @@ class Batches:
                     )
                 )
 
-    def _settled(self, batch: Batch) -> Batch:
-        """Return the batch in the status that its tasks call for.
-
-        Documented: it is completed when its last task is; guessed: canceled tasks and
-        errors do not hold it back, and a task that is added reopens it.
-        """
-        if batch.status == "staging":
-            return batch
-        done = sum(batch.counts.values()) > 0 and batch.counts.get(Status.PENDING, 0) == 0
-        if done == (batch.status == "completed"):
-            return batch
-        return dataclasses.replace(
-            batch,
-            status="completed" if done else "in_progress",
-            completed_at=stamp(self._clock.now()) if done else None,
-        )
-
     def _matches(self, query: Query) -> builtins.list[Batch]:
+        self._settle()
         with self._lock:
             batches = list(self._by_name.values())
         batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
@@ -276,8 +273,26 @@ class Batches:
 
     def _change(self, name: str, **changes: Any) -> Batch:
         with self._lock:
-            return self._put(dataclasses.replace(self.get(name), **changes))
+            return self._put(dataclasses.replace(self._get(name), **changes))
 
     def _put(self, batch: Batch) -> Batch:
         self._by_name[batch.name] = batch
         return batch
+
+
+def _settled(batch: Batch, now: str) -> Batch:
+    """Return the batch in the status that its tasks call for.
+
+    Documented: it is completed when its last task is; guessed: canceled tasks and
+    errors do not hold it back, and a task that is added reopens it.
+    """
+    if batch.status == "staging":
+        return batch
+    done = sum(batch.counts.values()) > 0 and batch.counts.get(Status.PENDING, 0) == 0
+    if done == (batch.status == "completed"):
+        return batch
+    return dataclasses.replace(
+        batch,
+        status="completed" if done else "in_progress",
+        completed_at=now if done else None,
+    )

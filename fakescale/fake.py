@@ -10,6 +10,7 @@ from fakescale.app import application
 from fakescale.batches import Batches
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
+from fakescale.labor import Labeler, Turnaround
 from fakescale.projects import Projects
 from fakescale.service import Service
 from fakescale.tasks import Tasks
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MAX_BODY = 32 * 2**20
-_FOREVER = dt.timedelta(days=36_500)
 
 
 class FakeScale:
@@ -31,8 +31,7 @@ class FakeScale:
 
     ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
     if any, are the only keys that are accepted, and the first names the fake's own account.
-    ``account`` names it otherwise. ``complete_after`` is how long after its creation, on
-    the fake's clock, a made-up labeler completes a live task; by default none does.
+    ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
     ``max_body`` is the largest body, in bytes, that is read. Raises ValueError for a key
     or an account's name that is none.
     """
@@ -46,8 +45,6 @@ class FakeScale:
         complete_after: dt.timedelta | None = None,
         max_body: int = MAX_BODY,
     ) -> None:
-        if complete_after is not None and not dt.timedelta() <= complete_after <= _FOREVER:
-            raise ValueError("complete_after must be between nothing and a hundred years")
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
@@ -109,6 +106,37 @@ class FakeScale:
     def requests(self) -> Journal:
         """The journal: the latest exchanges with the API, oldest first."""
         return self._service.journal
+
+    # Who works on the live tasks.
+
+    @property
+    def labeler(self) -> Labeler:
+        """What is given each pending live task when its turnaround is over.
+
+        It returns the response, None to leave the task, or raises to fail it; it may call the
+        API. By default it makes up a response of the type.
+        """
+        return self._service.labor.labeler
+
+    @labeler.setter
+    def labeler(self, labeler: Labeler) -> None:
+        self._service.labor.labeler = labeler
+
+    @property
+    def turnaround(self) -> Turnaround:
+        """How long a live task is pending before the labeler is asked, on the fake's clock.
+
+        A timedelta, or a callable that is given the task and returns one; None, the default
+        unless there was a ``complete_after``, is for ever. Setting it concerns tasks that
+        are pending already, too. Raises ValueError for a negative one.
+        """
+        return self._service.labor.turnaround
+
+    @turnaround.setter
+    def turnaround(self, turnaround: Turnaround) -> None:
+        self._service.labor.turnaround = turnaround
+        for world in self._service.accounts.live():
+            world.tasks.reschedule()
 
     # What a test does to it.
 

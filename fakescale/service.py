@@ -1,12 +1,12 @@
 """All that the fake knows, in one place, so that it can be forgotten in one step."""
 
-import datetime as dt
 from collections.abc import Iterable
 
 from fakescale.clock import Clock
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
+from fakescale.labor import Labor, Turnaround
 from fakescale.worlds import Accounts, Key, World
 
 
@@ -17,14 +17,13 @@ class Service:
     a straggler is not seen after a reset.
     """
 
-    def __init__(
-        self, ids: TaskIds, keys: Iterable[str], complete_after: dt.timedelta | None
-    ) -> None:
+    def __init__(self, ids: TaskIds, keys: Iterable[str], turnaround: Turnaround) -> None:
         self.clock = Clock()
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
+        self.labor = Labor(turnaround)
 
         def make_world(key: Key, api_key: str) -> World:
-            return World(key, api_key, self.clock, ids, complete_after)
+            return World(key, api_key, self.clock, ids, self.labor)
 
         self.accounts = Accounts(make_world, keys)

@@ -10,11 +10,12 @@ from typing import Any
 
 from fakescale import canned, loading
 from fakescale.batches import Batches
-from fakescale.clock import Clock, read_moment, stamp
+from fakescale.clock import Clock, stamp
 from fakescale.errors import Conflict, NotFound, invalid
 from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
 from fakescale.inheritance import inherit
+from fakescale.labor import NEVER, Labor
 from fakescale.listing import Page, Place, Query, filters_query, page, place
 from fakescale.projects import Projects
 from fakescale.records import AUDIT_RESULTS, Task
@@ -40,9 +41,9 @@ class Tasks:
         lock: threading.RLock,
         projects: Projects,
         batches: Batches,
+        labor: Labor,
         *,
         is_test: bool,
-        complete_after: dt.timedelta | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -50,7 +51,7 @@ class Tasks:
         self._projects = projects
         self._batches = batches
         self._is_test = is_test
-        self._complete_after = None if is_test else complete_after
+        self._labor = labor
         self._by_id: dict[str, Task] = {}
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
@@ -71,8 +72,9 @@ class Tasks:
         """Create a task from a body, which ``form`` says was form-encoded."""
         inherited = inherit(type, frozen_json("value", body), self._projects, self._batches)
         accepted = accept(type, inherited.body, form=form)
+        self.settle()
         with self._lock:
-            now = self._settle()
+            now = self._clock.now()
             for name, wanted in accepted.references.items():
                 self._check_reference(name, accepted.params.get(name), wanted)
             self._check_unique_id(accepted.fields.get("unique_id"))
@@ -97,12 +99,8 @@ class Tasks:
 
     def get(self, task_id: str) -> Task:
         """Return the task with this id."""
-        with self._lock:
-            self._settle()
-            try:
-                return self._by_id[task_id]
-            except KeyError:
-                raise NotFound("Task with that ID not found.") from None  # observed in 2019
+        self.settle()
+        return self._get(task_id)
 
     def list(self, **filters: Any) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
@@ -118,8 +116,8 @@ class Tasks:
             matches = self._matches(query)
             docs, has_more = page(matches, query, key=place)
             return Page(docs, len(matches), query, has_more)
+        self.settle()
         with self._lock:
-            self._settle()
             places, has_more = page(self._places, query)
             docs = [self._by_id[task_id] for _, task_id in places]
             return Page(docs, len(self._places), query, has_more)
@@ -269,7 +267,61 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    # Time.
+
+    def settle(self) -> None:
+        """Let labelers do what has become due, in order of time.
+
+        Called before everything else, so that it looks as if they had worked in between. They
+        are called outside the lock, since they may call the API.
+        """
+        while (due := self._next_due()) is not None and due[0] <= stamp(self._clock.now()):
+            with self._lock:
+                if not self._due or self._due[0] != due:
+                    continue  # another thread was faster
+                heapq.heappop(self._due)
+                before = self._by_id[due[1]]
+                if before.status != "pending" or self._due_at.get(before.id) != due[0]:
+                    continue
+            done = self._labor.work(before)
+            with self._lock:
+                task = self._by_id[before.id]  # it may have changed meanwhile
+                if done is not None and task.status == "pending":
+                    move, response = done
+                    self._put(move(task, due[0], response), task)
+
+    def next_due(self) -> str | None:
+        """Return when a labeler is asked next, or None if none will be."""
+        due = self._next_due()
+        return None if due is None else due[0]
+
+    def reschedule(self) -> None:
+        """Take the present turnaround for all pending tasks."""
+        with self._lock:
+            self._due.clear()
+            self._due_at.clear()
+            for task in self._by_id.values():
+                if task.status == "pending":
+                    self._schedule(task)
+
     # Inside.
+
+    def _next_due(self) -> tuple[str, str] | None:
+        with self._lock:
+            return self._due[0] if self._due else None
+
+    def _schedule(self, task: Task) -> None:
+        due = self._labor.due(task)
+        if due != NEVER:
+            self._due_at[task.id] = due
+            heapq.heappush(self._due, (due, task.id))
+
+    def _get(self, task_id: str) -> Task:
+        with self._lock:
+            try:
+                return self._by_id[task_id]
+            except KeyError:
+                raise NotFound("Task with that ID not found.") from None  # observed in 2019
 
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.
@@ -277,8 +329,8 @@ class Tasks:
         Only a copy is made under the lock, so that others go on while the filters work.
         """
         _, unique_ids = query.filters.get("unique_id", (None, None))
+        self.settle()
         with self._lock:
-            self._settle()
             if unique_ids is None:
                 tasks = [self._by_id[task_id] for _, task_id in self._places]
             else:
@@ -287,8 +339,9 @@ class Tasks:
         return [task for task in tasks if query.keeps(task)]
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
+        self.settle()
         with self._lock:
-            before = self.get(task_id)
+            before = self._get(task_id)
             task = change(before, stamp(self._clock.now()))
             self._put(task, before)
             return task
@@ -323,21 +376,8 @@ class Tasks:
             self._owners[task.unique_id] = task.id
         if task.batch in self._batches:
             self._batches.note(before, task)
-        begins = task.status == "pending" and (before is None or before.status != "pending")
-        if begins and self._complete_after is not None:
-            due = _later(task.updated_at, self._complete_after)
-            self._due_at[task.id] = due
-            heapq.heappush(self._due, (due, task.id))
-
-    def _settle(self) -> dt.datetime:
-        """Let what has become due happen, in order of time, and return the present moment."""
-        now = self._clock.now()
-        while self._due and self._due[0][0] <= stamp(now):
-            due, task_id = heapq.heappop(self._due)
-            task = self._by_id[task_id]
-            if task.status == "pending" and self._due_at[task_id] == due:
-                self._put(task.completed(due, canned.response(task)), task)
-        return now
+        if task.status == "pending" and (before is None or before.status != "pending"):
+            self._schedule(task)
 
     def _new_id(self, now: dt.datetime) -> str:
         while (task_id := self._ids.make(now)) in self._by_id:  # that of a loaded task
@@ -358,13 +398,6 @@ class Tasks:
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)
-
-
-def _later(moment: str, by: dt.timedelta) -> str:
-    try:
-        return stamp(read_moment(moment) + by)
-    except OverflowError:
-        return "~"  # after every stamp
 
 
 def _object(name: str, value: Any) -> FrozenDict:

@@ -1,6 +1,5 @@
 """Who is who: API keys, accounts, and the two worlds of each."""
 
-import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from fakescale.batches import Batches
 from fakescale.clock import Clock
 from fakescale.errors import Unauthorized
 from fakescale.ids import TaskIds
+from fakescale.labor import Labor
 from fakescale.projects import Projects
 from fakescale.tasks import Tasks
 
@@ -57,7 +57,7 @@ class World:
         api_key: str,
         clock: Clock,
         ids: TaskIds,
-        complete_after: dt.timedelta | None,
+        labor: Labor,
     ) -> None:
         lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
@@ -66,16 +66,20 @@ class World:
         self.api_key = api_key
         #: The projects, batches and tasks, each with all that can be done to them.
         self.projects = Projects(clock, ids, lock)
-        self.batches = Batches(clock, ids, lock, self.projects)
+        self.batches = Batches(clock, ids, lock, self.projects, self.settle)
         self.tasks = Tasks(
             clock,
             ids,
             lock,
             self.projects,
             self.batches,
+            Labor() if key.is_test else labor,  # nobody works on the tasks of test mode
             is_test=key.is_test,
-            complete_after=complete_after,
         )
+
+    def settle(self) -> None:
+        """Let labelers do what has become due here."""
+        self.tasks.settle()
 
 
 class Account:
@@ -135,6 +139,11 @@ class Accounts:
             if name not in self._accounts:
                 self._accounts[name] = Account(self._world(name, False), self._world(name, True))
             return self._accounts[name]
+
+    def live(self) -> list[World]:
+        """Return the live worlds of all accounts that there are."""
+        with self._lock:
+            return [account.world(is_test=False) for account in self._accounts.values()]
 
     def world(self, api_key: str | None) -> World:
         """Return the world that ``api_key`` leads to; raises Unauthorized if none."""

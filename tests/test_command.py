@@ -162,7 +162,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     assert "cannot listen on" in refused("--port=70000")
     assert "cannot listen on" in refused("--host=nowhere.invalid")
     assert "cannot listen on" in refused("--host=a..b")
-    assert "complete_after" in refused("--complete-after=-1")
+    assert "turnaround" in refused("--complete-after=-1")
     for text in ("nan", "1e300", "soon"):
         done = run(f"--complete-after={text}")
         assert done.returncode == 2

@@ -32,7 +32,7 @@ def test_the_examples_run(pytester: pytest.Pytester, example: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) >= 4
     assert "def test_labels_are_exported(fakescale)" in EXAMPLES[0]
 
 
