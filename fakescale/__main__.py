@@ -2,15 +2,18 @@
 
 import argparse
 import datetime as dt
+import json
 import logging
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
-from fakescale.loading import read_tasks_file
+from fakescale.loading import printed_tasks, read_file
 from fakescale.server import Server
 from fakescale.worlds import read_key
 
@@ -34,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     key = options.api_key[0] if options.api_key else fake.api_key
     print(f"fakescale listens on {url}\n  curl -u '{key}:' {url}/tasks", flush=True)
     server.serve_forever()
+    if options.dump is not None:
+        _dump(fake, options.dump)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,8 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         "--load",
         type=Path,
         metavar="FILE",
-        help="begin with these tasks: a JSON array, or a page, of tasks as the API prints them;"
-        " they go to the account of the first --api-key",
+        help="begin with what --dump wrote, or with these tasks: a JSON array, or a page, of tasks"
+        " as the API prints them; they go to the account of the first --api-key",
+    )
+    add(
+        "--dump",
+        type=_writable,
+        metavar="FILE",
+        help="write the whole state there at the end, for --load",
     )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
@@ -73,6 +84,13 @@ def _seconds(text: str) -> dt.timedelta:
         return dt.timedelta(seconds=float(text))
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+
+
+def _writable(text: str) -> Path:
+    file = Path(text)
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+    return file
 
 
 class _CannotStart(Exception):
@@ -95,11 +113,21 @@ def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
 
 def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
     is_test = bool(keys) and read_key(keys[0]).is_test
-    tasks = fake.test.tasks if is_test else fake.tasks
     try:
-        tasks.load(read_tasks_file(file.read_text("utf-8-sig")))
+        content = read_file(file.read_text("utf-8-sig"))
+        if is_test and not (isinstance(content, dict) and "fakescale" in content):
+            fake.test.tasks.load(printed_tasks(content))
+        else:
+            fake.load(content)
     except (OSError, UnicodeDecodeError, ApiError) as error:
         raise _CannotStart(f"cannot load {file}: {error}") from None
+
+
+def _dump(fake: FakeScale, file: Path) -> None:
+    """Write the state to ``file``, which never holds half of it."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
+        json.dump(fake.dump(), new)
+    os.replace(new.name, file)
 
 
 if __name__ == "__main__":

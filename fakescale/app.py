@@ -104,7 +104,7 @@ def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) ->
         account,
         call.route.path,
         *call.path.values(),
-        call.request.query_string,
+        call.request.query_string.decode("latin-1"),
         json.dumps(body, sort_keys=True),
     )
     return service.once.run((is_test, key), fingerprint, work)

@@ -3,10 +3,11 @@
 import builtins
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fakescale.clock import Clock, stamp
+from fakescale.dumping import from_data, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, FrozenDict
 from fakescale.ids import TaskIds
@@ -217,6 +218,16 @@ class Batches:
         return name in self._by_name
 
     # Inside.
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return [to_data(batch) for batch in self._by_name.values()]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        for batch in from_data(Batch, data):
+            self._put(batch)
 
     def _get(self, name: str) -> Batch:
         with self._lock:

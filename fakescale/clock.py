@@ -19,6 +19,11 @@ class Clock:
             moment = dt.datetime.max.replace(tzinfo=dt.UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
+    @property
+    def offset(self) -> dt.timedelta:
+        """What ``advance`` has added so far."""
+        return self._offset
+
     def advance(self, **by: float) -> None:
         """Move the clock on by the keyword arguments of ``datetime.timedelta``.
 

@@ -3,14 +3,15 @@
 import contextlib
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from fakescale.app import application
 from fakescale.batches import Batches
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labeler, Turnaround
+from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
 from fakescale.service import Service
 from fakescale.tasks import Tasks
@@ -151,6 +152,24 @@ class FakeScale:
     def reset(self) -> None:
         """Forget all accounts, all requests, all saved answers, and the time moved."""
         self._service = self._new_service()
+
+    def dump(self) -> dict[str, Any]:
+        """Return the whole state as JSON-able data: all but the journal, labeler and seed."""
+        return self._service.dump()
+
+    def load(self, data: Any) -> None:
+        """Take over a dump, in place of all that was; or add tasks that the API printed.
+
+        The latter, an array or a page, go to the live tasks of the fake's own account.
+        Raises BadRequest, having changed nothing, when it is neither.
+        """
+        if not isinstance(data, Mapping) or "docs" in data:
+            self.tasks.load(printed_tasks(data))
+            return
+        service = self._new_service()
+        service.labor.labeler = self.labeler
+        service.restore(data)
+        self._service = service
 
     @contextlib.contextmanager
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:

@@ -3,10 +3,11 @@
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from fakescale.clock import Clock
+from fakescale.clock import Clock, read_moment, stamp
 from fakescale.errors import Conflict, TooManyRequests
 from fakescale.records import Answer
 
@@ -17,9 +18,13 @@ LIFETIME = dt.timedelta(hours=24)
 _NOT_SAVED = {401, 429}
 
 
+# Text, and what else JSON can hold.
+Key = tuple[str | bool, ...]
+
+
 @dataclass(slots=True)
 class _Use:
-    fingerprint: Hashable
+    fingerprint: Key
     since: dt.datetime
     answer: Answer | None = None  # None while the first request is being worked on
 
@@ -33,12 +38,12 @@ class OncePerKey:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._uses: OrderedDict[Hashable, _Use] = OrderedDict()
+        self._uses: OrderedDict[Key, _Use] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._uses)
 
-    def run(self, key: Hashable, fingerprint: Hashable, work: Callable[[], Answer]) -> Answer:
+    def run(self, key: Key, fingerprint: Key, work: Callable[[], Answer]) -> Answer:
         """Return what ``work`` answers, or what it answered when ``key`` was first used.
 
         ``fingerprint`` stands for the user and the parameters. Raises Conflict when the
@@ -71,6 +76,28 @@ class OncePerKey:
                 elif self._uses.get(key) is mine:
                     del self._uses[key]
         return answer
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return [
+                {
+                    "key": list(key),
+                    "fingerprint": list(use.fingerprint),
+                    "since": stamp(use.since),
+                    "status": use.answer.status,
+                    "body": use.answer.body.decode(),
+                }
+                for key, use in self._uses.items()
+                if use.answer is not None
+            ]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned."""
+        for item in data:
+            answer = Answer(item["status"], item["body"].encode())
+            use = _Use(tuple(item["fingerprint"]), read_moment(item["since"]), answer)
+            self._uses[tuple(item["key"])] = use
 
     def _forget(self, now: dt.datetime) -> None:
         """Drop expired keys, oldest first, so that memory does not grow for ever."""

@@ -76,16 +76,20 @@ def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
     return Task(**fields, extra=FrozenDict(members))
 
 
-def read_tasks_file(text: str) -> list[Any]:
-    """Return the printed tasks in ``text``: a page of the list, or an array.
+def read_file(text: str) -> Any:
+    """Return what a file of tasks holds; raises BadRequest when it is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"it is not JSON: {error}") from None
+
+
+def printed_tasks(content: Any) -> list[Any]:
+    """Return the tasks in a page of the list, or in an array.
 
     Raises BadRequest when it is neither.
     """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"it is not JSON: {error}") from None
-    tasks = content.get("docs") if isinstance(content, dict) else content
+    tasks = content.get("docs") if isinstance(content, Mapping) else content
     if not isinstance(tasks, list):
         raise BadRequest("it is neither an array of tasks nor a page with docs")
     return tasks

@@ -1,12 +1,14 @@
 """The projects of one world: their versions of parameters, and what a task inherits."""
 
+import builtins
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakescale import task_types
 from fakescale.clock import Clock, stamp
+from fakescale.dumping import from_data, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.ids import TaskIds
@@ -215,6 +217,15 @@ class Projects:
         return name in self._by_name
 
     # Inside.
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        return [to_data(project) for project in self.list()]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        for project in from_data(Project, data):
+            self._put(project)
 
     def adopt(self, name: str, type: str, created_at: str) -> None:
         """Make the project that a loaded task belongs to, unless it is there."""

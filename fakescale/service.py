@@ -1,13 +1,19 @@
 """All that the fake knows, in one place, so that it can be forgotten in one step."""
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fakescale.clock import Clock
+from fakescale.errors import BadRequest, invalid
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labor, Turnaround
 from fakescale.worlds import Accounts, Key, World
+
+#: The number that a dump begins with; another one is another format.
+FORMAT = 1
 
 
 class Service:
@@ -27,3 +33,33 @@ class Service:
             return World(key, api_key, self.clock, ids, self.labor)
 
         self.accounts = Accounts(make_world, keys)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the whole state as JSON-able data, but for the journal."""
+        turnaround = self.labor.turnaround
+        return {
+            "fakescale": FORMAT,
+            "advanced_ms": self.clock.offset // dt.timedelta(milliseconds=1),
+            "turnaround_ms": turnaround // dt.timedelta(milliseconds=1)
+            if isinstance(turnaround, dt.timedelta)
+            else None,
+            "accounts": self.accounts.dump(),
+            "saved_answers": self.once.dump(),
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned, into a new service.
+
+        A callable turnaround is not in a dump: the present one is kept then. Raises
+        BadRequest when it is no dump.
+        """
+        if data.get("fakescale") != FORMAT:
+            raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
+        try:
+            self.clock.advance(milliseconds=data["advanced_ms"])
+            if data["turnaround_ms"] is not None:
+                self.labor.turnaround = dt.timedelta(milliseconds=data["turnaround_ms"])
+            self.accounts.restore(data["accounts"])
+            self.once.restore(data["saved_answers"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BadRequest(f"not a dump: {error!r}") from None

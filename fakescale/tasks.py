@@ -11,6 +11,7 @@ from typing import Any
 from fakescale import canned, loading
 from fakescale.batches import Batches
 from fakescale.clock import Clock, stamp
+from fakescale.dumping import from_data, to_data
 from fakescale.errors import Conflict, NotFound, invalid
 from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
@@ -305,6 +306,27 @@ class Tasks:
                     self._schedule(task)
 
     # Inside.
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        self.settle()
+        with self._lock:
+            return {
+                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._places],
+                "due": dict(self._due_at),
+            }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none.
+
+        Into a world without batches, whose counters are dumped with them.
+        """
+        with self._lock:
+            for task in from_data(Task, data["tasks"]):
+                self._put(task)
+            self._due_at = dict(data["due"])
+            self._due = [(due, task_id) for task_id, due in self._due_at.items()]
+            heapq.heapify(self._due)
 
     def _next_due(self) -> tuple[str, str] | None:
         with self._lock:

@@ -1,8 +1,8 @@
 """Who is who: API keys, accounts, and the two worlds of each."""
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from fakescale.batches import Batches
 from fakescale.clock import Clock
@@ -76,6 +76,21 @@ class World:
             Labor() if key.is_test else labor,  # nobody works on the tasks of test mode
             is_test=key.is_test,
         )
+        # In the order in which they can be restored.
+        self._owners: dict[str, Any] = {
+            "projects": self.projects,
+            "tasks": self.tasks,
+            "batches": self.batches,
+        }
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        return {name: owner.dump() for name, owner in self._owners.items()}
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        for name, owner in self._owners.items():
+            owner.restore(data[name])
 
     def settle(self) -> None:
         """Let labelers do what has become due here."""
@@ -139,6 +154,25 @@ class Accounts:
             if name not in self._accounts:
                 self._accounts[name] = Account(self._world(name, False), self._world(name, True))
             return self._accounts[name]
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            accounts = dict(self._accounts)
+        return {
+            name: {
+                "live": account.world(is_test=False).dump(),
+                "test": account.world(is_test=True).dump(),
+            }
+            for name, account in accounts.items()
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        for name, worlds in data.items():
+            account = self.account(name)
+            account.world(is_test=False).restore(worlds["live"])
+            account.world(is_test=True).restore(worlds["test"])
 
     def live(self) -> list[World]:
         """Return the live worlds of all accounts that there are."""

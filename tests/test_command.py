@@ -146,6 +146,24 @@ def test_it_can_begin_with_tasks(log: Path, tmp_path: Path, wrap: Any, key: str)
         assert task == {**PRINTED, "is_test": key == "test_acme"}
 
 
+def test_its_state_can_be_dumped_and_loaded(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    with contextlib.closing(Process(log, f"--dump={file}")) as process:
+        made = process.call("POST", "/task/chat", json={"unique_id": "é"}).json()
+        assert not file.exists()
+        assert process.stop() == 0
+    assert [path.name for path in tmp_path.iterdir()] in (
+        ["state.json", "log"],
+        ["log", "state.json"],
+    )
+    with contextlib.closing(Process(log, f"--load={file}", "--api-key=test_x")) as process:
+        assert process.call("GET", "/tasks", "test_x").json()["docs"] == []
+    with contextlib.closing(Process(log, f"--load={file}", f"--dump={file}")) as process:
+        assert process.call("GET", f"/task/{made['task_id']}").json() == made
+        assert process.stop() == 0
+    assert json.loads(file.read_text())["accounts"]["x"]["live"]["tasks"]["tasks"]
+
+
 def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -163,6 +181,8 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     assert "cannot listen on" in refused("--host=nowhere.invalid")
     assert "cannot listen on" in refused("--host=a..b")
     assert "turnaround" in refused("--complete-after=-1")
+    done = run(f"--dump={tmp_path / 'nowhere' / 'x'}")
+    assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
     for text in ("nan", "1e300", "soon"):
         done = run(f"--complete-after={text}")
         assert done.returncode == 2

@@ -5,7 +5,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.errors import BadRequest, Conflict
-from fakescale.loading import read_task, read_tasks_file
+from fakescale.loading import printed_tasks, read_file, read_task
 
 # As the reference prints a completed task, with members of other sources.
 PRINTED = {
@@ -118,8 +118,8 @@ def test_a_loaded_task_of_an_unknown_type_can_be_steered() -> None:
 
 
 def test_a_file_holds_an_array_or_a_page() -> None:
-    assert read_tasks_file(json.dumps([PRINTED])) == [PRINTED]
-    assert read_tasks_file(json.dumps({"docs": [PRINTED], "total": 1})) == [PRINTED]
+    assert printed_tasks(read_file(json.dumps([PRINTED]))) == [PRINTED]
+    assert printed_tasks(read_file(json.dumps({"docs": [PRINTED], "total": 1}))) == [PRINTED]
     for text in ("{}", "5", '{"docs": {}}', "nonsense", "[" * 100_000, ""):
         with pytest.raises(BadRequest):
-            read_tasks_file(text)
+            printed_tasks(read_file(text))

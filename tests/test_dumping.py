@@ -1,0 +1,139 @@
+import contextlib
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale import FakeScale
+from fakescale.errors import ApiError, BadRequest
+from tests.support import Caller
+from tests.test_loading import PRINTED
+
+ACCOUNTS = ["fakescale", "other"]
+MODES = ["live", "test"]
+
+
+def shown(fake: FakeScale) -> Any:
+    """Return what the endpoints show of all worlds, and what is saved under the keys."""
+    seen = {}
+    for key in [f"{mode}_{account}" for mode in MODES for account in ACCOUNTS]:
+        caller = Caller(fake, key)
+        tasks = caller.get("/tasks")
+        batches = caller.get("/batches")["docs"]
+        seen[key] = {
+            "tasks": tasks,
+            "each": [caller.get(f"/task/{task['task_id']}") for task in tasks["docs"]],
+            "projects": caller.get("/projects"),
+            "batches": batches,
+            "counts": [caller.get(f"/batches/{batch['name']}/status") for batch in batches],
+            "unique_ids": caller.get("/tasks?unique_id=u,v"),
+        }
+    return seen
+
+
+def replayed(fake: FakeScale) -> list[bytes]:
+    headers = {"Idempotency-Key": "k"}
+    return [
+        Caller(fake, f"{mode}_fakescale")("POST", "/task/chat", {"n": 1}, headers=headers).bytes
+        for mode in MODES
+    ]
+
+
+STEPS = st.tuples(
+    st.sampled_from(["create", "complete", "fail", "cancel", "recall", "tag", "audit", "advance"]),
+    st.sampled_from(MODES),
+    st.sampled_from(ACCOUNTS),
+    st.integers(0, 5),
+)
+
+
+def take(fake: FakeScale, action: str, mode: str, account: str, number: int) -> None:
+    world = fake.account(account).world(is_test=mode == "test")
+    if "p" not in world.projects:
+        world.projects.create(type="chat", name="p", params={"instruction": "i"}, rapid=True)
+        world.batches.create(project="p", name="b", callback="a@b", metadata={"k": [1]})
+    ids = [task.id for task in world.tasks]
+    if action == "advance":
+        fake.advance(minutes=number)
+    elif action == "create":
+        unique_id = "uvwxyz"[number]
+        world.tasks.create("chat", batch="b" if number % 2 else None, unique_id=unique_id)
+    elif ids and action == "tag":
+        world.tasks.add_tags(ids[number % len(ids)], ["t"])
+    elif ids and action == "audit":
+        world.tasks.audit(ids[number % len(ids)], "rejected", "no")
+    elif ids:
+        getattr(world.tasks, action)(ids[number % len(ids)])
+
+
+@given(st.lists(STEPS, max_size=25))
+def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -> None:
+    with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
+        fake = FakeScale(complete_after=dt.timedelta(minutes=7))
+        answers = replayed(fake)
+        for step in steps:
+            with contextlib.suppress(ApiError):
+                take(fake, *step)
+        dump = json.loads(json.dumps(fake.dump()))
+        copy = FakeScale()
+        copy.tasks.create("chat", unique_id="gone")
+        copy.load(dump)
+        assert copy.dump() == dump
+        assert shown(copy) == shown(fake)
+        assert replayed(copy) == replayed(fake) == answers
+        # Nor what is still to come.
+        for minutes in (3, 3, 30):
+            traveller.shift(minutes * 60)
+            assert shown(copy) == shown(fake)
+        assert copy.now() == fake.now()
+
+
+def test_a_saved_answer_ages_on_after_a_dump(noon: time_machine.Traveller) -> None:
+    fake, copy = FakeScale(), FakeScale()
+    answers = replayed(fake)
+    fake.advance(hours=23)
+    copy.load(fake.dump())
+    assert replayed(copy) == answers
+    copy.advance(hours=1)
+    assert replayed(copy) != answers
+
+
+def test_printed_tasks_are_added_to_what_is_there(fake: FakeScale) -> None:
+    fake.tasks.create("chat")
+    fake.load([PRINTED])
+    fake.load({"docs": [{**PRINTED, "task_id": "x", "unique_id": "v"}], "total": 1})
+    assert len(fake.tasks) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        5,
+        {},
+        {"fakescale": 2},
+        {"fakescale": 1},
+        {"fakescale": 1, "advanced_ms": "x"},
+        {**FakeScale().dump(), "accounts": {"a": {}}},
+        {**FakeScale().dump(), "accounts": 5},
+        {**FakeScale().dump(), "saved_answers": [{}]},
+    ],
+)
+def test_what_is_no_dump_changes_nothing(fake: FakeScale, data: Any) -> None:
+    fake.tasks.create("chat")
+    before = fake.dump()
+    with pytest.raises(BadRequest):
+        fake.load(data)
+    assert fake.dump() == before
+
+
+def test_a_field_that_is_unknown_is_named(fake: FakeScale) -> None:
+    fake.tasks.create("chat")
+    dump = json.loads(json.dumps(fake.dump()))
+    dump["accounts"]["fakescale"]["live"]["tasks"]["tasks"][0]["colour"] = "red"
+    with pytest.raises(BadRequest, match=r"not the dump of a Task: .*colour"):
+        fake.load(dump)
