@@ -4,13 +4,16 @@ import email.utils
 import http
 import json
 import logging
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fakescale import wire
 from fakescale.api import Call, match
+from fakescale.effects import Effect
 from fakescale.errors import ApiError, NotFound, invalid
+from fakescale.faults import Asked
 from fakescale.frozen import FrozenDict
 from fakescale.journal import Exchange
 from fakescale.records import Answer
@@ -23,6 +26,7 @@ log = logging.getLogger("fakescale")
 
 #: Answers without a key, and is in no journal.
 HEALTH = "/_fakescale/health"
+_OURS = "/_fakescale/"  # what no fault strikes
 _LONGEST_KEY = 255  # guessed
 
 
@@ -35,13 +39,19 @@ def application(
     request = wire.Request({**environ, "PATH_INFO": path}, max_body)
     now = service.clock.now()
     trace = None
+    effects: list[Effect] = []
+    answer = Answer(0, b"")  # unless a fault keeps the API from its work
     try:
-        answer = _respond(service, request, path)
+        effects = _decide(service, request, path)
+        if all(effect.works for effect in effects):
+            answer = _respond(service, request, path)
     except ApiError as error:
         answer = wire.refusal(error)
     except Exception:
         trace = traceback.format_exc()
         answer = wire.refusal(ApiError("Something went wrong inside fakescale."))
+    for effect in effects:
+        answer = effect.spoil(answer)
     exchange = Exchange(
         method=request.method,
         path=path,
@@ -52,18 +62,39 @@ def application(
         answer=answer.body,
         when=now,
         traceback=trace,
+        fault="; ".join(effect.text for effect in effects) or None,
     )
     if path != HEALTH:
         service.journal.append(exchange)
     _log(exchange)
-    start_response(
-        f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
-        [
-            *wire.headers(answer.body),
-            ("Date", email.utils.format_datetime(now, usegmt=True)),
-        ],
-    )
+    if delay := sum(effect.delay for effect in effects):
+        # Not on a clock: that of a test may stand still.
+        environ.get(wire.STOPPED, threading.Event()).wait(delay)
+    if answer.status:
+        start_response(
+            f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
+            [
+                *wire.headers(answer.body, answer.headers),
+                ("Date", email.utils.format_datetime(now, usegmt=True)),
+            ],
+        )
+    if answer.is_reset:
+        raise wire.BrokenOff(answer.body)
     return [answer.body]
+
+
+def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
+    if not service.faults or path.startswith(_OURS):
+        return []
+    asked = Asked(
+        method=request.method,
+        path=path,
+        query=request.environ.get("QUERY_STRING", ""),
+        headers=FrozenDict(request.headers),
+        api_key=request.api_key,
+        content=lambda: request.content,
+    )
+    return service.faults.decide(asked)
 
 
 def _respond(service: Service, request: wire.Request, path: str) -> Answer:
@@ -115,8 +146,10 @@ def _log(exchange: Exchange) -> None:
         log.error("a bug in fakescale\n%s", exchange.traceback)
     if not log.isEnabledFor(logging.INFO):
         return
-    line = f"{exchange.method} {exchange.target} {exchange.status}"
+    line = f"{exchange.method} {exchange.target} {exchange.status or 'reset'}"
+    line += f" (fault: {exchange.fault})" if exchange.fault else ""
     if log.isEnabledFor(logging.DEBUG):
-        line += f" {exchange.body.decode(errors='replace')} -> {exchange.answer.decode()}"
+        body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
+        line += f" {body} -> {answer}"
     # What a client sends must not reach a terminal as control characters, or as a line more.
     log.info("%s", line.encode("unicode_escape").decode())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fakescale.app import application
 from fakescale.batches import Batches
+from fakescale.faults import Faults
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labeler, Turnaround
@@ -141,6 +142,11 @@ class FakeScale:
 
     # What a test does to it.
 
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong, on purpose, with requests to the API."""
+        return self._service.faults
+
     def now(self) -> dt.datetime:
         """Return the present moment of the fake's clock, in UTC."""
         return self._service.clock.now()
@@ -150,11 +156,11 @@ class FakeScale:
         self._service.clock.advance(**by)
 
     def reset(self) -> None:
-        """Forget all accounts, all requests, all saved answers, and the time moved."""
+        """Forget all accounts, requests, saved answers and faults, and the time moved."""
         self._service = self._new_service()
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data: all but the journal, labeler and seed."""
+        """Return the whole state as JSON-able data: all but the journal, faults, labeler and seed."""
         return self._service.dump()
 
     def load(self, data: Any) -> None:

@@ -16,6 +16,8 @@ LIFETIME = dt.timedelta(hours=24)
 # Guessed: what is not an answer to the request itself is not saved. 429 is documented as
 # safe to repeat, so it must not stick.
 _NOT_SAVED = {401, 429}
+#: How the twin of a request that is being worked on is refused; the text is guessed.
+IN_FLIGHT = "A request with the provided idempotency key is still being processed."
 
 
 # Text, and what else JSON can hold.
@@ -57,13 +59,11 @@ class OncePerKey:
                 mine = self._uses[key] = _Use(fingerprint, now)
                 self._uses.move_to_end(key)
             elif use.fingerprint != fingerprint:
-                raise Conflict(  # guessed, as is the next text; only the statuses are documented
+                raise Conflict(  # guessed; only the status is documented
                     "The provided idempotency key is already in use for a different request."
                 )
             elif use.answer is None:
-                raise TooManyRequests(
-                    "A request with the provided idempotency key is still being processed."
-                )
+                raise TooManyRequests(IN_FLIGHT)
             else:
                 return use.answer
         answer = None

@@ -18,7 +18,9 @@ class Exchange:
 
     ``path`` and ``query`` are as they were sent, percent-encoded; ``headers`` have names
     like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
-    bug behind a 500. A body that nobody asked for is empty: of a GET, of a wrong key or path.
+    bug behind a 500, ``fault`` what went wrong on purpose. Status 0 is that of a connection
+    that was reset before the answer. A body that nobody asked for is empty: of a GET, of a
+    wrong key or path.
     """
 
     method: str
@@ -30,6 +32,7 @@ class Exchange:
     answer: bytes
     when: dt.datetime
     traceback: str | None = None
+    fault: str | None = None
 
     @property
     def target(self) -> str:
@@ -43,15 +46,19 @@ class Exchange:
 
     @property
     def error(self) -> str | None:
-        """The text of the refusal, or None if there was none."""
-        return json.loads(self.answer)["error"] if self.status != 200 else None
+        """The text of the refusal, or None if there was none; a proxy's page has none."""
+        try:
+            content = json.loads(self.answer) if self.status != 200 else None
+        except ValueError:
+            return None
+        return str(content["error"]) if isinstance(content, dict) and "error" in content else None
 
     def __repr__(self) -> str:
         # What is printed ends up in logs: no keys.
         headers = {name: _masked(name, value) for name, value in self.headers.items()}
         return (
             f"<Exchange {self.method} {self.target} {headers} {self.body!r}"
-            f" -> {self.status} {self.answer!r}>"
+            f" -> {self.status} {self.answer!r}{f' ({self.fault})' if self.fault else ''}>"
         )
 
 

@@ -66,10 +66,15 @@ _PAST = {
 
 
 class Answer(NamedTuple):
-    """What is sent back: the HTTP status and the body."""
+    """What is sent back: the HTTP status, the body, and what to say beside the usual headers.
+
+    With ``is_reset`` the connection is reset after it. Status 0 stands for no answer at all.
+    """
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = EMPTY_DICT
+    is_reset: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

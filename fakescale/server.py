@@ -11,6 +11,7 @@ import io
 import logging
 import selectors
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ class Server(ThreadedWSGIServer):
             super().__init__(numbers, picked, app, _Handler, fd=listener.fileno())
         self.socket.settimeout(1)  # for a client that is gone before it is accepted
         self._woken, self._wake = socket.socketpair()
+        self.stopped = threading.Event()  # for answers that are held back
         self._connections: dict[threading.Thread, socket.socket] = {}
 
     @property
@@ -79,6 +81,7 @@ class Server(ThreadedWSGIServer):
                 with contextlib.suppress(OSError):  # the client has gone away already
                     self.process_request(*self.get_request())
         self.server_close()
+        self.stopped.set()
         connections = list(self._connections.items())
         for _, connection in connections:  # an idle one would outlive the server
             with contextlib.suppress(OSError):
@@ -126,6 +129,7 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
+    server: Server
 
     def setup(self) -> None:
         super().setup()
@@ -148,9 +152,16 @@ class _Handler(WSGIRequestHandler):
             return
         # As it was sent: the base class folds slashes, and werkzeug encodes twice.
         environ |= {"wsgi.input": body, "REQUEST_URI": self.requestline.split()[1]}
+        environ[wire.STOPPED] = self.server.stopped
         head: list[Any] = []
         start_response: Any = lambda *given: head.extend(given)  # noqa: E731
-        content = b"".join(self.server.app(environ, start_response))
+        try:
+            content = b"".join(self.server.app(environ, start_response))
+        except wire.BrokenOff as broken:
+            if head:
+                self._send(head[0], head[1], broken.content)
+            self._reset()
+            return
         unread = body.unread()
         if unread is None or unread > _DRAIN or (unread and body.awaited):
             self.close_connection = True
@@ -177,6 +188,13 @@ class _Handler(WSGIRequestHandler):
         head = "\r\n".join(lines).encode("latin-1")
         # In one piece, or else the second waits until the first is acknowledged.
         self.connection.sendall(head if self.command == "HEAD" else head + content)
+
+    def _reset(self) -> None:
+        """End the connection as a crash does, not in order."""
+        self.close_connection = True
+        no_linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        self.connection.close()  # once `rfile` is closed too, and before anybody shuts it down
 
     def _linger(self) -> None:
         """Let the client read its answer: to close over unread bytes would reset it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from fakescale.clock import Clock
 from fakescale.errors import BadRequest, invalid
+from fakescale.faults import Faults
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
@@ -17,7 +18,7 @@ FORMAT = 1
 
 
 class Service:
-    """The clock, the accounts, the saved answers and the journal.
+    """The clock, the accounts, the saved answers, the journal and the faults.
 
     A reset puts a new one in its place. A request keeps the one that it began with, so that
     a straggler is not seen after a reset.
@@ -28,6 +29,7 @@ class Service:
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
         self.labor = Labor(turnaround)
+        self.faults = Faults(self.clock)
 
         def make_world(key: Key, api_key: str) -> World:
             return World(key, api_key, self.clock, ids, self.labor)
@@ -35,7 +37,7 @@ class Service:
         self.accounts = Accounts(make_world, keys)
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data, but for the journal."""
+        """Return the whole state as JSON-able data, but for the journal and the faults."""
         turnaround = self.labor.turnaround
         return {
             "fakescale": FORMAT,

@@ -11,8 +11,9 @@ def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
     if total > len(last):
         yield f"... {total - len(last)} earlier exchanges"
     for exchange in last:
-        line = f"{exchange.method} {exchange.target} -> {exchange.status}"
-        yield f"{line} {exchange.error}" if exchange.error else line
+        line = f"{exchange.method} {exchange.target} -> {exchange.status or 'reset'}"
+        line += f" {exchange.error}" if exchange.error else ""
+        yield f"{line} (fault: {exchange.fault})" if exchange.fault else line
         if exchange.status == 404 and match(exchange.method, exchange.path) is None:
             route = nearest(exchange.method, exchange.path)
             yield f"    the nearest route is {route.method} {route.path}"

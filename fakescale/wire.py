@@ -12,10 +12,12 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
 from fakescale.forms import read_form
-from fakescale.frozen import FrozenDict, FrozenList
+from fakescale.frozen import EMPTY_DICT, FrozenDict, FrozenList
 from fakescale.records import Answer
 from fakescale.schemas import frozen_json
 
+#: Where in the environ a server puts an Event that is set when it stops.
+STOPPED = "fakescale.stopped"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -25,12 +27,24 @@ def answer(content: Any) -> Answer:
     return Answer(200, json.dumps(content, separators=(",", ":")).encode())
 
 
-def headers(content: bytes) -> list[tuple[str, str]]:
-    """Return the header fields that tell what ``content``, an answer's body, is."""
-    return [
-        ("Content-Type", "application/json; charset=utf-8"),
-        ("Content-Length", str(len(content))),
-    ]
+def headers(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tuple[str, str]]:
+    """Return the header fields of an answer whose body is ``content``; ``others`` win."""
+    usual = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(content)),
+    }
+    return [*{**usual, **others}.items()]
+
+
+class BrokenOff(ConnectionResetError):
+    """The connection is to be reset, after what ``start_response`` got and ``content``.
+
+    Raised to the server. Whatever else called the application sees the reset in it.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("The connection was reset by a fault.")
+        self.content = content
 
 
 def refusal(error: ApiError) -> Answer:

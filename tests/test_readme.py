@@ -10,6 +10,7 @@ import pytest
 
 from fakescale import FakeScale, __main__, pytest_plugin
 from fakescale.api import ROUTES
+from fakescale.faults import Fault, Faults
 from fakescale.journal import Exchange
 from fakescale.listing import FILTERS
 from fakescale.tasks import Tasks
@@ -58,7 +59,7 @@ def test_every_fixture_and_option_is_named() -> None:
         assert f"`{option}" in README
 
 
-@pytest.mark.parametrize("cls", [FakeScale, Tasks, Exchange])
+@pytest.mark.parametrize("cls", [FakeScale, Tasks, Exchange, Fault])
 def test_every_helper_is_named(cls: type) -> None:
     missing = [name for name in public(cls) if not re.search(rf"`([\w.]*\.)?{name}\b", README)]
     assert missing == []
@@ -67,6 +68,13 @@ def test_every_helper_is_named(cls: type) -> None:
 def test_every_argument_of_the_fake_is_named() -> None:
     for name in inspect.signature(FakeScale).parameters:
         assert f"`{name}`" in README
+
+
+def test_every_argument_of_a_fault_is_named() -> None:
+    for name in {*inspect.signature(Faults.add).parameters} - {"self"}:
+        assert f"`{name}`" in README
+    for name in public(Faults) - {"decide"}:
+        assert f"| `{name}(" in README
 
 
 def test_every_flag_is_named_and_no_other() -> None:
