@@ -3,6 +3,8 @@
 import contextlib
 import datetime as dt
 import json
+import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from requests.adapters import HTTPAdapter
 
 from fakescale import ApiError, FakeScale
 from fakescale.faults import Asked, Fault, Faults
+from fakescale.transcript import transcript
 from tests.support import Caller, example
 from tests.test_server import GET, Connection, post
 from tests.test_tasks import in_threads
@@ -196,6 +199,27 @@ def test_an_outage_is_over_when_its_minutes_are(
     assert first.answer.startswith(b"<html>")
 
 
+def test_the_transcript_and_the_log_tell_of_faults(
+    fake: FakeScale, live: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "fakescale"):
+        with fake.faults.add(reset="before"), pytest.raises(ConnectionResetError):
+            live("GET", "/tasks")
+        with fake.faults.lost_answer():
+            live("POST", "/task/chat", {})
+        with fake.faults.add(status=502, body="é", truncated=True):
+            httpx.Client(transport=httpx.WSGITransport(app=fake)).get(f"{fake.url}/tasks")
+    assert list(transcript(fake.requests, 3)) == [
+        "GET /v1/tasks -> reset (fault: reset before the answer)",
+        "POST /v1/task/chat -> 500 Internal Server Error (fault: answer lost, status 500)",
+        "GET /v1/tasks -> 502 (fault: status 502, truncated)",
+    ]
+    assert repr(fake.requests[0]).endswith("-> 0 b'' (reset before the answer)>")
+    lines = [record.getMessage() for record in caplog.records if record.name == "fakescale"]
+    assert lines[0] == "GET /v1/tasks reset (fault: reset before the answer)  -> "
+    assert lines[2] == r"GET /v1/tasks 502 (fault: status 502, truncated)  -> \ufffd"
+
+
 # The wire
 
 
@@ -241,7 +265,9 @@ def test_a_server_stops_at_once_though_answers_are_held_back() -> None:
         connections = [Connection(fake) for _ in range(3)]
         for connection in connections:
             connection.send(GET)
-        while len(fake.requests) < 3:
+        for _ in range(10_000):  # until all are held back
+            if len(fake.requests) == 3:
+                break
             threading.Event().wait(0.001)
         begun = time.perf_counter()
     assert time.perf_counter() - begun < 0.9  # one second is how long a server waits for each
@@ -395,8 +421,14 @@ def test_a_probability_is_kept_by_and_large_and_without_a_seed_too() -> None:
 
 
 def test_exactly_so_many_of_many_threads_are_struck(fake: FakeScale) -> None:
-    for _ in range(10):
+    class Slow(random.Random):  # others could come between the check and the count
+        def random(self) -> float:
+            threading.Event().wait(0.001)
+            return 0
+
+    for _ in range(3):
         with fake.faults.add(status=503, times=5) as fault:
+            fault._random = Slow()
             replies = in_threads(16, lambda _: Caller(fake)("GET", "/tasks").status)
         assert (replies.count(503), fault.hits) == (5, 5)
 
