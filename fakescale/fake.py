@@ -160,7 +160,7 @@ class FakeScale:
         self._service = self._new_service()
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data: all but the journal, faults, labeler and seed."""
+        """Return the whole state, but journal, faults, labeler and seed, as JSON-able data."""
         return self._service.dump()
 
     def load(self, data: Any) -> None:

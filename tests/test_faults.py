@@ -172,9 +172,9 @@ def test_a_rate_limit_is_kept_by_who_heeds_retry_after(
     served: FakeScale, noon: time_machine.Traveller
 ) -> None:
     class Patient(urllib3.Retry):
-        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
-            assert response is not None
+        def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
             served.advance(seconds=self.get_retry_after(response) or 0)
+            return True
 
     client = Client(served, Patient)
     with client.session, served.faults.rate_limit(10) as fault:
@@ -187,8 +187,9 @@ def test_an_outage_is_over_when_its_minutes_are(
     served: FakeScale, noon: time_machine.Traveller
 ) -> None:
     class Patient(urllib3.Retry):
-        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
             served.advance(minutes=2)
+            return True
 
     client = Client(served, Patient)
     with client.session, served.faults.outage(minutes=5) as fault:
