@@ -105,10 +105,12 @@ def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
     if options.load is not None:
         _load(fake, options.load, options.api_key)
     try:
-        return fake, Server(fake, options.host, options.port)
+        server = Server(fake, options.host, options.port)
     except (OSError, OverflowError, UnicodeError) as error:
         where = f"{options.host}:{options.port}"
         raise _CannotStart(f"cannot listen on {where}: {error}") from None
+    fake.origin = server.origin
+    return fake, server
 
 
 def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:

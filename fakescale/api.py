@@ -1,59 +1,19 @@
-"""The endpoints: one view each, and the table that says where they are."""
+"""The endpoints: one view each, and the table that says where they are.
+
+The views of all but tasks, projects and batches are in ``account_views``.
+"""
 
 import difflib
 import functools
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
-from fakescale import wire
-from fakescale.frozen import FrozenDict, FrozenList
+from fakescale import account_views as account
+from fakescale.call import Call, Route
 from fakescale.listing import BATCH_FILTERS, read_boolean, read_query
 from fakescale.schemas import Parameters
 from fakescale.task_types import common_parameters
-from fakescale.worlds import World
-
-
-class Route(NamedTuple):
-    """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path."""
-
-    method: str
-    path: str
-    view: Callable[["Call"], Any]
-    #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
-    idempotent: bool = False
-
-
-class Call(NamedTuple):
-    """One request to an endpoint: the world it is about, and what it says."""
-
-    world: World
-    route: Route
-    #: The names in the path, decoded.
-    path: Mapping[str, str]
-    request: wire.Request
-
-    @property
-    def body(self) -> FrozenDict:
-        """The body, which must be an object; raises BadRequest."""
-        return wire.expect(self.request.content, FrozenDict)
-
-    def flag(self, name: str) -> bool | None:
-        """Return a boolean of the query, None when it is absent; raises BadRequest."""
-        values = [text for text in self.request.args.getlist(name) if text]
-        return read_boolean(name, values) if values else None
-
-    def read(self, parameters: Parameters) -> dict[str, Any]:
-        """Return the members of the body that ``parameters`` knows; raises BadRequest."""
-        body = parameters.read(self.body, form=self.request.is_form)
-        return {name: value for name, value in body.items() if name in parameters.names}
-
-    @property
-    def array(self) -> FrozenList:
-        """The body, which must be an array; raises BadRequest."""
-        return wire.expect(self.request.content, FrozenList)
-
 
 _COMMON = common_parameters()
 _UNIQUE_ID = Parameters(
@@ -205,6 +165,28 @@ ROUTES = (
     Route("POST", "/v1/batches/<name>/finalize", finalize_batch),
     Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata),
     Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch),
+    Route("GET", "/v1/task/<task_id>/response_url/<uuid>", account.get_result_file),
+    Route("PUT", "/v1/audits", account.create_audit),
+    Route("GET", "/v1/audits", account.list_audits),
+    Route("POST", "/v1/files/upload", account.upload_file),
+    Route("POST", "/v1/files/import", account.import_file),
+    Route("GET", "/v1/files", account.list_files),
+    Route("GET", "/v1/teams", account.list_teammates),
+    Route("POST", "/v1/teams/invite", account.invite_teammates),
+    Route("POST", "/v1/teams/set_role", account.set_team_role),
+    Route("GET", "/v1/studio/assignments", account.list_assignments),
+    Route("POST", "/v1/studio/assignments/add", account.add_assignments),
+    Route("POST", "/v1/studio/assignments/remove", account.remove_assignments),
+    Route("GET", "/v1/studio/projects/<project>/groups", account.list_groups),
+    Route("POST", "/v1/studio/projects/<project>/groups", account.create_group),
+    Route("PUT", "/v1/studio/projects/<project>/groups/<group>", account.change_group),
+    Route("GET", "/v1/studio/batches", account.list_studio_batches),
+    Route("PUT", "/v1/studio/batches/<name>", account.set_batch_groups),
+    Route("POST", "/v1/studio/batches/set_priorities", account.set_priorities),
+    Route("POST", "/v1/studio/batches/reset_priorities", account.reset_priorities),
+    Route("POST", "/v1/evaluation_tasks/<type>", account.create_evaluation_task, idempotent=True),
+    Route("POST", "/v1/training_tasks/<type>", account.create_training_task, idempotent=True),
+    Route("GET", "/v1/quality/labelers", account.list_labeler_results),
 )
 
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fakescale import wire
-from fakescale.api import Call, match
+from fakescale.api import match
+from fakescale.call import Call
 from fakescale.effects import Effect
 from fakescale.errors import ApiError, NotFound, invalid
 from fakescale.faults import Asked
 from fakescale.frozen import FrozenDict
 from fakescale.journal import Exchange
 from fakescale.records import Answer
+from fakescale.results import seen_from
 from fakescale.service import Service
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
         query=request.environ.get("QUERY_STRING", ""),
         headers=FrozenDict(request.headers),
         api_key=request.api_key,
-        content=lambda: request.content,
+        # An upload is read once, as it arrives, and not before.
+        content=lambda: None if request.is_multipart else request.content,
     )
     return service.faults.decide(asked)
 
@@ -107,11 +110,15 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
         # Guessed, for a wrong method as well: what the API says there is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
-    call = Call(world, route, names, request)
+    account = service.accounts.account(world.key.account)
+    call = Call(account, world, route, names, request)
 
     def work() -> Answer:
         try:
-            return wire.answer(route.view(call))
+            content = route.view(call)
+            if isinstance(content, Answer):
+                return content
+            return wire.answer(seen_from(request.called_at or service.origin(), content))
         except ApiError as error:  # here, so that a saved answer can be a refusal
             return wire.refusal(error)
 

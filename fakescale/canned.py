@@ -6,36 +6,63 @@ in ``task_types.json`` does not mark them as guessed.
 """
 
 import random
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakescale import task_types
 from fakescale.frozen import EMPTY_DICT, FrozenDict, freeze
+from fakescale.ids import make_uuid
 from fakescale.records import Task
 
 Params = Mapping[str, Any]
 
+#: The origin of a fake that is not served.
+NOWHERE = "http://localhost"
 
-def response(task: Task) -> FrozenDict:
+#: The types whose response is a URL for each of these members; ``results`` makes the files.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "videoannotation": ("annotations", "events"),
+    "videoplaybackannotation": ("annotations", "events"),
+    "videoboxannotation": ("annotations",),
+    "videocuboidannotation": ("annotations",),
+    "federal2dvideoannotation": ("annotations",),
+    "cruisecontrol": ("annotations",),
+    "lidarannotation": ("annotations",),
+    "lidarsegmentation": ("point_segmentations", "annotations"),
+    "lidarlinking": ("annotations",),
+    "sensorfusion": ("annotations",),
+    "multistage": ("annotations",),
+}
+
+
+def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
     """Return a response as ``task``'s type has it, always the same for the same task.
 
     It depends on the last 16 digits of the id alone, so that a seed for the ids settles
-    it whatever the time.
+    it whatever the time. ``origin`` is where the result files are that it may point to.
     """
-    make = _MAKERS.get(task.type)
-    if make is not None:
-        frozen: FrozenDict = freeze(make(task.params, random.Random(task.id[8:])))
-        return frozen
+    rng = random.Random(task.id[8:])
+    base = f"{origin}/v1/task/{task.id}/response_url/"  # documented
+    if task.type == "segmentannotation":
+        return _frozen(_segments(task.params, rng, base))
+    if task.type in FILES:
+        return _frozen({name: {"url": base + make_uuid(rng)} for name in FILES[task.type]})
+    if task.type in _MAKERS:
+        return _frozen(_MAKERS[task.type](task.params, rng))
     # A task that was loaded may be of a type that nothing is known of.
     return task_types.example(task.type)[1] if task.type in task_types.names() else EMPTY_DICT
+
+
+def _frozen(made: Any) -> FrozenDict:
+    frozen: FrozenDict = freeze(made)
+    return frozen
 
 
 def failure(task: Task) -> FrozenDict:
     """Return the documented response of a task whose attachments could not be fetched."""
     attachments = [task.params.get("attachment"), *_items(task.params.get("attachments"))]
     attachments = [_members(it).get("content", it) for it in attachments]  # of textcollection
-    frozen: FrozenDict = freeze(
+    return _frozen(
         {
             "error": "One or more attachments could not be downloaded.",
             "attachments": [
@@ -43,7 +70,6 @@ def failure(task: Task) -> FrozenDict:
             ],
         }
     )
-    return frozen
 
 
 TEXT = "test response"
@@ -73,12 +99,9 @@ def _leaves(labels: Any) -> list[str]:
     return found
 
 
-def _pick(labels: Any, rng: random.Random, default: str) -> str:
+def pick(labels: Any, rng: random.Random, default: str) -> str:
+    """Return one of the labels that can be chosen, or ``default`` if there are none."""
     return rng.choice(_leaves(labels) or [default])
-
-
-def _uuid(rng: random.Random) -> str:
-    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def _points(*pairs: tuple[int, int]) -> list[dict[str, int]]:
@@ -104,21 +127,22 @@ def _attributes(params: Params, rng: random.Random) -> dict[str, Any]:
         facts = _members(spec)
         kind = facts.get("type", "category")
         if kind == "category":
-            value: Any = _pick(facts.get("choices"), rng, TEXT)
+            value: Any = pick(facts.get("choices"), rng, TEXT)
         else:
             value = TEXT if kind == "text" else facts.get("min", 0)
         values[name] = [value] if facts.get("allow_multiple") else value
     return values
 
 
-def _vector_image(params: Params, rng: random.Random) -> Any:
+def vector_image(params: Params, rng: random.Random) -> Any:
+    """Return the annotations of an image: one for each geometry that was asked for."""
     annotations = []
     for geometry, spec in (_members(params.get("geometries")) or {"polygon": {}}).items():
         labels = _members(spec).get("objects_to_annotate")
         annotation = {
-            "uuid": _uuid(rng),
+            "uuid": make_uuid(rng),
             "type": geometry,
-            "label": _pick(labels or params.get("labels"), rng, geometry),
+            "label": pick(labels or params.get("labels"), rng, geometry),
             **_GEOMETRIES.get(geometry, {}),
         }
         if attributes := _attributes(params, rng):
@@ -128,7 +152,7 @@ def _vector_image(params: Params, rng: random.Random) -> Any:
 
 
 def _linked_image(params: Params, rng: random.Random) -> Any:
-    return {**_vector_image(params, rng), "links": []}
+    return {**vector_image(params, rng), "links": []}
 
 
 def _one_shape(geometry: Mapping[str, Any]) -> Callable[[Params, random.Random], Any]:
@@ -137,7 +161,7 @@ def _one_shape(geometry: Mapping[str, Any]) -> Callable[[Params, random.Random],
     def make(params: Params, rng: random.Random) -> Any:
         annotation = dict(geometry)
         if params.get("with_labels", True):
-            annotation["label"] = _pick(params.get("objects_to_annotate"), rng, TEXT)
+            annotation["label"] = pick(params.get("objects_to_annotate"), rng, TEXT)
         if attributes := _attributes(params, rng):
             annotation["attributes"] = attributes
         return {"annotations": [annotation]}
@@ -160,8 +184,7 @@ _CUBOID = {
 }
 
 
-def _segments(params: Params, rng: random.Random) -> Any:
-    base = "https://results.example.com/" + _uuid(rng)
+def _segments(params: Params, rng: random.Random, base: str) -> Any:
     labels = _items(params.get("labels"))
     several = [_members(label).get("choice") for label in labels if _instance(label)]
     several += _items(params.get("instance_labels"))
@@ -169,16 +192,16 @@ def _segments(params: Params, rng: random.Random) -> Any:
     labeled: dict[str, Any] = {}
     for index, label in enumerate(_leaves(labels), start=1):
         entry = {"index": index, "color": f"#{rng.getrandbits(24):06x}"}
-        url = f"{base}/{index}.png"
+        url = base + make_uuid(rng)
         mapping[label] = [entry] if label in several else entry
         labeled[label] = [url] if label in several else url
     combined = {
-        name: f"{base}/{name}.png" for name in ("image", "indexedImage", "extendedIndexedImage")
+        name: base + make_uuid(rng) for name in ("image", "indexedImage", "extendedIndexedImage")
     }
     annotations = {
         "combined": combined,
         "labeled": labeled,
-        "unlabeled": f"{base}/unlabeled.png",
+        "unlabeled": base + make_uuid(rng),
     }
     return {"labelMapping": mapping, "annotations": annotations}
 
@@ -217,11 +240,11 @@ def _entities(params: Params, rng: random.Random) -> Any:
     word = text.split(maxsplit=1)[0] if text.strip() else text
     start = text.index(word)
     annotation = {
-        "id": _uuid(rng),
+        "id": make_uuid(rng),
         "start": start,
         "end": start + len(word),
         "text": word,
-        "label": _pick(params.get("labels"), rng, TEXT),
+        "label": pick(params.get("labels"), rng, TEXT),
     }
     return {"annotations": [annotation], "relationships": []}
 
@@ -232,7 +255,7 @@ def _document(params: Params, rng: random.Random) -> Any:
         location = {"type": "polygon", **_GEOMETRIES["polygon"]}
     annotations = [
         {
-            "uuid": _uuid(rng),
+            "uuid": make_uuid(rng),
             "page": 0,
             "label": feature.get("label", feature.get("title", TEXT)),
             "text": TEXT,
@@ -301,18 +324,17 @@ def _call(params: Params, rng: random.Random) -> Any:
     return {"outcome": outcome, **_answers(params, rng)}
 
 
-# How the response of each type is made. A type that is not here gets its example's: what
-# it holds are URLs of result files, or nothing that depends on the parameters is known.
+# How the response of each other type is made. A type that is not here gets its example's:
+# nothing that depends on the parameters is known.
 _MAKERS: Mapping[str, Callable[[Params, random.Random], Any]] = {
     "imageannotation": _linked_image,
-    "lidartopdown": _vector_image,
+    "lidartopdown": vector_image,
     "annotation": _one_shape(_BOX),
     "polygonannotation": _one_shape(_GEOMETRIES["polygon"]),
     "lineannotation": _one_shape(_GEOMETRIES["line"]),
     "laneannotation": _one_shape(_GEOMETRIES["line"]),
     "pointannotation": _one_shape(_GEOMETRIES["point"]),
     "cuboidannotation": _one_shape(_CUBOID),
-    "segmentannotation": _segments,
     "textcollection": _text_collection,
     "namedentityrecognition": _entities,
     "documenttranscription": _document,

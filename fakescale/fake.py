@@ -7,15 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from fakescale.app import application
+from fakescale.audits import Audits
 from fakescale.batches import Batches
+from fakescale.canned import NOWHERE
 from fakescale.faults import Faults
+from fakescale.files import Files
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labeler, Turnaround
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
+from fakescale.quality_tasks import QualityTasks
 from fakescale.service import Service
+from fakescale.studio import Studio
 from fakescale.tasks import Tasks
+from fakescale.teams import Teammates
 from fakescale.worlds import Account, World, check_account, read_key
 
 if TYPE_CHECKING:
@@ -52,19 +58,22 @@ class FakeScale:
         check_account(self._account)
         self._max_body = max_body
         # The ids go on after a reset: one from before must not lead to a task from after.
-        self._new_service = functools.partial(Service, TaskIds(seed), keys, complete_after)
+        self._new_service = functools.partial(
+            Service, TaskIds(seed), keys, complete_after, lambda: self.origin or NOWHERE
+        )
         self._service = self._new_service()
-        self._origin: str | None = None
+        #: Where it is served, if it is; ``serve`` sets it.
+        self.origin: str | None = None
 
     def __repr__(self) -> str:
-        return f"<FakeScale at {self._origin or 'no address'}, {len(self.tasks)} tasks>"
+        return f"<FakeScale at {self.origin or 'no address'}, {len(self.tasks)} tasks>"
 
     # What a test looks at.
 
     @property
     def url(self) -> str:
         """The base URL for clients, with ``/v1``; a stand-in while it is not served."""
-        return f"{self._origin or 'http://localhost'}/v1"
+        return f"{self.origin or NOWHERE}/v1"
 
     @property
     def api_key(self) -> str:
@@ -90,6 +99,31 @@ class FakeScale:
     def batches(self) -> Batches:
         """The live batches of the fake's own account."""
         return self.account(self._account).batches
+
+    @property
+    def quality_tasks(self) -> QualityTasks:
+        """The live evaluation and training tasks of the fake's own account."""
+        return self.account(self._account).quality_tasks
+
+    @property
+    def audits(self) -> Audits:
+        """The live fixless audits of the fake's own account."""
+        return self.account(self._account).audits
+
+    @property
+    def files(self) -> Files:
+        """The live files of the fake's own account."""
+        return self.account(self._account).files
+
+    @property
+    def teammates(self) -> Teammates:
+        """The live teammates of the fake's own account."""
+        return self.account(self._account).teammates
+
+    @property
+    def studio(self) -> Studio:
+        """The live Studio of the fake's own account."""
+        return self.account(self._account).studio
 
     @property
     def test(self) -> World:
@@ -155,6 +189,17 @@ class FakeScale:
         """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``."""
         self._service.clock.advance(**by)
 
+    def disable_type(self, type: str) -> None:
+        """Refuse the creation of tasks of ``type`` with 402 in the fake's own account.
+
+        Raises ApiError for no type.
+        """
+        self.account(self._account).disable_type(type)
+
+    def enable_type(self, type: str) -> None:
+        """Take the creation of tasks of ``type`` again, as it is at first."""
+        self.account(self._account).enable_type(type)
+
     def reset(self) -> None:
         """Forget all accounts, requests, saved answers and faults, and the time moved."""
         self._service = self._new_service()
@@ -186,14 +231,14 @@ class FakeScale:
         """
         from fakescale.server import serving
 
-        if self._origin is not None:
-            raise RuntimeError(f"the fake is being served already, at {self._origin}")
+        if self.origin is not None:
+            raise RuntimeError(f"the fake is being served already, at {self.origin}")
         with serving(self, host, port) as origin:
-            self._origin = origin
+            self.origin = origin
             try:
                 yield self
             finally:
-                self._origin = None
+                self.origin = None
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

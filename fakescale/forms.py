@@ -1,10 +1,14 @@
-"""Form-encoded bodies, which nest by the names of their fields."""
+"""Forms: those whose fields nest by their names, and those that carry files."""
 
 import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any, NamedTuple, cast
 from urllib.parse import parse_qsl
 
+from werkzeug.formparser import MultiPartParser
+
 from fakescale.errors import invalid
+from fakescale.files import Incoming
 
 # Names nest like `examples[0][image]`; deeper than this is refused (guessed).
 _MAX_NESTING = 20
@@ -27,6 +31,42 @@ def read_form(text: str) -> dict[str, Any]:
     for name, value in pairs:
         _put(form, _steps(name), value, name)
     return {name: _lists(value) for name, value in form.items()}
+
+
+class Form(NamedTuple):
+    """A multipart form: its texts, and its files, each with its MIME type if it has one."""
+
+    texts: Mapping[str, str]
+    files: Mapping[str, tuple[Incoming, str | None]]
+
+
+def read_multipart(
+    stream: IO[bytes], parameters: Mapping[str, str], receive: Callable[[], Incoming]
+) -> Form:
+    """Read a multipart body piece by piece; each file is written to what ``receive`` gives.
+
+    ``parameters`` are those of the content type. Raises BadRequest.
+    """
+    boundary = parameters.get("boundary", "")
+    if not boundary or not boundary.isascii():
+        raise invalid("body", "must be multipart/form-data with a boundary")
+    parser = MultiPartParser(
+        # It only writes, and then seeks the beginning.
+        stream_factory=lambda *_, **__: cast(IO[bytes], receive()),
+        max_form_memory_size=500_000,
+        max_form_parts=1_000,
+    )
+    try:
+        texts, files = parser.parse(stream, boundary.encode(), None)
+    except ValueError as error:
+        raise invalid("body", f"must be multipart/form-data: {error}") from None
+    return Form(
+        texts.to_dict(),
+        {
+            name: (cast(Incoming, file.stream), file.mimetype or None)
+            for name, file in files.items()
+        },
+    )
 
 
 def _steps(name: str) -> list[str]:

@@ -3,6 +3,12 @@
 import datetime as dt
 import itertools
 import random
+import uuid
+
+
+def make_uuid(rng: random.Random) -> str:
+    """Return the UUID that ``rng`` settles, which looks like any other random one."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 class TaskIds:

@@ -20,14 +20,22 @@ class Inherited(NamedTuple):
     version: int | None
 
 
-def inherit(type: str, body: Mapping[str, Any], projects: Projects, batches: Batches) -> Inherited:
+def inherit(
+    type: str,
+    body: Mapping[str, Any],
+    projects: Projects,
+    batches: Batches,
+    *,
+    in_batch: bool = True,
+) -> Inherited:
     """Return the body of a task as its batch and its project complete it.
 
     Documented: a batch implies its project; the newest parameters of the project, or those
     of the version asked for, stand where the task has none; the project's instruction
-    follows the task's. Raises NotFound for an unknown type, BadRequest for what does not
-    belong together and for unknown names (guessed to be 400, not 404: the parameter is bad,
-    not the path).
+    follows the task's. ``in_batch`` says that a Rapid project wants it in a batch.
+
+    Raises NotFound for an unknown type, BadRequest for what does not belong together and
+    for unknown names (guessed to be 400, not 404: the parameter is bad, not the path).
     """
     task_type = task_types.required(type)
     given = {name: value for name, value in body.items() if value is not None}
@@ -47,7 +55,7 @@ def inherit(type: str, body: Mapping[str, Any], projects: Projects, batches: Bat
     project = projects.get(name)
     if project.type != task_type:  # guessed; a project has one type
         raise invalid("project", f"must be a project of type {task_type}, not {project.type}", name)
-    if project.rapid and batch_name is None:  # documented
+    if in_batch and project.rapid and batch_name is None:  # documented
         raise invalid("batch", "is required")
     version = _version(given, project)
     inherited = EMPTY_DICT if version is None else project.params(version)

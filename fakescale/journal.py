@@ -20,7 +20,7 @@ class Exchange:
     like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
     bug behind a 500, ``fault`` what went wrong on purpose. Status 0 is that of a connection
     that was reset before the answer. A body that nobody asked for is empty: of a GET, of a
-    wrong key or path.
+    wrong key or path. That of an upload is empty too, since it is not kept.
     """
 
     method: str
@@ -48,7 +48,7 @@ class Exchange:
     def error(self) -> str | None:
         """The text of the refusal, or None if there was none; a proxy's page has none."""
         try:
-            content = json.loads(self.answer) if self.status != 200 else None
+            content = json.loads(self.answer) if self.status >= 400 else None
         except ValueError:
             return None
         return str(content["error"]) if isinstance(content, dict) and "error" in content else None

@@ -25,8 +25,10 @@ NEVER = "~"
 class Labor:
     """A labeler and the turnaround; one for all live worlds of a fake."""
 
-    def __init__(self, turnaround: Turnaround = None) -> None:
-        self.labeler: Labeler = canned.response
+    def __init__(
+        self, turnaround: Turnaround = None, origin: Callable[[], str] = lambda: canned.NOWHERE
+    ) -> None:
+        self.labeler: Labeler = lambda task: canned.response(task, origin())
         self.turnaround = turnaround
 
     @property

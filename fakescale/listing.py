@@ -5,6 +5,7 @@ import binascii
 import bisect
 import datetime as dt
 import json
+import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ class Query(NamedTuple):
 class Page(NamedTuple):
     """One page, newest first, and the number of all matches, whatever the page."""
 
-    docs: Sequence[Task]
+    docs: Sequence[Any]
     total: int
     query: Query
     has_more: bool
@@ -52,7 +53,7 @@ class Page(NamedTuple):
         ``offset`` is not documented, but the official client fails without it. The token
         is left out of the last page.
         """
-        show = _limited if self.query.limited_response else Task.to_json
+        show = _limited if self.query.limited_response else operator.methodcaller("to_json")
         page = {
             "docs": [show(task) for task in self.docs],
             "total": self.total,
@@ -65,9 +66,9 @@ class Page(NamedTuple):
         return page
 
 
-def place(task: Task) -> Place:
-    """Return where ``task`` stands in the order of creation."""
-    return task.created_at, task.id
+def place(item: Any) -> Place:
+    """Return where a task, or what else is listed, stands in the order of creation."""
+    return item.created_at, item.id
 
 
 def page(
@@ -177,6 +178,16 @@ def _latest(name: str, texts: Sequence[str]) -> str:
     return stamp(_moment(name, texts))
 
 
+def _json_object(name: str, texts: Sequence[str]) -> Mapping[str, Any]:
+    try:
+        value = json.loads(texts[-1])
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise invalid(name, "must be an object, as JSON", texts[-1])
+    return value
+
+
 def read_boolean(name: str, texts: Sequence[str]) -> bool:
     """Return the boolean that the last text says (guessed: ``true`` and ``1``, any case)."""
     text = texts[-1].lower()
@@ -237,6 +248,23 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     "status": _any_of("status", _among(("staging", "in_progress", "completed"))),
     "project": _any_of("project", _names),
     "exclude_archived": Filter(read_boolean, lambda batch, wanted: not (wanted and batch.archived)),
+}
+
+
+# Those of the list of files (both names are documented). Guessed: that the metadata is JSON
+# in a text, of which a file must have every member.
+FILE_FILTERS: Mapping[str, Filter] = {
+    "project": Filter(_names, lambda file, wanted: not wanted.isdisjoint(file.project_names)),
+    "metadata": Filter(
+        _json_object,
+        lambda file, wanted: all(file.metadata.get(name) == wanted[name] for name in wanted),
+    ),
+}
+
+# Those of the list of what labelers achieved in quality tasks (observed in a client).
+LABELER_FILTERS: Mapping[str, Filter] = {
+    "quality_task_ids": _any_of("quality_task_id"),
+    "labeler_emails": _any_of("labeler_email"),
 }
 
 

@@ -136,6 +136,10 @@ def _has_scheme(text: str) -> bool:
     return scheme[:1].isalpha() and colon != "" and rest != ""
 
 
+def _is_address(text: str) -> bool:
+    return re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
+
+
 def _is_callback(text: str) -> bool:
     return "@" in text or _has_scheme(text)
 
@@ -144,6 +148,8 @@ def _is_callback(text: str) -> bool:
 _FORMATS: dict[str, Callable[[str], bool]] = {
     # Documented: a full URL or an e-mail address.
     "callback": _is_callback,
+    # Guessed: no more than this is asked of one.
+    "email address": _is_address,
     "moment": _is_moment,
     # Documented: the official client sends an empty text for none.
     "callback or nothing": lambda text: text == "" or _is_callback(text),
@@ -154,6 +160,7 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
 _FORMAT_PHRASES: Mapping[str, str] = {
     "callback": "must be a URL or an e-mail address",
     "callback or nothing": "must be a URL or an e-mail address",
+    "email address": "must be a valid email",
     "moment": "must be a time in ISO 8601",
     "nonblank": "is not allowed to be empty",
     "url": "must be a valid uri",

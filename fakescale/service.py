@@ -1,7 +1,7 @@
 """All that the fake knows, in one place, so that it can be forgotten in one step."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fakescale.clock import Clock
@@ -24,15 +24,23 @@ class Service:
     a straggler is not seen after a reset.
     """
 
-    def __init__(self, ids: TaskIds, keys: Iterable[str], turnaround: Turnaround) -> None:
+    def __init__(
+        self,
+        ids: TaskIds,
+        keys: Iterable[str],
+        turnaround: Turnaround,
+        origin: Callable[[], str],
+    ) -> None:
         self.clock = Clock()
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
-        self.labor = Labor(turnaround)
+        self.labor = Labor(turnaround, origin)
         self.faults = Faults(self.clock)
+        #: Where the fake is served, as far as it knows itself.
+        self.origin = origin
 
         def make_world(key: Key, api_key: str) -> World:
-            return World(key, api_key, self.clock, ids, self.labor)
+            return World(key, api_key, self.clock, ids, self.labor, origin=origin)
 
         self.accounts = Accounts(make_world, keys)
 

@@ -6,10 +6,10 @@ All facts are in ``task_types.json``, one entry a type, with their sources.
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from fakescale.errors import NotFound
+from fakescale.errors import NotFound, PaymentRequired
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
 from fakescale.schemas import Checker, Parameters, frozen_json
 
@@ -46,6 +46,15 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
     return Accepted(name, fields, FrozenDict(params), facts.get("references", EMPTY_DICT))
+
+
+def check_enabled(type: str, disabled: Collection[str]) -> None:
+    """Raise PaymentRequired if ``type`` is among those that are ``disabled``."""
+    if type in disabled:
+        raise PaymentRequired(  # observed
+            "You have not been authorized to use this API endpoint, "
+            "please contact sales at sales@scale.ai to be enabled."
+        )
 
 
 def check_common(name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ import builtins
 import datetime as dt
 import heapq
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakescale import canned, loading
@@ -21,7 +21,7 @@ from fakescale.listing import Page, Place, Query, filters_query, page, place
 from fakescale.projects import Projects
 from fakescale.records import AUDIT_RESULTS, Task
 from fakescale.schemas import frozen_json
-from fakescale.task_types import accept, check_common, check_tags, distinct
+from fakescale.task_types import accept, check_common, check_enabled, check_tags, distinct
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -45,6 +45,8 @@ class Tasks:
         labor: Labor,
         *,
         is_test: bool,
+        disabled_types: Collection[str] = (),
+        origin: Callable[[], str] = lambda: canned.NOWHERE,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -53,6 +55,8 @@ class Tasks:
         self._batches = batches
         self._is_test = is_test
         self._labor = labor
+        self._disabled_types = disabled_types
+        self._origin = origin  # where the files are that a response points to
         self._by_id: dict[str, Task] = {}
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
@@ -64,8 +68,9 @@ class Tasks:
     def create(self, type: str, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
 
-        Raises NotFound for an unknown type, Conflict when the unique_id is in use. In test
-        mode the task is completed from the next look on (documented and observed).
+        Raises NotFound for an unknown type, PaymentRequired for a disabled one, Conflict
+        when the unique_id is in use. In test mode the task is completed from the next look
+        on (documented and observed).
         """
         return self.submit(type, params)
 
@@ -73,6 +78,7 @@ class Tasks:
         """Create a task from a body, which ``form`` says was form-encoded."""
         inherited = inherit(type, frozen_json("value", body), self._projects, self._batches)
         accepted = accept(type, inherited.body, form=form)
+        check_enabled(accepted.type, self._disabled_types)
         self.settle()
         with self._lock:
             now = self._clock.now()
@@ -94,7 +100,7 @@ class Tasks:
             seen_later = task
             if self._is_test:
                 done = stamp(now + TEST_MODE_TAKES)
-                seen_later = task.completed(done, canned.response(task))
+                seen_later = task.completed(done, canned.response(task, self._origin()))
             self._put(seen_later)
             return task
 
@@ -217,7 +223,7 @@ class Tasks:
         return self._change(
             task_id,
             lambda task, now: task.completed(
-                now, canned.response(task) if given is None else given
+                now, canned.response(task, self._origin()) if given is None else given
             ),
         )
 

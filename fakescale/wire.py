@@ -3,7 +3,8 @@
 import base64
 import functools
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -11,20 +12,24 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
-from fakescale.forms import read_form
+from fakescale.files import Incoming
+from fakescale.forms import Form, read_form, read_multipart
 from fakescale.frozen import EMPTY_DICT, FrozenDict, FrozenList
 from fakescale.records import Answer
 from fakescale.schemas import frozen_json
 
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
+_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _FORM = "application/x-www-form-urlencoded"
 
+_AROUND_FILES = 2**20  # bytes; guessed
 
-def answer(content: Any) -> Answer:
-    """Return the 200 that carries ``content`` as JSON."""
+
+def answer(content: Any, status: int = 200) -> Answer:
+    """Return the answer that carries ``content`` as JSON."""
     # ASCII only, so that every text that was accepted can be sent.
-    return Answer(200, json.dumps(content, separators=(",", ":")).encode())
+    return Answer(status, json.dumps(content, separators=(",", ":")).encode())
 
 
 def headers(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tuple[str, str]]:
@@ -49,7 +54,7 @@ class BrokenOff(ConnectionResetError):
 
 def refusal(error: ApiError) -> Answer:
     """Return the answer that ``error`` stands for."""
-    return Answer(error.status, answer(error.to_json()).body)
+    return answer(error.to_json(), error.status)
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
@@ -95,9 +100,25 @@ class Request(WerkzeugRequest):
             return None
 
     @property
+    def called_at(self) -> str | None:
+        """The origin, and the path below which the fake is, that the client knows it by.
+
+        None when the client does not say so, or not in a way to make a URL of.
+        """
+        host = self.headers.get("Host", "")
+        if not _HOST.fullmatch(host):
+            return None
+        return f"{self.scheme}://{host}{quote(self.environ.get('SCRIPT_NAME', ''))}"
+
+    @property
     def is_form(self) -> bool:
         """Whether the body is form-encoded (documented, by an example)."""
         return self.mimetype == _FORM
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether the body is a form that may carry files."""
+        return self.mimetype == "multipart/form-data"
 
     @functools.cached_property
     def content(self) -> Any:
@@ -116,6 +137,22 @@ class Request(WerkzeugRequest):
             return None
         return frozen_json("body", read_form(text) if self.is_form else _read_json(text))
 
+    def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
+        """Read a multipart body while it arrives; each file is written to what ``receive`` gives.
+
+        So it is never in memory as a whole, nor in the journal, and ``max_body`` does not
+        count. Raises BadRequest, also when it is larger than a file of ``max_bytes`` and
+        all that may be around it.
+        """
+        self.max_content_length = max_bytes + _AROUND_FILES
+        try:
+            return read_multipart(self.stream, self.mimetype_params, receive)
+        except RequestEntityTooLarge:
+            limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
+            raise BadRequest(f"The body is too large: {limit}.") from None
+        except (ClientDisconnected, OSError):
+            raise self._broken_off() from None
+
     def _read(self) -> bytes:
         # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
         self.max_content_length = self.max_body + 1
@@ -126,11 +163,14 @@ class Request(WerkzeugRequest):
         except RequestEntityTooLarge:
             raise self._too_large() from None
         except (ClientDisconnected, OSError):
-            raise BadRequest("The body ends too early, or its chunks are malformed.") from None
+            raise self._broken_off() from None
         if len(body) > self.max_body:
             raise self._too_large()
         self.seen = body
         return body
+
+    def _broken_off(self) -> BadRequest:
+        return BadRequest("The body ends too early, or its chunks are malformed.")
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is larger than {self.max_body} bytes.")

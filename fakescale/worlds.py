@@ -4,13 +4,19 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from fakescale.audits import Audits
 from fakescale.batches import Batches
 from fakescale.clock import Clock
 from fakescale.errors import Unauthorized
+from fakescale.files import Files
 from fakescale.ids import TaskIds
 from fakescale.labor import Labor
 from fakescale.projects import Projects
+from fakescale.quality_tasks import QualityTasks
+from fakescale.studio import Studio
+from fakescale.task_types import required
 from fakescale.tasks import Tasks
+from fakescale.teams import Teammates
 
 
 class Key(NamedTuple):
@@ -58,13 +64,17 @@ class World:
         clock: Clock,
         ids: TaskIds,
         labor: Labor,
+        *,
+        origin: Callable[[], str],
     ) -> None:
         lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
         self.key = key
         #: A key that leads here.
         self.api_key = api_key
-        #: The projects, batches and tasks, each with all that can be done to them.
+        #: The types of which no task can be created: those that are not enabled.
+        self.disabled_types: set[str] = set()
+        #: The projects, batches, tasks and so on, each with all that can be done to them.
         self.projects = Projects(clock, ids, lock)
         self.batches = Batches(clock, ids, lock, self.projects, self.settle)
         self.tasks = Tasks(
@@ -75,22 +85,45 @@ class World:
             self.batches,
             Labor() if key.is_test else labor,  # nobody works on the tasks of test mode
             is_test=key.is_test,
+            disabled_types=self.disabled_types,
+            origin=origin,
+        )
+        self.quality_tasks = QualityTasks(
+            clock, ids, lock, self.projects, self.batches, disabled_types=self.disabled_types
+        )
+        self.audits = Audits(clock, ids, lock, self.tasks)
+        self.files = Files(clock, ids, lock)
+        self.teammates = Teammates(clock, ids, lock)
+        self.studio = Studio(
+            clock,
+            ids,
+            lock,
+            projects=self.projects,
+            batches=self.batches,
+            teammates=self.teammates,
         )
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
             "projects": self.projects,
             "tasks": self.tasks,
             "batches": self.batches,
+            "quality_tasks": self.quality_tasks,
+            "audits": self.audits,
+            "files": self.files,
+            "teammates": self.teammates,
+            "studio": self.studio,
         }
 
     def dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
-        return {name: owner.dump() for name, owner in self._owners.items()}
+        owned = {name: owner.dump() for name, owner in self._owners.items()}
+        return {**owned, "disabled_types": sorted(self.disabled_types)}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, owner in self._owners.items():
             owner.restore(data[name])
+        self.disabled_types |= set(data["disabled_types"])
 
     def settle(self) -> None:
         """Let labelers do what has become due here."""
@@ -129,6 +162,44 @@ class Account:
     def batches(self) -> Batches:
         """The batches of the live world."""
         return self._live.batches
+
+    @property
+    def quality_tasks(self) -> QualityTasks:
+        """The evaluation and training tasks of the live world."""
+        return self._live.quality_tasks
+
+    @property
+    def audits(self) -> Audits:
+        """The fixless audits of the live world."""
+        return self._live.audits
+
+    @property
+    def files(self) -> Files:
+        """The files of the live world."""
+        return self._live.files
+
+    @property
+    def teammates(self) -> Teammates:
+        """The teammates of the live world."""
+        return self._live.teammates
+
+    @property
+    def studio(self) -> Studio:
+        """The Studio of the live world."""
+        return self._live.studio
+
+    def disable_type(self, type: str) -> None:
+        """Refuse the creation of tasks of ``type`` with 402, in both worlds.
+
+        Raises NotFound for no type.
+        """
+        for world in (self._live, self.test):
+            world.disabled_types.add(required(type))
+
+    def enable_type(self, type: str) -> None:
+        """Take the creation of tasks of ``type`` again, as it is at first."""
+        for world in (self._live, self.test):
+            world.disabled_types.discard(required(type))
 
     def world(self, *, is_test: bool) -> World:
         """Return one of the two worlds."""
