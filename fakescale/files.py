@@ -15,7 +15,7 @@ from fakescale.dumping import from_data, to_data
 from fakescale.errors import Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.ids import TaskIds, make_uuid
-from fakescale.listing import FILE_FILTERS, Page, Query, filters_query, page, place
+from fakescale.listing import FILE_FILTERS, Page, Place, Query, filters_query, page
 from fakescale.schemas import Parameters, frozen_json
 
 #: The largest upload, in bytes. Documented as 80 MB; that these are binary ones is guessed.
@@ -180,8 +180,9 @@ class Files:
         if "project" not in query.filters:  # documented, but for the text
             raise invalid("project", "is required")
         matches = self._matches(query)
-        docs, has_more = page(matches, query, key=place)
-        return Page(docs, len(matches), query._replace(limited_response=False), has_more)
+        docs, has_more = page(matches, query, key=_place)
+        query = query._replace(limited_response=False)
+        return Page(docs, len(matches), query, has_more, _place)
 
     # What no client can do.
 
@@ -209,7 +210,7 @@ class Files:
 
     def _matches(self, query: Query) -> builtins.list[File]:
         with self._lock:
-            files = sorted(self._by_id.values(), key=place)
+            files = sorted(self._by_id.values(), key=_place)
         return [file for file in files if query.keeps(file)]
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
@@ -239,6 +240,11 @@ class Files:
             )
             self._by_id[file.id] = file
             return file
+
+
+def _place(file: File) -> Place:
+    # Not the id, which is at random: the digits of the URL ascend.
+    return file.created_at, file.attachment_url
 
 
 def _metadata(value: Any) -> FrozenDict:

@@ -39,6 +39,11 @@ class Query(NamedTuple):
         return all(it.keep(item, wanted) for it, wanted in self.filters.values())
 
 
+def place(item: Any) -> Place:
+    """Return where a task, or what else is listed, stands in the order of creation."""
+    return item.created_at, item.id
+
+
 class Page(NamedTuple):
     """One page, newest first, and the number of all matches, whatever the page."""
 
@@ -46,6 +51,7 @@ class Page(NamedTuple):
     total: int
     query: Query
     has_more: bool
+    place: Callable[[Any], Place] = place
 
     def to_json(self) -> dict[str, Any]:
         """Return the page as the API prints it.
@@ -62,13 +68,8 @@ class Page(NamedTuple):
             "has_more": self.has_more,
         }
         if self.has_more:
-            page["next_token"] = token(place(self.docs[-1]))
+            page["next_token"] = token(self.place(self.docs[-1]))
         return page
-
-
-def place(item: Any) -> Place:
-    """Return where a task, or what else is listed, stands in the order of creation."""
-    return item.created_at, item.id
 
 
 def page(

@@ -8,6 +8,7 @@ import pytest
 
 from fakescale import FakeScale, task_types
 from fakescale.api import ROUTES, match, nearest
+from fakescale.errors import NotFound
 from tests.support import Caller, example
 
 UNKNOWN = "0" * 24
@@ -446,8 +447,36 @@ def test_only_a_completed_task_is_audited(live: Caller) -> None:
     assert "pending and cannot be audited" in reply.error
 
 
-def test_every_answer_but_one_is_an_object(live: Caller) -> None:
+ARRAYS = {
+    ("GET", "/v1/projects"),
+    ("GET", "/v1/teams"),
+    ("GET", "/v1/studio/batches"),
+    ("POST", "/v1/studio/batches/reset_priorities"),
+}
+
+
+def test_every_answer_but_a_few_is_an_object(live: Caller) -> None:
     for route in ROUTES:
         reply = live(route.method, re.sub("<.*?>", "x", route.path).removeprefix("/v1"))
-        kind = list if (route.method, route.path) == ("GET", "/v1/projects") else dict
+        kind = list if (route.method, route.path) in ARRAYS else dict
         assert isinstance(json.loads(reply.bytes), kind)
+
+
+def test_a_disabled_type_is_refused_with_the_known_text_until_it_is_enabled(
+    fake: FakeScale, live: Caller, test_mode: Caller
+) -> None:
+    fake.disable_type("categorize")  # an alias
+    for caller in (live, test_mode):
+        reply = caller("POST", "/task/categorization", example("categorization"))
+        assert (reply.status, reply.error) == (
+            402,
+            "You have not been authorized to use this API endpoint, "
+            "please contact sales at sales@scale.ai to be enabled.",
+        )
+        assert caller("POST", "/task/chat", example("chat")).status == 200
+    assert Caller(fake, "live_other").create("categorization")
+    assert fake.tasks.list(type="categorization") == []
+    fake.enable_type("categorization")
+    assert live.create("categorization")
+    with pytest.raises(NotFound):
+        fake.disable_type("nothing")

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -46,7 +47,8 @@ def test_a_response_depends_on_the_id_alone_and_not_on_its_second(type: str) -> 
     one = task(type, accept(type, example(type)).params)
     later = task(type, one.params)
     object.__setattr__(later, "id", "ffffffff" + one.id[8:])
-    assert canned.response(one) == canned.response(later)
+    renamed = json.dumps(canned.response(one)).replace(one.id, later.id)  # in URLs
+    assert json.loads(renamed) == canned.response(later)
 
 
 def test_choices_vary_with_the_id() -> None:
