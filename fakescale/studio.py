@@ -240,13 +240,13 @@ class Studio:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
-                "assigned": dict(self._assigned),
+                "assigned": {email: list(it) for email, it in self._assigned.items()},
                 "groups": [
                     to_data(group) | {"workers": [worker.email for worker in group.workers]}
                     for group in self._groups.values()
                 ],
-                "batch_groups": dict(self._batch_groups),
-                "order": self._order,
+                "batch_groups": {name: list(it) for name, it in self._batch_groups.items()},
+                "order": list(self._order),
             }
 
     def restore(self, data: Mapping[str, Any]) -> None:

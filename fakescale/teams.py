@@ -94,7 +94,9 @@ class Teammates:
         """
         given = _TEAM.read(frozen_json("value", body))
         with self._lock:
-            expiry = stamp(self._clock.now() + _INVITATION_LASTS)
+            now = self._clock.now()
+            last = dt.datetime.max.replace(tzinfo=dt.UTC)
+            expiry = stamp(now + min(_INVITATION_LASTS, last - now))
             for email in given["emails"]:
                 if email not in self._by_email:
                     self.add(email, given["team_role"], expiry=expiry)

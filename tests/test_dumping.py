@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale
 from fakescale.errors import ApiError, BadRequest
-from tests.support import Caller
+from tests.support import Caller, example
 from tests.test_loading import PRINTED
 
 ACCOUNTS = ["fakescale", "other"]
@@ -90,6 +90,47 @@ def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -
             traveller.shift(minutes * 60)
             assert shown(copy) == shown(fake)
         assert copy.now() == fake.now()
+
+
+def test_what_surrounds_the_tasks_is_dumped_too() -> None:
+    fake = FakeScale()
+    fake.projects.create(type="textcollection", name="rapid", rapid=True)
+    fake.projects.create(type="chat", name="studio", studio=True)
+    fake.batches.create(project="studio", name="b")
+    fake.files.keep_content = True
+    fake.files.upload(b"x", project_name="p", metadata={"k": [1]}, reference_id="r")
+    fake.files.import_file(file_url="https://e.com/a")
+    fake.teammates.add("a@e.com")
+    fake.teammates.invite(emails=["b@e.com"], team_role="member")
+    fake.studio.assign(emails=["a@e.com"], projects=["studio"])
+    fake.studio.create_group("studio", name="g", emails=["a@e.com"])
+    fake.studio.set_batch_groups("b", groups=["g", "a@e.com"])
+    fake.studio.set_priorities(batches=[{"name": "b"}])
+    body = example("textcollection", project="rapid", expected_response={"a": {}})
+    quality = fake.quality_tasks.create("training", "textcollection", **body)
+    fake.quality_tasks.record(quality.id, "a@e.com", score=1)
+    task = fake.tasks.complete(fake.tasks.create("chat").id, {})
+    fake.audits.create(task_id=task.id, result="fixed")
+    fake.disable_type("chat")
+    dump = json.loads(json.dumps(fake.dump()))
+    copy = FakeScale()
+    copy.load(dump)
+    assert copy.dump() == dump
+    for path in (
+        "/files?project=p",
+        "/teams",
+        "/studio/assignments",
+        "/studio/projects/studio/groups",
+        "/studio/batches",
+        f"/quality/labelers?quality_task_ids={quality.id}",
+        f"/audits?task_id={task.id}",
+    ):
+        seen = Caller(fake).get(path)
+        assert Caller(copy).get(path) == seen
+        assert len(seen) > 0
+    assert copy.quality_tasks.get(quality.id).to_json() == quality.to_json()
+    assert [file.sha256 for file in copy.files] == [file.sha256 for file in fake.files]
+    assert Caller(copy)("POST", "/task/chat", {}).status == 402
 
 
 def test_a_saved_answer_ages_on_after_a_dump(noon: time_machine.Traveller) -> None:

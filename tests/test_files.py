@@ -144,6 +144,13 @@ def test_an_upload_is_streamed_also_in_chunks() -> None:
     assert peak < 8 * 2**20
 
 
+def test_a_fault_that_looks_at_bodies_leaves_an_upload_whole(fake: FakeScale, live: Caller) -> None:
+    bodies: list[Any] = []
+    fake.faults.add(predicate=lambda asked: bodies.append(asked.json), status=500)
+    assert upload(live, (FILE, b"xyz")).json["size"] == 3
+    assert bodies == [None]
+
+
 def test_too_large_an_upload_is_refused_and_the_client_sees_it() -> None:
     with FakeScale().serve() as fake:
         reply = requests.post(

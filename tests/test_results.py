@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 import re
 import struct
@@ -5,6 +6,7 @@ import zlib
 from typing import Any
 
 import requests
+import time_machine
 
 from fakescale import FakeScale, task_types
 from fakescale.results import PNG, seen_from
@@ -103,6 +105,21 @@ def test_over_http_the_urls_are_on_the_host_that_was_asked(fake: FakeScale, live
             assert urls(reply.json) == [stored.replace("localhost", host)]
     reply = live("GET", "/tasks", headers={"Host": 'bad"host'})
     assert urls(reply.json) == [stored]
+
+
+def test_in_python_the_urls_are_on_the_fake_s_own_origin_whoever_made_them(
+    noon: time_machine.Traveller,
+) -> None:
+    body = example("lidarannotation")
+    with FakeScale(complete_after=dt.timedelta(hours=1)).serve() as fake:
+        by_labeler, by_hand = (fake.tasks.create("lidarannotation", **body).id for _ in range(2))
+        by_test_mode = fake.test.tasks.create("lidarannotation", **body).id
+        fake.tasks.complete(by_hand)
+        fake.advance(hours=1)
+        tasks = [fake.tasks.get(by_labeler), fake.tasks.get(by_hand)]
+        for task in [*tasks, fake.test.tasks.get(by_test_mode)]:
+            [url] = urls(task.response)
+            assert url.startswith(f"{fake.url}/task/{task.id}/")
 
 
 def test_only_urls_of_result_files_are_moved() -> None:

@@ -42,6 +42,12 @@ def test_an_invitation_answers_all_members_and_changes_none(
     assert "expiry" not in live.get("/teams")[-1]
 
 
+def test_an_invitation_can_reach_to_the_end_of_the_calendar(live: Caller) -> None:
+    with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
+        reply = live("POST", "/teams/invite", {"emails": ["a@e.com"], "team_role": "member"})
+    assert reply.json[-1]["expiry"] == "9999-12-31T23:59:59.999Z"
+
+
 @pytest.mark.parametrize("path", ["/teams/invite", "/teams/set_role"])
 @pytest.mark.parametrize(
     "body",
