@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fakescale.batches import Batches
+from fakescale.callbacks import Outbox, auth_key, task_body
 from fakescale.clock import Clock
 from fakescale.errors import Unauthorized
 from fakescale.ids import TaskIds
 from fakescale.labor import Labor
 from fakescale.projects import Projects
+from fakescale.records import Task
+from fakescale.task_types import check_common
 from fakescale.tasks import Tasks
 
 
@@ -58,6 +61,9 @@ class World:
         clock: Clock,
         ids: TaskIds,
         labor: Labor,
+        *,
+        outbox: Outbox,
+        wake: Callable[[], None],
     ) -> None:
         lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
@@ -75,7 +81,11 @@ class World:
             self.batches,
             Labor() if key.is_test else labor,  # nobody works on the tasks of test mode
             is_test=key.is_test,
+            owe=self._owe,
+            wake=wake,
         )
+        self._outbox = outbox
+        self._callback_url: str | None = None
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
             "projects": self.projects,
@@ -85,12 +95,48 @@ class World:
 
     def dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
-        return {name: owner.dump() for name, owner in self._owners.items()}
+        owned = {name: owner.dump() for name, owner in self._owners.items()}
+        return {**owned, "callback_url": self.callback_url}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, owner in self._owners.items():
             owner.restore(data[name])
+        self.callback_url = data["callback_url"]
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where callbacks go of tasks that have no address of their own; None is nowhere.
+
+        Documented, but for the name: the account's default. Setting it raises BadRequest
+        for what is neither a URL nor an e-mail address.
+        """
+        return self._callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        if url is not None:
+            check_common("callback_url", url)
+        self._callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of this world have in the header ``scale-callback-auth``."""
+        return auth_key(self.key.account, is_test=self.key.is_test)
+
+    def _owe(self, event: str, task: Task, settled: Callable[[bool], None]) -> bool:
+        url = task.callback_url or self._callback_url
+        if url is not None:
+            self._outbox.owe(
+                account=self.key.account,
+                is_test=self.key.is_test,
+                url=url,
+                event=event,
+                subject=task.id,
+                body=task_body(task),
+                settled=settled,
+            )
+        return url is not None
 
     def settle(self) -> None:
         """Let labelers do what has become due here."""
@@ -129,6 +175,20 @@ class Account:
     def batches(self) -> Batches:
         """The batches of the live world."""
         return self._live.batches
+
+    @property
+    def callback_url(self) -> str | None:
+        """The default address of callbacks, as that of each world; setting it sets both."""
+        return self._live.callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._live.callback_url = self.test.callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of the live world have in the header ``scale-callback-auth``."""
+        return self._live.callback_auth_key
 
     def world(self, *, is_test: bool) -> World:
         """Return one of the two worlds."""
@@ -188,6 +248,12 @@ class Accounts:
         except ValueError:
             raise Unauthorized from None
         return self.account(key.account).world(is_test=key.is_test)
+
+    def worlds(self) -> list[World]:
+        """Return all worlds that there are by now."""
+        with self._lock:
+            accounts = list(self._accounts.values())
+        return [account.world(is_test=is_test) for account in accounts for is_test in (False, True)]
 
     def _world(self, name: str, is_test: bool) -> World:
         listed = (text for text, key in self._keys.items() if key == (name, is_test))

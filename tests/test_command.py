@@ -183,6 +183,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     assert "turnaround" in refused("--complete-after=-1")
     done = run(f"--dump={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
+    assert "'a:80' is no host" in refused("--callback-host=b", "--callback-host=a:80")
     for text in ("nan", "1e300", "soon"):
         done = run(f"--complete-after={text}")
         assert done.returncode == 2
