@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from fakescale.receiver import Receiver
 from tests.test_loading import PRINTED
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
@@ -127,6 +128,18 @@ def test_the_list_of_keys_can_be_closed(log: Path) -> None:
             for key in ("acme|test", "live_b", "test_acme", "live_x")
         ]
         assert statuses == [200, 200, 401, 401]
+
+
+def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver: Receiver) -> None:
+    with contextlib.closing(Process(log, "--complete-after=0.05")) as process:
+        body = {"callback_url": callback_receiver.url}
+        task = process.call("POST", "/task/chat", json=body).json()
+        [received] = callback_receiver.wait_for(1)
+        assert received.json["task_id"] == task["task_id"]
+        assert received.headers["scale-callback-auth"] == "live_auth_x"
+        process.stop()
+    line = f"callback completed {task['task_id']} to {callback_receiver.url} 200"
+    assert re.search(f"^{LOG}{re.escape(line)}$", log.read_text(), re.MULTILINE)
 
 
 def test_live_tasks_can_be_completed_after_a_while(log: Path) -> None:

@@ -1,6 +1,7 @@
 """The fixture ``callback_receiver``."""
 
 import dataclasses
+import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,7 @@ def test_nothing_is_left_of_it() -> None:
             assert repr(receiver) == f"<Receiver at {receiver.url}, 1 received>"
 
     once()
+    gc.collect()  # what other tests left open must not be closed in between
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     for _ in range(20):
         once()
