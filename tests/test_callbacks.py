@@ -226,6 +226,7 @@ def test_what_has_no_callback_cannot_be_sent_again(fake: FakeScale) -> None:
         ("http://www.example.com/callback", "www.example.com is not allowed"),
         ("https://user:secret@Example.COM.:8443/x", "example.com is not allowed"),
         ("http://localhost.example.com/", "localhost.example.com is not allowed"),
+        ("http://notlocalhost/", "notlocalhost is not allowed"),
         ("http://localhost@10.0.0.1/", "10.0.0.1 is not allowed"),
         ("http://0.0.0.0/", "0.0.0.0 is not allowed"),
         ("http://2130706433/", "2130706433 is not allowed"),
@@ -452,6 +453,28 @@ def test_one_receiver_does_not_hold_up_another() -> None:
     assert post.targets == ["/fast", "/slow"]
 
 
+def test_who_waited_for_a_thread_gets_one() -> None:
+    post = Waiting()
+    outbox = Outbox(Clock(), post)
+    done = threading.Event()
+    for port in range(1, 9):
+        owe(outbox, f"http://localhost:{port}/slow")
+    owe(outbox, "http://localhost:9/last", settled=lambda ok: done.set())
+    assert post.inside.wait(10)
+    assert post.targets == []
+    post.go_on.set()
+    assert done.wait(10)
+
+
+def test_what_is_put_off_is_told() -> None:
+    woken: list[None] = []
+    outbox = Outbox(Clock(), Post(200, 500), wake=lambda: woken.append(None))
+    for number in (0, 1):
+        owe(outbox)
+        outbox.deliver()
+        assert len(woken) == number
+
+
 def test_there_are_more_receivers_than_threads() -> None:
     outbox = Outbox(Clock(), post := Post())
     for port in range(1, 100):
@@ -560,6 +583,33 @@ def test_what_becomes_due_while_it_is_served_happens_by_itself(
         callback_receiver.wait_for(2)
         fake.callbacks.deliver()
         assert fake.tasks.get(task.id).callback_completed
+
+
+def test_what_is_under_way_is_waited_for_before_time_moves(
+    fake: FakeScale, noon: time_machine.Traveller
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        inside.set()
+        assert go_on.wait(10)
+        start_response("500 Internal Server Error", [("Content-Length", "0")])
+        return []
+
+    with serving(slow, "127.0.0.1", 0) as origin:
+        start = fake.now()
+        completed(fake, origin)
+        assert inside.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+        fake.advance(hours=3)
+    assert [it.when - start for it in fake.callbacks[0].attempts] == [0 * GAP, GAP, 2 * GAP]
+
+
+def test_things_go_on_happening_after_a_reset(callback_receiver: Receiver) -> None:
+    with FakeScale(complete_after=dt.timedelta(milliseconds=50)).serve() as fake:
+        fake.reset()
+        fake.tasks.create("chat", callback_url=callback_receiver.url)
+        callback_receiver.wait_for(1)
 
 
 def test_a_reset_forgets_callbacks_and_lets_no_straggler_send(

@@ -167,6 +167,15 @@ def test_an_answer_that_breaks_off_is_one() -> None:
         assert post(url) == 201
 
 
+def test_an_answer_whose_body_hangs_is_one() -> None:
+    def talk(connection: socket.socket) -> None:
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")(connection)
+        hangs(connection)
+
+    with listening(talk) as url:
+        assert post(url, timeout=0.05) == 200
+
+
 def test_a_receiver_that_hangs_is_given_up() -> None:
     with listening(hangs) as url, pytest.raises(TimeoutError):
         post(url, timeout=0.05)
