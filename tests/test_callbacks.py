@@ -77,6 +77,11 @@ def completed(fake: FakeScale, url: str | None) -> Task:
     return fake.tasks.complete(fake.tasks.create("chat", **more).id, {"a": 1})
 
 
+def threads() -> list[str]:
+    """Return the names of the threads that send callbacks."""
+    return [it.name for it in threading.enumerate() if it.name.startswith("fakescale-")]
+
+
 # What is owed.
 
 
@@ -249,9 +254,8 @@ def test_what_is_not_on_loopback_is_recorded_and_costs_nothing(
 
     for name in ("getaddrinfo", "gethostbyname", "socket", "create_connection"):
         monkeypatch.setattr(f"socket.{name}", never)
-    threads = threading.active_count()
     task = completed(fake, url)
-    assert threading.active_count() == threads
+    assert threads() == []
     assert fake.callbacks.deliver() == []
     fake.advance(days=2)
     [delivery] = fake.callbacks
@@ -499,12 +503,11 @@ def test_what_is_owed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_stopping_breaks_off_and_counts_for_nothing() -> None:
     post = Waiting()
     outbox = Outbox(Clock(), post)
-    threads = threading.active_count()
     owe(outbox, "http://localhost/slow")
     owe(outbox, "http://localhost/next")
     assert post.inside.wait(10)
     outbox.stop()
-    assert threading.active_count() == threads
+    assert threads() == []
     assert [(it.state, it.attempts) for it in outbox] == [("owed", ())] * 2
     post.broken = False
     assert [it.state for it in outbox.deliver()] == ["done"] * 2
@@ -600,8 +603,10 @@ def test_what_is_under_way_is_waited_for_before_time_moves(
         start = fake.now()
         completed(fake, origin)
         assert inside.wait(10)
-        threading.Timer(0.05, go_on.set).start()
+        timer = threading.Timer(0.05, go_on.set)
+        timer.start()
         fake.advance(hours=3)
+        timer.join()
     assert [it.when - start for it in fake.callbacks[0].attempts] == [0 * GAP, GAP, 2 * GAP]
 
 
@@ -654,8 +659,7 @@ def test_nothing_is_left_when_a_fake_is_no_longer_served(
         assert fake.callbacks[0].attempts == ()
 
     def left() -> tuple[int, int]:
-        names = [it.name for it in threading.enumerate() if it.name.startswith("fakescale-")]
-        return len(names), len(os.listdir("/dev/fd"))
+        return len(threads()), len(os.listdir("/dev/fd"))
 
     once()
     before = left()
