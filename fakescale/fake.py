@@ -195,7 +195,10 @@ class FakeScale:
         self._replace(self._new_service())
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state, but journal, faults, labeler and seed, as JSON-able data."""
+        """Return the whole state as JSON-able data.
+
+        But for the journal, the faults, the labeler, the seed, and callbacks still owed.
+        """
         return self._service.dump()
 
     def load(self, data: Any) -> None:

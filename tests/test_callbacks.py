@@ -165,6 +165,21 @@ def test_loaded_tasks_have_been_told_already(fake: FakeScale) -> None:
     assert list(other.callbacks) == []
 
 
+def test_a_dump_holds_what_was_told_and_the_default_and_nothing_that_is_owed(
+    callback_receiver: Receiver,
+) -> None:
+    with FakeScale().serve() as fake:
+        fake.test.callback_url = callback_receiver.url
+        task = completed(fake, callback_receiver.url)
+        fake.callbacks.deliver()
+        completed(fake, "http://localhost:1/")
+        fake.load(fake.dump())
+        assert fake.tasks.get(task.id).callback_completed
+        assert (fake.test.callback_url, len(fake.callbacks)) == (callback_receiver.url, 0)
+        fake.test.tasks.create("chat")
+        assert len(callback_receiver.wait_for(2)) == 2
+
+
 def test_the_account_s_default_is_for_tasks_without_an_address(
     fake: FakeScale, callback_receiver: Receiver
 ) -> None:
