@@ -248,6 +248,7 @@ class Outbox(Sequence[Delivery]):
         # What waits for each receiver: a heap of (when, number).
         self._queues: dict[str, list[tuple[dt.datetime, int]]] = {}
         self._threads: dict[str, threading.Thread] = {}  # by the receiver that they serve
+        self._ended: list[threading.Thread] = []  # those that are in their last instructions
         self._tried: set[int] = set()  # since the last call of deliver()
         self._open = True
         self._stopping = False
@@ -337,7 +338,7 @@ class Outbox(Sequence[Delivery]):
         with self._changed:
             self._open = self._open and not for_good
             self._stopping = True
-            threads = list(self._threads.values())
+            threads = [*self._threads.values(), *self._ended]
         # Again and again: one may have been about to connect. Not for ever: a name may be
         # looked up, which nothing can break off.
         for _ in range(_MAX_STOP_ROUNDS):
@@ -398,6 +399,7 @@ class Outbox(Sequence[Delivery]):
                     target=self._serve, args=(origin,), name="fakescale-callbacks", daemon=True
                 )
                 self._threads[origin] = thread
+                self._ended = [ended for ended in self._ended if ended.is_alive()]
                 thread.start()
 
     def _serve(self, origin: str) -> None:
@@ -418,7 +420,7 @@ class Outbox(Sequence[Delivery]):
                 if not queue:
                     del self._queues[origin]
                 return self._deliveries[number]
-            del self._threads[origin]
+            self._ended.append(self._threads.pop(origin))
             self._start_threads()  # others may have waited for this one to end
             self._changed.notify_all()
             return None

@@ -32,6 +32,7 @@ class Ticker:
         self._woken = threading.Event()
         self._running = False
         self._thread: threading.Thread | None = None
+        self._looking = False  # until the thread is in its last instructions
 
     def begin(self) -> None:
         """Begin to look after what becomes due."""
@@ -51,7 +52,8 @@ class Ticker:
         """Look again at what is due next; waits for nobody's lock."""
         with self._lock:
             self._woken.set()
-            if self._running and self._thread is None:
+            if self._running and not self._looking:
+                self._looking = True
                 self._thread = threading.Thread(
                     target=self._run, name="fakescale-ticker", daemon=True
                 )
@@ -66,7 +68,7 @@ class Ticker:
             if due is None:
                 with self._lock:
                     if not self._running or not self._woken.is_set():
-                        self._thread = None
+                        self._looking = False
                         return
                 continue
             seconds = (due - self._clock.now()).total_seconds()

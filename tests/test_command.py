@@ -137,6 +137,8 @@ def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver:
         [received] = callback_receiver.wait_for(1)
         assert received.json["task_id"] == task["task_id"]
         assert received.headers["scale-callback-auth"] == "live_auth_x"
+        looks = (process.call("GET", f"/task/{task['task_id']}").json() for _ in range(1000))
+        assert any(look.get("callback_completed") for look in looks)
         process.stop()
     line = f"callback completed {task['task_id']} to {callback_receiver.url} 200"
     assert re.search(f"^{LOG}{re.escape(line)}$", log.read_text(), re.MULTILINE)
