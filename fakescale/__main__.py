@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     url = f"{server.origin}/v1"
     key = options.api_key[0] if options.api_key else fake.api_key
     print(f"fakescale listens on {url}\n  curl -u '{key}:' {url}/tasks", flush=True)
-    server.serve_forever()
+    with fake.running():
+        server.serve_forever()
     if options.dump is not None:
         _dump(fake, options.dump)
 
@@ -61,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         metavar="SECONDS",
         help="complete live tasks, with made-up responses, when they were pending this long",
+    )
+    add(
+        "--callback-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="send callbacks to this host too, besides loopback; may be given again",
     )
     add(
         "--load",
@@ -99,7 +107,11 @@ class _CannotStart(Exception):
 
 def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
     try:
-        fake = FakeScale(api_keys=options.api_key, complete_after=options.complete_after)
+        fake = FakeScale(
+            api_keys=options.api_key,
+            complete_after=options.complete_after,
+            callback_hosts=options.callback_host,
+        )
     except ValueError as error:
         raise _CannotStart(error) from None
     if options.load is not None:

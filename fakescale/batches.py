@@ -108,7 +108,8 @@ class BatchPage(NamedTuple):
 class Batches:
     """The batches of one mode of one account. Iterating gives them newest first.
 
-    ``settle`` lets labelers do what is due, which may complete a batch. Every method is safe
+    ``settle`` lets labelers do what is due, which may complete a batch; ``completed`` is told
+    of each that is, under the lock. Every method is safe
     to call from any thread. A method that takes a name raises NotFound
     for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
     """
@@ -120,9 +121,12 @@ class Batches:
         lock: threading.RLock,
         projects: Projects,
         settle: Callable[[], None],
+        *,
+        completed: Callable[[Batch], None] = lambda batch: None,
     ) -> None:
         self._clock = clock
         self._settle = settle
+        self._completed = completed
         self._ids = ids
         self._lock = lock
         self._projects = projects
@@ -190,7 +194,7 @@ class Batches:
             if batch.status != "staging":
                 raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
             begun = dataclasses.replace(batch, status="in_progress")
-            return self._put(_settled(begun, stamp(self._clock.now())))
+            return self._move(batch, _settled(begun, stamp(self._clock.now())))
 
     def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
         """Replace the metadata (guessed to be as for tasks)."""
@@ -242,23 +246,17 @@ class Batches:
         if batch.staged and batch.status != "staging":
             raise invalid("batch", "must not be finalized already", name)
 
-    def note(self, before: Task | None, after: Task) -> Batch | None:
-        """Count a task that was added or has changed; called under the world's lock.
-
-        Returns the batch if that has completed it.
-        """
+    def note(self, before: Task | None, after: Task) -> None:
+        """Count a task that was added or has changed; called under the world's lock."""
         if after.batch is None or (before is not None and before.status == after.status):
-            return None
+            return
         batch = self._by_name[after.batch]
         counts = dict(batch.counts)
         if before is not None:
             counts[before.status] -= 1
         counts[after.status] = counts.get(after.status, 0) + 1
         counted = dataclasses.replace(batch, counts=FrozenDict(counts))
-        settled = _settled(counted, after.updated_at)
-        self._put(settled)
-        ended = settled.status == "completed" and batch.status != "completed"
-        return settled if ended else None
+        self._move(batch, _settled(counted, after.updated_at))
 
     def adopt(self, name: str, project: str, created_at: str) -> None:
         """Make the batch that a loaded task belongs to, unless it is there."""
@@ -285,6 +283,12 @@ class Batches:
     def _change(self, name: str, **changes: Any) -> Batch:
         with self._lock:
             return self._put(dataclasses.replace(self._get(name), **changes))
+
+    def _move(self, before: Batch, batch: Batch) -> Batch:
+        self._put(batch)
+        if batch.status == "completed" and before.status != "completed":
+            self._completed(batch)
+        return batch
 
     def _put(self, batch: Batch) -> Batch:
         self._by_name[batch.name] = batch

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 from fakescale.app import application
 from fakescale.audits import Audits
 from fakescale.batches import Batches
+from fakescale.callbacks import Outbox, read_host
 from fakescale.canned import NOWHERE
+from fakescale.delivery import Carrier
 from fakescale.faults import Faults
 from fakescale.files import Files
 from fakescale.ids import TaskIds
@@ -40,8 +42,9 @@ class FakeScale:
     ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
     if any, are the only keys that are accepted, and the first names the fake's own account.
     ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
-    ``max_body`` is the largest body, in bytes, that is read. Raises ValueError for a key
-    or an account's name that is none.
+    ``max_body`` is the largest body, in bytes, that is read. ``callback_hosts`` are those
+    that callbacks are sent to besides loopback. Raises ValueError for a key, an account's
+    name or a host that is none.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class FakeScale:
         account: str = "fakescale",
         complete_after: dt.timedelta | None = None,
         max_body: int = MAX_BODY,
+        callback_hosts: Iterable[str] = (),
     ) -> None:
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
@@ -59,9 +63,16 @@ class FakeScale:
         self._max_body = max_body
         # The ids go on after a reset: one from before must not lead to a task from after.
         self._new_service = functools.partial(
-            Service, TaskIds(seed), keys, complete_after, lambda: self.origin or NOWHERE
+            Service,
+            TaskIds(seed),
+            keys,
+            complete_after,
+            lambda: self.origin or NOWHERE,
+            Carrier,
+            frozenset(map(read_host, callback_hosts)),
         )
         self._service = self._new_service()
+        self._running = 0  # how many blocks are open
         #: Where it is served, if it is; ``serve`` sets it.
         self.origin: str | None = None
 
@@ -143,6 +154,25 @@ class FakeScale:
         """The journal: the latest exchanges with the API, oldest first."""
         return self._service.journal
 
+    @property
+    def callbacks(self) -> Outbox:
+        """All callbacks, oldest first: owed, sent, and those that will never be."""
+        return self._service.outbox
+
+    @property
+    def callback_url(self) -> str | None:
+        """The default address of callbacks of the fake's own account; see ``Account``."""
+        return self.account(self._account).callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self.account(self._account).callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of its live tasks have in the header ``scale-callback-auth``."""
+        return self.account(self._account).callback_auth_key
+
     # Who works on the live tasks.
 
     @property
@@ -186,8 +216,12 @@ class FakeScale:
         return self._service.clock.now()
 
     def advance(self, **by: float) -> None:
-        """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``."""
-        self._service.clock.advance(**by)
+        """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``.
+
+        What becomes due on the way happens, each at its moment, callbacks included. Raises
+        OverflowError, and moves nothing, when that leaves the calendar.
+        """
+        self._service.advance(dt.timedelta(**by))
 
     def disable_type(self, type: str) -> None:
         """Refuse the creation of tasks of ``type`` with 402 in the fake's own account.
@@ -202,10 +236,13 @@ class FakeScale:
 
     def reset(self) -> None:
         """Forget all accounts, requests, saved answers and faults, and the time moved."""
-        self._service = self._new_service()
+        self._replace(self._new_service())
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state, but journal, faults, labeler and seed, as JSON-able data."""
+        """Return the whole state as JSON-able data.
+
+        But for the journal, the faults, the labeler, the seed, and callbacks still owed.
+        """
         return self._service.dump()
 
     def load(self, data: Any) -> None:
@@ -220,7 +257,7 @@ class FakeScale:
         service = self._new_service()
         service.labor.labeler = self.labeler
         service.restore(data)
-        self._service = service
+        self._replace(service)
 
     @contextlib.contextmanager
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
@@ -233,12 +270,34 @@ class FakeScale:
 
         if self.origin is not None:
             raise RuntimeError(f"the fake is being served already, at {self.origin}")
-        with serving(self, host, port) as origin:
+        with self.running(), serving(self, host, port) as origin:
             self.origin = origin
             try:
                 yield self
             finally:
                 self.origin = None
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """Let things happen by themselves when their time comes, for a ``with`` block.
+
+        That is, labelers' completions, and further tries of callbacks; else they wait until
+        someone looks, or delivers. For fakes behind another server; ``serve()`` does it too.
+        """
+        self._running += 1
+        self._service.begin()
+        try:
+            yield self
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._service.stop()
+
+    def _replace(self, service: Service) -> None:
+        before, self._service = self._service, service
+        before.stop(for_good=True)
+        if self._running:
+            service.begin()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

@@ -29,6 +29,8 @@ _SCHEMA = {
         "instruction": {"type": "string"},
         "params": {"type": "object"},
         "callback_url": _TEXT,
+        "callback_completed": {"type": "boolean"},
+        "callback_succeeded": {"type": "boolean"},
         "response": {"type": "object"},
         "metadata": {"type": "object"},
         "audits": {"type": "array", "items": {"type": "object"}},

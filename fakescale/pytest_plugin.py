@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from fakescale.fake import FakeScale
     from fakescale.journal import Exchange
+    from fakescale.receiver import Receiver
 
 
 class FakeFactory(Protocol):
@@ -60,6 +61,15 @@ def fakescale_factory(pytestconfig: pytest.Config) -> FakeFactory:
     return pytestconfig.stash[_FAKES].make
 
 
+@pytest.fixture
+def callback_receiver() -> Iterator["Receiver"]:
+    """Return a URL on loopback that records the callbacks it gets, for this test."""
+    from fakescale.receiver import receiving
+
+    with receiving() as receiver:
+        yield receiver
+
+
 class _Fakes:
     """The fakes of this run, and what they saw of the present test."""
 
@@ -99,6 +109,7 @@ class _Fakes:
             with fake.serve() if served else contextlib.nullcontext():
                 yield fake
         finally:
+            fake.callbacks.stop(for_good=True)
             self._collect(name)
             del self._open[name]
 

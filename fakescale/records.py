@@ -81,8 +81,8 @@ class Answer(NamedTuple):
 class Task:
     """A task at one moment. Times are text as the API prints them, in UTC.
 
-    Fields stand in the order in which they are printed; ``None``, ``False`` and empty
-    lists stand for members that are left out (``is_test`` never is).
+    Fields stand in the order in which they are printed; ``None`` and empty lists stand for
+    members that are left out, ``False`` too but in those of ``_PRINTED_FALSE``.
     """
 
     id: str
@@ -94,6 +94,10 @@ class Task:
     instruction: str | None = None
     params: Mapping[str, Any] = EMPTY_DICT
     callback_url: str | None = None
+    #: Whether the latest callback succeeded, once it is settled; printed under both names
+    #: (the first is documented and observed, the second on the page about callbacks).
+    callback_completed: bool | None = None
+    callback_succeeded: bool | None = None
     response: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = EMPTY_DICT
     audits: Sequence[Mapping[str, Any]] = EMPTY_LIST
@@ -122,7 +126,7 @@ class Task:
         printed = {
             name: value
             for name, value in members
-            if not (value is None or value is False or value == []) or name == "is_test"
+            if not (value is None or value == [] or (value is False and name not in _PRINTED_FALSE))
         }
         return {**printed, **self.extra} if self.extra else printed
 
@@ -131,6 +135,10 @@ class Task:
         # A made-up labeler of test mode finishes a few ms after the creation, so `now`
         # may be earlier than the last update; it never goes back.
         return dataclasses.replace(self, updated_at=max(now, self.updated_at), **changes)
+
+    def called_back(self, *, succeeded: bool) -> Self:
+        """Return the task after its callback was settled, which does not update it (guessed)."""
+        return dataclasses.replace(self, callback_completed=succeeded, callback_succeeded=succeeded)
 
     def started(self, now: str) -> Self:
         """Return the task after a labeler began to work on it."""
@@ -194,6 +202,7 @@ class Task:
         return self.changed(now, status=status, **changes)
 
 
+_PRINTED_FALSE = {"is_test", "callback_completed", "callback_succeeded"}
 _WIRE_FIELDS = [
     field.name
     for field in dataclasses.fields(Task)

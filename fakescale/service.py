@@ -1,16 +1,19 @@
 """All that the fake knows, in one place, so that it can be forgotten in one step."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from fakescale.clock import Clock
+from fakescale.callbacks import Carrier, Outbox
+from fakescale.clock import Clock, read_moment
 from fakescale.errors import BadRequest, invalid
 from fakescale.faults import Faults
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labor, Turnaround
+from fakescale.ticker import Ticker
 from fakescale.worlds import Accounts, Key, World
 
 #: The number that a dump begins with; another one is another format.
@@ -18,7 +21,7 @@ FORMAT = 1
 
 
 class Service:
-    """The clock, the accounts, the saved answers, the journal and the faults.
+    """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
 
     A reset puts a new one in its place. A request keeps the one that it began with, so that
     a straggler is not seen after a reset.
@@ -30,6 +33,8 @@ class Service:
         keys: Iterable[str],
         turnaround: Turnaround,
         origin: Callable[[], str],
+        make_carrier: Callable[[], Carrier],
+        callback_hosts: Collection[str],
     ) -> None:
         self.clock = Clock()
         self.once = OncePerKey(self.clock)
@@ -38,9 +43,25 @@ class Service:
         self.faults = Faults(self.clock)
         #: Where the fake is served, as far as it knows itself.
         self.origin = origin
+        self._ticking = threading.RLock()
+        self._advancing = 0
+        self._ticker = Ticker(self.clock, self.next_due, self._happen)
+        wake = self._ticker.wake
+        self.outbox = Outbox(
+            self.clock, make_carrier(), callback_hosts, settle=self._settle, wake=wake
+        )
 
         def make_world(key: Key, api_key: str) -> World:
-            return World(key, api_key, self.clock, ids, self.labor, origin=origin)
+            return World(
+                key,
+                api_key,
+                self.clock,
+                ids,
+                self.labor,
+                origin=origin,
+                outbox=self.outbox,
+                wake=wake,
+            )
 
         self.accounts = Accounts(make_world, keys)
 
@@ -73,3 +94,57 @@ class Service:
             self.once.restore(data["saved_answers"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadRequest(f"not a dump: {error!r}") from None
+
+    def next_due(self) -> dt.datetime | None:
+        """Return when something may happen by itself next, or None if nothing will."""
+        stamps = [world.tasks.next_due() for world in self.accounts.worlds()]
+        moments = [read_moment(text) for text in stamps if text is not None]
+        if (callback := self.outbox.next_due()) is not None:
+            moments.append(callback)
+        return min(moments, default=None)
+
+    def advance(self, by: dt.timedelta) -> None:
+        """Move the clock on, and let what becomes due on the way happen, in order of time.
+
+        Raises OverflowError, and moves nothing, when that leaves the calendar.
+        """
+        _ = self.clock.now() + by
+        with self._ticking:  # once what the ticker has begun is done
+            self._advancing += 1
+        try:
+            # First what is under way, or else its further tries would be missed.
+            self.outbox.do_due()
+            while (due := self.next_due()) is not None:
+                step = max(due - self.clock.now(), dt.timedelta())
+                if step > by:
+                    break
+                self._move(step)
+                by -= step
+                self.outbox.do_due()
+            self._move(by)
+        finally:
+            with self._ticking:
+                self._advancing -= 1
+            self._ticker.wake()
+
+    def begin(self) -> None:
+        """Let things happen by themselves from now on."""
+        self._ticker.begin()
+
+    def stop(self, *, for_good: bool = False) -> None:
+        """End all threads; ``for_good``, no callback is ever sent again."""
+        self._ticker.end()
+        self.outbox.stop(for_good=for_good)
+
+    def _move(self, by: dt.timedelta) -> None:
+        self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
+
+    def _settle(self) -> None:
+        for world in self.accounts.worlds():
+            world.settle()
+
+    def _happen(self) -> None:
+        with self._ticking:
+            if not self._advancing:  # or else the clock could be moved on in the middle
+                self._settle()
+                self.outbox.start()

@@ -3,6 +3,7 @@
 import bisect
 import builtins
 import datetime as dt
+import functools
 import heapq
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,9 +11,10 @@ from typing import Any
 
 from fakescale import canned, loading
 from fakescale.batches import Batches
+from fakescale.callbacks import event
 from fakescale.clock import Clock, stamp
 from fakescale.dumping import from_data, to_data
-from fakescale.errors import Conflict, NotFound, invalid
+from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
 from fakescale.inheritance import inherit
@@ -25,6 +27,11 @@ from fakescale.task_types import accept, check_common, check_enabled, check_tags
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
+
+
+# Owes a callback about an event and a task, unless there is no address for it; returns
+# whether there was one. The last is told whether it succeeded.
+Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
 class Tasks:
@@ -47,6 +54,8 @@ class Tasks:
         is_test: bool,
         disabled_types: Collection[str] = (),
         origin: Callable[[], str] = lambda: canned.NOWHERE,
+        owe: Owe = lambda *_: False,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -57,6 +66,8 @@ class Tasks:
         self._labor = labor
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
+        self._owe = owe
+        self._wake = wake  # called when something was put off
         self._by_id: dict[str, Task] = {}
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
@@ -102,6 +113,7 @@ class Tasks:
                 done = stamp(now + TEST_MODE_TAKES)
                 seen_later = task.completed(done, canned.response(task, self._origin()))
             self._put(seen_later)
+            self._tell(task, seen_later)
             return task
 
     def get(self, task_id: str) -> Task:
@@ -210,6 +222,19 @@ class Tasks:
                 now, result=result, comments=comments, source=source, audited_by=by
             ),
         )
+
+    def send_callback(self, task_id: str) -> Task:
+        """Owe the callback of a completed or failed task again.
+
+        Guessed, all of it: only the endpoint is known, from two clients.
+        """
+        with self._lock:
+            task = self.get(task_id)
+            if task.status not in ("completed", "error"):
+                raise BadRequest(f"The task is {task.status} and has no callback to send.")
+            if not self._owe(task.status, task, self._settled(task)):
+                raise BadRequest("The task has no callback_url, and the account has no default.")
+            return task
 
     # What labelers and time do.
 
@@ -343,6 +368,7 @@ class Tasks:
         if due != NEVER:
             self._due_at[task.id] = due
             heapq.heappush(self._due, (due, task.id))
+            self._wake()
 
     def _get(self, task_id: str) -> Task:
         with self._lock:
@@ -406,6 +432,21 @@ class Tasks:
             self._batches.note(before, task)
         if task.status == "pending" and (before is None or before.status != "pending"):
             self._schedule(task)
+        if before is not None:
+            self._tell(before, task)
+
+    def _tell(self, before: Task, task: Task) -> None:
+        """Owe a callback about what has happened to a task, if it is worth one."""
+        if (happened := event(before, task)) is not None:
+            self._owe(happened, task, self._settled(task))
+
+    def _settled(self, task: Task) -> Callable[[bool], None]:
+        return functools.partial(self._note_callback, task.id)
+
+    def _note_callback(self, task_id: str, succeeded: bool) -> None:
+        with self._lock:
+            task = self._by_id[task_id]
+            self._put(task.called_back(succeeded=succeeded), task)
 
     def _new_id(self, now: dt.datetime) -> str:
         while (task_id := self._ids.make(now)) in self._by_id:  # that of a loaded task

@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fakescale.audits import Audits
-from fakescale.batches import Batches
+from fakescale.batches import Batch, Batches
+from fakescale.callbacks import Outbox, auth_key, task_body
 from fakescale.clock import Clock
 from fakescale.errors import Unauthorized
 from fakescale.files import Files
+from fakescale.frozen import freeze
 from fakescale.ids import TaskIds
 from fakescale.labor import Labor
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
+from fakescale.records import Task
 from fakescale.studio import Studio
-from fakescale.task_types import required
+from fakescale.task_types import check_common, required
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammates
 
@@ -66,6 +69,8 @@ class World:
         labor: Labor,
         *,
         origin: Callable[[], str],
+        outbox: Outbox,
+        wake: Callable[[], None],
     ) -> None:
         lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
@@ -76,7 +81,9 @@ class World:
         self.disabled_types: set[str] = set()
         #: The projects, batches, tasks and so on, each with all that can be done to them.
         self.projects = Projects(clock, ids, lock)
-        self.batches = Batches(clock, ids, lock, self.projects, self.settle)
+        self.batches = Batches(
+            clock, ids, lock, self.projects, self.settle, completed=self._owe_of_batch
+        )
         self.tasks = Tasks(
             clock,
             ids,
@@ -87,6 +94,8 @@ class World:
             is_test=key.is_test,
             disabled_types=self.disabled_types,
             origin=origin,
+            owe=self._owe,
+            wake=wake,
         )
         self.quality_tasks = QualityTasks(
             clock, ids, lock, self.projects, self.batches, disabled_types=self.disabled_types
@@ -102,6 +111,8 @@ class World:
             batches=self.batches,
             teammates=self.teammates,
         )
+        self._outbox = outbox
+        self._callback_url: str | None = None
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
             "projects": self.projects,
@@ -117,13 +128,66 @@ class World:
     def dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
         owned = {name: owner.dump() for name, owner in self._owners.items()}
-        return {**owned, "disabled_types": sorted(self.disabled_types)}
+        return {
+            **owned,
+            "disabled_types": sorted(self.disabled_types),
+            "callback_url": self.callback_url,
+        }
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, owner in self._owners.items():
             owner.restore(data[name])
         self.disabled_types |= set(data["disabled_types"])
+        self.callback_url = data["callback_url"]
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where callbacks go of tasks that have no address of their own; None is nowhere.
+
+        Documented, but for the name: the account's default. Setting it raises BadRequest
+        for what is neither a URL nor an e-mail address.
+        """
+        return self._callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        if url is not None:
+            check_common("callback_url", url)
+        self._callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of this world have in the header ``scale-callback-auth``."""
+        return auth_key(self.key.account, is_test=self.key.is_test)
+
+    def _owe(self, event: str, task: Task, settled: Callable[[bool], None]) -> bool:
+        url = task.callback_url or self._callback_url
+        if url is not None:
+            self._outbox.owe(
+                account=self.key.account,
+                is_test=self.key.is_test,
+                url=url,
+                event=event,
+                subject=task.id,
+                body=task_body(task),
+                settled=settled,
+            )
+        return url is not None
+
+    def _owe_of_batch(self, batch: Batch) -> None:
+        if batch.callback is None:
+            return
+        # That there is one is documented; what is in it is guessed.
+        body = {"batch": batch.to_json(), "batch_name": batch.name, "status": batch.status}
+        self._outbox.owe(
+            account=self.key.account,
+            is_test=self.key.is_test,
+            url=batch.callback,
+            event="batch",
+            subject=batch.name,
+            body=freeze(body),
+        )
 
     def settle(self) -> None:
         """Let labelers do what has become due here."""
@@ -201,6 +265,20 @@ class Account:
         for world in (self._live, self.test):
             world.disabled_types.discard(required(type))
 
+    @property
+    def callback_url(self) -> str | None:
+        """The default address of callbacks, as that of each world; setting it sets both."""
+        return self._live.callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._live.callback_url = self.test.callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of the live world have in the header ``scale-callback-auth``."""
+        return self._live.callback_auth_key
+
     def world(self, *, is_test: bool) -> World:
         """Return one of the two worlds."""
         return self.test if is_test else self._live
@@ -259,6 +337,12 @@ class Accounts:
         except ValueError:
             raise Unauthorized from None
         return self.account(key.account).world(is_test=key.is_test)
+
+    def worlds(self) -> list[World]:
+        """Return all worlds that there are by now."""
+        with self._lock:
+            accounts = list(self._accounts.values())
+        return [account.world(is_test=is_test) for account in accounts for is_test in (False, True)]
 
     def _world(self, name: str, is_test: bool) -> World:
         listed = (text for text, key in self._keys.items() if key == (name, is_test))

@@ -12,9 +12,11 @@ NOON = "2024-02-29T12:00:00.000Z"
 
 
 @pytest.fixture
-def fake() -> FakeScale:
+def fake() -> Iterator[FakeScale]:
     """Return a fake that no server serves."""
-    return FakeScale(seed="tests")
+    fake = FakeScale(seed="tests")
+    yield fake
+    fake.callbacks.stop(for_good=True)  # or else its threads could be counted by another test
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from fakescale.receiver import Receiver
 from tests.test_loading import PRINTED
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
@@ -129,6 +130,20 @@ def test_the_list_of_keys_can_be_closed(log: Path) -> None:
         assert statuses == [200, 200, 401, 401]
 
 
+def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver: Receiver) -> None:
+    with contextlib.closing(Process(log, "--complete-after=0.05")) as process:
+        body = {"callback_url": callback_receiver.url}
+        task = process.call("POST", "/task/chat", json=body).json()
+        [received] = callback_receiver.wait_for(1)
+        assert received.json["task_id"] == task["task_id"]
+        assert received.headers["scale-callback-auth"] == "live_auth_x"
+        looks = (process.call("GET", f"/task/{task['task_id']}").json() for _ in range(1000))
+        assert any(look.get("callback_completed") for look in looks)
+        process.stop()
+    line = f"callback completed {task['task_id']} to {callback_receiver.url} 200"
+    assert re.search(f"^{LOG}{re.escape(line)}$", log.read_text(), re.MULTILINE)
+
+
 def test_live_tasks_can_be_completed_after_a_while(log: Path) -> None:
     with contextlib.closing(Process(log, "--complete-after=0")) as process:
         task = process.call("POST", "/task/chat", json={}).json()
@@ -183,6 +198,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     assert "turnaround" in refused("--complete-after=-1")
     done = run(f"--dump={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
+    assert "'a:80' is no host" in refused("--callback-host=b", "--callback-host=a:80")
     for text in ("nan", "1e300", "soon"):
         done = run(f"--complete-after={text}")
         assert done.returncode == 2

@@ -1,6 +1,7 @@
 """README is the manual: its examples run, and it names all there is."""
 
 import argparse
+import dataclasses
 import inspect
 import re
 import textwrap
@@ -11,9 +12,11 @@ import requests.cookies
 
 from fakescale import FakeScale, __main__, pytest_plugin
 from fakescale.api import ROUTES
+from fakescale.callbacks import Attempt, Delivery
 from fakescale.faults import Fault, Faults
 from fakescale.journal import Exchange
 from fakescale.listing import FILTERS
+from fakescale.receiver import Received, Receiver
 from fakescale.tasks import Tasks
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +56,7 @@ def test_every_fixture_and_option_is_named() -> None:
         for name, value in vars(pytest_plugin).items()
         if type(value).__name__ == "FixtureFunctionDefinition"
     ]
-    assert len(fixtures) == 3
+    assert len(fixtures) == 4
     for name in fixtures:
         assert f"| `{name}` |" in README
     options = re.findall(r'"(--fakescale-\w+)"', inspect.getsource(pytest_plugin))
@@ -62,10 +65,16 @@ def test_every_fixture_and_option_is_named() -> None:
         assert f"`{option}" in README
 
 
-@pytest.mark.parametrize("cls", [FakeScale, Tasks, Exchange, Fault])
+@pytest.mark.parametrize("cls", [FakeScale, Tasks, Exchange, Fault, Receiver, Received])
 def test_every_helper_is_named(cls: type) -> None:
     missing = [name for name in public(cls) if not re.search(rf"`([\w.]*\.)?{name}\b", README)]
     assert missing == []
+
+
+def test_every_field_of_a_callback_is_named() -> None:
+    for cls in (Delivery, Attempt):
+        missing = [it.name for it in dataclasses.fields(cls) if f"`{it.name}`" not in README]
+        assert missing == []
 
 
 def test_every_argument_of_the_fake_is_named() -> None:

@@ -124,16 +124,18 @@ def test_a_new_task_prints_only_what_it_has() -> None:
 def test_members_are_printed_in_the_documented_order() -> None:
     full = task_in(
         "completed",
-        completed_at=NOW, instruction="i", callback_url="c", response=FrozenDict(),
+        completed_at=NOW, instruction="i", callback_url="c", callback_completed=True,
+        callback_succeeded=True, response=FrozenDict(),
         audits=FrozenList([FrozenDict()]), tags=FrozenList(["t"]), unique_id="u",
         project="p", batch="b", project_param_version=1, is_test=True, priority=10,
         urgency="day", work_started=True,
         customer_review_status="fixed", customer_review_comments=FrozenList(["c"]),
         extra=FrozenDict(projectId="x"),
     )  # fmt: skip
-    assert list(full.to_json())[:14] == [
+    assert list(full.to_json())[:16] == [
         "task_id", "created_at", "updated_at", "completed_at", "type", "status", "instruction",
-        "params", "callback_url", "response", "metadata", "audits", "tags", "unique_id",
+        "params", "callback_url", "callback_completed", "callback_succeeded", "response",
+        "metadata", "audits", "tags", "unique_id",
     ]  # fmt: skip
     assert full.to_json()["projectId"] == "x"
     hidden = {"id", "clear_unique_id_on_error", "extra"}

@@ -1,0 +1,471 @@
+"""The callbacks that are owed, and what became of each: the outbox of one fake.
+
+A callback is owed when something happens to a task (see ``EVENTS``) or a batch. It is tried
+at once and, while the receiver does not answer with a 2xx, ``RETRIES`` times more. Deliveries
+to one receiver go out one after the other, in order; receivers do not wait for each other.
+"""
+
+import dataclasses
+import datetime as dt
+import heapq
+import ipaddress
+import itertools
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, overload
+from urllib.parse import quote, urlsplit
+
+from fakescale.clock import Clock
+from fakescale.frozen import FrozenDict
+from fakescale.records import Task
+
+log = logging.getLogger("fakescale")
+
+# Documented: up to 20 retries within 24 hours; guessed: in equal gaps.
+RETRIES = 20
+GAP = dt.timedelta(hours=24) / RETRIES
+
+# What happens to a task, by its status before and after (documented). An audit changes none.
+EVENTS: Mapping[tuple[str, str], str] = {
+    ("pending", "completed"): "completed",
+    ("pending", "error"): "error",
+    ("completed", "pending"): "recall",
+}
+
+MAX_SETTLED = 10_000  # how many are remembered of those that nothing is owed of any more
+_MAX_THREADS = 8
+_MAX_STOP_ROUNDS = 200
+
+
+def event(before: Task, after: Task) -> str | None:
+    """Return what there is to tell of a change: an event, or None."""
+    if before.status != after.status:
+        return EVENTS.get((before.status, after.status))
+    return "audit" if before.audits != after.audits else None
+
+
+def task_body(task: Task) -> FrozenDict:
+    """Return the body of a callback about ``task`` (documented).
+
+    Guessed: that ``response`` is left out where there is none, and that ``status`` is the
+    task's own also after an audit and a recall.
+    """
+    response = {} if task.response is None else {"response": task.response}
+    subject = {"task_id": task.id, "status": str(task.status)}
+    return FrozenDict({"task": FrozenDict(task.to_json()), **response, **subject})
+
+
+def auth_key(account: str, *, is_test: bool) -> str:
+    """Return what ``scale-callback-auth`` holds in callbacks of that world.
+
+    Documented: each mode has a key of its own; observed: the test one begins so.
+    """
+    # Quoted, since the name may hold what no header can.
+    return f"{'test' if is_test else 'live'}_auth_{quote(account, safe='')}"
+
+
+class NotSent(Exception):
+    """Nothing may be sent there; says why, and ``state`` is what to record."""
+
+    @property
+    def state(self) -> str:
+        """The state of such a delivery."""
+        return f"not sent: {self}"
+
+
+class Address(NamedTuple):
+    """Where an HTTP callback goes."""
+
+    scheme: str
+    host: str
+    port: int
+    #: Path and query, as they are sent.
+    target: str
+    #: Whether the host was named by the user, so that it may lead anywhere.
+    named: bool
+
+    @property
+    def origin(self) -> str:
+        """The receiver, as the ``Host`` field names it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = {"http": 80, "https": 443}[self.scheme]
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+def read_host(text: str) -> str:
+    """Return the name of a host in the form in which hosts are compared.
+
+    Raises ValueError when it is none, or holds more, such as a port.
+    """
+    host = text.removeprefix("[").removesuffix("]").removesuffix(".").lower()
+    if is_ip(host):
+        return host
+    if not host or set(host) & set("/:@?#[]\\") or not host.isprintable() or " " in host:
+        raise ValueError(f"{text!r} is no host: it must be a name or an IP address, no more")
+    return host.encode("idna").decode()
+
+
+def read_address(url: str, hosts: Collection[str]) -> Address:
+    """Return the address in ``url``; raises NotSent where nothing may be sent.
+
+    Only loopback hosts and ``hosts`` are allowed. Nothing is looked up.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = read_host(parts.hostname or ""), parts.port
+    except ValueError:
+        raise NotSent("the address is malformed") from None
+    if parts.scheme not in ("http", "https"):
+        raise NotSent(f"{parts.scheme}:// is not allowed")
+    if host not in hosts and not _is_loopback_name(host):
+        raise NotSent(f"{host} is not allowed")
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
+    # What a request line cannot hold is percent-encoded; what is encoded stays as it is.
+    target = quote(parts.path or "/", safe=_AS_IT_IS)
+    if parts.query:
+        target += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
+    return Address(parts.scheme, host, port, target, named=host in hosts)
+
+
+_AS_IT_IS = "%/:@!$&'()*+,;=~[]|"
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
+
+
+def is_ip(host: str) -> bool:
+    """Return whether ``host`` is the number of a host, not a name."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` is the number of a loopback address."""
+    return is_ip(host) and ipaddress.ip_address(host).is_loopback
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try: when, on the fake's clock, and the status that came back, or what went wrong."""
+
+    when: dt.datetime
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the answer was a 2xx, which is what counts (documented)."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A callback at one moment.
+
+    ``event`` is ``completed``, ``error``, ``audit``, ``recall`` or ``batch``, ``subject``
+    the task's id or the batch's name. ``state`` is ``owed``, ``done``, ``failed``,
+    ``recorded`` (an e-mail, which is never sent), or ``not sent: `` and the reason, mostly
+    that the host is not allowed. ``next_at`` is when it is tried next, if it is.
+    """
+
+    number: int
+    account: str
+    is_test: bool
+    url: str
+    event: str
+    subject: str
+    body: Mapping[str, Any]
+    owed_at: dt.datetime
+    state: str = "owed"
+    attempts: Sequence[Attempt] = ()
+    next_at: dt.datetime | None = None
+
+    def tried(self, attempt: Attempt) -> "Delivery":
+        """Return the delivery after ``attempt``."""
+        attempts = (*self.attempts, attempt)
+        if not attempt.succeeded and len(attempts) <= RETRIES:
+            next_at = _later(self.owed_at, GAP * len(attempts))
+            return dataclasses.replace(self, attempts=attempts, next_at=next_at)
+        state = "done" if attempt.succeeded else "failed"
+        return dataclasses.replace(self, state=state, attempts=attempts, next_at=None)
+
+
+class Carrier(Protocol):
+    """What takes callbacks to their receivers; see ``delivery``."""
+
+    def post(self, address: Address, auth_key: str, content: bytes) -> int:
+        """Send ``content``, and return the status of the answer.
+
+        Raises NotSent where the address turns out not to be allowed, and any other
+        exception, to be recorded, where no answer came.
+        """
+
+    def break_off(self) -> None:
+        """Make every ``post`` that is under way fail."""
+
+
+class _Owed(NamedTuple):
+    """What is known of a delivery beyond what it shows."""
+
+    address: Address
+    settled: Callable[[bool], None] | None
+
+
+class Outbox(Sequence[Delivery]):
+    """All callbacks, oldest first: those that are owed, and the latest of the others.
+
+    Everything may be called from any thread. ``settle`` is called before the due ones are
+    looked for, since a callback may come to be owed by it, and ``wake`` when one is put
+    off; neither while the outbox is locked.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        carrier: Carrier,
+        hosts: Collection[str] = (),
+        *,
+        settle: Callable[[], object] = lambda: None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._clock = clock
+        self._carrier = carrier
+        self._hosts = frozenset(hosts)
+        self._settle = settle
+        self._wake = wake
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        self._deliveries: dict[int, Delivery] = {}  # by number, oldest first
+        self._over: deque[int] = deque()
+        self._owed: dict[int, _Owed] = {}
+        # What waits for each receiver: a heap of (when, number).
+        self._queues: dict[str, list[tuple[dt.datetime, int]]] = {}
+        self._threads: dict[str, threading.Thread] = {}  # by the receiver that they serve
+        self._ended: list[threading.Thread] = []  # those that are in their last instructions
+        self._tried: set[int] = set()  # since the last call of deliver()
+        self._open = True
+        self._stopping = False
+
+    def owe(
+        self,
+        *,
+        account: str,
+        is_test: bool,
+        url: str,
+        event: str,
+        subject: str,
+        body: FrozenDict,
+        settled: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Owe a callback to ``url``, from now on, and have it sent in the background.
+
+        ``settled`` is told, on another thread, whether it succeeded in the end; never if it
+        was not sent. Returns at once, and waits for no other lock.
+        """
+        now = self._clock.now()
+        state, address = "owed", None
+        if "://" in url:
+            try:
+                address = read_address(url, self._hosts)
+            except NotSent as refusal:
+                state = refusal.state
+        else:
+            state = "recorded"
+        with self._changed:
+            delivery = Delivery(
+                number=next(self._numbers),
+                account=account,
+                is_test=is_test,
+                url=url,
+                event=event,
+                subject=subject,
+                body=body,
+                owed_at=now,
+                state=state,
+                next_at=now if address else None,
+            )
+            if address:
+                self._owed[delivery.number] = _Owed(address, settled)
+            self._put(delivery)
+            self._start_threads()
+
+    def deliver(self) -> list[Delivery]:
+        """Do all that is due now, and return when it is done, also what was under way.
+
+        Returns the deliveries, oldest first, that were tried since the last call, by this
+        one or in the background, as they are now. To be called from a receiver it is not:
+        it would wait for its own answer.
+        """
+        self.do_due()
+        with self._changed:
+            numbers, self._tried = sorted(self._tried), set()
+            return [self._deliveries[number] for number in numbers]
+
+    def do_due(self) -> None:
+        """Do all that is due now, and return when it is done."""
+        self._settle()
+        with self._changed:
+            while self._open and not self._stopping:
+                self._start_threads()
+                if not self._threads:
+                    return
+                self._changed.wait()
+
+    def start(self) -> None:
+        """Have all that is due now sent in the background."""
+        with self._changed:
+            self._start_threads()
+
+    def next_due(self) -> dt.datetime | None:
+        """Return when something is to be tried next, or None if nothing waits for that."""
+        with self._changed:
+            queues = self._queues.values() if self._open else ()
+            return min((queue[0][0] for queue in queues), default=None)
+
+    def stop(self, *, for_good: bool = False) -> None:
+        """Break off what is under way, and return when no thread is left.
+
+        What is owed stays owed, and is sent when next something is owed or delivered;
+        ``for_good``, never.
+        """
+        with self._changed:
+            self._open = self._open and not for_good
+            self._stopping = True
+            threads = [*self._threads.values(), *self._ended]
+        # Again and again: one may have been about to connect. Not for ever: a name may be
+        # looked up, which nothing can break off.
+        for _ in range(_MAX_STOP_ROUNDS):
+            threads = [thread for thread in threads if thread.is_alive()]
+            if not threads:
+                break
+            self._carrier.break_off()
+            threads[0].join(timeout=0.05)
+        with self._changed:
+            self._stopping = False
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._deliveries)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(self._snapshot())
+
+    @overload
+    def __getitem__(self, index: int) -> Delivery: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Delivery]: ...
+    def __getitem__(self, index: int | slice) -> Delivery | list[Delivery]:
+        return self._snapshot()[index]
+
+    def __repr__(self) -> str:
+        return f"<Outbox of {len(self)} callbacks, {len(self._owed)} of them owed>"
+
+    # Inside. All but `_serve` is called with the lock held.
+
+    def _snapshot(self) -> list[Delivery]:
+        with self._changed:
+            return list(self._deliveries.values())
+
+    def _put(self, delivery: Delivery) -> None:
+        """Make ``delivery`` the present state of itself; forget old ones."""
+        self._deliveries[delivery.number] = delivery
+        if delivery.next_at is not None:
+            origin = self._owed[delivery.number].address.origin
+            queue = self._queues.setdefault(origin, [])
+            heapq.heappush(queue, (delivery.next_at, delivery.number))
+            return
+        self._owed.pop(delivery.number, None)
+        self._over.append(delivery.number)
+        if len(self._over) > MAX_SETTLED:
+            number = self._over.popleft()
+            del self._deliveries[number]
+            self._tried.discard(number)
+
+    def _start_threads(self) -> None:
+        """Give every receiver that something is due for a thread, as long as there are any."""
+        now = self._clock.now()
+        for origin, queue in self._queues.items():
+            if len(self._threads) >= _MAX_THREADS or not self._open or self._stopping:
+                return
+            if queue[0][0] <= now and origin not in self._threads:
+                thread = threading.Thread(
+                    target=self._serve, args=(origin,), name="fakescale-callbacks", daemon=True
+                )
+                self._threads[origin] = thread
+                self._ended = [ended for ended in self._ended if ended.is_alive()]
+                thread.start()
+
+    def _serve(self, origin: str) -> None:
+        """Send all that is due for a receiver; runs on a thread of its own."""
+        while (delivery := self._take(origin)) is not None:
+            try:
+                self._try(delivery)
+            except Exception:  # or else who waits for this thread waits for ever
+                log.exception("a bug in fakescale")
+
+    def _take(self, origin: str) -> Delivery | None:
+        """Return what is due for a receiver, or else end its thread, and return None."""
+        with self._changed:
+            queue = self._queues.get(origin)
+            going_on = self._open and not self._stopping
+            if going_on and queue and queue[0][0] <= self._clock.now():
+                _, number = heapq.heappop(queue)
+                if not queue:
+                    del self._queues[origin]
+                return self._deliveries[number]
+            self._ended.append(self._threads.pop(origin))
+            self._start_threads()  # others may have waited for this one to end
+            self._changed.notify_all()
+            return None
+
+    def _try(self, delivery: Delivery) -> None:
+        """Try to send, outside of every lock: the receiver may call the API back."""
+        address, settled = self._owed[delivery.number]
+        now = self._clock.now()
+        key = auth_key(delivery.account, is_test=delivery.is_test)
+        content = json.dumps(delivery.body, separators=(",", ":")).encode()
+        try:
+            after = delivery.tried(
+                Attempt(when=now, status=self._carrier.post(address, key, content))
+            )
+        except NotSent as refusal:
+            after = dataclasses.replace(delivery, state=refusal.state, next_at=None)
+        except Exception as error:  # whatever goes wrong is what became of it
+            if self._stopping or not self._open:
+                after = delivery  # broken off by us: to be tried again
+            else:
+                text = str(error) or type(error).__name__
+                after = delivery.tried(Attempt(when=now, error=text))
+        # Before it can be seen as done, so that the task tells it as soon as the outbox does.
+        if settled and after.state in ("done", "failed"):
+            settled(after.state == "done")
+        with self._changed:
+            if after.attempts:
+                self._tried.add(after.number)
+            self._put(after)
+        if after is not delivery:
+            _log(after)
+        if after.next_at is not None:
+            self._wake()
+
+
+def _later(moment: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    try:
+        return moment + by
+    except OverflowError:
+        return dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def _log(delivery: Delivery) -> None:
+    outcome: Any = delivery.state
+    if delivery.attempts:
+        outcome = delivery.attempts[-1].status or delivery.attempts[-1].error
+    line = f"callback {delivery.event} {delivery.subject} to {delivery.url} {outcome}"
+    log.info("%s", line.encode("unicode_escape").decode())
