@@ -257,3 +257,22 @@ def test_it_is_a_collection(batches: Batches) -> None:
     assert "a" in batches
     with pytest.raises(TypeError, match="'colour' is not a filter"):
         batches.list(colour="red")
+
+
+def test_a_completed_batch_owes_its_callback(fake: FakeScale, batches: Batches) -> None:
+    url = "http://www.example.com/callback"
+    batches.create(project="p", name="b", callback=url)
+    batches.create(project="p", name="silent")
+    batches.create(project="rapid", name="s", callback=url)
+    for name in ("b", "silent", "s"):
+        fake.tasks.complete(fake.tasks.create("chat", batch=name).id)
+    [owed] = fake.callbacks
+    assert (owed.event, owed.subject, owed.url) == ("batch", "b", url)
+    printed = batches.get("b").to_json()
+    assert owed.body == {"batch": printed, "batch_name": "b", "status": "completed"}
+    batches.finalize("s")
+    assert [it.subject for it in fake.callbacks] == ["b", "s"]
+    task = fake.tasks.list(batch="b")[0]
+    fake.tasks.recall(task.id)
+    fake.tasks.cancel(task.id)
+    assert [it.subject for it in fake.callbacks] == ["b", "s", "b"]
