@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from fakescale.access import Access
 from fakescale.app import application
 from fakescale.batches import Batches
 from fakescale.faults import Faults
@@ -14,8 +15,10 @@ from fakescale.journal import Journal
 from fakescale.labor import Labeler, Turnaround
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
+from fakescale.records import Answer
 from fakescale.service import Service
 from fakescale.tasks import Tasks
+from fakescale.wire import Request
 from fakescale.worlds import Account, World, check_account, read_key
 
 if TYPE_CHECKING:
@@ -34,8 +37,10 @@ class FakeScale:
     ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
     if any, are the only keys that are accepted, and the first names the fake's own account.
     ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
-    ``max_body`` is the largest body, in bytes, that is read. Raises ValueError for a key
-    or an account's name that is none.
+    ``max_body`` is the largest body, in bytes, that is read. ``allow_hosts`` are names that
+    a Host header may hold beside those of the loopback and the one it is served at;
+    ``control_token`` is what control calls over HTTP then need. Raises ValueError for a key,
+    a host or an account's name that is none.
     """
 
     def __init__(
@@ -46,11 +51,14 @@ class FakeScale:
         account: str = "fakescale",
         complete_after: dt.timedelta | None = None,
         max_body: int = MAX_BODY,
+        allow_hosts: Iterable[str] = (),
+        control_token: str | None = None,
     ) -> None:
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
         self._max_body = max_body
+        self._access = Access(frozenset(allow_hosts), control_token)
         # The ids go on after a reset: one from before must not lead to a task from after.
         self._new_service = functools.partial(Service, TaskIds(seed), keys, complete_after)
         self._service = self._new_service()
@@ -104,6 +112,10 @@ class FakeScale:
         check_account(name)
         return self._service.accounts.account(name)
 
+    def world(self, account: str | None = None, *, test: bool = False) -> World:
+        """Return the live or the test world of an account, by default of the fake's own."""
+        return self.account(self._account if account is None else account).world(is_test=test)
+
     @property
     def requests(self) -> Journal:
         """The journal: the latest exchanges with the API, oldest first."""
@@ -155,9 +167,15 @@ class FakeScale:
         """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``."""
         self._service.clock.advance(**by)
 
-    def reset(self) -> None:
-        """Forget all accounts, requests, saved answers and faults, and the time moved."""
-        self._service = self._new_service()
+    def reset(self, account: str | None = None) -> None:
+        """Forget all accounts, requests, saved answers and faults, and the time moved.
+
+        Or else what belongs to one account, so that others can go on with theirs.
+        """
+        if account is None:
+            self._service = self._new_service()
+        else:
+            self._service.forget(account)
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state, but journal, faults, labeler and seed, as JSON-able data."""
@@ -199,4 +217,16 @@ class FakeScale:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        return application(self._service, self._max_body, environ, start_response)
+        return application(
+            self._service,
+            environ,
+            start_response,
+            access=self._access,
+            control=self._control,
+            max_body=self._max_body,
+        )
+
+    def _control(self, request: Request, name: str) -> Answer:
+        from fakescale.control import respond  # which knows this class
+
+        return respond(self, request, name)

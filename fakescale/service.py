@@ -65,3 +65,9 @@ class Service:
             self.once.restore(data["saved_answers"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadRequest(f"not a dump: {error!r}") from None
+
+    def forget(self, account: str) -> None:
+        """Forget one account: its two worlds, its exchanges and the answers saved for it."""
+        self.accounts.forget(account)
+        self.journal.forget(account)
+        self.once.forget(lambda fingerprint: fingerprint[0] == account)

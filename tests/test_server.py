@@ -20,7 +20,7 @@ from fakescale.server import Server
 from fakescale.tasks import Tasks
 
 AUTH = b"Authorization: Bearer live_x\r\n"
-GET = b"GET /v1/tasks HTTP/1.1\r\nHost: h\r\n" + AUTH + b"\r\n"
+GET = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
 
 
 class Connection:
