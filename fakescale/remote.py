@@ -5,13 +5,13 @@ import functools
 import http.client
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from fakescale.app import CONTROL
 from fakescale.control import OPERATIONS, Operation
-from fakescale.errors import ApiError, Unauthorized
+from fakescale.errors import ApiError, BadRequest, Unauthorized
 from fakescale.journal import Journal
 from fakescale.worlds import check_account
 
@@ -33,7 +33,7 @@ class _Helpers:
             if (operation.home, operation.helper.__name__) == (self._home, name):
                 return self._helper(operation_name, operation)
             if operation.home == inner or operation.home.startswith(f"{inner}."):
-                return _Helpers(self._call, inner, **self._world)
+                return _Collection(self._call, inner, **self._world)
         raise AttributeError(f"there is no operation for {name!r} of a remote {self._home}")
 
     def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
@@ -53,6 +53,11 @@ class _Helpers:
 
         return helper
 
+    def __repr__(self) -> str:
+        return f"<the {self._home.rpartition('.')[2]} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
+
+
+class _Collection(_Helpers):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.list())
 
@@ -61,9 +66,6 @@ class _Helpers:
 
     def __contains__(self, name: object) -> bool:
         return any(item.name == name for item in self.list())
-
-    def __repr__(self) -> str:
-        return f"<the {self._home.rpartition('.')[2]} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
 
 
 class _RemoteWorld(_Helpers):
@@ -179,4 +181,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Mapping):
         return dict(value)
-    return list(value)  # TypeError for all else
+    if isinstance(value, Iterable):
+        return list(value)
+    raise BadRequest(f"An argument holds a {type(value).__name__}, which is not JSON.")
