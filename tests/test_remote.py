@@ -1,7 +1,7 @@
 """RemoteFakeScale: another process's fake, used as if it were here."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,14 +50,15 @@ def test_its_tasks_are_tasks(served: FakeScale, remote: RemoteFakeScale) -> None
 
 
 def test_a_refusal_has_the_same_text(remote: RemoteFakeScale) -> None:
+    calls: list[Callable[[Any], Any]] = [
+        lambda fake: fake.tasks.create("chat", metadata=5),
+        lambda fake: fake.tasks.recall(fake.tasks.list()[0].id),
+        lambda fake: fake.projects.archive("p"),
+    ]
     texts = set()
     for fake in (remote, FakeScale()):
         fake.tasks.create("chat", unique_id="u")
-        for call in (
-            lambda fake: fake.tasks.create("chat", metadata=5),
-            lambda fake: fake.tasks.recall(fake.tasks.list()[0].id),
-            lambda fake: fake.projects.archive("p"),
-        ):
+        for call in calls:
             with pytest.raises(ApiError) as caught:
                 call(fake)
             texts.add(str(caught.value))
