@@ -41,13 +41,18 @@ class Access:
             raise ValueError("the control token must not be empty")
 
     def check_host(self, environ: Mapping[str, Any]) -> None:
-        """Raise Forbidden unless the Host header is a name of this fake."""
-        name = _name(environ.get("HTTP_HOST", ""))
+        """Raise Forbidden unless the Host header is a name of this fake.
+
+        Without one this is no browser's request: they always send it.
+        """
+        if "HTTP_HOST" not in environ:
+            return
+        name = _name(environ["HTTP_HOST"])
         # An address cannot be rebound, and a server that listens on all has them all.
         is_address = environ["SERVER_NAME"] in _WILDCARDS and _address(name) is not None
         if not is_address and not self._knows(name, environ):
             raise Forbidden(
-                f"The Host {shown(environ.get('HTTP_HOST', ''))} is neither a loopback name nor"
+                f"The Host {shown(environ['HTTP_HOST'])} is neither a loopback name nor"
                 " the host that fakescale listens on, nor one given by --allow-host."
             )
 
@@ -60,6 +65,8 @@ class Access:
                 f" {environ['SERVER_NAME']}, which is not a loopback address, and was started"
                 " without --control-token."
             )
+        if "HTTP_HOST" not in environ:
+            raise Forbidden("A control call needs the header Host.")
         self._check_page(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         given = token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""

@@ -118,7 +118,7 @@ _PROJECT = _record(Project)
 _BATCH = _record(Batch)
 _EXCHANGE = _record(Exchange)
 _MOMENT = Shape(stamp, read_moment)
-_JSON = Shape(lambda value: value, freeze)  # also of what returns nothing
+_JSON = Shape(lambda value: value, lambda shown: shown)  # also of what returns nothing
 
 # All there is. A row is enough for a new one: it is served, listed, and in RemoteFakeScale,
 # at its home and under the helper's own name; tests/test_control.py wants a comparison. An
@@ -133,7 +133,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "recall": Operation("world.tasks", Tasks.recall, _TASK),
     "audit": Operation("world.tasks", Tasks.audit, _TASK),
     "cancel": Operation("world.tasks", Tasks.cancel, _TASK),
-    "load": Operation("world.tasks", Tasks.load, _JSON),
+    "load_tasks": Operation("world.tasks", Tasks.load, _JSON),
     "create_project": Operation("world.projects", Projects.create, _PROJECT),
     "list_projects": Operation("world.projects", Projects.list, _several(_PROJECT)),
     "archive_project": Operation("world.projects", Projects.archive, _PROJECT),
@@ -146,6 +146,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "advance": Operation("fake", FakeScale.advance, _JSON),
     "now": Operation("fake", FakeScale.now, _MOMENT),
     "reset": Operation("fake", FakeScale.reset, _JSON),
+    "dump": Operation("fake", FakeScale.dump, _JSON),
+    "load": Operation("fake", FakeScale.load, _JSON),
 }
 
 _OF_WORLD = list(inspect.signature(FakeScale.world).parameters.values())[1:]

@@ -132,7 +132,6 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
-    server: Server
 
     def setup(self) -> None:
         super().setup()

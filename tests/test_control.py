@@ -92,7 +92,7 @@ def cancel(side: Side) -> Any:
     return [side.tasks.cancel(task_id), side.tasks.cancel(task_id, clear_unique_id=True)]
 
 
-def load(side: Side) -> Any:
+def load_tasks(side: Side) -> Any:
     return [side.tasks.load([PRINTED]), side.test.tasks.load(iter([PRINTED])), side.tasks.list()]
 
 
@@ -175,14 +175,26 @@ def reset(side: Side) -> Any:
     return [*gone, side.reset(), side.tasks.list(), side.now()]
 
 
+def dump(side: Side) -> Any:
+    a_task(side)
+    side.advance(hours=1)
+    return side.dump()
+
+
+def load(side: Side) -> Any:
+    state = dump(side)
+    a_task(side)
+    return [side.load(state), side.tasks.list(), side.load([PRINTED]), side.tasks.list()]
+
+
 #: What to do for each operation, on either side; the results must be equal.
 STEPS: Mapping[str, Callable[[Side], Any]] = {
     step.__name__.rstrip("_"): step
     for step in (
-        *(list_, get, create, start, complete, fail, recall, audit, cancel, load),
+        *(list_, get, create, start, complete, fail, recall, audit, cancel, load_tasks),
         *(create_project, list_projects, archive_project, set_template),
         *(create_batch, list_batches, archive_batch),
-        *(api_key, requests_, advance, now, reset),
+        *(api_key, requests_, advance, now, reset, dump, load),
     )
 }
 
@@ -319,8 +331,10 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("list", {"status": {"a": 1}}, 400, '"status" must be one of'),
         ("complete", {"task_id": "5f", "response": "x"}, 400, '"response" must be'),
         ("audit", {"task_id": "5f", "result": "great"}, 400, '"result" must be one of'),
-        ("load", {"printed": {}}, 400, '"printed" must be an array'),
-        ("load", {"printed": [5]}, 400, '"[0]" must be of type object'),
+        ("load_tasks", {"printed": {}}, 400, '"printed" must be an array'),
+        ("load_tasks", {"printed": [5]}, 400, '"[0]" must be of type object'),
+        ("load", {"data": {}}, 400, '"fakescale" must be 1'),
+        ("load", {"data": {"fakescale": 1}}, 400, "not a dump"),
         ("set_template", {"name": "p"}, 400, '"template_variables" is required'),
         ("set_template", {"name": "p", "template_variables": {}}, 404, 'Project "p" not found.'),
         ("create_batch", {"project": "p", "name": "b"}, 400, '"project" must be the name of'),

@@ -112,10 +112,12 @@ def test_a_rebound_host_is_refused_everywhere(fake: FakeScale, host: str) -> Non
     assert [exchange.status for exchange in fake.requests] == [403, 403]  # those of the API
 
 
-def test_a_call_without_a_host_is_refused(fake: FakeScale) -> None:
-    client = werkzeug.test.Client(fake)
-    reply = client.open(path="/v1/tasks", environ_overrides={"HTTP_HOST": ""})
-    assert_refused(fake, reply, "The Host")
+def test_a_control_call_without_a_host_is_refused(fake: FakeScale) -> None:
+    environ = werkzeug.test.create_environ("/_fakescale/create", method="POST", json={})
+    del environ["HTTP_HOST"]
+    content, status, _ = werkzeug.test.run_wsgi_app(fake, environ)
+    assert status == "403 Forbidden"
+    assert b"needs the header Host" in b"".join(content)
 
 
 @pytest.mark.parametrize("host", LOOPBACK)

@@ -223,7 +223,12 @@ def test_a_body_that_breaks_off_creates_nothing(connection: Connection, served: 
 
 
 def test_the_path_arrives_as_it_was_sent(connection: Connection, served: FakeScale) -> None:
-    for path in (b"/v1/task/a%2Fb", b"//v1/tasks", b"/v1/task/\xff", b"http://h/v1/tasks?limit=3"):
+    for path in (
+        b"/v1/task/a%2Fb",
+        b"//v1/tasks",
+        b"/v1/task/\xff",
+        b"http://[::1]/v1/tasks?limit=3",
+    ):
         connection.send(b"GET " + path + b" HTTP/1.1\r\n" + AUTH + b"\r\n")
         connection.read()
     assert [(entry.path, entry.status) for entry in served.requests] == [
