@@ -86,12 +86,14 @@ class _Fakes:
         # or belong to an earlier test.
         self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
         self._used = False
+        self._url: str | None = None  # of the server that the present test used
         self._last: deque[Exchange] = deque(maxlen=20)
         self._count = 0
 
     def begin(self) -> None:
         """Note that a test begins."""
         self._used = False
+        self._url = None
         for name in self._open:
             self._collect(name)
         self._last.clear()
@@ -119,7 +121,7 @@ class _Fakes:
         """Give an account of the server at ``url``, and let that forget it in the end."""
         from fakescale.remote import RemoteFakeScale
 
-        self._used = True
+        self._used, self._url = True, url
         fake = RemoteFakeScale(
             url,
             account=f"test-{secrets.token_hex(8)}",
@@ -149,8 +151,9 @@ class _Fakes:
             return ""
         from fakescale.transcript import transcript
 
-        lines = [f"--fakescale-seed={self.seed}", *transcript(self._last, self._count)]
-        return "\n".join(lines)
+        lines = [f"--fakescale-seed={self.seed}"]
+        lines += [f"--fakescale-url={self._url}"] if self._url else []
+        return "\n".join([*lines, *transcript(self._last, self._count)])
 
     def _collect(self, name: str) -> None:
         fake, told = self._open[name]
