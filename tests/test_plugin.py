@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import requests  # noqa: F401 - first, or else each run of pytester would load half of it anew
 
 from fakescale import FakeScale
 
