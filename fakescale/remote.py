@@ -166,13 +166,7 @@ class RemoteFakeScale:
             raise ConnectionError(f"no fakescale answers at {self.url}: {error!r}") from error
         finally:
             connection.close()
-        raise _refusal(reply.status, refusal)
-
-
-def _refusal(status: int, text: str) -> ApiError:
-    error = _KINDS.get(status, ApiError)(text)
-    error.status = status
-    return error
+        raise _KINDS.get(reply.status, ApiError)(refusal)
 
 
 def _plain(value: Any) -> Any:

@@ -163,7 +163,7 @@ def test_where_no_fakescale_answers_the_error_says_so(served: FakeScale) -> None
         RemoteFakeScale(origin).now()
 
 
-def test_a_status_without_a_kind_of_its_own_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_server_is_an_api_error(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeScale()
     monkeypatch.setattr(fake, "world", lambda **which: 1 / 0)
     with fake.serve(), pytest.raises(ApiError, match="inside fakescale") as caught:
