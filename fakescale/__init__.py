@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fakescale.journal import Exchange as Exchange
     from fakescale.records import Status as Status
     from fakescale.records import Task as Task
+    from fakescale.remote import RemoteFakeScale as RemoteFakeScale
     from fakescale.worlds import Account as Account
     from fakescale.worlds import World as World
 
@@ -21,6 +22,7 @@ _HOMES = {
     "ApiError": "errors",
     "Exchange": "journal",
     "FakeScale": "fake",
+    "RemoteFakeScale": "remote",
     "Status": "records",
     "Task": "records",
     "World": "worlds",

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from fakescale.access import is_loopback
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
 from fakescale.loading import printed_tasks, read_file
@@ -36,6 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     url = f"{server.origin}/v1"
     key = options.api_key[0] if options.api_key else fake.api_key
     print(f"fakescale listens on {url}\n  curl -u '{key}:' {url}/tasks", flush=True)
+    if options.control_token is None and not is_loopback(server.host):
+        print(
+            f"fakescale: control over HTTP is off, since {server.host} is not a loopback address"
+            " and there is no --control-token",
+            file=sys.stderr,
+            flush=True,
+        )
     with fake.running():
         server.serve_forever()
     if options.dump is not None:
@@ -83,6 +91,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the whole state there at the end, for --load",
     )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="answer requests whose Host header names this host too; may be given again; by"
+        " default only a loopback name and the --host",
+    )
+    add(
+        "--control-token",
+        default=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
+        metavar="TOKEN",
+        help="answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
+        " the environment variable FAKESCALE_CONTROL_TOKEN, if it is set",
+    )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
 
@@ -111,6 +134,8 @@ def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
             api_keys=options.api_key,
             complete_after=options.complete_after,
             callback_hosts=options.callback_host,
+            allow_hosts=options.allow_host,
+            control_token=options.control_token,
         )
     except ValueError as error:
         raise _CannotStart(error) from None

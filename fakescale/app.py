@@ -1,4 +1,4 @@
-"""What surrounds every request: the key, the route, the refusals, the journal."""
+"""What surrounds every request: who may call, the key, the route, the refusals, the journal."""
 
 import email.utils
 import http
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fakescale import wire
+from fakescale.access import Access
 from fakescale.api import match
 from fakescale.call import Call
 from fakescale.effects import Effect
@@ -26,16 +27,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-#: Answers without a key, and is in no journal.
-HEALTH = "/_fakescale/health"
-_OURS = "/_fakescale/"  # what no fault strikes
+#: Below it lies what is not the API's: without a key, in no journal, struck by no fault.
+CONTROL = "/_fakescale/"
+HEALTH = f"{CONTROL}health"
 _LONGEST_KEY = 255  # guessed
 
 
+#: Answers a control call that may be made: a request and what its path has after CONTROL.
+Control = Callable[[wire.Request, str], Answer]
+
+
 def application(
-    service: Service, max_body: int, environ: "WSGIEnvironment", start_response: "StartResponse"
+    service: Service,
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+    *,
+    access: Access,
+    control: Control,
+    max_body: int,
 ) -> Iterable[bytes]:
-    """Answer a request (WSGI, once ``service`` and ``max_body`` are filled in)."""
+    """Answer a request (WSGI, once the rest is filled in)."""
     path = wire.raw_path(environ)
     # The decoded path is not used, and that of httpx is none that werkzeug can read.
     request = wire.Request({**environ, "PATH_INFO": path}, max_body)
@@ -43,9 +54,13 @@ def application(
     trace = None
     effects: list[Effect] = []
     answer = Answer(0, b"")  # unless a fault keeps the API from its work
+    is_control = f"{path}/".startswith(CONTROL)
     try:
-        effects = _decide(service, request, path)
-        if all(effect.works for effect in effects):
+        access.check_host(environ)
+        effects = [] if is_control else _decide(service, request, path)
+        if is_control:
+            answer = _control(access, control, request, path)
+        elif all(effect.works for effect in effects):
             answer = _respond(service, request, path)
     except ApiError as error:
         answer = wire.refusal(error)
@@ -65,8 +80,9 @@ def application(
         when=now,
         traceback=trace,
         fault="; ".join(effect.text for effect in effects) or None,
+        account=request.account,
     )
-    if path != HEALTH:
+    if not is_control:
         service.journal.append(exchange)
     _log(exchange)
     if delay := sum(effect.delay for effect in effects):
@@ -86,7 +102,7 @@ def application(
 
 
 def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
-    if not service.faults or path.startswith(_OURS):
+    if not service.faults:
         return []
     asked = Asked(
         method=request.method,
@@ -100,11 +116,17 @@ def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
     return service.faults.decide(asked)
 
 
-def _respond(service: Service, request: wire.Request, path: str) -> Answer:
+def _control(access: Access, control: Control, request: wire.Request, path: str) -> Answer:
     if (request.method, path) == ("GET", HEALTH):
         return wire.answer({"status": "ok"})
+    access.check_control(request)
+    return control(request, path[len(CONTROL) :])
+
+
+def _respond(service: Service, request: wire.Request, path: str) -> Answer:
     # Observed: a bad key is refused before anything else.
     world = service.accounts.world(request.api_key)
+    request.account = world.key.account
     found = match(request.method, path)
     if found is None:
         # Guessed, for a wrong method as well: what the API says there is not known.

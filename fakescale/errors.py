@@ -4,6 +4,7 @@ ApiError
 ├── BadRequest        400  a bad or missing parameter; an action the task's status forbids
 ├── Unauthorized      401  no key, or none that is known
 ├── PaymentRequired   402  the task type is not enabled for the account
+├── Forbidden         403  a call that a web page could have made; a missing control token
 ├── NotFound          404  no such route, type or task
 ├── Conflict          409  unique_id or Idempotency-Key in use
 ├── TooLarge          413  the body is over the limit (ours: the API publishes none)
@@ -45,6 +46,12 @@ class PaymentRequired(ApiError):
     """The task type is not enabled for the account."""
 
     status = 402
+
+
+class Forbidden(ApiError):
+    """The call may come from a web page, or lacks the control token (ours, not the API's)."""
+
+    status = 403
 
 
 class NotFound(ApiError):

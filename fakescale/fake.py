@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from fakescale.access import Access
 from fakescale.app import application
 from fakescale.audits import Audits
 from fakescale.batches import Batches
@@ -20,10 +21,12 @@ from fakescale.labor import Labeler, Turnaround
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
+from fakescale.records import Answer
 from fakescale.service import Service
 from fakescale.studio import Studio
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammates
+from fakescale.wire import Request
 from fakescale.worlds import Account, World, check_account, read_key
 
 if TYPE_CHECKING:
@@ -43,8 +46,10 @@ class FakeScale:
     if any, are the only keys that are accepted, and the first names the fake's own account.
     ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
     ``max_body`` is the largest body, in bytes, that is read. ``callback_hosts`` are those
-    that callbacks are sent to besides loopback. Raises ValueError for a key, an account's
-    name or a host that is none.
+    that callbacks are sent to besides loopback. ``allow_hosts`` are names that
+    a Host header may hold beside those of the loopback and the one it is served at;
+    ``control_token`` is what control calls over HTTP then need. Raises ValueError for a key,
+    a host or an account's name that is none.
     """
 
     def __init__(
@@ -56,11 +61,14 @@ class FakeScale:
         complete_after: dt.timedelta | None = None,
         max_body: int = MAX_BODY,
         callback_hosts: Iterable[str] = (),
+        allow_hosts: Iterable[str] = (),
+        control_token: str | None = None,
     ) -> None:
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
         self._max_body = max_body
+        self._access = Access(frozenset(allow_hosts), control_token)
         # The ids go on after a reset: one from before must not lead to a task from after.
         self._new_service = functools.partial(
             Service,
@@ -149,6 +157,10 @@ class FakeScale:
         check_account(name)
         return self._service.accounts.account(name)
 
+    def world(self, account: str | None = None, *, test: bool = False) -> World:
+        """Return the live or the test world of an account, by default of the fake's own."""
+        return self.account(self._account if account is None else account).world(is_test=test)
+
     @property
     def requests(self) -> Journal:
         """The journal: the latest exchanges with the API, oldest first."""
@@ -234,9 +246,15 @@ class FakeScale:
         """Take the creation of tasks of ``type`` again, as it is at first."""
         self.account(self._account).enable_type(type)
 
-    def reset(self) -> None:
-        """Forget all accounts, requests, saved answers and faults, and the time moved."""
-        self._replace(self._new_service())
+    def reset(self, account: str | None = None) -> None:
+        """Forget all accounts, requests, saved answers and faults, and the time moved.
+
+        Or else what belongs to one account, so that others can go on with theirs.
+        """
+        if account is None:
+            self._replace(self._new_service())
+        else:
+            self._service.forget(account)
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data.
@@ -303,4 +321,16 @@ class FakeScale:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        return application(self._service, self._max_body, environ, start_response)
+        return application(
+            self._service,
+            environ,
+            start_response,
+            access=self._access,
+            control=self._control,
+            max_body=self._max_body,
+        )
+
+    def _control(self, request: Request, name: str) -> Answer:
+        from fakescale.control import respond  # which knows this class
+
+        return respond(self, request, name)

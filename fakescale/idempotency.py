@@ -99,6 +99,12 @@ class OncePerKey:
             use = _Use(tuple(item["fingerprint"]), read_moment(item["since"]), answer)
             self._uses[tuple(item["key"])] = use
 
+    def forget(self, chosen: Callable[[Any], bool]) -> None:
+        """Drop the answers to requests whose fingerprint is ``chosen``."""
+        with self._lock:
+            for key in [key for key, use in self._uses.items() if chosen(use.fingerprint)]:
+                del self._uses[key]
+
     def _forget(self, now: dt.datetime) -> None:
         """Drop expired keys, oldest first, so that memory does not grow for ever."""
         while self._uses:

@@ -1,5 +1,6 @@
 """The journal: what was asked of the fake, and what it answered."""
 
+import builtins
 import datetime as dt
 import json
 import threading
@@ -18,9 +19,10 @@ class Exchange:
 
     ``path`` and ``query`` are as they were sent, percent-encoded; ``headers`` have names
     like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
-    bug behind a 500, ``fault`` what went wrong on purpose. Status 0 is that of a connection
-    that was reset before the answer. A body that nobody asked for is empty: of a GET, of a
-    wrong key or path. That of an upload is empty too, since it is not kept.
+    bug behind a 500, ``fault`` what went wrong on purpose, ``account`` the one that the key
+    led to. Status 0 is that of a connection that was reset before the answer. A body that
+    nobody asked for is empty: of a GET, of a wrong key or path. That of an upload is empty
+    too, since it is not kept.
     """
 
     method: str
@@ -33,6 +35,7 @@ class Exchange:
     when: dt.datetime
     traceback: str | None = None
     fault: str | None = None
+    account: str | None = None
 
     @property
     def target(self) -> str:
@@ -92,7 +95,29 @@ class Journal(Sequence[Exchange]):
             ):
                 self._bytes -= _size(self._entries.popleft())
 
-    def _snapshot(self) -> list[Exchange]:
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        since: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[Exchange]:
+        """Return the exchanges, oldest first: of one account, since a moment, the last few."""
+        chosen = [
+            exchange
+            for exchange in self._snapshot()
+            if (account is None or exchange.account == account)
+            and (since is None or exchange.when >= since)
+        ]
+        return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
+
+    def forget(self, account: str) -> None:
+        """Drop the exchanges of one account; ``total`` goes on counting them."""
+        with self._lock:
+            self._entries = deque(it for it in self._entries if it.account != account)
+            self._bytes = sum(map(_size, self._entries))
+
+    def _snapshot(self) -> builtins.list[Exchange]:
         with self._lock:
             return list(self._entries)
 
@@ -108,8 +133,8 @@ class Journal(Sequence[Exchange]):
     @overload
     def __getitem__(self, index: int) -> Exchange: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Exchange]: ...
-    def __getitem__(self, index: int | slice) -> Exchange | list[Exchange]:
+    def __getitem__(self, index: slice) -> builtins.list[Exchange]: ...
+    def __getitem__(self, index: int | slice) -> Exchange | builtins.list[Exchange]:
         return self._snapshot()[index]
 
     def __repr__(self) -> str:

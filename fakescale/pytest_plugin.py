@@ -6,6 +6,7 @@ pytest until a fixture is used.
 
 import contextlib
 import itertools
+import os
 import secrets
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fakescale.fake import FakeScale
     from fakescale.journal import Exchange
     from fakescale.receiver import Receiver
+    from fakescale.remote import RemoteFakeScale
 
 
 class FakeFactory(Protocol):
@@ -33,17 +35,32 @@ class FakeFactory(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the plugin's options."""
-    parser.getgroup("fakescale").addoption(
+    group = parser.getgroup("fakescale")
+    group.addoption(
         "--fakescale-seed",
         metavar="SEED",
         help="what the ids of fakescale's tasks and its made-up responses are drawn from",
     )
+    group.addoption(
+        "--fakescale-url",
+        metavar="URL",
+        default=os.environ.get("FAKESCALE_URL"),
+        help="let the fixture `fakescale` use the server that runs there, each test with an"
+        " account of its own; by default FAKESCALE_URL, with FAKESCALE_CONTROL_TOKEN if it has"
+        " a token",
+    )
 
 
 @pytest.fixture
-def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
-    """Return a clean fake of Scale AI's API, served on a port of its own for this test."""
-    with request.config.stash[_FAKES].make(name=request.node.nodeid) as fake:
+def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFakeScale"]:
+    """Return a clean fake of Scale AI's API, served on a port of its own for this test.
+
+    With --fakescale-url, an account of this test's own at the server that runs there.
+    """
+    fakes = request.config.stash[_FAKES]
+    url = request.config.getoption("--fakescale-url")
+    name = request.node.nodeid
+    with fakes.borrow(url, name) if url else fakes.make(name=name) as fake:
         yield fake
 
 
@@ -77,14 +94,16 @@ class _Fakes:
         self.seed = seed or str(secrets.randbelow(10**9))
         # The open ones, each by its name, with the number of exchanges that are told already
         # or belong to an earlier test.
-        self._open: dict[str, tuple[FakeScale, int]] = {}
+        self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
         self._used = False
+        self._url: str | None = None  # of the server that the present test used
         self._last: deque[Exchange] = deque(maxlen=20)
         self._count = 0
 
     def begin(self) -> None:
         """Note that a test begins."""
         self._used = False
+        self._url = None
         for name in self._open:
             self._collect(name)
         self._last.clear()
@@ -104,12 +123,36 @@ class _Fakes:
         # The account has a name of its own, so that a key is of use with this fake alone.
         account = f"test-{secrets.token_hex(4)}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
-        self._open[name] = fake, 0
+        with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
+            try:
+                yield fake
+            finally:
+                fake.callbacks.stop(for_good=True)
+
+    @contextlib.contextmanager
+    def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:
+        """Give an account of the server at ``url``, and let that forget it in the end."""
+        from fakescale.remote import RemoteFakeScale
+
+        self._used, self._url = True, url
+        fake = RemoteFakeScale(
+            url,
+            account=f"test-{secrets.token_hex(8)}",
+            token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
+        )
+        fake.reset()  # fails here, not in the test, when there is no such server
         try:
-            with fake.serve() if served else contextlib.nullcontext():
+            with self._watched(name, fake):
                 yield fake
         finally:
-            fake.callbacks.stop(for_good=True)
+            fake.reset()
+
+    @contextlib.contextmanager
+    def _watched(self, name: str, fake: "FakeScale | RemoteFakeScale") -> Iterator[None]:
+        self._open[name] = fake, 0
+        try:
+            yield
+        finally:
             self._collect(name)
             del self._open[name]
 
@@ -121,13 +164,18 @@ class _Fakes:
             return ""
         from fakescale.transcript import transcript
 
-        lines = [f"--fakescale-seed={self.seed}", *transcript(self._last, self._count)]
-        return "\n".join(lines)
+        lines = [f"--fakescale-seed={self.seed}"]
+        lines += [f"--fakescale-url={self._url}"] if self._url else []
+        return "\n".join([*lines, *transcript(self._last, self._count)])
 
     def _collect(self, name: str) -> None:
         fake, told = self._open[name]
-        journal = fake.requests
-        if new := journal.total - told:
+        try:
+            journal = fake.requests
+        except OSError:  # the server that it is borrowed from is gone
+            return
+        # A server that others use too may have dropped what was told.
+        if (new := journal.total - told) > 0:
             self._last += journal[-new:]
             self._count += new
             self._open[name] = fake, journal.total

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import DechunkedInput, ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
-from fakescale import wire
+from fakescale import access, wire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -61,6 +61,8 @@ class Server(ThreadedWSGIServer):
             # Handed over by its descriptor, since werkzeug exits when a port is in use, and
             # as numbers, since it looks up names.
             super().__init__(numbers, picked, app, _Handler, fd=listener.fileno())
+        #: The host as it was named.
+        self.named = host
         self.socket.settimeout(1)  # for a client that is gone before it is accepted
         self._woken, self._wake = socket.socketpair()
         self.stopped = threading.Event()  # for answers that are held back
@@ -126,10 +128,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Handler(WSGIRequestHandler):
+    server: Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
-    server: Server
 
     def setup(self) -> None:
         super().setup()
@@ -153,6 +155,7 @@ class _Handler(WSGIRequestHandler):
         # As it was sent: the base class folds slashes, and werkzeug encodes twice.
         environ |= {"wsgi.input": body, "REQUEST_URI": self.requestline.split()[1]}
         environ[wire.STOPPED] = self.server.stopped
+        environ[access.BOUND_HOST] = self.server.named
         head: list[Any] = []
         start_response: Any = lambda *given: head.extend(given)  # noqa: E731
         try:

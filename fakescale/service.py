@@ -148,3 +148,9 @@ class Service:
             if not self._advancing:  # or else the clock could be moved on in the middle
                 self._settle()
                 self.outbox.start()
+
+    def forget(self, account: str) -> None:
+        """Forget one account: its two worlds, its exchanges and the answers saved for it."""
+        self.accounts.forget(account)
+        self.journal.forget(account)
+        self.once.forget(lambda fingerprint: fingerprint[0] == account)

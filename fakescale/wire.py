@@ -76,6 +76,8 @@ class Request(WerkzeugRequest):
 
     #: The body as it was sent, once it has been read.
     seen = b""
+    #: The account that the key leads to, once that is known.
+    account: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
         super().__init__(environ)

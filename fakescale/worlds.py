@@ -328,6 +328,11 @@ class Accounts:
         with self._lock:
             return [account.world(is_test=False) for account in self._accounts.values()]
 
+    def forget(self, name: str) -> None:
+        """Forget the account of this name; when it is used again it is a new one."""
+        with self._lock:
+            self._accounts.pop(name, None)
+
     def world(self, api_key: str | None) -> World:
         """Return the world that ``api_key`` leads to; raises Unauthorized if none."""
         if api_key is None or (self._keys and api_key not in self._keys):

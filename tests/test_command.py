@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from fakescale import RemoteFakeScale
 from fakescale.receiver import Receiver
 from tests.test_loading import PRINTED
 
@@ -34,7 +35,7 @@ class Process:
             )
         assert self.process.stdout is not None
         self.lines = [self.process.stdout.readline(), self.process.stdout.readline()]
-        found = re.fullmatch(r"fakescale listens on (http://127.0.0.1:\d+/v1)\n", self.lines[0])
+        found = re.fullmatch(r"fakescale listens on (http://[\d.]+:\d+/v1)\n", self.lines[0])
         assert found, (self.lines, log.read_text())
         self.url = found[1]
 
@@ -203,3 +204,63 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         done = run(f"--complete-after={text}")
         assert done.returncode == 2
         assert f"--complete-after: '{text}' is no number of seconds" in done.stderr
+
+
+# Control over HTTP
+
+
+def control(process: Process, operation: str, token: str = "", **headers: str) -> Any:
+    url = process.url.replace("/v1", f"/_fakescale/{operation}")
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(url, json={}, headers=headers, timeout=10)
+
+
+def test_it_can_be_steered_over_http(process: Process) -> None:
+    remote = RemoteFakeScale(process.url)
+    task = process.call("POST", "/task/chat", remote.api_key, json={}).json()
+    remote.tasks.complete(task["task_id"])
+    remote.advance(hours=1)
+    reply = process.call("GET", f"/task/{task['task_id']}", remote.api_key)
+    assert reply.json()["status"] == "completed"
+    process.stop()
+    assert "POST /_fakescale/complete 200" in process.log.read_text()
+
+
+def test_further_hosts_can_be_allowed(log: Path) -> None:
+    with contextlib.closing(Process(log, "--allow-host=box", "--allow-host=10.1.2.3")) as process:
+        statuses = [
+            process.call("GET", "/tasks", headers={"Host": host}).status_code
+            for host in ("box:8675", "10.1.2.3", "evil.example")
+        ]
+        assert statuses == [200, 200, 403]
+    assert refused("--allow-host=a:80").startswith("fakescale: 'a:80' is not a host")
+
+
+@pytest.mark.parametrize("given", ["flag", "environment"])
+def test_a_token_can_be_demanded(log: Path, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--control-token=secret"]
+    if given == "environment":
+        monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
+        arguments = []
+    with contextlib.closing(Process(log, *arguments)) as process:
+        assert control(process, "now").status_code == 403
+        assert control(process, "now", "wrong").status_code == 403
+        assert control(process, "now", "secret").status_code == 200
+        assert "secret" not in process.log.read_text()
+    assert "must not be empty" in refused("--control-token=")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--control-token=secret"]])
+def test_beyond_the_loopback_control_is_off_without_a_token(
+    log: Path, arguments: list[str]
+) -> None:
+    with contextlib.closing(Process(log, "--host=0.0.0.0", *arguments)) as process:
+        process.url = process.url.replace("0.0.0.0", "127.0.0.1")
+        reply = control(process, "now", "secret")
+        process.call("GET", "/tasks")
+        process.stop()
+    said = "control over HTTP is off, since 0.0.0.0 is not a loopback address" in log.read_text()
+    assert said == (not arguments)
+    assert reply.status_code == (200 if arguments else 403)
+    assert arguments or "switched off" in reply.json()["error"]
+    assert "GET /v1/tasks 200" in log.read_text()

@@ -141,3 +141,26 @@ def test_a_name_whose_keys_lead_elsewhere_is_no_account(fake: FakeScale, name: s
         fake.account(name)
     with pytest.raises(ValueError, match="cannot be the name of an account"):
         FakeScale(account=name)
+
+
+def test_a_world_is_reached_by_account_and_mode(fake: FakeScale) -> None:
+    assert fake.world().tasks is fake.tasks
+    assert fake.world(test=True) is fake.test
+    assert fake.world("other").tasks is fake.account("other").tasks
+    assert fake.world("other", test=True) is fake.account("other").test
+
+
+def test_an_account_can_be_forgotten_alone(fake: FakeScale) -> None:
+    mine, other = Caller(fake), Caller(fake, "test_other")
+    for caller in (mine, other):
+        caller("POST", "/task/chat", {"unique_id": "u"}, headers={"Idempotency-Key": "k"})
+    fake.advance(hours=1)
+    before = fake.now()
+    fake.reset("other")
+    assert (len(fake.tasks), len(fake.account("other").test.tasks)) == (1, 0)
+    assert [exchange.account for exchange in fake.requests] == ["fakescale"]
+    assert fake.now() >= before
+    again = other("POST", "/task/chat", {"unique_id": "v"}, headers={"Idempotency-Key": "k"})
+    assert again.status == 200
+    again = mine("POST", "/task/chat", {"unique_id": "v"}, headers={"Idempotency-Key": "k"})
+    assert again.status == 409

@@ -80,3 +80,22 @@ def test_the_body_can_be_read_as_json() -> None:
 def test_an_error_is_the_text_of_the_refusal() -> None:
     assert exchange().error is None
     assert exchange(status=404, answer=b'{"status_code":404,"error":"No"}').error == "No"
+
+
+def test_some_can_be_picked_and_those_of_an_account_forgotten() -> None:
+    journal = Journal()
+    first = exchange().when
+    for n in range(6):
+        when = first + dt.timedelta(seconds=n)
+        account = ["a", "b", None][n % 3]
+        journal.append(exchange(when=when, account=account))
+    everything = list(journal)
+    assert journal.list() == everything
+    assert journal.list(account="a") == [everything[0], everything[3]]
+    assert journal.list(since=everything[4].when) == everything[4:]
+    assert journal.list(limit=2) == everything[4:]
+    assert journal.list(limit=0) == []
+    assert journal.list(account="b", since=first, limit=1) == [everything[4]]
+    journal.forget("a")
+    assert list(journal) == [it for it in everything if it.account != "a"]
+    assert journal.total == 6

@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import requests  # noqa: F401 - first, or else each run of pytester would load half of it anew
+
+from fakescale import FakeScale
 
 EXAMPLE = """
     import scaleapi
@@ -356,3 +359,93 @@ def test_an_unused_plugin_imports_nothing_heavy(suite: pytest.Pytester) -> None:
         "sys.exit(pytest.main(['-c', os.devnull, '--rootdir=.', '-p', 'fakescale.pytest_plugin']))"
     )
     suite.run(sys.executable, "-c", code).assert_outcomes(passed=1, failed=1)
+
+
+ELSEWHERE = """
+    import requests, pytest
+    from fakescale import RemoteFakeScale
+    seen = set()
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_clean(fakescale, n):
+        assert isinstance(fakescale, RemoteFakeScale)
+        assert (len(fakescale.tasks), len(fakescale.requests)) == (0, 0)
+        requests.post(fakescale.url + "/task/chat", json={}, auth=(fakescale.api_key, ""))
+        [task] = fakescale.tasks
+        assert fakescale.tasks.complete(task.id).status == "completed"
+        assert fakescale.requests[-1].path == "/v1/task/chat"
+        assert fakescale.api_key not in seen
+        seen.add(fakescale.api_key)
+
+    def test_the_others_stay_here(fakescale_app, fakescale_factory):
+        with fakescale_factory() as fake:
+            for local in (fakescale_app, fake):
+                assert type(local).__name__ == "FakeScale"
+"""
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_fixture_can_use_a_server_that_runs_elsewhere(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    suite.makepyfile(ELSEWHERE)
+    with FakeScale(control_token="secret").serve() as fake:
+        fake.tasks.create("chat", unique_id="mine")
+        monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
+        if way == "environment":
+            monkeypatch.setenv("FAKESCALE_URL", fake.url)
+        arguments = [f"--fakescale-url={fake.url}"] if way == "option" else []
+        suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
+        suite.runpytest_subprocess("-n", "2", *arguments).assert_outcomes(passed=4)
+        assert [task.unique_id for task in fake.tasks] == ["mine"]
+        # Each test took what it made away, and nothing else.
+        assert (fake.requests.total, len(fake.requests)) == (6, 0)
+
+
+def test_a_failure_tells_what_the_server_saw_of_this_test(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests
+
+        def test_fails(fakescale):
+            requests.get(fakescale.url + "/taks", auth=(fakescale.api_key, ""))
+            requests.get(fakescale.url + "/tasks", auth=("live_somebody_else", ""))
+            assert False
+        """
+    )
+    with FakeScale().serve() as fake:
+        result = suite.runpytest_inprocess(f"--fakescale-url={fake.url}")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "*- fakescale -*",
+                f"--fakescale-url={fake.url}",
+                "GET /v1/taks -> 404 *",
+                "    the nearest route is GET /v1/tasks",
+            ]
+        )
+        assert "GET /v1/tasks -> 200" not in result.stdout.str()
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_fixture(suite: pytest.Pytester) -> None:
+    suite.makepyfile("def test_x(fakescale): pass")
+    result = suite.runpytest_inprocess("--fakescale-url=http://127.0.0.1:1")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E * no fakescale answers at http://127.0.0.1:1/v1: *"])
+
+
+def test_a_server_that_goes_away_does_not_hide_the_failure(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        from fakescale import FakeScale
+
+        def test_x(fakescale, monkeypatch):
+            monkeypatch.setattr(fakescale, "_connect", None)
+            fakescale._connect = lambda: (_ for _ in ()).throw(ConnectionRefusedError())
+            assert 1 == 2
+        """
+    )
+    with FakeScale().serve() as fake:
+        result = suite.runpytest_inprocess(f"--fakescale-url={fake.url}")
+    result.stdout.fnmatch_lines(["E *assert 1 == 2"])
+    assert "INTERNALERROR" not in result.stdout.str()

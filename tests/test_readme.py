@@ -2,17 +2,26 @@
 
 import argparse
 import dataclasses
+import datetime as dt
 import inspect
+import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import requests.cookies
 
 from fakescale import FakeScale, __main__, pytest_plugin
 from fakescale.api import ROUTES
 from fakescale.callbacks import Attempt, Delivery
+from fakescale.control import OPERATIONS
 from fakescale.faults import Fault, Faults
 from fakescale.journal import Exchange
 from fakescale.listing import FILTERS
@@ -36,6 +45,69 @@ def test_the_examples_run(pytester: pytest.Pytester, example: str) -> None:
     assert requests.cookies
     pytester.makepyfile(example)
     pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=1)
+
+
+def run_curl(command: str, origin: str) -> Any:
+    """Do what a ``curl`` of README does, and return the answer."""
+    _, *arguments = shlex.split(command.replace("http://127.0.0.1:8675", origin))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("--json")
+    parser.add_argument("url")
+    given = parser.parse_args(arguments)
+    if given.json is None:
+        reply = requests.get(given.url, timeout=10)
+    else:  # as --json does
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        reply = requests.post(given.url, data=given.json, headers=headers, timeout=10)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def block(language: str) -> str:
+    [text] = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def test_the_commands_for_a_shell_do_what_they_say() -> None:
+    with FakeScale().serve() as fake:
+        origin, before = fake.url.removesuffix("/v1"), fake.now()
+        lines = block("sh").splitlines()
+        replies = [run_curl(line, origin) for line in lines]
+        assert replies[1]["result"] == [fake.tasks.list()[0].to_json()]
+        assert fake.now() - before >= dt.timedelta(hours=25)
+        assert list(replies[-1]["operations"]) == list(OPERATIONS)
+        if shutil.which("curl"):
+            line = lines[1].replace("http://127.0.0.1:8675", origin)
+            done = subprocess.run(shlex.split(line), check=True, capture_output=True)
+            assert json.loads(done.stdout) == replies[1]
+
+
+def test_the_example_for_node_runs(tmp_path: Path) -> None:
+    script = tmp_path / "example.mjs"
+    script.write_text(block("js"), "utf-8")
+    with FakeScale().serve() as fake:
+        origin = fake.url.removesuffix("/v1")
+        if node := shutil.which("node"):
+            environment = {**os.environ, "FAKESCALE_URL": origin}
+            done = subprocess.run(
+                [node, script], env=environment, check=True, capture_output=True, timeout=60
+            )
+            assert done.stdout == b"completed 2\n"
+        else:  # its calls, by hand
+            task = fake.account("node").tasks.create("chat")
+            given = {"account": "node", "task_id": task.id, "response": {"annotations": []}}
+            for name, arguments in (("complete", given), ("reset", {"account": "node"})):
+                assert f'fakescale("{name}"' in script.read_text("utf-8")
+                command = ["curl", "--json", json.dumps(arguments), f"{origin}/_fakescale/{name}"]
+                run_curl(shlex.join(command), origin)
+        assert len(fake.account("node").tasks) == len(fake.requests) == 0
+
+
+def test_every_operation_is_named_and_no_other() -> None:
+    table = README.split("| operation | Python |\n|---|---|\n")[1].split("\n\n")[0]
+    first = "\n".join(line.split("|")[1] for line in table.splitlines())
+    assert set(re.findall(r"`(\w+)`", first)) == set(OPERATIONS)
 
 
 def test_there_are_examples() -> None:

@@ -21,7 +21,7 @@ from fakescale.server import Server
 from fakescale.tasks import Tasks
 
 AUTH = b"Authorization: Bearer live_x\r\n"
-GET = b"GET /v1/tasks HTTP/1.1\r\nHost: h\r\n" + AUTH + b"\r\n"
+GET = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
 
 
 class Connection:
@@ -224,7 +224,12 @@ def test_a_body_that_breaks_off_creates_nothing(connection: Connection, served: 
 
 
 def test_the_path_arrives_as_it_was_sent(connection: Connection, served: FakeScale) -> None:
-    for path in (b"/v1/task/a%2Fb", b"//v1/tasks", b"/v1/task/\xff", b"http://h/v1/tasks?limit=3"):
+    for path in (
+        b"/v1/task/a%2Fb",
+        b"//v1/tasks",
+        b"/v1/task/\xff",
+        b"http://[::1]/v1/tasks?limit=3",
+    ):
         connection.send(b"GET " + path + b" HTTP/1.1\r\n" + AUTH + b"\r\n")
         connection.read()
     assert [(entry.path, entry.status) for entry in served.requests] == [

@@ -1,0 +1,130 @@
+"""Who may call: the guards against web pages that the developer visits.
+
+A page can make the browser send requests to any address. What it cannot do is choose the
+headers below freely, nor, without headers of ours that allow it, send JSON to another origin.
+Against DNS rebinding, where the page's own name comes to lead here, the Host is checked.
+"""
+
+import dataclasses
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fakescale.errors import Forbidden, invalid, shown
+from fakescale.wire import Request
+
+#: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.
+BOUND_HOST = "fakescale.host"
+
+_HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
+_ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """What is allowed beyond the loopback, and the token that control calls need, if any.
+
+    Raises ValueError for a host that no Host header can name, and an empty token.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not is_host(host):
+                raise ValueError(f"{host!r} is not a host: a name or an address, without a port")
+        if self.token == "":
+            raise ValueError("the control token must not be empty")
+
+    def check_host(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden unless the Host header is a name of this fake.
+
+        Without one this is no browser's request: they always send it.
+        """
+        if "HTTP_HOST" not in environ:
+            return
+        name = _name(environ["HTTP_HOST"])
+        # An address cannot be rebound, and a server that listens on all has them all.
+        is_address = environ["SERVER_NAME"] in _WILDCARDS and _address(name) is not None
+        if not is_address and not self._knows(name, environ):
+            raise Forbidden(
+                f"The Host {shown(environ['HTTP_HOST'])} is neither a loopback name nor"
+                " the host that fakescale listens on, nor one given by --allow-host."
+            )
+
+    def check_control(self, request: Request) -> None:
+        """Raise Forbidden, or BadRequest, unless this is a control call that may be made."""
+        environ = request.environ
+        if self.token is None and not is_loopback(environ["SERVER_NAME"]):
+            raise Forbidden(
+                f"Control over HTTP is switched off: fakescale listens on"
+                f" {environ['SERVER_NAME']}, which is not a loopback address, and was started"
+                " without --control-token."
+            )
+        if "HTTP_HOST" not in environ:
+            raise Forbidden("A control call needs the header Host.")
+        self._check_page(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
+        if self.token is not None and not hmac.compare_digest(given, self.token.encode()):
+            raise Forbidden(
+                "A control call needs the header Authorization: Bearer TOKEN, with the token that"
+                " --control-token gave to fakescale."
+            )
+        # What a page can send without asking first (a form, fetch in mode no-cors) has another.
+        if request.method == "POST" and request.mimetype != "application/json":
+            kind = request.headers.get("Content-Type", "")
+            raise invalid("Content-Type", "must be application/json", kind)
+
+    def _check_page(self, request: Request) -> None:
+        """Raise Forbidden for what a browser says comes from a page of another site."""
+        environ = request.environ
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None:
+            found = _ORIGIN.fullmatch(origin)
+            name = _name(found["host"]) if found else ""
+            if name != _name(environ["HTTP_HOST"]) and not self._knows(name, environ):
+                raise Forbidden(
+                    f"The Origin {shown(origin)} is foreign: pages may not make control calls."
+                )
+        site = environ.get("HTTP_SEC_FETCH_SITE", "")
+        if site.lower() in ("cross-site", "same-site"):
+            raise Forbidden(f"This comes from a page of another origin (Sec-Fetch-Site: {site}).")
+
+    def _knows(self, name: str, environ: Mapping[str, Any]) -> bool:
+        ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
+        allowed = {_name(host) for host in self.hosts}
+        return name != "" and (is_loopback(name) or name in ours or name in allowed)
+
+
+def is_loopback(name: str) -> bool:
+    """Whether ``name``, without a port, is a loopback name (RFC 6761) or address."""
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name.lower() == "localhost" or name.lower().endswith(".localhost")
+
+
+def is_host(text: str) -> bool:
+    """Whether ``text`` is what a Host header may hold, without a port."""
+    return _address(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _name(host: str) -> str:
+    """Return the name in ``host``, without port and brackets, or "" if there is none."""
+    if _address(host) is not None:  # one of version 6, without brackets
+        return str(_address(host))
+    found = _HOST.fullmatch(host)
+    name = found[1].strip("[]").lower() if found else ""
+    return str(_address(name) or name)

@@ -1,0 +1,268 @@
+"""The Python helpers, callable over HTTP: one table, and what reads it.
+
+``POST /_fakescale/<operation>`` with the helper's keyword arguments as a JSON object answers
+``{"result": …}``; ``GET /_fakescale/`` lists the operations.
+"""
+
+import collections.abc
+import dataclasses
+import datetime as dt
+import functools
+import inspect
+import operator
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Union, get_args, get_origin
+
+from fakescale import wire
+from fakescale.batches import Batch, Batches
+from fakescale.clock import read_moment, stamp
+from fakescale.errors import BadRequest, NotFound, invalid
+from fakescale.fake import FakeScale
+from fakescale.frozen import FrozenDict, freeze
+from fakescale.journal import Exchange, Journal
+from fakescale.loading import read_task
+from fakescale.projects import Project, Projects
+from fakescale.records import Answer, Task
+from fakescale.schemas import Checker
+from fakescale.tasks import Tasks
+from fakescale.worlds import World
+
+
+class Shape(NamedTuple):
+    """How a result is shown as JSON, and how that is read back into the same value."""
+
+    show: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+class Operation(NamedTuple):
+    """A helper: where the object that has it is found, and what its result looks like.
+
+    ``home`` is a path that begins with ``fake``, or with ``world``: then ``account`` and
+    ``test`` are arguments too, and say which.
+    """
+
+    home: str
+    helper: Callable[..., Any]
+    shape: Shape
+
+    @property
+    def in_world(self) -> bool:
+        """Whether it is about a world."""
+        return self.home.partition(".")[0] == "world"
+
+    @property
+    def parameters(self) -> list[inspect.Parameter]:
+        """The parameters of the helper, without the object itself."""
+        return list(inspect.signature(self.helper).parameters.values())[1:]
+
+    @property
+    def arguments(self) -> dict[str, inspect.Parameter]:
+        """What may be given over HTTP, by name."""
+        given = [*self.parameters, *(_OF_WORLD if self.in_world else ())]
+        return {parameter.name: parameter for parameter in given}
+
+
+def _show_task(task: Task) -> dict[str, Any]:
+    hidden = {"clear_unique_id_on_error": True} if task.clear_unique_id_on_error else {}
+    return {**task.to_json(), **hidden}
+
+
+def _read_task(shown: Mapping[str, Any]) -> Task:
+    printed = dict(shown)
+    clear = printed.pop("clear_unique_id_on_error", False)
+    task = read_task(printed, is_test=printed["is_test"])
+    return dataclasses.replace(task, clear_unique_id_on_error=clear)
+
+
+def _record(cls: type[Any]) -> Shape:
+    """Return the shape of a frozen dataclass: an object with all its fields."""
+    fields: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(cls)}
+
+    def show(value: Any) -> dict[str, Any]:
+        return {name: _plain(getattr(value, name)) for name in fields}
+
+    def read(shown: Mapping[str, Any]) -> Any:
+        return cls(**{name: _unplain(kind, shown[name]) for name, kind in fields.items()})
+
+    return Shape(show, read)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):  # lossless, whatever the bytes
+        return value.decode(errors="surrogateescape")
+    return stamp(value) if isinstance(value, dt.datetime) else value
+
+
+def _unplain(kind: Any, plain: Any) -> Any:
+    if kind is bytes:
+        return plain.encode(errors="surrogateescape")
+    return read_moment(plain) if kind is dt.datetime else freeze(plain)
+
+
+def _several(shape: Shape) -> Shape:
+    return Shape(
+        lambda values: [shape.show(value) for value in values],
+        lambda shown: [shape.read(item) for item in shown],
+    )
+
+
+def _api_key(world: World) -> str:
+    """Return a key that leads to the world."""
+    return world.api_key
+
+
+_TASK = Shape(_show_task, _read_task)
+_PROJECT = _record(Project)
+_BATCH = _record(Batch)
+_EXCHANGE = _record(Exchange)
+_MOMENT = Shape(stamp, read_moment)
+_JSON = Shape(lambda value: value, lambda shown: shown)  # also of what returns nothing
+
+# All there is. A row is enough for a new one: it is served, listed, and in RemoteFakeScale,
+# at its home and under the helper's own name; tests/test_control.py wants a comparison. An
+# argument of a new type needs a row in _KINDS.
+OPERATIONS: Mapping[str, Operation] = {
+    "list": Operation("world.tasks", Tasks.list, _several(_TASK)),
+    "get": Operation("world.tasks", Tasks.get, _TASK),
+    "create": Operation("world.tasks", Tasks.create, _TASK),
+    "start": Operation("world.tasks", Tasks.start, _TASK),
+    "complete": Operation("world.tasks", Tasks.complete, _TASK),
+    "fail": Operation("world.tasks", Tasks.fail, _TASK),
+    "recall": Operation("world.tasks", Tasks.recall, _TASK),
+    "audit": Operation("world.tasks", Tasks.audit, _TASK),
+    "cancel": Operation("world.tasks", Tasks.cancel, _TASK),
+    "load_tasks": Operation("world.tasks", Tasks.load, _JSON),
+    "create_project": Operation("world.projects", Projects.create, _PROJECT),
+    "list_projects": Operation("world.projects", Projects.list, _several(_PROJECT)),
+    "archive_project": Operation("world.projects", Projects.archive, _PROJECT),
+    "set_template": Operation("world.projects", Projects.set_template, _JSON),
+    "create_batch": Operation("world.batches", Batches.create, _BATCH),
+    "list_batches": Operation("world.batches", Batches.list, _several(_BATCH)),
+    "archive_batch": Operation("world.batches", Batches.archive, _BATCH),
+    "api_key": Operation("world", _api_key, _JSON),
+    "requests": Operation("fake.requests", Journal.list, _several(_EXCHANGE)),
+    "advance": Operation("fake", FakeScale.advance, _JSON),
+    "now": Operation("fake", FakeScale.now, _MOMENT),
+    "reset": Operation("fake", FakeScale.reset, _JSON),
+    "dump": Operation("fake", FakeScale.dump, _JSON),
+    "load": Operation("fake", FakeScale.load, _JSON),
+}
+
+_OF_WORLD = list(inspect.signature(FakeScale.world).parameters.values())[1:]
+
+# What an argument annotated so is in JSON.
+_KINDS: Mapping[Any, Mapping[str, Any]] = {
+    Any: {},
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    types.NoneType: {"type": "null"},
+    dt.datetime: {"type": "string", "format": "moment"},
+    collections.abc.Mapping: {"type": "object"},
+    collections.abc.Sequence: {"type": "array"},
+    collections.abc.Iterable: {"type": "array"},
+}
+
+
+def respond(fake: FakeScale, request: wire.Request, name: str) -> Answer:
+    """Answer a control call that may be made; ``name`` is the operation's, "" for the list."""
+    if (request.method, name) == ("GET", ""):
+        return wire.answer({"operations": {name: _described(name) for name in OPERATIONS}})
+    operation = OPERATIONS.get(name)
+    if request.method != "POST" or operation is None:
+        raise NotFound(
+            f"There is no operation {request.method} /_fakescale/{name};"
+            " GET /_fakescale/ lists those there are, which are called by POST."
+        )
+    given = wire.expect(request.content, FrozenDict)
+    for argument, value in given.items():
+        _check(name, argument, value)
+    for argument, parameter in operation.arguments.items():
+        if _is_required(parameter) and argument not in given:
+            raise invalid(argument, "is required")
+    try:
+        result = _call(fake, operation, given)
+    except (TypeError, ValueError, OverflowError) as error:  # the name of no filter, or account
+        raise BadRequest(f"{name}: {error}") from error
+    return wire.answer({"result": operation.shape.show(result)})
+
+
+def _call(fake: FakeScale, operation: Operation, given: Mapping[str, Any]) -> Any:
+    """Call the helper itself."""
+    named = {name: _argument(operation, name, value) for name, value in given.items()}
+    root, _, attribute = operation.home.partition(".")
+    home: Any = fake
+    if root == "world":
+        which = {it.name: named.pop(it.name) for it in _OF_WORLD if it.name in named}
+        home = fake.world(**which)
+    if attribute:
+        home = operator.attrgetter(attribute)(home)
+    placed = [
+        named.pop(parameter.name)
+        for parameter in operation.parameters
+        if parameter.kind is parameter.POSITIONAL_ONLY
+    ]
+    return operation.helper(home, *placed, **named)
+
+
+def _argument(operation: Operation, name: str, value: Any) -> Any:
+    """Return an argument as the helper takes it: a moment comes as text."""
+    parameter = operation.arguments.get(name)
+    is_moment = parameter is not None and dt.datetime in _alternatives(parameter.annotation)
+    return read_moment(value) if is_moment and value is not None else value
+
+
+def _check(name: str, argument: str, value: Any) -> None:
+    """Raise BadRequest unless the operation of that ``name`` takes this."""
+    checkers = _checkers(name)
+    checker = checkers.get(argument) or checkers.get("")
+    if checker is None:
+        known = ", ".join(OPERATIONS[name].arguments) or "none"
+        raise invalid(argument, f"is not an argument of {name}; there are: {known}")
+    checker.check(value, argument)
+
+
+@functools.cache
+def _checkers(name: str) -> Mapping[str, Checker]:
+    """Return what judges each argument, by name; under "", those that have any other."""
+    return {
+        "" if it.kind is it.VAR_KEYWORD else argument: Checker(_schema(it))
+        for argument, it in OPERATIONS[name].arguments.items()
+    }
+
+
+def _schema(parameter: inspect.Parameter) -> dict[str, Any]:
+    """Return the JSON Schema of an argument."""
+    schemas = [_KINDS[kind] for kind in _alternatives(parameter.annotation)]
+    if {} in schemas:
+        return {}
+    kinds = [schema["type"] for schema in schemas]
+    merged = {name: value for schema in schemas for name, value in schema.items()}
+    return {**merged, "type": kinds[0] if len(kinds) == 1 else kinds}
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    is_union = isinstance(annotation, types.UnionType) or get_origin(annotation) is Union
+    several = get_args(annotation) if is_union else (annotation,)
+    return [get_origin(kind) or kind for kind in several]
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+
+
+def _described(name: str) -> dict[str, Any]:
+    """Return what the list says of an operation."""
+    arguments = {}
+    for argument, parameter in OPERATIONS[name].arguments.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments["…"] = {**_schema(parameter), "description": "any further argument"}
+            continue
+        arguments[argument] = {**_schema(parameter), "required": _is_required(parameter)}
+        if parameter.default is not parameter.empty:
+            arguments[argument]["default"] = parameter.default
+    line = (inspect.getdoc(OPERATIONS[name].helper) or "").partition("\n")[0]
+    return {"description": line, "arguments": arguments}

@@ -1,0 +1,180 @@
+"""The helpers of a fake that runs in another process: ``OPERATIONS``, called over HTTP."""
+
+import datetime as dt
+import functools
+import http.client
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from fakescale.app import CONTROL
+from fakescale.control import OPERATIONS, Operation
+from fakescale.errors import ApiError, BadRequest, Unauthorized
+from fakescale.journal import Journal
+from fakescale.worlds import check_account
+
+_SECONDS = 60  # without a word from the server
+_KINDS = {kind.status: kind for kind in ApiError.__subclasses__() if kind is not Unauthorized}
+
+
+class _Helpers:
+    """The helpers at one home, under the names that they have there."""
+
+    def __init__(self, call: Callable[..., Any], home: str, **world: Any) -> None:
+        self._call = call
+        self._home = home
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        inner = f"{self._home}.{name}"
+        for operation_name, operation in OPERATIONS.items():
+            if (operation.home, operation.helper.__name__) == (self._home, name):
+                return self._helper(operation_name, operation)
+            if operation.home == inner or operation.home.startswith(f"{inner}."):
+                return _Collection(self._call, inner, **self._world)
+        raise AttributeError(f"there is no operation for {name!r} of a remote {self._home}")
+
+    def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
+        # Named as in Python: what is passed by place gets its name from the signature.
+        signature = inspect.Signature(operation.parameters)
+
+        @functools.wraps(operation.helper)
+        def helper(*placed: Any, **named: Any) -> Any:
+            bound = signature.bind(*placed, **named).arguments
+            for parameter in operation.parameters:
+                if parameter.kind is parameter.VAR_KEYWORD:
+                    further = bound.pop(parameter.name, {})
+                    if taken := further.keys() & operation.arguments.keys():
+                        raise TypeError(f"{min(taken)!r} cannot be passed to a remote {name}")
+                    bound |= further
+            return self._call(name, {**bound, **(self._world if operation.in_world else {})})
+
+        return helper
+
+    def __repr__(self) -> str:
+        return f"<the {self._home.rpartition('.')[2]} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
+
+
+class _Collection(_Helpers):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
+
+    def __contains__(self, name: object) -> bool:
+        return any(item.name == name for item in self.list())
+
+
+class _RemoteWorld(_Helpers):
+    @property
+    def api_key(self) -> str:
+        """A key that leads to the world."""
+        return str(self._call("api_key", self._world))
+
+
+class RemoteFakeScale:
+    """The helpers of ``FakeScale`` for a fake that another process serves at ``url``.
+
+    ``tasks``, ``projects``, ``batches``, ``test``, ``now``, ``advance`` and so on: whatever
+    ``GET /_fakescale/`` lists has the name, the arguments and the results that it has in
+    Python. ``account`` names the account that is meant by ``tasks``, ``requests`` and
+    ``reset``; by default that is the server's own, and all of the last two. ``token`` is
+    the server's control token, if it has one.
+
+    What the server refuses raises the ``ApiError`` that it would raise in Python. Raises
+    ConnectionError where no fakescale answers, and ValueError for a bad URL or account.
+    """
+
+    def __init__(self, url: str, *, account: str | None = None, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not a URL like http://127.0.0.1:8675")
+        if account is not None:
+            check_account(account)
+        base = parts.path.rstrip("/").removesuffix("/v1")
+        #: The base URL for clients, with ``/v1``.
+        self.url = f"{parts.scheme}://{parts.netloc}{base}/v1"
+        is_https = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
+        self._connect = functools.partial(kind, parts.hostname, parts.port, timeout=_SECONDS)
+        self._base = base
+        self._account = account
+        self._token = token
+
+    def __getattr__(self, name: str) -> Any:
+        for root in ("fake", "world"):
+            try:
+                return getattr(_Helpers(self._call, root), name)
+            except AttributeError:
+                continue
+        raise AttributeError(f"there is no operation for {name!r} of a remote fake")
+
+    def __repr__(self) -> str:
+        return f"<RemoteFakeScale at {self.url}, account {self._account or 'of its own'}>"
+
+    @property
+    def api_key(self) -> str:
+        """The live key of the account."""
+        return _RemoteWorld(self._call, "world").api_key
+
+    @property
+    def test_api_key(self) -> str:
+        """The test key of the account."""
+        return self.test.api_key
+
+    @property
+    def test(self) -> _RemoteWorld:
+        """The test world of the account."""
+        return _RemoteWorld(self._call, "world", test=True)
+
+    def account(self, name: str) -> "RemoteFakeScale":
+        """Return the same for another account."""
+        return RemoteFakeScale(self.url, account=name, token=self._token)
+
+    @property
+    def requests(self) -> Journal:
+        """The journal as it is now, of the account alone if one was named."""
+        journal = Journal()
+        for exchange in self._call("requests", {}):
+            journal.append(exchange)
+        return journal
+
+    def _call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        operation = OPERATIONS[name]
+        given = dict(arguments)
+        if self._account is not None and "account" in operation.arguments:
+            given.setdefault("account", self._account)
+        return operation.shape.read(self._post(name, json.dumps(given, default=_plain)))
+
+    def _post(self, name: str, body: str) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}".encode().decode("latin-1")
+        # A connection for each call: they may come from any thread.
+        connection = self._connect()
+        try:
+            connection.request("POST", f"{self._base}{CONTROL}{name}", body, headers)
+            reply = connection.getresponse()
+            answer = json.loads(reply.read())
+            if reply.status == 200:
+                return answer["result"]
+            refusal = str(answer["error"])
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+            raise ConnectionError(f"no fakescale answers at {self.url}: {error!r}") from error
+        finally:
+            connection.close()
+        raise _KINDS.get(reply.status, ApiError)(refusal)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no word for as something that the server reads as the same."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise BadRequest(f"An argument holds a {type(value).__name__}, which is not JSON.")

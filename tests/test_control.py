@@ -1,0 +1,417 @@
+"""Control over HTTP: every operation does what the Python helper does, and refuses likewise."""
+
+import datetime as dt
+import inspect
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import time_machine
+import werkzeug.test
+
+from fakescale import FakeScale, RemoteFakeScale
+from fakescale.control import OPERATIONS
+from tests.conftest import NOON
+from tests.support import Caller
+from tests.test_loading import PRINTED
+
+Side = Any  # a FakeScale or a RemoteFakeScale: the point is that a step can't tell
+
+
+def a_task(side: Side, **params: Any) -> str:
+    return str(side.tasks.create("chat", **params).id)
+
+
+def a_batch(side: Side, **more: Any) -> Any:
+    side.projects.create(type="chat", name="p", **more)
+    return side.batches.create(project="p", name="b", metadata={"n": 1})
+
+
+def list_(side: Side) -> Any:
+    for n in range(3):
+        a_task(side, unique_id=f"u{n}", tags=["t"] if n else [])
+    side.test.tasks.create("chat")
+    return [
+        side.tasks.list(),
+        side.tasks.list(tags="t", start_time=dt.datetime(2024, 1, 1, tzinfo=dt.UTC)),
+        side.tasks.list(unique_id=["u0", "u2"], end_time="2024-03-01"),
+        side.test.tasks.list(),
+        side.account("other").tasks.list(),
+        [task.id for task in side.tasks],
+        len(side.tasks),
+    ]
+
+
+def get(side: Side) -> Any:
+    task_id = a_task(side, instruction="é", metadata={"a": [1, 2.5, None, {"b": True}]})
+    return [side.tasks.get(task_id), side.tasks.get(task_id=task_id)]
+
+
+def create(side: Side) -> Any:
+    side.projects.create(type="chat", name="p", params={"instruction": "i"})
+    return [
+        side.tasks.create("chat", unique_id="u", clear_unique_id_on_error=True),
+        side.tasks.create("textcollection", attachments=[{"type": "text", "content": "x"}]),
+        side.tasks.create("chat", project="p", instruction="t", unknown={"kept": 1}),
+        side.test.tasks.create("chat"),
+        side.test.tasks.list(),
+        side.account("other").test.tasks.create("chat"),
+    ]
+
+
+def start(side: Side) -> Any:
+    return side.tasks.start(a_task(side))
+
+
+def complete(side: Side) -> Any:
+    given = side.tasks.complete(a_task(side), response={"annotations": [1]})
+    return [given, side.tasks.complete(a_task(side)), side.tasks.complete(a_task(side), {"a": 1})]
+
+
+def fail(side: Side) -> Any:
+    return [side.tasks.fail(a_task(side)), side.tasks.fail(a_task(side), response={"e": "x"})]
+
+
+def recall(side: Side) -> Any:
+    return side.tasks.recall(side.tasks.complete(a_task(side)).id)
+
+
+def audit(side: Side) -> Any:
+    task_id = side.tasks.complete(a_task(side)).id
+    return [
+        side.tasks.audit(task_id, "rejected", "bad"),
+        side.tasks.audit(task_id, "fixed", source="scale"),
+        side.tasks.audit(result="accepted", task_id=task_id, comments=None),
+    ]
+
+
+def cancel(side: Side) -> Any:
+    task_id = a_task(side, unique_id="u")
+    return [side.tasks.cancel(task_id), side.tasks.cancel(task_id, clear_unique_id=True)]
+
+
+def load_tasks(side: Side) -> Any:
+    return [side.tasks.load([PRINTED]), side.test.tasks.load(iter([PRINTED])), side.tasks.list()]
+
+
+def create_project(side: Side) -> Any:
+    return [
+        side.projects.create(type="chat", name="p", params={"instruction": "i"}, rapid=True),
+        side.test.projects.create(type="textcollection", name="p", studio=True),
+    ]
+
+
+def list_projects(side: Side) -> Any:
+    create_project(side)
+    side.projects.create(type="chat", name="q")
+    return [
+        side.projects.list(),
+        side.projects.list(archived=True),
+        list(side.test.projects),
+        [name in side.projects for name in ("q", "r")],
+    ]
+
+
+def archive_project(side: Side) -> Any:
+    a_batch(side)
+    return [side.projects.archive("p"), side.projects.archive("p", archived=False)]
+
+
+def set_template(side: Side) -> Any:
+    a_batch(side)
+    done = side.projects.set_template("p", {"a": {"type": "text"}}, auto_onboard_enabled=True)
+    return [done, side.projects.list()]
+
+
+def create_batch(side: Side) -> Any:
+    return [a_batch(side), a_batch(side.account("other"), studio=True)]
+
+
+def list_batches(side: Side) -> Any:
+    a_batch(side)
+    task_id = a_task(side, batch="b")
+    before = side.batches.list()
+    side.tasks.complete(task_id)
+    return [before, side.batches.list(status="completed"), len(side.batches), "b" in side.batches]
+
+
+def archive_batch(side: Side) -> Any:
+    a_batch(side)
+    done = [side.batches.archive("b"), side.batches.list(exclude_archived=True)]
+    return [*done, side.batches.archive("b", archived=False)]
+
+
+def api_key(side: Side) -> Any:
+    other = side.account("other")
+    return [side.api_key, side.test_api_key, side.test.api_key, other.api_key, other.test_api_key]
+
+
+def requests_(side: Side) -> Any:
+    return [
+        list(side.requests),
+        side.requests.total,
+        side.requests.list(account="other"),
+        side.requests.list(limit=2),
+        side.requests.list(since=dt.datetime(2025, 1, 1, tzinfo=dt.UTC)),
+        [exchange.account for exchange in side.requests],
+    ]
+
+
+def advance(side: Side) -> Any:
+    return [side.advance(hours=25), side.now(), side.advance(minutes=1, seconds=0.5), side.now()]
+
+
+def now(side: Side) -> Any:
+    return side.now()
+
+
+def reset(side: Side) -> Any:
+    a_task(side)
+    a_task(side.account("other"))
+    side.advance(hours=1)
+    gone = [side.reset(account="other"), side.account("other").tasks.list(), side.tasks.list()]
+    return [*gone, side.reset(), side.tasks.list(), side.now()]
+
+
+def dump(side: Side) -> Any:
+    a_task(side)
+    side.advance(hours=1)
+    return side.dump()
+
+
+def load(side: Side) -> Any:
+    state = dump(side)
+    a_task(side)
+    return [side.load(state), side.tasks.list(), side.load([PRINTED]), side.tasks.list()]
+
+
+#: What to do for each operation, on either side; the results must be equal.
+STEPS: Mapping[str, Callable[[Side], Any]] = {
+    step.__name__.rstrip("_"): step
+    for step in (
+        *(list_, get, create, start, complete, fail, recall, audit, cancel, load_tasks),
+        *(create_project, list_projects, archive_project, set_template),
+        *(create_batch, list_batches, archive_batch),
+        *(api_key, requests_, advance, now, reset, dump, load),
+    )
+}
+
+
+class Sides:
+    """Two fakes in the same state, one of them reached over HTTP alone."""
+
+    def __init__(self) -> None:
+        # Milliseconds are all that an id has of time: it stands still.
+        self.local, self.served = FakeScale(seed="tests"), FakeScale(seed="tests")
+        for fake in (self.local, self.served):
+            Caller(fake)("POST", "/task/chat", data=b'{"a": "\xc3\xa9"}')
+            Caller(fake, "test_other")("GET", "/tasks?limit=0")
+            Caller(fake, "nobody")("GET", "/tasks")
+            Caller(fake)("POST", "/task/chat", data=b"\xff\x00")
+
+    def compare(self, step: Callable[[Side], Any]) -> None:
+        with self.served.serve():
+            theirs = step(RemoteFakeScale(self.served.url))
+        assert theirs == step(self.local)
+        assert theirs != []
+
+
+@pytest.fixture
+def sides(noon: time_machine.Traveller) -> Sides:
+    return Sides()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_does_over_http_what_it_does_in_python(name: str, sides: Sides) -> None:
+    called = []
+
+    def step(side: Side) -> Any:
+        if isinstance(side, RemoteFakeScale):
+            post = side._post
+
+            def noting(operation: str, body: str) -> Any:
+                called.append(operation)
+                return post(operation, body)
+
+            side.__dict__["_post"] = noting
+        return STEPS[name](side)
+
+    sides.compare(step)
+    assert name in called
+
+
+def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> None:
+    dice = random.Random(3)
+    for _ in range(3):
+        sides = Sides()
+        with sides.served.serve():
+            remote = RemoteFakeScale(sides.served.url)
+            for name in dice.sample(list(STEPS), len(STEPS)):
+                outcomes = []
+                for side in (sides.local, remote):
+                    try:
+                        outcomes.append(STEPS[name](side))
+                    except Exception as error:
+                        outcomes.append((type(error), str(error)))
+                assert outcomes[0] == outcomes[1], name
+        assert sides.served.tasks.list() == sides.local.tasks.list()
+        assert list(sides.served.requests) == list(sides.local.requests)
+
+
+# Over HTTP
+
+
+def post(fake: FakeScale, operation: str, /, **arguments: Any) -> Any:
+    return werkzeug.test.Client(fake).post(f"/_fakescale/{operation}", json=arguments)
+
+
+def result(fake: FakeScale, operation: str, /, **arguments: Any) -> Any:
+    reply = post(fake, operation, **arguments)
+    assert reply.status_code == 200, reply.data
+    assert list(reply.json) == ["result"]
+    return reply.json["result"]
+
+
+def test_a_result_is_a_task_as_the_api_prints_it(fake: FakeScale, live: Caller) -> None:
+    task = result(fake, "create", type="chat", unique_id="u")
+    assert live.get(f"/task/{task['task_id']}") == task
+    done = result(fake, "complete", task_id=task["task_id"], response={"a": 1})
+    assert (done["status"], done["response"]) == ("completed", {"a": 1})
+    assert result(fake, "list", status="completed") == [done]
+    assert fake.tasks.get(task["task_id"]).response == {"a": 1}
+
+
+def test_account_and_test_say_which_world_is_meant(fake: FakeScale) -> None:
+    result(fake, "create", type="chat", account="other", test=True)
+    assert len(fake.account("other").test.tasks) == 1
+    assert result(fake, "list") == result(fake, "list", test=True) == []
+    [task] = result(fake, "list", account="other", test=True)
+    assert task["is_test"]
+    assert result(fake, "api_key", account=None, test=True) == fake.test_api_key
+
+
+def test_times_are_text(fake: FakeScale, noon: time_machine.Traveller) -> None:
+    assert result(fake, "now") == NOON
+    assert result(fake, "advance", hours=1) is None
+    assert result(fake, "now") == "2024-02-29T13:00:00.000Z"
+    Caller(fake).get("/tasks")
+    [exchange] = result(fake, "requests", since="2024-02-29T13:00:00Z")
+    assert exchange["when"] == "2024-02-29T13:00:00.000Z"
+    assert json.loads(exchange["answer"])["docs"] == []
+    assert result(fake, "requests", since="2024-02-29T13:00:01Z") == []
+
+
+def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
+    result(fake, "now")
+    post(fake, "nowhere")
+    werkzeug.test.Client(fake).get("/_fakescale/")
+    assert fake.requests.total == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "status", "text"),
+    [
+        ("get", {}, 400, '"task_id" is required'),
+        ("get", {"task_id": 5}, 400, '"task_id" must be a string (got 5)'),
+        ("get", {"task_id": ["x"]}, 400, '"task_id" must be a string (got ["x"])'),
+        ("get", {"task_id": None}, 400, '"task_id" must be a string (got null)'),
+        ("get", {"task_id": "5f"}, 404, "Task with that ID not found."),
+        ("get", {"task_id": "5f", "x": 1}, 400, '"x" is not an argument of get; there are: task'),
+        ("create", {}, 400, '"type" is required'),
+        ("create", {"type": "nonsense"}, 404, ""),
+        ("create", {"type": "chat", "metadata": 5}, 400, '"metadata" must be of type object'),
+        ("create", {"type": "chat", "test": 1}, 400, '"test" must be a boolean (got 1)'),
+        ("create", {"type": "chat", "account": 1}, 400, '"account" must be one of [null, str'),
+        ("create", {"type": "chat", "account": "a:b"}, 400, "'a:b' cannot be the name of"),
+        ("create", {"type": "chat", "account": ""}, 400, "'' cannot be the name of"),
+        ("list", {"statuses": "pending"}, 400, "'statuses' is not a filter; there are"),
+        ("list", {"status": "nonsense"}, 400, '"status" must be one of'),
+        ("list", {"status": {"a": 1}}, 400, '"status" must be one of'),
+        ("complete", {"task_id": "5f", "response": "x"}, 400, '"response" must be'),
+        ("audit", {"task_id": "5f", "result": "great"}, 400, '"result" must be one of'),
+        ("load_tasks", {"printed": {}}, 400, '"printed" must be an array'),
+        ("load_tasks", {"printed": [5]}, 400, '"[0]" must be of type object'),
+        ("load", {"data": {}}, 400, '"fakescale" must be 1'),
+        ("load", {"data": {"fakescale": 1}}, 400, "not a dump"),
+        ("set_template", {"name": "p"}, 400, '"template_variables" is required'),
+        ("set_template", {"name": "p", "template_variables": {}}, 404, 'Project "p" not found.'),
+        ("create_batch", {"project": "p", "name": "b"}, 400, '"project" must be the name of'),
+        ("advance", {"hours": "1"}, 400, '"hours" must be a number (got "1")'),
+        ("advance", {"account": "x"}, 400, '"account" must be a number'),
+        ("advance", {"years": 1}, 400, "'years' is an invalid keyword argument"),
+        ("advance", {"days": 1e300}, 400, "advance: "),
+        ("advance", {"days": 10**9}, 400, "advance: "),
+        ("now", {"x": 1}, 400, '"x" is not an argument of now; there are: none'),
+        ("requests", {"since": "soon"}, 400, '"since" must be a time in ISO 8601 (got "soon")'),
+        ("requests", {"since": 5}, 400, '"since" must be'),
+        ("requests", {"limit": 1.5}, 400, '"limit" must be'),
+        ("nowhere", {}, 404, "There is no operation POST /_fakescale/nowhere"),
+        ("health", {}, 404, "There is no operation POST /_fakescale/health"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_said(
+    fake: FakeScale, operation: str, arguments: Any, status: int, text: str
+) -> None:
+    reply = post(fake, operation, **arguments)
+    assert reply.status_code == reply.json["status_code"] == status, reply.data
+    assert text in reply.json["error"]
+    assert len(fake.tasks) == 0
+
+
+@pytest.mark.parametrize("body", ["[]", "5", '"x"', "{nonsense", '{"a": NaN}', "\ufffd"])
+def test_a_body_must_be_an_object(fake: FakeScale, body: str) -> None:
+    client = werkzeug.test.Client(fake)
+    reply = client.post("/_fakescale/now", data=body, content_type="application/json")
+    assert reply.status_code == 400
+    assert client.post("/_fakescale/now", content_type="application/json").status_code == 200
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("value", [None, True, -1, 1e300, "", "\0", [], [[]], {}, {"a": None}])
+def test_no_argument_makes_a_500(fake: FakeScale, name: str, value: Any) -> None:
+    arguments = OPERATIONS[name].arguments
+    wrong = [{argument: value} for argument in [*arguments, "else"]]
+    for given in [*wrong, dict.fromkeys(arguments, value), {"type": "chat", "type_": value}]:
+        assert post(fake, name, **given).status_code in (200, 400, 404, 409)
+
+
+def test_a_bug_of_ours_is_a_500_with_its_trace_in_the_log(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fake, "world", lambda **which: 1 / 0)
+    assert post(fake, "list").status_code == 500
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> None:
+    client = werkzeug.test.Client(fake)
+    replies: list[Any] = [client.get(path).json for path in ("/_fakescale/", "/_fakescale")]
+    assert replies[0] == replies[1]
+    listed = replies[0]["operations"]
+    assert list(listed) == list(OPERATIONS)
+    assert listed["audit"] == {
+        "description": "Audit a completed task.",
+        "arguments": {
+            "task_id": {"type": "string", "required": True},
+            "result": {"type": "string", "required": True},
+            "comments": {"type": ["string", "null"], "required": False, "default": None},
+            "source": {"type": "string", "required": False, "default": "customer"},
+            "account": {"type": ["string", "null"], "required": False, "default": None},
+            "test": {"type": "boolean", "required": False, "default": False},
+        },
+    }
+    assert listed["advance"]["arguments"] == {
+        "…": {"type": "number", "description": "any further argument"}
+    }
+    for name, described in listed.items():
+        assert described["description"].endswith("."), name
+
+
+def test_no_helper_has_an_argument_of_a_world_s_name() -> None:
+    for operation in OPERATIONS.values():
+        names = {parameter.name for parameter in operation.parameters}
+        assert not (operation.in_world and names & {"account", "test"})
+        kinds = {parameter.kind for parameter in operation.parameters}
+        assert inspect.Parameter.VAR_POSITIONAL not in kinds

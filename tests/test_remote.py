@@ -1,0 +1,219 @@
+"""RemoteFakeScale: another process's fake, used as if it were here."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import freezegun
+import pytest
+import requests
+
+import fakescale
+from fakescale import ApiError, FakeScale, RemoteFakeScale, Task
+from fakescale.control import OPERATIONS
+from fakescale.errors import BadRequest, Conflict, Forbidden, NotFound
+
+
+@pytest.fixture
+def served(fake: FakeScale) -> Iterator[FakeScale]:
+    with fake.serve():
+        yield fake
+
+
+@pytest.fixture
+def remote(served: FakeScale) -> RemoteFakeScale:
+    return RemoteFakeScale(served.url)
+
+
+def test_it_is_told_an_origin_or_a_base_url(served: FakeScale) -> None:
+    origin = served.url.removesuffix("/v1")
+    for url in (origin, f"{origin}/", f"{origin}/v1", f"{origin}/v1/"):
+        remote = RemoteFakeScale(url)
+        assert remote.url == served.url
+        assert remote.api_key == served.api_key
+    assert RemoteFakeScale("http://localhost/a/b/v1").url == "http://localhost/a/b/v1"
+    for bad in ("", "localhost:80", "ftp://localhost", "http://", "http://localhost:port"):
+        with pytest.raises(ValueError, match=r"is not a URL|[Pp]ort"):
+            RemoteFakeScale(bad)
+
+
+def test_its_tasks_are_tasks(served: FakeScale, remote: RemoteFakeScale) -> None:
+    task = remote.tasks.create("chat", unique_id="u", metadata={"a": [1]})
+    assert isinstance(task, Task)
+    assert task == served.tasks.get(task.id)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        task.metadata["a"] = 2  # type: ignore[index]
+    assert task in list(remote.tasks)
+    assert len(remote.tasks) == 1
+    assert remote.test.tasks.list() == []
+
+
+def test_a_refusal_has_the_same_text(remote: RemoteFakeScale) -> None:
+    calls: list[Callable[[Any], Any]] = [
+        lambda fake: fake.tasks.create("chat", metadata=5),
+        lambda fake: fake.tasks.recall(fake.tasks.list()[0].id),
+        lambda fake: fake.projects.archive("p"),
+    ]
+    texts = set()
+    for fake in (remote, FakeScale()):
+        fake.tasks.create("chat", unique_id="u")
+        for call in calls:
+            with pytest.raises(ApiError) as caught:
+                call(fake)
+            texts.add(str(caught.value))
+    assert len(texts) == 3
+
+
+@pytest.mark.parametrize("account", [None, "mine"])
+def test_a_named_account_is_all_that_it_is_about(served: FakeScale, account: str | None) -> None:
+    remote = RemoteFakeScale(served.url, account=account)
+    other = remote.account("other")
+    for each in (remote, other):
+        each.tasks.create("chat")
+        each.test.tasks.create("chat")
+        for key in (each.api_key, each.test_api_key):
+            assert requests.get(f"{each.url}/tasks", auth=(key, "")).json()["total"] == 1
+    home = served if account is None else served.account(account)
+    assert (len(home.tasks), len(home.test.tasks)) == (1, 1)
+    assert len(served.account("other").tasks) == 1
+    assert len(other.requests) == 2
+    assert len(remote.requests) == (4 if account is None else 2)
+    remote.reset()
+    assert len(remote.tasks) == len(remote.test.tasks) == len(remote.requests) == 0
+    assert len(other.tasks) == len(other.requests) / 2 == (0 if account is None else 1)
+
+
+def test_an_account_that_was_reset_can_use_its_idempotency_keys_again(
+    served: FakeScale,
+) -> None:
+    mine, other = (RemoteFakeScale(served.url, account=name) for name in ("mine", "other"))
+
+    def create(remote: RemoteFakeScale, key: str) -> Any:
+        headers = {"Idempotency-Key": key}
+        auth = (remote.api_key, "")
+        return requests.post(f"{remote.url}/task/chat", json={}, auth=auth, headers=headers).json()
+
+    first = [create(mine, "k"), create(other, "o")]
+    mine.reset()
+    second = [create(mine, "k"), create(other, "o")]
+    assert first[0]["task_id"] != second[0]["task_id"]
+    assert first[1] == second[1]
+    assert (len(mine.tasks), len(other.tasks)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        (NotFound, lambda fake: fake.tasks.get("5f")),
+        (NotFound, lambda fake: fake.tasks.create("nonsense")),
+        (BadRequest, lambda fake: fake.tasks.create("chat", metadata=5)),
+        (BadRequest, lambda fake: fake.tasks.create("chat", priority=float("nan"))),
+        (BadRequest, lambda fake: fake.tasks.recall(fake.tasks.create("chat").id)),
+        (Conflict, lambda fake: [fake.tasks.create("chat", unique_id="u") for _ in "12"]),
+        (TypeError, lambda fake: fake.tasks.get()),
+        (TypeError, lambda fake: fake.tasks.get("5f", "x")),
+        (TypeError, lambda fake: fake.tasks.get("5f", colour="red")),
+        (BadRequest, lambda fake: fake.tasks.create("chat", metadata=object())),
+        (AttributeError, lambda fake: fake.tasks.explode),
+        (AttributeError, lambda fake: fake.nonsense),
+        (ValueError, lambda fake: fake.account("a:b")),
+    ],
+)
+def test_what_is_refused_raises_what_it_raises_in_python(
+    kind: type[Exception], call: Any, served: FakeScale, remote: RemoteFakeScale
+) -> None:
+    here = FakeScale()
+    with pytest.raises(kind) as theirs:
+        call(remote)
+    with pytest.raises(kind) as ours:
+        call(here)
+    assert type(theirs.value) is type(ours.value)
+
+
+def test_a_parameter_that_would_name_a_world_is_not_passed(remote: RemoteFakeScale) -> None:
+    for name in ("account", "test"):
+        with pytest.raises(TypeError, match=f"'{name}' cannot be passed to a remote create"):
+            remote.tasks.create("chat", **{name: "x"})
+    assert len(remote.tasks) == 0
+
+
+def test_the_control_token_is_sent() -> None:
+    with FakeScale(control_token="sécret").serve() as served:
+        remote = RemoteFakeScale(served.url, account="x", token="sécret")
+        assert len(remote.account("y").tasks) == len(remote.tasks) == 0
+        with pytest.raises(Forbidden, match="needs the header Authorization"):
+            RemoteFakeScale(served.url).now()
+
+
+def test_where_no_fakescale_answers_the_error_says_so(served: FakeScale) -> None:
+    with pytest.raises(ConnectionError, match=r"no fakescale answers at http://127.0.0.1:1/v1"):
+        RemoteFakeScale("http://127.0.0.1:1").now()
+
+    def stranger(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", "4")])
+        return [b"<br>"]
+
+    from fakescale.server import serving
+
+    with (
+        serving(stranger, "127.0.0.1", 0) as origin,
+        pytest.raises(ConnectionError, match="no fakescale answers"),
+    ):
+        RemoteFakeScale(origin).now()
+
+
+def test_a_bug_of_the_server_is_an_api_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeScale()
+    monkeypatch.setattr(fake, "world", lambda **which: 1 / 0)
+    with fake.serve(), pytest.raises(ApiError, match="inside fakescale") as caught:
+        RemoteFakeScale(fake.url).tasks.list()
+    assert caught.value.status == 500
+
+
+def test_it_may_be_used_from_many_threads(remote: RemoteFakeScale) -> None:
+    barrier = threading.Barrier(8)
+
+    def work(n: int) -> str:
+        barrier.wait()
+        return str(remote.tasks.create("chat", unique_id=str(n)).id)
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(work, range(8)))
+    assert ids == {task.id for task in remote.tasks}
+
+
+def test_it_works_while_time_is_frozen(remote: RemoteFakeScale) -> None:
+    with freezegun.freeze_time("2020-01-02T03:04:05Z"):
+        task = remote.tasks.create("chat")
+        assert task.created_at == "2020-01-02T03:04:05.000Z"
+        remote.advance(days=1)
+        assert remote.now().day == 3
+
+
+def test_a_version_6_address_is_fine(fake: FakeScale) -> None:
+    with fake.serve(host="::1"):
+        assert RemoteFakeScale(fake.url).tasks.list() == []
+
+
+def test_every_operation_has_its_place(remote: RemoteFakeScale) -> None:
+    for operation in OPERATIONS.values():
+        root, *path = operation.home.split(".")
+        if operation.helper.__name__.startswith("_"):
+            continue
+        home: Any = remote
+        for name in path:
+            home = getattr(home, name)
+        assert callable(getattr(home, operation.helper.__name__)), operation
+        if root == "world" and path:
+            assert getattr(remote.test, path[0]) is not None
+
+
+def test_what_it_prints_tells_no_token(remote: RemoteFakeScale) -> None:
+    assert repr(remote) == f"<RemoteFakeScale at {remote.url}, account of its own>"
+    secret = RemoteFakeScale(remote.url, account="x", token="secret")
+    assert repr(secret.tasks) == f"<the tasks of <RemoteFakeScale at {remote.url}, account x>>"
+
+
+def test_it_is_a_public_name() -> None:
+    assert "RemoteFakeScale" in fakescale.__all__
