@@ -5,6 +5,7 @@ at once and, while the receiver does not answer with a 2xx, ``RETRIES`` times mo
 to one receiver go out one after the other, in order; receivers do not wait for each other.
 """
 
+import builtins
 import dataclasses
 import datetime as dt
 import heapq
@@ -296,17 +297,43 @@ class Outbox(Sequence[Delivery]):
             self._put(delivery)
             self._start_threads()
 
-    def deliver(self) -> list[Delivery]:
+    def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Do all that is due now, and return when it is done, also what was under way.
 
         Returns the deliveries, oldest first, that were tried since the last call, by this
-        one or in the background, as they are now. To be called from a receiver it is not:
-        it would wait for its own answer.
+        one or in the background, as they are now; with ``account``, of those that account's
+        alone. To be called from a receiver it is not: it would wait for its own answer.
         """
         self.do_due()
         with self._changed:
-            numbers, self._tried = sorted(self._tried), set()
-            return [self._deliveries[number] for number in numbers]
+            tried = [self._deliveries[number] for number in sorted(self._tried)]
+            told = [it for it in tried if account in (None, it.account)]
+            self._tried.difference_update(it.number for it in told)
+            return told
+
+    def list(self, *, account: str | None = None) -> builtins.list[Delivery]:
+        """Return all callbacks, or those of an account, oldest first."""
+        return [it for it in self._snapshot() if account in (None, it.account)]
+
+    def forget(self, account: str) -> None:
+        """Forget the callbacks of an account, but for those that are just being sent."""
+        with self._changed:
+            waiting = {number for queue in self._queues.values() for _, number in queue}
+            gone = {
+                number
+                for number, it in self._deliveries.items()
+                if it.account == account and (it.next_at is None or number in waiting)
+            }
+            queues = {
+                origin: sorted(entry for entry in queue if entry[1] not in gone)
+                for origin, queue in self._queues.items()
+            }
+            self._queues = {origin: queue for origin, queue in queues.items() if queue}
+            self._over = deque(number for number in self._over if number not in gone)
+            self._tried -= gone
+            for number in gone:
+                del self._deliveries[number]
+                self._owed.pop(number, None)
 
     def do_due(self) -> None:
         """Do all that is due now, and return when it is done."""
@@ -360,8 +387,8 @@ class Outbox(Sequence[Delivery]):
     @overload
     def __getitem__(self, index: int) -> Delivery: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Delivery]: ...
-    def __getitem__(self, index: int | slice) -> Delivery | list[Delivery]:
+    def __getitem__(self, index: slice) -> builtins.list[Delivery]: ...
+    def __getitem__(self, index: int | slice) -> Delivery | builtins.list[Delivery]:
         return self._snapshot()[index]
 
     def __repr__(self) -> str:
@@ -369,7 +396,7 @@ class Outbox(Sequence[Delivery]):
 
     # Inside. All but `_serve` is called with the lock held.
 
-    def _snapshot(self) -> list[Delivery]:
+    def _snapshot(self) -> builtins.list[Delivery]:
         with self._changed:
             return list(self._deliveries.values())
 

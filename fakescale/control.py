@@ -12,20 +12,24 @@ import inspect
 import operator
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from fakescale import wire
 from fakescale.batches import Batch, Batches
+from fakescale.callbacks import Attempt, Delivery, Outbox
 from fakescale.clock import read_moment, stamp
 from fakescale.errors import BadRequest, NotFound, invalid
 from fakescale.fake import FakeScale
+from fakescale.faults import Fault, Faults
 from fakescale.frozen import FrozenDict, freeze
 from fakescale.journal import Exchange, Journal
 from fakescale.loading import read_task
 from fakescale.projects import Project, Projects
+from fakescale.quality_tasks import LabelerResult, QualityTasks
 from fakescale.records import Answer, Task
 from fakescale.schemas import Checker
 from fakescale.tasks import Tasks
+from fakescale.teams import Teammate, Teammates
 from fakescale.worlds import World
 
 
@@ -54,8 +58,9 @@ class Operation(NamedTuple):
 
     @property
     def parameters(self) -> list[inspect.Parameter]:
-        """The parameters of the helper, without the object itself."""
-        return list(inspect.signature(self.helper).parameters.values())[1:]
+        """The parameters of the helper, without the object itself and what JSON can't hold."""
+        given = list(inspect.signature(self.helper).parameters.values())[1:]
+        return [it for it in given if Callable not in _alternatives(it.annotation)]
 
     @property
     def arguments(self) -> dict[str, inspect.Parameter]:
@@ -98,7 +103,8 @@ def _plain(value: Any) -> Any:
 def _unplain(kind: Any, plain: Any) -> Any:
     if kind is bytes:
         return plain.encode(errors="surrogateescape")
-    return read_moment(plain) if kind is dt.datetime else freeze(plain)
+    is_moment = plain is not None and dt.datetime in _alternatives(kind)
+    return read_moment(plain) if is_moment else freeze(plain)
 
 
 def _several(shape: Shape) -> Shape:
@@ -113,10 +119,37 @@ def _api_key(world: World) -> str:
     return world.api_key
 
 
+def _set_turnaround(fake: FakeScale, seconds: float | None) -> None:
+    """Set how long a live task is pending before it is completed; null is for ever."""
+    fake.turnaround = None if seconds is None else dt.timedelta(seconds=seconds)
+
+
+def _set_callback_url(world: World, url: str | None) -> None:
+    """Set where callbacks go of tasks that have no address of their own; null is nowhere."""
+    world.callback_url = url
+
+
+def _show_delivery(delivery: Delivery) -> dict[str, Any]:
+    tried = [_ATTEMPT.show(attempt) for attempt in delivery.attempts]
+    return {**_SETTLED.show(delivery), "attempts": tried}
+
+
+def _read_delivery(shown: Mapping[str, Any]) -> Delivery:
+    tried = tuple(_ATTEMPT.read(attempt) for attempt in shown["attempts"])
+    delivery: Delivery = _SETTLED.read(shown)
+    return dataclasses.replace(delivery, attempts=tried)
+
+
 _TASK = Shape(_show_task, _read_task)
 _PROJECT = _record(Project)
 _BATCH = _record(Batch)
 _EXCHANGE = _record(Exchange)
+_TEAMMATE = _record(Teammate)
+_ATTEMPT = _record(Attempt)
+_SETTLED = _record(Delivery)
+_DELIVERY = Shape(_show_delivery, _read_delivery)
+#: In RemoteFakeScale this becomes something to remove the fault by.
+FAULT = Shape(Fault.to_json, freeze)
 _MOMENT = Shape(stamp, read_moment)
 _JSON = Shape(lambda value: value, lambda shown: shown)  # also of what returns nothing
 
@@ -146,6 +179,25 @@ OPERATIONS: Mapping[str, Operation] = {
     "advance": Operation("fake", FakeScale.advance, _JSON),
     "now": Operation("fake", FakeScale.now, _MOMENT),
     "reset": Operation("fake", FakeScale.reset, _JSON),
+    "disable_type": Operation("fake", FakeScale.disable_type, _JSON),
+    "enable_type": Operation("fake", FakeScale.enable_type, _JSON),
+    "add_teammate": Operation("world.teammates", Teammates.add, _TEAMMATE),
+    "accept_invitation": Operation("world.teammates", Teammates.accept, _TEAMMATE),
+    "disable_teammate": Operation("world.teammates", Teammates.disable, _TEAMMATE),
+    "list_teammates": Operation("world.teammates", Teammates.list, _several(_TEAMMATE)),
+    "record": Operation("world.quality_tasks", QualityTasks.record, _record(LabelerResult)),
+    "set_turnaround": Operation("fake", _set_turnaround, _JSON),
+    "set_callback_url": Operation("world", _set_callback_url, _JSON),
+    "send_callback": Operation("world.tasks", Tasks.send_callback, _TASK),
+    "callbacks": Operation("fake.callbacks", Outbox.list, _several(_DELIVERY)),
+    "deliver": Operation("fake.callbacks", Outbox.deliver, _several(_DELIVERY)),
+    "add_fault": Operation("fake.faults", Faults.add, FAULT),
+    "rate_limit": Operation("fake.faults", Faults.rate_limit, FAULT),
+    "outage": Operation("fake.faults", Faults.outage, FAULT),
+    "lost_answer": Operation("fake.faults", Faults.lost_answer, FAULT),
+    "duplicate_in_flight": Operation("fake.faults", Faults.duplicate_in_flight, FAULT),
+    "faults": Operation("fake.faults", Faults.list, _several(FAULT)),
+    "remove_fault": Operation("fake.faults", Faults.remove, _JSON),
     "dump": Operation("fake", FakeScale.dump, _JSON),
     "load": Operation("fake", FakeScale.load, _JSON),
 }
@@ -164,6 +216,8 @@ _KINDS: Mapping[Any, Mapping[str, Any]] = {
     collections.abc.Mapping: {"type": "object"},
     collections.abc.Sequence: {"type": "array"},
     collections.abc.Iterable: {"type": "array"},
+    Literal: {"type": "string"},
+    Fault: {"type": "integer"},  # by its id
 }
 
 
@@ -239,7 +293,7 @@ def _schema(parameter: inspect.Parameter) -> dict[str, Any]:
     schemas = [_KINDS[kind] for kind in _alternatives(parameter.annotation)]
     if {} in schemas:
         return {}
-    kinds = [schema["type"] for schema in schemas]
+    kinds = list(dict.fromkeys(schema["type"] for schema in schemas))
     merged = {name: value for schema in schemas for name, value in schema.items()}
     return {**merged, "type": kinds[0] if len(kinds) == 1 else kinds}
 

@@ -235,16 +235,16 @@ class FakeScale:
         """
         self._service.advance(dt.timedelta(**by))
 
-    def disable_type(self, type: str) -> None:
-        """Refuse the creation of tasks of ``type`` with 402 in the fake's own account.
+    def disable_type(self, type: str, *, account: str | None = None) -> None:
+        """Refuse the creation of tasks of ``type`` with 402 in an account, by default its own.
 
         Raises ApiError for no type.
         """
-        self.account(self._account).disable_type(type)
+        self.account(account or self._account).disable_type(type)
 
-    def enable_type(self, type: str) -> None:
+    def enable_type(self, type: str, *, account: str | None = None) -> None:
         """Take the creation of tasks of ``type`` again, as it is at first."""
-        self.account(self._account).enable_type(type)
+        self.account(account or self._account).enable_type(type)
 
     def reset(self, account: str | None = None) -> None:
         """Forget all accounts, requests, saved answers and faults, and the time moved.

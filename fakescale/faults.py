@@ -5,6 +5,7 @@ the key is checked. What keeps the API from its work is never saved under an Ide
 the work behind an answer that was only lost is.
 """
 
+import builtins
 import contextlib
 import datetime as dt
 import functools
@@ -76,6 +77,11 @@ class Fault:
                 raise ValueError("minutes must not lead out of the calendar") from None
         self.effect = effect(given)
 
+    @property
+    def api_key(self) -> str | None:
+        """The API key whose requests it concerns alone, if there is one."""
+        return self._given.get("api_key")
+
     def to_json(self) -> dict[str, Any]:
         """Return its ``id``, ``hits`` and arguments as JSON-able data.
 
@@ -142,7 +148,7 @@ class Faults:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._faults: list[Fault] = []
+        self._faults: builtins.list[Fault] = []
         self._added = 0
 
     def add(
@@ -270,14 +276,29 @@ class Faults:
 
     def remove(self, fault: Fault | int) -> None:
         """Remove a fault, given as it is or by its id; raises NotFound if it isn't there."""
+        number = fault.id if isinstance(fault, Fault) else fault
         with self._lock:
             for candidate in self._faults:
-                if candidate is fault or candidate.id == fault:
+                if candidate.id == number:
                     self._faults.remove(candidate)
                     return
-        raise NotFound(f"There is no fault {fault if isinstance(fault, int) else fault.id}.")
+        raise NotFound(f"There is no fault {number}.")
 
-    def decide(self, asked: Asked) -> list[Effect]:
+    def forget(self, concerns: Callable[[str], bool]) -> None:
+        """Remove the faults of API keys that ``concerns`` is true of."""
+        with self._lock:
+            self._faults = [
+                fault
+                for fault in self._faults
+                if fault.api_key is None or not concerns(fault.api_key)
+            ]
+
+    def list(self) -> builtins.list[Fault]:
+        """Return all faults, in the order in which they were added."""
+        with self._lock:
+            return self._faults.copy()
+
+    def decide(self, asked: Asked) -> builtins.list[Effect]:
         """Return what is to happen to a request, in this order; counts it."""
         effects = []
         for fault in self:
@@ -293,8 +314,7 @@ class Faults:
         return effects
 
     def __iter__(self) -> Iterator[Fault]:
-        with self._lock:
-            return iter(self._faults.copy())
+        return iter(self.list())
 
     def __len__(self) -> int:
         return len(self._faults)

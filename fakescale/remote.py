@@ -1,17 +1,18 @@
 """The helpers of a fake that runs in another process: ``OPERATIONS``, called over HTTP."""
 
+import contextlib
 import datetime as dt
 import functools
 import http.client
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from fakescale.app import CONTROL
-from fakescale.control import OPERATIONS, Operation
-from fakescale.errors import ApiError, BadRequest, Unauthorized
+from fakescale.control import FAULT, OPERATIONS, Operation
+from fakescale.errors import ApiError, BadRequest, NotFound, Unauthorized
 from fakescale.journal import Journal
 from fakescale.worlds import check_account
 
@@ -30,7 +31,7 @@ class _Helpers:
     def __getattr__(self, name: str) -> Any:
         inner = f"{self._home}.{name}"
         for operation_name, operation in OPERATIONS.items():
-            if (operation.home, operation.helper.__name__) == (self._home, name):
+            if (operation.home, operation.helper.__name__.lstrip("_")) == (self._home, name):
                 return self._helper(operation_name, operation)
             if operation.home == inner or operation.home.startswith(f"{inner}."):
                 return _Collection(self._call, inner, **self._world)
@@ -66,6 +67,55 @@ class _Collection(_Helpers):
 
     def __contains__(self, name: object) -> bool:
         return any(item.name == name for item in self.list())
+
+
+class RemoteFault:
+    """A fault of a remote fake; at the end of a ``with`` block of it, it is removed."""
+
+    def __init__(self, faults: "_Faults", shown: Mapping[str, Any]) -> None:
+        #: The number by which it can be removed.
+        self.id: int = shown["id"]
+        self._faults = faults
+        self._shown = shown
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return what the server tells of it, or what it last told if it is gone."""
+        told = (fault._shown for fault in self._faults.list() if fault.id == self.id)
+        self._shown = next(told, self._shown)
+        return self._shown
+
+    @property
+    def hits(self) -> int:
+        """How many requests it has struck."""
+        return int(self.to_json()["hits"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.to_json()
+        with contextlib.suppress(NotFound):  # by hand, or by a reset
+            self._faults.remove(self.id)
+
+
+class _Faults(_Collection):
+    """The faults; those that are added concern one API key, if the fake has an account."""
+
+    def __init__(self, call: Callable[..., Any], api_key: str | None) -> None:
+        super().__init__(call, "fake.faults")
+        self._api_key = api_key
+
+    def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
+        helper = super()._helper(name, operation)
+        own = {"api_key": self._api_key} if "api_key" in operation.arguments else {}
+
+        def wrapped(*placed: Any, **named: Any) -> Any:
+            result = helper(*placed, **{**own, **named})
+            if operation.shape is FAULT:
+                return RemoteFault(self, result)
+            return [RemoteFault(self, it) for it in result] if isinstance(result, list) else result
+
+        return wrapped
 
 
 class _RemoteWorld(_Helpers):
@@ -133,6 +183,31 @@ class RemoteFakeScale:
     def account(self, name: str) -> "RemoteFakeScale":
         """Return the same for another account."""
         return RemoteFakeScale(self.url, account=name, token=self._token)
+
+    @property
+    def faults(self) -> _Faults:
+        """The faults: those of the account's live key alone, if an account was named."""
+        return _Faults(self._call, None if self._account is None else self.api_key)
+
+    @property
+    def callback_url(self) -> NoReturn:
+        """Where callbacks go by default; can be set, for both worlds, and not be asked for."""
+        raise TypeError("callback_url of a remote fake can be set only")
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        for test in (False, True):
+            self._call("set_callback_url", {"url": url, "test": test})
+
+    @property
+    def turnaround(self) -> NoReturn:
+        """How long live tasks are pending; can be set, for all accounts, and not be asked for."""
+        raise TypeError("turnaround of a remote fake can be set only")
+
+    @turnaround.setter
+    def turnaround(self, turnaround: dt.timedelta | None) -> None:
+        seconds = None if turnaround is None else turnaround.total_seconds()
+        self._call("set_turnaround", {"seconds": seconds})
 
     @property
     def requests(self) -> Journal:

@@ -14,7 +14,7 @@ from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.labor import Labor, Turnaround
 from fakescale.ticker import Ticker
-from fakescale.worlds import Accounts, Key, World
+from fakescale.worlds import Accounts, Key, World, leads_to
 
 #: The number that a dump begins with; another one is another format.
 FORMAT = 1
@@ -150,7 +150,9 @@ class Service:
                 self.outbox.start()
 
     def forget(self, account: str) -> None:
-        """Forget one account: its two worlds, its exchanges and the answers saved for it."""
+        """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
         self.accounts.forget(account)
         self.journal.forget(account)
+        self.outbox.forget(account)
+        self.faults.forget(lambda api_key: leads_to(api_key, account))
         self.once.forget(lambda fingerprint: fingerprint[0] == account)

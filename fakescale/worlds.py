@@ -57,6 +57,14 @@ def check_account(name: str) -> None:
         )
 
 
+def leads_to(api_key: str, account: str) -> bool:
+    """Return whether ``api_key`` is one of that account."""
+    try:
+        return read_key(api_key).account == account
+    except ValueError:
+        return False
+
+
 class World:
     """One mode, live or test, of one account. Worlds share nothing."""
 

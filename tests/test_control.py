@@ -4,14 +4,14 @@ import datetime as dt
 import inspect
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import time_machine
 import werkzeug.test
 
-from fakescale import FakeScale, RemoteFakeScale
+from fakescale import ApiError, FakeScale, RemoteFakeScale
 from fakescale.control import OPERATIONS
 from tests.conftest import NOON
 from tests.support import Caller
@@ -187,15 +187,105 @@ def load(side: Side) -> Any:
     return [side.load(state), side.tasks.list(), side.load([PRINTED]), side.tasks.list()]
 
 
+def disable_type(side: Side) -> Any:
+    side.disable_type("chat")
+    refused = []
+    for tasks in (side.tasks, side.test.tasks, side.account("other").tasks):
+        try:
+            refused.append(tasks.create("chat").status)
+        except ApiError as error:
+            refused.append((error.status, str(error)))
+    return [refused, side.enable_type("chat"), side.tasks.create("chat").status]
+
+
+def add_teammate(side: Side) -> Any:
+    added = side.teammates.add("a@example.com", "manager", company="A")
+    return [added, side.teammates.list(), list(side.test.teammates)]
+
+
+def accept_invitation(side: Side) -> Any:
+    side.teammates.add("a@example.com")
+    done = [side.teammates.accept("a@example.com"), side.teammates.disable("a@example.com")]
+    return [*done, side.teammates.list()]
+
+
+def record(side: Side) -> Any:
+    for call in (side.quality_tasks.record, side.account("other").quality_tasks.record):
+        try:
+            call("5f", "a@example.com")
+        except ApiError as error:
+            return [error.status, str(error)]
+    return None
+
+
+def set_turnaround(side: Side) -> Any:
+    task_id = a_task(side)
+    side.turnaround = dt.timedelta(hours=1)
+    side.advance(minutes=90)
+    done = side.tasks.get(task_id)
+    side.turnaround = None
+    return done
+
+
+NOWHERE = "http://127.0.0.1:9/callback"
+
+
+def callbacks(side: Side) -> Any:
+    side.callback_url = "a@example.com"
+    for url in (None, NOWHERE, "http://www.example.com/callback"):
+        side.tasks.complete(a_task(side, callback_url=url))
+    side.test.tasks.create("chat")
+    side.callback_url = None
+    done = [side.tasks.send_callback(side.tasks.list()[0].id), side.callbacks.deliver()]
+    other = side.callbacks.list(account="other")
+    return [*done, other, list(side.callbacks), len(side.callbacks), side.callbacks.list()[0].state]
+
+
+def faults(side: Side) -> Any:
+    def told(fault: Any) -> Any:
+        return {name: value for name, value in fault.to_json().items() if name != "id"}
+
+    added = [
+        side.faults.add(status=503, headers={"X-A": "b"}, path="/v1/*", nth=2),
+        side.faults.add(status=500, seed=3, probability=0.5),
+        side.faults.add(reset="within", method="POST", api_key="live_x"),
+        side.faults.rate_limit(10),
+        side.faults.outage(minutes=5),
+        side.faults.lost_answer(times=2),
+        side.faults.duplicate_in_flight(),
+    ]
+    seen = [told(fault) for fault in side.faults.list()]
+    with side.faults.add(status=500) as fault:
+        hits = fault.hits
+    removed = [side.faults.remove(fault.id) for fault in added]
+    return [[told(fault) for fault in added], seen, hits, removed, len(side.faults)]
+
+
 #: What to do for each operation, on either side; the results must be equal.
-STEPS: Mapping[str, Callable[[Side], Any]] = {
+STEPS: dict[str, Callable[[Side], Any]] = {
     step.__name__.rstrip("_"): step
     for step in (
         *(list_, get, create, start, complete, fail, recall, audit, cancel, load_tasks),
         *(create_project, list_projects, archive_project, set_template),
         *(create_batch, list_batches, archive_batch),
         *(api_key, requests_, advance, now, reset, dump, load),
+        *(disable_type, add_teammate, accept_invitation, record),
+        *(set_turnaround, callbacks, faults),
     )
+}
+STEPS |= {
+    name: STEPS[step]
+    for step, names in {
+        "disable_type": ["enable_type"],
+        "add_teammate": ["list_teammates"],
+        "accept_invitation": ["disable_teammate"],
+        "callbacks": ["set_callback_url", "send_callback", "deliver"],
+        "faults": [
+            *("add_fault", "remove_fault", "rate_limit", "outage", "lost_answer"),
+            "duplicate_in_flight",
+        ],
+    }.items()
+    for name in names
 }
 
 

@@ -1,5 +1,6 @@
 """RemoteFakeScale: another process's fake, used as if it were here."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -217,3 +218,56 @@ def test_what_it_prints_tells_no_token(remote: RemoteFakeScale) -> None:
 
 def test_it_is_a_public_name() -> None:
     assert "RemoteFakeScale" in fakescale.__all__
+
+
+def test_a_fault_of_an_account_strikes_its_live_key_alone(served: FakeScale) -> None:
+    mine = RemoteFakeScale(served.url, account="mine")
+    with mine.faults.add(status=503) as fault, mine.faults.outage(api_key="live_third"):
+        statuses = [
+            requests.get(f"{mine.url}/tasks", auth=(key, ""), timeout=10).status_code
+            for key in (mine.api_key, served.api_key, "live_third")
+        ]
+        assert statuses == [503, 200, 503]
+        assert fault.hits == 1
+        assert fault.to_json()["api_key"] == "live_mine"
+        assert next(iter(mine.faults)).id == fault.id
+    assert len(served.faults) == 0
+    assert fault.hits == 1  # as it was at the end
+    with mine.faults.rate_limit(1) as gone:
+        mine.faults.remove(gone.id)
+    everyone = RemoteFakeScale(served.url).faults.add(status=500)
+    assert "api_key" not in everyone.to_json()
+    assert requests.get(f"{mine.url}/tasks", auth=("live_x", ""), timeout=10).status_code == 500
+
+
+def test_forgetting_an_account_forgets_its_callbacks_and_faults(served: FakeScale) -> None:
+    mine, other = (RemoteFakeScale(served.url, account=name) for name in ("mine", "other"))
+    for fake in (mine, other):
+        fake.callback_url = "a@example.com"
+        for url in (None, "http://127.0.0.1:9/"):
+            fake.tasks.complete(fake.tasks.create("chat", callback_url=url).id)
+        fake.test.tasks.create("chat")
+        fake.faults.add(status=500)
+    kept = [other.callbacks.deliver(), other.callbacks.list()]
+    assert [len(deliveries) for deliveries in kept] == [1, 3]
+    mine.reset()
+    assert mine.callbacks.list() == []
+    assert mine.callbacks.deliver() == []
+    assert other.callbacks.list() == kept[1]
+    assert [fault.api_key for fault in served.faults] == ["live_other"]
+    assert served.callbacks.next_due() is not None
+    other.reset()
+    assert served.callbacks.next_due() is None
+    assert len(served.callbacks) == 0
+
+
+def test_what_is_set_takes_effect_and_cannot_be_asked_for(
+    served: FakeScale, remote: RemoteFakeScale
+) -> None:
+    remote.callback_url = "a@example.com"
+    assert (served.callback_url, served.test.callback_url) == ("a@example.com",) * 2
+    remote.turnaround = dt.timedelta(minutes=3)
+    assert served.turnaround == dt.timedelta(minutes=3)
+    for name in ("callback_url", "turnaround"):
+        with pytest.raises(TypeError, match=rf"{name} of a remote fake can be set only"):
+            getattr(remote, name)

@@ -94,7 +94,9 @@ def test_legacy_types_show_their_one_geometry(fake: FakeScale) -> None:
         assert content(fake, type)[0]["annotations"][0]["type"] == geometry
 
 
-def test_over_http_the_urls_are_on_the_host_that_was_asked(fake: FakeScale, live: Caller) -> None:
+def test_over_http_the_urls_are_on_the_host_that_was_asked() -> None:
+    fake = FakeScale(allow_hosts=["scale.test", "10.0.0.1"])
+    live = Caller(fake)
     task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
     task = fake.tasks.complete(task.id)
     [stored] = urls(task.response)
@@ -103,8 +105,6 @@ def test_over_http_the_urls_are_on_the_host_that_was_asked(fake: FakeScale, live
         for path in (f"/task/{task.id}", "/tasks"):
             reply = live("GET", path, headers={"Host": host})
             assert urls(reply.json) == [stored.replace("localhost", host)]
-    reply = live("GET", "/tasks", headers={"Host": 'bad"host'})
-    assert urls(reply.json) == [stored]
 
 
 def test_in_python_the_urls_are_on_the_fake_s_own_origin_whoever_made_them(
