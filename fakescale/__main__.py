@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from fakescale.access import is_loopback
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
+from fakescale.hosts import is_loopback
+from fakescale.keys import read_key
 from fakescale.loading import printed_tasks, read_file
 from fakescale.server import Server
-from fakescale.worlds import read_key
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,13 +6,14 @@ Against DNS rebinding, where the page's own name comes to lead here, the Host is
 """
 
 import dataclasses
+import functools
 import hmac
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from fakescale.errors import Forbidden, invalid, shown
+from fakescale.hosts import is_loopback, read_ip
 from fakescale.wire import Request
 
 #: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.
@@ -49,7 +50,7 @@ class Access:
             return
         name = _name(environ["HTTP_HOST"])
         # An address cannot be rebound, and a server that listens on all has them all.
-        is_address = environ["SERVER_NAME"] in _WILDCARDS and _address(name) is not None
+        is_address = environ["SERVER_NAME"] in _WILDCARDS and read_ip(name) is not None
         if not is_address and not self._knows(name, environ):
             raise Forbidden(
                 f"The Host {shown(environ['HTTP_HOST'])} is neither a loopback name nor"
@@ -101,30 +102,16 @@ class Access:
         return name != "" and (is_loopback(name) or name in ours or name in allowed)
 
 
-def is_loopback(name: str) -> bool:
-    """Whether ``name``, without a port, is a loopback name (RFC 6761) or address."""
-    address = _address(name)
-    if address is not None:
-        return address.is_loopback
-    return name.lower() == "localhost" or name.lower().endswith(".localhost")
-
-
 def is_host(text: str) -> bool:
     """Whether ``text`` is what a Host header may hold, without a port."""
-    return _address(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
+    return read_ip(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
-
-
+@functools.lru_cache(maxsize=256)
 def _name(host: str) -> str:
     """Return the name in ``host``, without port and brackets, or "" if there is none."""
-    if _address(host) is not None:  # one of version 6, without brackets
-        return str(_address(host))
+    if read_ip(host) is not None:  # one of version 6, without brackets
+        return str(read_ip(host))
     found = _HOST.fullmatch(host)
     name = found[1].strip("[]").lower() if found else ""
-    return str(_address(name) or name)
+    return str(read_ip(name) or name)

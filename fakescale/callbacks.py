@@ -9,7 +9,6 @@ import builtins
 import dataclasses
 import datetime as dt
 import heapq
-import ipaddress
 import itertools
 import json
 import logging
@@ -17,10 +16,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, overload
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fakescale.clock import Clock
 from fakescale.frozen import FrozenDict
+from fakescale.hosts import Address, NotSent, read_address
 from fakescale.records import Task
 
 log = logging.getLogger("fakescale")
@@ -66,90 +66,6 @@ def auth_key(account: str, *, is_test: bool) -> str:
     """
     # Quoted, since the name may hold what no header can.
     return f"{'test' if is_test else 'live'}_auth_{quote(account, safe='')}"
-
-
-class NotSent(Exception):
-    """Nothing may be sent there; says why, and ``state`` is what to record."""
-
-    @property
-    def state(self) -> str:
-        """The state of such a delivery."""
-        return f"not sent: {self}"
-
-
-class Address(NamedTuple):
-    """Where an HTTP callback goes."""
-
-    scheme: str
-    host: str
-    port: int
-    #: Path and query, as they are sent.
-    target: str
-    #: Whether the host was named by the user, so that it may lead anywhere.
-    named: bool
-
-    @property
-    def origin(self) -> str:
-        """The receiver, as the ``Host`` field names it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        default = {"http": 80, "https": 443}[self.scheme]
-        return host if self.port == default else f"{host}:{self.port}"
-
-
-def read_host(text: str) -> str:
-    """Return the name of a host in the form in which hosts are compared.
-
-    Raises ValueError when it is none, or holds more, such as a port.
-    """
-    host = text.removeprefix("[").removesuffix("]").removesuffix(".").lower()
-    if is_ip(host):
-        return host
-    if not host or set(host) & set("/:@?#[]\\") or not host.isprintable() or " " in host:
-        raise ValueError(f"{text!r} is no host: it must be a name or an IP address, no more")
-    return host.encode("idna").decode()
-
-
-def read_address(url: str, hosts: Collection[str]) -> Address:
-    """Return the address in ``url``; raises NotSent where nothing may be sent.
-
-    Only loopback hosts and ``hosts`` are allowed. Nothing is looked up.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = read_host(parts.hostname or ""), parts.port
-    except ValueError:
-        raise NotSent("the address is malformed") from None
-    if parts.scheme not in ("http", "https"):
-        raise NotSent(f"{parts.scheme}:// is not allowed")
-    if host not in hosts and not _is_loopback_name(host):
-        raise NotSent(f"{host} is not allowed")
-    if port is None:
-        port = 443 if parts.scheme == "https" else 80
-    # What a request line cannot hold is percent-encoded; what is encoded stays as it is.
-    target = quote(parts.path or "/", safe=_AS_IT_IS)
-    if parts.query:
-        target += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
-    return Address(parts.scheme, host, port, target, named=host in hosts)
-
-
-_AS_IT_IS = "%/:@!$&'()*+,;=~[]|"
-
-
-def _is_loopback_name(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
-
-
-def is_ip(host: str) -> bool:
-    """Return whether ``host`` is the number of a host, not a name."""
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is the number of a loopback address."""
-    return is_ip(host) and ipaddress.ip_address(host).is_loopback
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fakescale.callbacks import Address, NotSent, is_loopback
+from fakescale.hosts import Address, NotSent, is_loopback
 
 if TYPE_CHECKING:
     import ssl

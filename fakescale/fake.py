@@ -10,13 +10,15 @@ from fakescale.access import Access
 from fakescale.app import application
 from fakescale.audits import Audits
 from fakescale.batches import Batches
-from fakescale.callbacks import Outbox, read_host
+from fakescale.callbacks import Outbox
 from fakescale.canned import NOWHERE
 from fakescale.delivery import Carrier
 from fakescale.faults import Faults
 from fakescale.files import Files
+from fakescale.hosts import read_host
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
+from fakescale.keys import check_account, read_key
 from fakescale.labor import Labeler, Turnaround
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
@@ -27,7 +29,7 @@ from fakescale.studio import Studio
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammates
 from fakescale.wire import Request
-from fakescale.worlds import Account, World, check_account, read_key
+from fakescale.worlds import Account, World
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

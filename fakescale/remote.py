@@ -14,7 +14,7 @@ from fakescale.app import CONTROL
 from fakescale.control import FAULT, OPERATIONS, Operation
 from fakescale.errors import ApiError, BadRequest, NotFound, Unauthorized
 from fakescale.journal import Journal
-from fakescale.worlds import check_account
+from fakescale.keys import check_account
 
 _SECONDS = 60  # without a word from the server
 _KINDS = {kind.status: kind for kind in ApiError.__subclasses__() if kind is not Unauthorized}

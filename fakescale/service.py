@@ -12,9 +12,10 @@ from fakescale.faults import Faults
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
+from fakescale.keys import Key, leads_to
 from fakescale.labor import Labor, Turnaround
 from fakescale.ticker import Ticker
-from fakescale.worlds import Accounts, Key, World, leads_to
+from fakescale.worlds import Accounts, World
 
 #: The number that a dump begins with; another one is another format.
 FORMAT = 1

@@ -1,8 +1,8 @@
-"""Who is who: API keys, accounts, and the two worlds of each."""
+"""Accounts, the two worlds of each, and what is in a world."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from fakescale.audits import Audits
 from fakescale.batches import Batch, Batches
@@ -12,6 +12,7 @@ from fakescale.errors import Unauthorized
 from fakescale.files import Files
 from fakescale.frozen import freeze
 from fakescale.ids import TaskIds
+from fakescale.keys import Key, read_key
 from fakescale.labor import Labor
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
@@ -20,49 +21,6 @@ from fakescale.studio import Studio
 from fakescale.task_types import check_common, required
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammates
-
-
-class Key(NamedTuple):
-    """What an API key says: the account's name, and which of its worlds is meant."""
-
-    account: str
-    is_test: bool
-
-
-def read_key(text: str) -> Key:
-    """Return what the key ``text`` says.
-
-    Documented: test keys begin with ``test_`` or end with ``|test``, live keys begin with
-    ``live_``; the rest is the account's name. Raises ValueError for any other text.
-    """
-    if text.endswith("|test"):
-        account, is_test = text.removesuffix("|test"), True
-    else:
-        mode, _, account = text.partition("_")
-        is_test = mode == "test"
-        if mode not in ("live", "test"):
-            account = ""
-    if not account:
-        raise ValueError(
-            f"{text!r} is not an API key: it must be live_NAME, test_NAME or NAME|test"
-        )
-    return Key(account, is_test)
-
-
-def check_account(name: str) -> None:
-    """Raise ValueError unless ``live_NAME`` and ``test_NAME`` lead to the account ``name``."""
-    if not name or ":" in name or name.endswith("|test"):
-        raise ValueError(
-            f"{name!r} cannot be the name of an account: its keys would not lead to it"
-        )
-
-
-def leads_to(api_key: str, account: str) -> bool:
-    """Return whether ``api_key`` is one of that account."""
-    try:
-        return read_key(api_key).account == account
-    except ValueError:
-        return False
 
 
 class World:

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakescale import FakeScale, callbacks
-from fakescale.callbacks import GAP, RETRIES, Address, NotSent, Outbox, read_address, read_host
+from fakescale.callbacks import GAP, RETRIES, Outbox
 from fakescale.clock import Clock
 from fakescale.errors import BadRequest, NotFound
 from fakescale.frozen import FrozenDict
+from fakescale.hosts import Address, NotSent, is_loopback, read_address, read_host
 from fakescale.receiver import Receiver
 from fakescale.records import Task
 from fakescale.server import serving
@@ -283,7 +284,7 @@ def test_what_is_not_on_loopback_is_recorded_and_costs_nothing(
 def test_whatever_an_address_says_it_is_allowed_or_not_sent(text: str) -> None:
     with contextlib.suppress(NotSent):
         address = read_address(f"http://{text}", [])
-        assert callbacks._is_loopback_name(address.host)
+        assert is_loopback(address.host)
         assert address.target.isascii()
         assert address.target.isprintable()
         assert " " not in address.target

@@ -8,7 +8,7 @@ import requests
 import werkzeug.test
 
 from fakescale import FakeScale
-from fakescale.access import is_loopback
+from fakescale.hosts import is_loopback
 
 OURS = {"Content-Type": "application/json"}
 LOOPBACK = ["localhost", "LOCALHOST:80", "a.localhost", "127.0.0.1:8675", "127.9.9.9", "[::1]:1"]

@@ -11,10 +11,11 @@ from typing import Any
 import freezegun
 import pytest
 
-from fakescale.callbacks import NotSent, Outbox, read_address
+from fakescale.callbacks import Outbox
 from fakescale.clock import Clock
 from fakescale.delivery import Carrier
 from fakescale.frozen import FrozenDict
+from fakescale.hosts import NotSent, read_address
 from fakescale.receiver import Receiver
 from fakescale.server import serving
 

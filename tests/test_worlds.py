@@ -2,7 +2,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.errors import Unauthorized
-from fakescale.worlds import read_key
+from fakescale.keys import read_key
 
 
 @pytest.mark.parametrize(
