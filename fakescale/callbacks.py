@@ -14,12 +14,12 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 from urllib.parse import quote
 
-from fakescale.clock import Clock
-from fakescale.frozen import FrozenDict
+from fakescale.clock import Clock, read_moment, stamp
+from fakescale.frozen import FrozenDict, freeze
 from fakescale.hosts import Address, NotSent, read_address
 from fakescale.records import Task
 
@@ -103,6 +103,31 @@ class Delivery:
     state: str = "owed"
     attempts: Sequence[Attempt] = ()
     next_at: dt.datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields as JSON-able data: moments as text, and each attempt likewise."""
+        attempts = [
+            {"when": stamp(it.when), "status": it.status, "error": it.error} for it in self.attempts
+        ]
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            **fields,
+            "owed_at": stamp(self.owed_at),
+            "attempts": attempts,
+            "next_at": None if self.next_at is None else stamp(self.next_at),
+        }
+
+    @classmethod
+    def from_json(cls, shown: Mapping[str, Any]) -> "Delivery":
+        """Return the delivery that ``to_json`` gave ``shown`` for."""
+        attempts = [{**it, "when": read_moment(it["when"])} for it in shown["attempts"]]
+        next_at = shown["next_at"]
+        moments = {
+            "owed_at": read_moment(shown["owed_at"]),
+            "attempts": tuple(Attempt(**attempt) for attempt in attempts),
+            "next_at": None if next_at is None else read_moment(next_at),
+        }
+        return cls(**{**freeze(shown), **moments})
 
     def tried(self, attempt: Attempt) -> "Delivery":
         """Return the delivery after ``attempt``."""
@@ -230,6 +255,31 @@ class Outbox(Sequence[Delivery]):
     def list(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Return all callbacks, or those of an account, oldest first."""
         return [it for it in self._snapshot() if account in (None, it.account)]
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        return [delivery.to_json() for delivery in self._snapshot()]
+
+    def restore(
+        self,
+        data: Iterable[Mapping[str, Any]],
+        settled: Callable[[Delivery], Callable[[bool], None] | None],
+    ) -> None:
+        """Take over what ``dump`` returned, into an empty outbox.
+
+        ``settled`` gives, for a delivery, what is told whether it succeeded in the end.
+        """
+        with self._changed:
+            for item in data:
+                delivery = Delivery.from_json(item)
+                try:
+                    if delivery.next_at is not None:
+                        address = read_address(delivery.url, self._hosts)
+                        self._owed[delivery.number] = _Owed(address, settled(delivery))
+                except NotSent as refusal:  # allowed where it was dumped, but not here
+                    delivery = dataclasses.replace(delivery, state=refusal.state, next_at=None)
+                self._put(delivery)
+            self._numbers = itertools.count(max(self._deliveries, default=-1) + 1)
 
     def forget(self, account: str) -> None:
         """Forget the callbacks of an account, but for those that are just being sent."""

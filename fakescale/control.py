@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from fakescale import wire
 from fakescale.batches import Batch, Batches
-from fakescale.callbacks import Attempt, Delivery, Outbox
+from fakescale.callbacks import Delivery, Outbox
 from fakescale.clock import read_moment, stamp
 from fakescale.errors import BadRequest, NotFound, invalid
 from fakescale.fake import FakeScale
@@ -129,25 +129,12 @@ def _set_callback_url(world: World, url: str | None) -> None:
     world.callback_url = url
 
 
-def _show_delivery(delivery: Delivery) -> dict[str, Any]:
-    tried = [_ATTEMPT.show(attempt) for attempt in delivery.attempts]
-    return {**_SETTLED.show(delivery), "attempts": tried}
-
-
-def _read_delivery(shown: Mapping[str, Any]) -> Delivery:
-    tried = tuple(_ATTEMPT.read(attempt) for attempt in shown["attempts"])
-    delivery: Delivery = _SETTLED.read(shown)
-    return dataclasses.replace(delivery, attempts=tried)
-
-
 _TASK = Shape(_show_task, _read_task)
 _PROJECT = _record(Project)
 _BATCH = _record(Batch)
 _EXCHANGE = _record(Exchange)
 _TEAMMATE = _record(Teammate)
-_ATTEMPT = _record(Attempt)
-_SETTLED = _record(Delivery)
-_DELIVERY = Shape(_show_delivery, _read_delivery)
+_DELIVERY = Shape(Delivery.to_json, Delivery.from_json)
 #: In RemoteFakeScale this becomes something to remove the fault by.
 FAULT = Shape(Fault.to_json, freeze)
 _MOMENT = Shape(stamp, read_moment)

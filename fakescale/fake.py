@@ -261,7 +261,7 @@ class FakeScale:
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data.
 
-        But for the journal, the faults, the labeler, the seed, and callbacks still owed.
+        But for the journal, the faults, the labeler and the seed.
         """
         return self._service.dump()
 

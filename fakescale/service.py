@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from fakescale.callbacks import Carrier, Outbox
+from fakescale.callbacks import Carrier, Delivery, Outbox
 from fakescale.clock import Clock, read_moment
 from fakescale.errors import BadRequest, invalid
 from fakescale.faults import Faults
@@ -77,6 +77,7 @@ class Service:
             else None,
             "accounts": self.accounts.dump(),
             "saved_answers": self.once.dump(),
+            "callbacks": self.outbox.dump(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -93,8 +94,16 @@ class Service:
                 self.labor.turnaround = dt.timedelta(milliseconds=data["turnaround_ms"])
             self.accounts.restore(data["accounts"])
             self.once.restore(data["saved_answers"])
+            self.outbox.restore(data["callbacks"], self._settled)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadRequest(f"not a dump: {error!r}") from None
+
+    def _settled(self, delivery: Delivery) -> Callable[[bool], None] | None:
+        """Return what is to be told of the outcome of a delivery that was restored."""
+        if delivery.event == "batch":
+            return None
+        world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
+        return world.tasks.settled(delivery.subject)
 
     def next_due(self) -> dt.datetime | None:
         """Return when something may happen by itself next, or None if nothing will."""

@@ -232,7 +232,7 @@ class Tasks:
             task = self.get(task_id)
             if task.status not in ("completed", "error"):
                 raise BadRequest(f"The task is {task.status} and has no callback to send.")
-            if not self._owe(task.status, task, self._settled(task)):
+            if not self._owe(task.status, task, self.settled(task.id)):
                 raise BadRequest("The task has no callback_url, and the account has no default.")
             return task
 
@@ -347,6 +347,10 @@ class Tasks:
                 "due": dict(self._due_at),
             }
 
+    def settled(self, task_id: str) -> Callable[[bool], None]:
+        """Return what is to be told whether a callback about a task succeeded in the end."""
+        return functools.partial(self._note_callback, task_id)
+
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none.
 
@@ -438,10 +442,7 @@ class Tasks:
     def _tell(self, before: Task, task: Task) -> None:
         """Owe a callback about what has happened to a task, if it is worth one."""
         if (happened := event(before, task)) is not None:
-            self._owe(happened, task, self._settled(task))
-
-    def _settled(self, task: Task) -> Callable[[bool], None]:
-        return functools.partial(self._note_callback, task.id)
+            self._owe(happened, task, self.settled(task.id))
 
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale
 from fakescale.errors import ApiError, BadRequest
+from fakescale.receiver import Receiver
 from tests.support import Caller, example
 from tests.test_loading import PRINTED
 
@@ -178,3 +179,34 @@ def test_a_field_that_is_unknown_is_named(fake: FakeScale) -> None:
     dump["accounts"]["fakescale"]["live"]["tasks"]["tasks"][0]["colour"] = "red"
     with pytest.raises(BadRequest, match=r"not the dump of a Task: .*colour"):
         fake.load(dump)
+
+
+def test_owed_callbacks_are_dumped_and_sent_by_the_copy(
+    noon: time_machine.Traveller, callback_receiver: Receiver
+) -> None:
+    fake, copy = FakeScale(), FakeScale()
+    fake.projects.create(type="chat", name="p")
+    fake.batches.create(project="p", name="b", callback=callback_receiver.url)
+    for url in (callback_receiver.url, "a@example.com", "http://localhost:1/"):
+        task = fake.tasks.create("chat", batch="b", callback_url=url)
+        callback_receiver.answer(503)
+        fake.tasks.complete(task.id)
+    callback_receiver.answer(503, times=9)
+    fake.callbacks.deliver()
+    # As if it came from a fake that may send there.
+    dump = json.loads(json.dumps(fake.dump()).replace("localhost:1", "example.com"))
+    copy.load(dump)
+    assert [it.subject for it in copy.callbacks] == [it.subject for it in fake.callbacks]
+    states = {it.url: it.state for it in copy.callbacks}
+    assert states["a@example.com"] == "recorded"
+    assert states["http://example.com/"] == "not sent: example.com is not allowed"
+    callback_receiver.clear()
+    callback_receiver.answer(200, times=9)
+    copy.advance(minutes=72)
+    told = [received.json.get("task_id", "the batch") for received in callback_receiver.received]
+    [first] = copy.tasks.list(start_time="2000-01-01", status="completed")[-1:]
+    assert set(told) == {first.id, "the batch"}
+    assert first.callback_completed
+    copy.tasks.complete(copy.tasks.create("chat", callback_url="a@b").id)
+    numbers = [it.number for it in copy.callbacks]
+    assert numbers == sorted(set(numbers))
