@@ -83,6 +83,14 @@ def threads() -> list[str]:
     return [it.name for it in threading.enumerate() if it.name.startswith("fakescale-")]
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """Wait for threads of earlier tests, which may be in their last instructions."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("fakescale-"):
+            thread.join(10)
+
+
 # What is owed.
 
 
