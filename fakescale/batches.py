@@ -281,6 +281,7 @@ class Batches:
         return [batch for batch in batches if query.keeps(batch)]
 
     def _change(self, name: str, **changes: Any) -> Batch:
+        self._settle()
         with self._lock:
             return self._put(dataclasses.replace(self._get(name), **changes))
 

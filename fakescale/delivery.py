@@ -22,8 +22,8 @@ _MAX_ANSWER = 64 * 1024
 class Carrier:
     """Takes callbacks to their receivers.
 
-    ``timeout``, in seconds, is for the connection and for each read. A redirect is an answer
-    like any other.
+    ``timeout``, in seconds of real time, is for the connection, and then for the answer. A
+    redirect is an answer like any other.
     """
 
     def __init__(self, timeout: float = SECONDS) -> None:
@@ -49,14 +49,21 @@ class Carrier:
                 "scale-callback-auth": auth_key,
                 "Connection": "close",
             }
+            expired = stack.enter_context(self._deadline(connection.sock))
             try:
                 connection.request("POST", address.target, content, fields)
                 answer = stack.enter_context(connection.getresponse())
+                if expired.is_set():  # half a head looks like a whole one at the end
+                    raise TimeoutError("timed out")
                 # What it says is of no interest, but to close over unread bytes would reset
                 # the connection under the receiver.
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answer.read(_MAX_ANSWER)
-            except http.client.HTTPException as error:
+            except (OSError, http.client.HTTPException) as error:
+                if expired.is_set():
+                    raise TimeoutError("timed out") from None
+                if not isinstance(error, http.client.HTTPException):
+                    raise
                 raise OSError(f"{type(error).__name__}: {error}") from None
             return answer.status
 
@@ -65,8 +72,7 @@ class Carrier:
         with self._lock:
             sockets = list(self._sockets)
         for open_one in sockets:
-            with contextlib.suppress(OSError):  # it is not connected, or not any more
-                socket.socket.shutdown(open_one, socket.SHUT_RDWR)
+            _shut(open_one)
 
     @contextlib.contextmanager
     def _connected(self, address: Address) -> Iterator[socket.socket]:
@@ -93,6 +99,25 @@ class Carrier:
         raise error or OSError("the host has no address")
 
     @contextlib.contextmanager
+    def _deadline(self, open_one: socket.socket) -> Iterator[threading.Event]:
+        """Break a connection off when its time is over, however slowly it goes on."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            _shut(open_one)
+
+        # A timeout of the socket is for each read; clocks may be frozen, a timer is not.
+        timer = threading.Timer(self._timeout, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield expired
+        finally:
+            timer.cancel()
+            timer.join()
+
+    @contextlib.contextmanager
     def _breakable(self, open_one: socket.socket) -> Iterator[None]:
         with self._lock:
             self._sockets.add(open_one)
@@ -101,6 +126,11 @@ class Carrier:
         finally:
             with self._lock:
                 self._sockets.discard(open_one)
+
+
+def _shut(open_one: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is not connected, or not any more
+        socket.socket.shutdown(open_one, socket.SHUT_RDWR)
 
 
 def _resolve(address: Address) -> list[tuple[socket.AddressFamily, Any]]:

@@ -19,7 +19,7 @@ from fakescale.hosts import read_host
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.keys import check_account, read_key
-from fakescale.labor import Labeler, Turnaround
+from fakescale.labor import Labeler, Turnaround, serving
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
@@ -193,8 +193,9 @@ class FakeScale:
     def labeler(self) -> Labeler:
         """What is given each pending live task when its turnaround is over.
 
-        It returns the response, None to leave the task, or raises to fail it; it may call the
-        API. By default it makes up a response of the type.
+        It returns the response, None to leave the task, or raises to fail it. It may call the
+        API, and what looks at the state, but must not move the clock, deliver callbacks,
+        reset or load. By default it makes up a response of the type.
         """
         return self._service.labor.labeler
 
@@ -323,14 +324,18 @@ class FakeScale:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        return application(
-            self._service,
-            environ,
-            start_response,
-            access=self._access,
-            control=self._control,
-            max_body=self._max_body,
-        )
+        token = serving.set(True)  # see Labor.settle
+        try:
+            return application(
+                self._service,
+                environ,
+                start_response,
+                access=self._access,
+                control=self._control,
+                max_body=self._max_body,
+            )
+        finally:
+            serving.reset(token)
 
     def _control(self, request: Request, name: str) -> Answer:
         from fakescale.control import respond  # which knows this class

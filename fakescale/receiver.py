@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.exceptions import ClientDisconnected
 
 from fakescale.server import serving
 
@@ -94,7 +95,12 @@ class Receiver:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Record a request, and answer it (WSGI)."""
+        """Record a request, and answer it (WSGI); one that breaks off is not recorded."""
+        try:
+            body = environ["wsgi.input"].read()
+        except ClientDisconnected:
+            start_response("400 Bad Request", [("Content-Length", "0")])
+            return []
         fields = {
             name: value
             for name, value in environ.items()
@@ -104,7 +110,7 @@ class Receiver:
             method=environ["REQUEST_METHOD"],
             path=environ["REQUEST_URI"],
             headers=EnvironHeaders(fields),
-            body=environ["wsgi.input"].read(),
+            body=body,
         )
         with self._lock:
             self._received.append(received)

@@ -40,7 +40,6 @@ class Service:
         self.clock = Clock()
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
-        self.labor = Labor(turnaround, origin)
         self.faults = Faults(self.clock)
         #: Where the fake is served, as far as it knows itself.
         self.origin = origin
@@ -48,6 +47,7 @@ class Service:
         self._advancing = 0
         self._ticker = Ticker(self.clock, self.next_due, self._happen)
         wake = self._ticker.wake
+        self.labor = Labor(self.clock, turnaround, origin, wake)
         self.outbox = Outbox(
             self.clock, make_carrier(), callback_hosts, settle=self._settle, wake=wake
         )
@@ -61,7 +61,6 @@ class Service:
                 self.labor,
                 origin=origin,
                 outbox=self.outbox,
-                wake=wake,
             )
 
         self.accounts = Accounts(make_world, keys)
@@ -107,11 +106,9 @@ class Service:
 
     def next_due(self) -> dt.datetime | None:
         """Return when something may happen by itself next, or None if nothing will."""
-        stamps = [world.tasks.next_due() for world in self.accounts.worlds()]
-        moments = [read_moment(text) for text in stamps if text is not None]
-        if (callback := self.outbox.next_due()) is not None:
-            moments.append(callback)
-        return min(moments, default=None)
+        work, callback = self.labor.next_due(), self.outbox.next_due()
+        moments = [None if work is None else read_moment(work), callback]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def advance(self, by: dt.timedelta) -> None:
         """Move the clock on, and let what becomes due on the way happen, in order of time.
@@ -150,13 +147,12 @@ class Service:
         self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
 
     def _settle(self) -> None:
-        for world in self.accounts.worlds():
-            world.settle()
+        self.labor.settle()
 
     def _happen(self) -> None:
         with self._ticking:
             if not self._advancing:  # or else the clock could be moved on in the middle
-                self._settle()
+                self.labor.settle()
                 self.outbox.start()
 
     def forget(self, account: str) -> None:

@@ -4,7 +4,6 @@ import bisect
 import builtins
 import datetime as dt
 import functools
-import heapq
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
 from fakescale.inheritance import inherit
-from fakescale.labor import NEVER, Labor
+from fakescale.labor import NEVER, Labor, Work, failure
 from fakescale.listing import Page, Place, Query, filters_query, page, place
 from fakescale.projects import Projects
 from fakescale.records import AUDIT_RESULTS, Task
@@ -55,7 +54,6 @@ class Tasks:
         disabled_types: Collection[str] = (),
         origin: Callable[[], str] = lambda: canned.NOWHERE,
         owe: Owe = lambda *_: False,
-        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -67,12 +65,10 @@ class Tasks:
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
         self._owe = owe
-        self._wake = wake  # called when something was put off
         self._by_id: dict[str, Task] = {}
         self._places: list[Place] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
-        self._due: list[tuple[str, str]] = []  # a heap of (when, task id)
-        self._due_at: dict[str, str] = {}  # task id -> which of its entries there counts
+        self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
 
     # What a client of the API can do.
 
@@ -112,9 +108,11 @@ class Tasks:
             if self._is_test:
                 done = stamp(now + TEST_MODE_TAKES)
                 seen_later = task.completed(done, canned.response(task, self._origin()))
-            self._put(seen_later)
             self._tell(task, seen_later)
-            return task
+            self._put(seen_later)
+        if seen_later.status == "pending":
+            self._schedule(task)
+        return task
 
     def get(self, task_id: str) -> Task:
         """Return the task with this id."""
@@ -228,8 +226,9 @@ class Tasks:
 
         Guessed, all of it: only the endpoint is known, from two clients.
         """
+        self.settle()
         with self._lock:
-            task = self.get(task_id)
+            task = self._get(task_id)
             if task.status not in ("completed", "error"):
                 raise BadRequest(f"The task is {task.status} and has no callback to send.")
             if not self._owe(task.status, task, self.settled(task.id)):
@@ -292,6 +291,9 @@ class Tasks:
                     if task.batch is not None:
                         self._batches.adopt(task.batch, task.project, task.created_at)
                 self._put(task)
+        for task in tasks:
+            if task.status == "pending":
+                self._schedule(task)
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.list())
@@ -302,39 +304,43 @@ class Tasks:
     # Time.
 
     def settle(self) -> None:
-        """Let labelers do what has become due, in order of time.
+        """Let labelers do what has become due, in order of time, in all worlds.
 
-        Called before everything else, so that it looks as if they had worked in between. They
-        are called outside the lock, since they may call the API.
+        Called before everything else, so that it looks as if they had worked in between.
         """
-        while (due := self._next_due()) is not None and due[0] <= stamp(self._clock.now()):
-            with self._lock:
-                if not self._due or self._due[0] != due:
-                    continue  # another thread was faster
-                heapq.heappop(self._due)
-                before = self._by_id[due[1]]
-                if before.status != "pending" or self._due_at.get(before.id) != due[0]:
-                    continue
-            done = self._labor.work(before)
-            with self._lock:
-                task = self._by_id[before.id]  # it may have changed meanwhile
-                if done is not None and task.status == "pending":
-                    move, response = done
-                    self._put(move(task, due[0], response), task)
+        self._labor.settle()
+
+    def work_on(self, task_id: str, due: str, work: Work) -> None:
+        """Have ``work`` done on a task, outside the lock, if it is due since ``due``."""
+        with self._lock:
+            if self._due_at.get(task_id) != due:
+                return  # it was completed or canceled, or has got another turnaround
+            del self._due_at[task_id]
+            task = self._by_id[task_id]
+        done = work(task)
+        with self._lock:
+            task = self._by_id[task_id]  # it may have changed meanwhile
+            if done is not None and task.status == "pending":
+                move, response = done
+                self._put(move(task, due, response), task)
 
     def next_due(self) -> str | None:
         """Return when a labeler is asked next, or None if none will be."""
-        due = self._next_due()
-        return None if due is None else due[0]
+        with self._lock:
+            return min(self._due_at.values(), default=None)
 
     def reschedule(self) -> None:
         """Take the present turnaround for all pending tasks."""
         with self._lock:
-            self._due.clear()
             self._due_at.clear()
-            for task in self._by_id.values():
-                if task.status == "pending":
-                    self._schedule(task)
+            pending = [task for task in self._by_id.values() if task.status == "pending"]
+        for task in pending:
+            self._schedule(task)
+
+    def abandon(self) -> None:
+        """Have no more work done here, since this world is forgotten."""
+        with self._lock:
+            self._due_at.clear()
 
     # Inside.
 
@@ -360,19 +366,23 @@ class Tasks:
             for task in from_data(Task, data["tasks"]):
                 self._put(task)
             self._due_at = dict(data["due"])
-            self._due = [(due, task_id) for task_id, due in self._due_at.items()]
-            heapq.heapify(self._due)
-
-    def _next_due(self) -> tuple[str, str] | None:
-        with self._lock:
-            return self._due[0] if self._due else None
+        for task_id, due in data["due"].items():
+            self._labor.put(due, self, task_id)
 
     def _schedule(self, task: Task) -> None:
-        due = self._labor.due(task)
-        if due != NEVER:
+        """Settle when a task that has become pending is worked on; not under the lock."""
+        try:
+            due = self._labor.due(task)
+        except Exception as error:  # as if the labeler had raised it
+            self.fail(task.id, failure(error))
+            return
+        if due == NEVER:
+            return
+        with self._lock:
+            if self._by_id[task.id].status != "pending":
+                return
             self._due_at[task.id] = due
-            heapq.heappush(self._due, (due, task.id))
-            self._wake()
+        self._labor.put(due, self, task.id)
 
     def _get(self, task_id: str) -> Task:
         with self._lock:
@@ -402,7 +412,9 @@ class Tasks:
             before = self._get(task_id)
             task = change(before, stamp(self._clock.now()))
             self._put(task, before)
-            return task
+        if task.status == "pending" and before.status != "pending":
+            self._schedule(task)
+        return task
 
     def _change_tags(
         self,
@@ -425,6 +437,8 @@ class Tasks:
 
     def _put(self, task: Task, before: Task | None = None) -> None:
         """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
+        if before is not None:
+            self._tell(before, task)  # before the batch does, which this may complete
         self._by_id[task.id] = task
         if before is None:
             bisect.insort(self._places, place(task))
@@ -434,10 +448,8 @@ class Tasks:
             self._owners[task.unique_id] = task.id
         if task.batch in self._batches:
             self._batches.note(before, task)
-        if task.status == "pending" and (before is None or before.status != "pending"):
-            self._schedule(task)
-        if before is not None:
-            self._tell(before, task)
+        if task.status != "pending":
+            self._due_at.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe a callback about what has happened to a task, if it is worth one."""

@@ -36,7 +36,6 @@ class World:
         *,
         origin: Callable[[], str],
         outbox: Outbox,
-        wake: Callable[[], None],
     ) -> None:
         lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
@@ -56,12 +55,11 @@ class World:
             lock,
             self.projects,
             self.batches,
-            Labor() if key.is_test else labor,  # nobody works on the tasks of test mode
+            Labor(clock) if key.is_test else labor,  # nobody works on the tasks of test mode
             is_test=key.is_test,
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
-            wake=wake,
         )
         self.quality_tasks = QualityTasks(
             clock, ids, lock, self.projects, self.batches, disabled_types=self.disabled_types
@@ -297,7 +295,9 @@ class Accounts:
     def forget(self, name: str) -> None:
         """Forget the account of this name; when it is used again it is a new one."""
         with self._lock:
-            self._accounts.pop(name, None)
+            account = self._accounts.pop(name, None)
+        if account is not None:
+            account.tasks.abandon()
 
     def world(self, api_key: str | None) -> World:
         """Return the world that ``api_key`` leads to; raises Unauthorized if none."""

@@ -276,3 +276,26 @@ def test_a_completed_batch_owes_its_callback(fake: FakeScale, batches: Batches) 
     fake.tasks.recall(task.id)
     fake.tasks.cancel(task.id)
     assert [it.subject for it in fake.callbacks] == ["b", "s", "b"]
+
+
+def test_what_changes_a_batch_sees_it_as_it_is_by_then(noon: time_machine.Traveller) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    fake.projects.create(type="chat", name="p")
+    fake.batches.create(project="p", name="b")
+    fake.tasks.create("chat", batch="b")
+    noon.shift(3600)
+    assert fake.batches.set_metadata("b", {}).status == "completed"
+
+
+def test_a_consumer_hears_of_the_last_task_before_its_batch(
+    fake: FakeScale, batches: Batches
+) -> None:
+    batches.create(project="p", name="b", callback="a@example.com")
+    task = fake.tasks.create("chat", batch="b", callback_url="a@example.com")
+    fake.tasks.complete(task.id)
+    assert [it.event for it in fake.callbacks] == ["completed", "batch"]
+    world = fake.test
+    world.projects.create(type="chat", name="p")
+    world.batches.create(project="p", name="b", callback="a@example.com")
+    world.tasks.create("chat", batch="b", callback_url="a@example.com")
+    assert [it.event for it in fake.callbacks][2:] == ["completed", "batch"]

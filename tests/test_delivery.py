@@ -47,7 +47,10 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 
 def says(answer: bytes) -> Callable[[socket.socket], None]:
     def talk(connection: socket.socket) -> None:
-        connection.recv(65536)
+        request = b""
+        # To its end, since unread bytes would make the end of the connection a reset.
+        while not request.endswith(b"{}") and (more := connection.recv(65536)):
+            request += more
         connection.sendall(answer)
 
     return talk
@@ -240,3 +243,20 @@ def test_no_descriptor_is_left_whatever_happens(callback_receiver: Receiver) -> 
     for _ in range(10):
         once()
     assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_an_answer_that_dribbles_is_given_up_in_time_as_a_whole() -> None:
+    ended = threading.Event()
+
+    def dribbles(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                connection.sendall(b"X: y\r\n")
+                if ended.wait(0.02):
+                    break
+
+    with listening(dribbles) as url, pytest.raises(OSError, match="timed out"):
+        post(url, timeout=0.2)
+    ended.set()

@@ -7,6 +7,7 @@ import requests
 import time_machine
 
 from fakescale import FakeScale, Task
+from tests.support import Caller
 
 HOUR = dt.timedelta(hours=1)
 
@@ -110,7 +111,7 @@ def test_a_labeler_may_use_the_api_and_the_fake(fake: FakeScale) -> None:
     assert (done.status, done.response, done.tags) == ("completed", {"status": "pending"}, ["seen"])
 
 
-def test_a_slow_labeler_holds_nobody_up(fake: FakeScale) -> None:
+def test_a_slow_labeler_holds_no_request_up(fake: FakeScale) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def label(task: Task) -> dict[str, Any]:
@@ -123,11 +124,30 @@ def test_a_slow_labeler_holds_nobody_up(fake: FakeScale) -> None:
     thread = threading.Thread(target=fake.tasks.settle)
     thread.start()
     assert inside.wait(10)
-    assert fake.tasks.get(task.id).status == "pending"
-    fake.tasks.cancel(task.id)
+    live = Caller(fake)
+    assert live.get(f"/task/{task.id}")["status"] == "pending"
+    assert live("POST", f"/task/{task.id}/cancel").status == 200
     go_on.set()
     thread.join()
     assert fake.tasks.get(task.id).status == "canceled"
+
+
+def test_who_looks_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def label(task: Task) -> dict[str, Any]:
+        inside.set()
+        assert go_on.wait(10)
+        return {"a": 1}
+
+    fake.labeler, fake.turnaround = label, dt.timedelta()
+    task = fake.tasks.create("chat")
+    thread = threading.Thread(target=fake.tasks.settle)
+    thread.start()
+    assert inside.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+    assert fake.tasks.get(task.id).response == {"a": 1}
+    thread.join()
 
 
 def test_test_tasks_have_no_labeler(fake: FakeScale) -> None:
@@ -154,3 +174,115 @@ def test_a_turnaround_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="turnaround"):
         fake.turnaround = turnaround
+
+
+def test_a_labeler_that_looks_at_the_tasks_is_still_asked_in_order_of_time(fake: FakeScale) -> None:
+    order: list[Any] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        assert fake.tasks.get(task.id).status == "pending"
+        order.append(task.params["n"])
+        return {"seen": len(fake.tasks.list(status="completed"))}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    for number in range(400):
+        fake.tasks.create("chat", n=number)
+    fake.advance(hours=2)
+    assert order == list(range(400))
+    assert [task.response for task in reversed(fake.tasks.list())] == [
+        {"seen": number} for number in range(400)
+    ]
+
+
+def test_a_labeler_over_http_is_asked_one_by_one(fake: FakeScale) -> None:
+    order: list[Any] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        before = len(order)
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=10).raise_for_status()
+        assert len(order) == before
+        order.append(task.params["n"])
+        return {}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    with fake.serve():
+        for number in range(30):
+            fake.tasks.create("chat", n=number)
+        fake.advance(hours=2)
+    assert order == list(range(30))
+
+
+def test_order_of_time_holds_over_all_accounts_when_frozen_time_jumps(
+    noon: time_machine.Traveller,
+) -> None:
+    fake, order = FakeScale(), []
+
+    def label(task: Task) -> dict[str, Any]:
+        order.append(task.params["n"])
+        return {}
+
+    fake.labeler = label
+    fake.turnaround = lambda task: dt.timedelta(hours=task.params["n"])
+    for account, number in (("a", 3), ("b", 1), ("a", 2), ("c", 4)):
+        fake.account(account).tasks.create("chat", n=number)
+    noon.shift(3.5 * 3600)
+    assert len(fake.account("a").tasks.list(status="completed")) == 2
+    assert order == [1, 2, 3]
+
+
+def test_sending_a_callback_again_lets_a_labeler_use_the_api(fake: FakeScale) -> None:
+    def label(task: Task) -> dict[str, Any]:
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
+        return {}
+
+    fake.labeler = label
+    with fake.serve():
+        done = fake.tasks.complete(fake.tasks.create("chat", callback_url="a@b").id)
+        due = fake.tasks.create("chat")
+        fake.turnaround = dt.timedelta()
+        fake.tasks.send_callback(done.id)
+        assert fake.tasks.get(due.id).status == "completed"
+
+
+@pytest.mark.parametrize("result", [ZeroDivisionError("why"), 5, "soon"])
+def test_a_turnaround_that_goes_wrong_fails_the_task(fake: FakeScale, result: Any) -> None:
+    def turnaround(task: Task) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    fake.turnaround = turnaround
+    task = fake.tasks.create("chat")
+    failed = fake.tasks.get(task.id)
+    assert (task.status, failed.status) == ("pending", "error")
+    assert failed.response is not None
+    assert ("why" if isinstance(result, Exception) else repr(result)) in failed.response["error"]
+
+
+def test_a_turnaround_may_look_at_the_api(fake: FakeScale) -> None:
+    def turnaround(task: Task) -> dt.timedelta:
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
+        return HOUR
+
+    with fake.serve():
+        fake.turnaround = turnaround
+        task = fake.tasks.create("chat")
+        fake.advance(hours=1)
+        fake.tasks.recall(task.id)
+        fake.advance(hours=1)
+    assert fake.tasks.get(task.id).status == "completed"
+
+
+def test_no_work_is_done_in_an_account_that_was_forgotten(fake: FakeScale) -> None:
+    asked: list[str] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        asked.append(task.id)
+        return {}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    fake.account("other").tasks.create("chat")
+    mine = fake.tasks.create("chat")
+    fake.reset("other")
+    fake.advance(hours=2)
+    assert asked == [mine.id]

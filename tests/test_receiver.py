@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -87,3 +88,15 @@ def test_nothing_is_left_of_it() -> None:
     for _ in range(20):
         once()
     assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, descriptors)
+
+
+def test_a_request_that_breaks_off_is_not_recorded(
+    callback_receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, port = callback_receiver.url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{}")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert len(callback_receiver.received) == 0
+    assert capfd.readouterr().err == ""

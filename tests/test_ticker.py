@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+import pytest
 import time_machine
 
 from fakescale.clock import Clock
@@ -93,3 +94,20 @@ def test_a_clock_that_stands_is_waited_for_patiently() -> None:
         agenda.ticker.wake()
         assert agenda.happened.wait(10)
         agenda.ticker.end()
+
+
+def test_what_goes_wrong_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    agenda = Agenda()
+    happen = agenda.happen
+
+    def fail_once() -> None:
+        if agenda.due is not None and not caplog.messages:
+            pytest.fail("a labeler")
+        happen()
+
+    agenda.ticker._happen = fail_once
+    agenda.due = agenda.clock.now()
+    agenda.ticker.begin()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+    assert caplog.messages == ["what was due could not happen"]
