@@ -11,6 +11,8 @@ from fakescale.projects import Project, Projects
 
 # Both names are observed; the reply has the second.
 _VERSIONS = ("project_version", "project_param_version")
+# Guessed: what says which task this is and where it belongs is never taken over.
+_OWN = {"project", "batch", "unique_id", *_VERSIONS}
 
 
 class Inherited(NamedTuple):
@@ -58,7 +60,8 @@ def inherit(
     if in_batch and project.rapid and batch_name is None:  # documented
         raise invalid("batch", "is required")
     version = _version(given, project)
-    inherited = EMPTY_DICT if version is None else project.params(version)
+    params = EMPTY_DICT if version is None else project.params(version)
+    inherited = {name: value for name, value in params.items() if name not in _OWN}
     merged = {**inherited, **given, "project": name}
     # How the two are joined is guessed.
     texts = [given.get("instruction"), inherited.get("instruction")]

@@ -128,3 +128,12 @@ def test_a_loaded_task_brings_its_project_and_batch(fake: FakeScale, homes: Fake
     assert other.batches.get("b").status_json()["pending"] == 1
     homes.tasks.load([{**printed, "task_id": "x"}])
     assert homes.batches.get("b").status_json()["pending"] == 2
+
+
+def test_what_a_task_is_and_where_it_belongs_is_its_own(fake: FakeScale) -> None:
+    params = {"batch": "b", "unique_id": "u", "project": "x", "project_version": 7}
+    fake.projects.create(type="chat", name="p", params={**params, "project_param_version": 7})
+    for _ in range(2):
+        task = fake.tasks.create("chat", project="p")
+        assert (task.project, task.batch, task.unique_id) == ("p", None, None)
+        assert (task.project_param_version, task.params.keys() & params.keys()) == (0, set())
