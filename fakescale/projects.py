@@ -163,7 +163,8 @@ class Projects:
     def set_ontology(self, name: str, /, **body: Any) -> Project:
         """Set the choices of a project, which must differ (documented)."""
         ontology = _ONTOLOGY.read(frozen_json("value", body))["ontology"]
-        choices = [item if isinstance(item, str) else item.get("choice") for item in ontology]
+        named = [item if isinstance(item, str) else item.get("choice") for item in ontology]
+        choices = [choice for choice in named if choice is not None]
         if any(choice in choices[:index] for index, choice in enumerate(choices)):
             raise invalid("ontology", "must not contain a choice twice", ontology)
         with self._lock:

@@ -123,6 +123,8 @@ def test_an_ontology_has_choices_that_differ(live: Caller) -> None:
     for bad in (["a", "a"], ["a", {"choice": "a"}], "a", [5], None):
         assert live("POST", f"{PATH}/setOntology", {"ontology": bad}).status == 400
     assert live.get(PATH)["ontology"] == ontology
+    nameless = [{"title": "x"}, {"title": "y"}]
+    assert live("POST", f"{PATH}/setOntology", {"ontology": nameless}).status == 200
 
 
 def test_only_some_types_have_task_templates(live: Caller, projects: Projects) -> None:
