@@ -155,8 +155,12 @@ class QualityTasks:
             raise invalid("project", "is required")
         if not self._projects.get(project).rapid:  # documented, but for the text
             raise invalid("project", "must be a Rapid project", project)
-        unique_id = accepted.fields.get("unique_id")
+        # Guessed: not printed, as with a task, and of no use to what is never worked on.
+        fields = {k: v for k, v in accepted.fields.items() if k != "clear_unique_id_on_error"}
+        unique_id = fields.get("unique_id")
         with self._lock:
+            if "batch" in fields:
+                self._batches.check_open(fields["batch"])
             # Guessed: unique among quality tasks, since they are not in the list of tasks.
             if unique_id is not None and any(
                 it.fields.get("unique_id") == unique_id for it in self._by_id.values()
@@ -168,7 +172,7 @@ class QualityTasks:
                 kind=kind,
                 created_at=stamp(now),
                 type=task_type,
-                fields=FrozenDict(accepted.fields),
+                fields=FrozenDict(fields),
                 params=accepted.params,
                 **responses,
             )

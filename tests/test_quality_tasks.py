@@ -126,3 +126,20 @@ def test_only_what_there_is_can_be_recorded_or_got(fake: FakeScale) -> None:
         fake.quality_tasks.record("nothing", "a@e.com")
     with pytest.raises(ApiError):
         fake.quality_tasks.create("exam", "textcollection")
+
+
+def test_a_finalized_batch_takes_no_more(fake: FakeScale, rapid: Caller) -> None:
+    fake.batches.create(project="textcollection", name="b")
+    path = "/evaluation_tasks/textcollection"
+    assert rapid("POST", path, body(batch="b")).status == 200
+    fake.batches.finalize("b")
+    reply = rapid("POST", path, body(batch="b"))
+    assert (reply.status, '"batch" must not be finalized' in reply.error) == (400, True)
+    assert len(fake.quality_tasks) == 1
+
+
+def test_clear_unique_id_on_error_is_not_printed(rapid: Caller) -> None:
+    given = body(unique_id="u", clear_unique_id_on_error=True)
+    reply = rapid("POST", "/training_tasks/textcollection", given)
+    assert reply.status == 200
+    assert "clear_unique_id_on_error" not in {*reply.json, *reply.json["params"]}
