@@ -54,6 +54,8 @@ class Batch:
     metadata: Mapping[str, Any] = EMPTY_DICT
     #: The following are not printed with the batch.
     completed_at: str | None = None
+    #: When one of its tasks was last audited.
+    audited_at: str | None = None
     #: Whether it began in staging, and so takes no tasks once it is finalized.
     staged: bool = False
     calibration: bool = False
@@ -248,9 +250,14 @@ class Batches:
 
     def note(self, before: Task | None, after: Task) -> None:
         """Count a task that was added or has changed; called under the world's lock."""
-        if after.batch is None or (before is not None and before.status == after.status):
+        if after.batch is None:
             return
         batch = self._by_name[after.batch]
+        if before is not None and before.audits != after.audits:
+            audited_at = after.audits[0]["audited_at"]
+            batch = self._put(dataclasses.replace(batch, audited_at=audited_at))
+        if before is not None and before.status == after.status:
+            return
         counts = dict(batch.counts)
         if before is not None:
             counts[before.status] -= 1

@@ -246,6 +246,9 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     "end_time": _until("created_at"),
     "completed_after": _since("completed_at"),
     "completed_before": _until("completed_at"),
+    # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
+    "audited_after": _since("audited_at"),
+    "audited_before": _until("audited_at"),
     "status": _any_of("status", _among(("staging", "in_progress", "completed"))),
     "project": _any_of("project", _names),
     "exclude_archived": Filter(read_boolean, lambda batch, wanted: not (wanted and batch.archived)),

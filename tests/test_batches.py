@@ -299,3 +299,25 @@ def test_a_consumer_hears_of_the_last_task_before_its_batch(
     world.batches.create(project="p", name="b", callback="a@example.com")
     world.tasks.create("chat", batch="b", callback_url="a@example.com")
     assert [it.event for it in fake.callbacks][2:] == ["completed", "batch"]
+
+
+def test_batches_are_listed_by_their_last_audit(
+    fake: FakeScale, live: Caller, noon: time_machine.Traveller
+) -> None:
+    fake.projects.create(type="chat", name="homes")
+    for name in ("audited", "other"):
+        fake.batches.create(project="homes", name=name)
+        task = fake.tasks.create("chat", batch=name)
+        fake.tasks.complete(task.id)
+    noon.shift(3600)
+    fake.tasks.audit(fake.tasks.list(batch="audited")[0].id, "accepted")
+
+    def names(query: str) -> list[str]:
+        return [batch["name"] for batch in live.get(f"/batches?{query}")["docs"]]
+
+    assert names("audited_after=2024-02-29T13:00:00Z") == ["audited"]
+    assert names("audited_after=2024-02-29T13:00:01Z") == []
+    assert names("audited_before=2024-02-29T13:00:00Z") == ["audited"]
+    assert names("audited_before=2024-02-29T12:59:59Z") == []
+    assert fake.batches.get("audited").completed_at == "2024-02-29T12:00:00.000Z"
+    assert "audited_at" not in live.get("/batches/audited")
