@@ -24,8 +24,8 @@ from fakescale.effects import Effect, check, checked, effect
 from fakescale.errors import NotFound, TooManyRequests
 from fakescale.idempotency import IN_FLIGHT
 
-#: The path of all creations of tasks.
-CREATIONS = "/v1/task/<type>"
+#: The paths of all creations of tasks, quality tasks among them.
+CREATIONS = tuple(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks"))
 
 _SECOND = dt.timedelta(seconds=1)
 # Observed in 2016: a 503 was an HTML page of the host; its text is guessed.
@@ -256,7 +256,12 @@ class Faults:
         The official client expects as much: a 500 may hide a task that was created.
         """
         return self.add(
-            method="POST", path=CREATIONS, times=times, reset=reset, api_key=api_key, lost=True
+            method="POST",
+            predicate=_creates,
+            times=times,
+            reset=reset,
+            api_key=api_key,
+            lost=True,
         )
 
     def duplicate_in_flight(self, *, times: int | None = 1, api_key: str | None = None) -> Fault:
@@ -266,8 +271,7 @@ class Faults:
         """
         return self.add(
             method="POST",
-            path=CREATIONS,
-            predicate=_has_idempotency_key,
+            predicate=_creates_once,
             times=times,
             api_key=api_key,
             status=TooManyRequests.status,
@@ -323,8 +327,12 @@ class Faults:
         return f"<Faults {list(self)}>"
 
 
-def _has_idempotency_key(asked: Asked) -> bool:
-    return bool(asked.headers.get("Idempotency-Key"))
+def _creates(asked: Asked) -> bool:
+    return any(_pattern(path).fullmatch(asked.path) for path in CREATIONS)
+
+
+def _creates_once(asked: Asked) -> bool:
+    return _creates(asked) and bool(asked.headers.get("Idempotency-Key"))
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
 from fakescale import ApiError, FakeScale
+from fakescale.api import ROUTES
 from fakescale.faults import Asked, Fault, Faults
 from fakescale.transcript import transcript
 from tests.support import Caller, example
@@ -682,3 +683,15 @@ def test_a_pipeline_with_random_faults_ends_with_each_task_once(served: FakeScal
         assert list(pool.map(create, range(60))) == [200] * 60
     assert len(served.tasks) == 60
     assert all(fault.hits for fault in served.faults)
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.idempotent])
+def test_creations_are_the_routes_that_heed_a_key(fake: FakeScale, live: Caller, path: str) -> None:
+    path = path.removeprefix("/v1").replace("<type>", "nothing")
+    for fault, status in (
+        (fake.faults.duplicate_in_flight(), 429),
+        (fake.faults.lost_answer(), 500),
+    ):
+        with fault:
+            assert live("POST", f"{path}/x", {}, headers=KEY).status == 404
+            assert live("POST", path, {}, headers=KEY).status == status
