@@ -98,3 +98,4 @@ class Audits:
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
         self._audits = from_data(Audit, data)
+        self._ids.reserve(audit.id for audit in self._audits)

@@ -3,15 +3,16 @@
 import builtins
 import dataclasses
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import expect, keyed, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, FrozenDict
 from fakescale.ids import TaskIds
-from fakescale.listing import BATCH_FILTERS, Query, filters_query
+from fakescale.listing import BATCH_FILTERS, BATCH_STATUSES, Query, filters_query
 from fakescale.projects import Projects
 from fakescale.records import Status, Task
 from fakescale.schemas import Parameters, frozen_json
@@ -226,14 +227,30 @@ class Batches:
     # Inside.
 
     def dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
         with self._lock:
-            return [to_data(batch) for batch in self._by_name.values()]
+            batches = list(self._by_name.values())
+        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in batches]
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        for batch in from_data(Batch, data):
-            self._put(batch)
+        """Take over what ``dump`` returned; raises BadRequest if it is none.
+
+        Into a world whose projects are there already; ``recount`` is to follow.
+        """
+        self._by_name = keyed(Batch, "name", data)
+        for batch in self._by_name.values():
+            expect(batch.project in self._projects, "batch", "project", batch.project)
+            expect(batch.status in BATCH_STATUSES, "batch", "status", batch.status)
+        self._ids.reserve(batch.id for batch in self._by_name.values())
+
+    def recount(self, tasks: Iterable[Task]) -> None:
+        """Count the tasks anew, of batches that were restored, which stay in their status."""
+        counts: dict[str, Counter[str]] = {name: Counter() for name in self._by_name}
+        for task in tasks:
+            if task.batch is not None:
+                counts[task.batch][task.status] += 1
+        for name, batch in self._by_name.items():
+            self._by_name[name] = dataclasses.replace(batch, counts=FrozenDict(counts[name]))
 
     def _get(self, name: str) -> Batch:
         with self._lock:
@@ -241,6 +258,11 @@ class Batches:
                 return self._by_name[name]
             except KeyError:
                 raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+
+    def home(self, name: str) -> str | None:
+        """Return the project of a batch, or None if there is no such batch."""
+        batch = self._by_name.get(name)
+        return None if batch is None else batch.project
 
     def check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""

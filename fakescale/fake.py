@@ -276,7 +276,7 @@ class FakeScale:
             self.tasks.load(printed_tasks(data))
             return
         service = self._new_service()
-        service.labor.labeler = self.labeler
+        service.labor.labeler, service.labor.turnaround = self.labeler, self.turnaround
         service.restore(data)
         self._replace(service)
 

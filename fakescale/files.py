@@ -7,11 +7,11 @@ import json
 import mimetypes
 import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import keyed, to_data
 from fakescale.errors import Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.ids import TaskIds, make_uuid
@@ -20,6 +20,8 @@ from fakescale.schemas import Parameters, frozen_json
 
 #: The largest upload, in bytes. Documented as 80 MB; that these are binary ones is guessed.
 MAX_UPLOAD = 80 * 2**20
+
+_SCHEME = "scaledata://"
 
 # Documented. The project need not exist (guessed: it is an option of Rapid alone).
 _OPTIONS = Parameters(
@@ -53,7 +55,7 @@ class File:
     updated_at: str
     mime_type: str | None = None
     size: int | None = None
-    project_names: FrozenList = EMPTY_LIST
+    project_names: Sequence[str] = EMPTY_LIST
     #: That the following three are printed is guessed.
     display_name: str | None = None
     reference_id: str | None = None
@@ -206,7 +208,10 @@ class Files:
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_id = {file.id: file for file in from_data(File, data)}
+        self._by_id = keyed(File, "id", data)
+        # An id comes from the digits that its URL begins with.
+        urls = [file.attachment_url for file in self._by_id.values()]
+        self._ids.reserve(url.removeprefix(_SCHEME).partition("/")[0] for url in urls)
 
     def _matches(self, query: Query) -> builtins.list[File]:
         with self._lock:
@@ -230,7 +235,7 @@ class Files:
             file = File(
                 id=make_uuid(rng),
                 # Documented: another UUID than the id. The digits before it are guessed.
-                attachment_url=f"scaledata://{made_of}/{make_uuid(rng)}",
+                attachment_url=f"{_SCHEME}{made_of}/{make_uuid(rng)}",
                 created_at=stamp(now),
                 updated_at=stamp(now),
                 project_names=FrozenList([project] if project else []),

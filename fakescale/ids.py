@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import random
 import uuid
+from collections.abc import Iterable
 
 
 def make_uuid(rng: random.Random) -> str:
@@ -20,8 +21,16 @@ class TaskIds:
     """
 
     def __init__(self, seed: str | int | None = None) -> None:
+        self._reserved: set[str] = set()
         self._numbers = itertools.count(random.Random(seed).getrandbits(62))
 
     def make(self, now: dt.datetime) -> str:
         """Return a new id for a task created at ``now``."""
-        return f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{next(self._numbers):016x}"
+        while True:
+            made = f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{next(self._numbers):016x}"
+            if made not in self._reserved:
+                return made
+
+    def reserve(self, ids: Iterable[str]) -> None:
+        """Never make any of ``ids``, since they came from elsewhere."""
+        self._reserved.update(ids)

@@ -239,6 +239,9 @@ FILTERS: Mapping[str, Filter] = {
 }
 
 
+#: The statuses of a batch (documented).
+BATCH_STATUSES = ("staging", "in_progress", "completed")
+
 # Those of the list of batches. Guessed: that it filters by the time of completion as the
 # list of tasks does; one client names the parameters.
 BATCH_FILTERS: Mapping[str, Filter] = {
@@ -249,7 +252,7 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
     "audited_after": _since("audited_at"),
     "audited_before": _until("audited_at"),
-    "status": _any_of("status", _among(("staging", "in_progress", "completed"))),
+    "status": _any_of("status", _among(BATCH_STATUSES)),
     "project": _any_of("project", _names),
     "exclude_archived": Filter(read_boolean, lambda batch, wanted: not (wanted and batch.archived)),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakescale import task_types
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import keyed, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.ids import TaskIds
@@ -225,8 +225,7 @@ class Projects:
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        for project in from_data(Project, data):
-            self._put(project)
+        self._by_name = keyed(Project, "name", data)
 
     def adopt(self, name: str, type: str, created_at: str) -> None:
         """Make the project that a loaded task belongs to, unless it is there."""

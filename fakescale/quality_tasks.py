@@ -7,7 +7,7 @@ from typing import Any
 
 from fakescale.batches import Batches
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import from_data, keyed, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import EMPTY_DICT, FrozenDict
 from fakescale.ids import TaskIds
@@ -244,5 +244,7 @@ class QualityTasks:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        self._by_id = {task.id: task for task in from_data(QualityTask, data["tasks"])}
+        self._by_id = keyed(QualityTask, "id", data["tasks"])
         self._results = from_data(LabelerResult, data["results"])
+        self._ids.reserve(self._by_id)
+        self._ids.reserve(result.id for result in self._results)

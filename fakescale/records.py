@@ -111,7 +111,8 @@ class Task:
     urgency: str | None = None
     work_started: bool = False
     customer_review_status: str | None = None
-    customer_review_comments: Sequence[str] = EMPTY_LIST
+    #: Texts, but for a task that was loaded.
+    customer_review_comments: Sequence[Any] = EMPTY_LIST
     #: Not printed (guessed: it is in no known example of a task).
     clear_unique_id_on_error: bool = False
     #: Printed members that mean nothing here, kept from a task that was loaded.

@@ -7,6 +7,7 @@ from typing import Any
 
 from fakescale.callbacks import Carrier, Delivery, Outbox
 from fakescale.clock import Clock, read_moment
+from fakescale.dumping import check_types
 from fakescale.errors import BadRequest, invalid
 from fakescale.faults import Faults
 from fakescale.idempotency import OncePerKey
@@ -19,6 +20,8 @@ from fakescale.worlds import Accounts, World
 
 #: The number that a dump begins with; another one is another format.
 FORMAT = 1
+#: What stands for a callable turnaround in a dump.
+CALLABLE = "callable"
 
 
 class Service:
@@ -67,13 +70,13 @@ class Service:
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data, but for the journal and the faults."""
-        turnaround = self.labor.turnaround
+        turnaround: Any = self.labor.turnaround
+        if isinstance(turnaround, dt.timedelta):
+            turnaround //= dt.timedelta(milliseconds=1)
         return {
             "fakescale": FORMAT,
             "advanced_ms": self.clock.offset // dt.timedelta(milliseconds=1),
-            "turnaround_ms": turnaround // dt.timedelta(milliseconds=1)
-            if isinstance(turnaround, dt.timedelta)
-            else None,
+            "turnaround_ms": CALLABLE if callable(turnaround) else turnaround,
             "accounts": self.accounts.dump(),
             "saved_answers": self.once.dump(),
             "callbacks": self.outbox.dump(),
@@ -89,12 +92,17 @@ class Service:
             raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
         try:
             self.clock.advance(milliseconds=data["advanced_ms"])
-            if data["turnaround_ms"] is not None:
-                self.labor.turnaround = dt.timedelta(milliseconds=data["turnaround_ms"])
+            turnaround = data["turnaround_ms"]
+            if turnaround is None:
+                self.labor.turnaround = None
+            elif turnaround != CALLABLE:
+                self.labor.turnaround = dt.timedelta(milliseconds=turnaround)
             self.accounts.restore(data["accounts"])
             self.once.restore(data["saved_answers"])
+            for item in data["callbacks"]:
+                check_types(Delivery.from_json(item))
             self.outbox.restore(data["callbacks"], self._settled)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadRequest(f"not a dump: {error!r}") from None
 
     def _settled(self, delivery: Delivery) -> Callable[[bool], None] | None:

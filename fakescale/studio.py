@@ -8,7 +8,7 @@ from typing import Any
 
 from fakescale.batches import Batch, Batches
 from fakescale.clock import Clock
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import from_data, texts, to_data
 from fakescale.errors import Conflict, NotFound, invalid
 from fakescale.ids import TaskIds
 from fakescale.projects import Projects
@@ -251,12 +251,19 @@ class Studio:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        self._assigned = {email: list(names) for email, names in data["assigned"].items()}
+        self._assigned = {
+            email: texts("assigned", names) for email, names in data["assigned"].items()
+        }
         for item in data["groups"]:
             [group] = from_data(Group, [{**item, "workers": []}])
-            self._put(group, [self._teammates.get(email) for email in item["workers"]])
-        self._batch_groups = {name: tuple(it) for name, it in data["batch_groups"].items()}
-        self._order = list(data["order"])
+            emails = texts("workers", item["workers"])
+            self._known("workers", emails, self._teammates, "teammates")
+            self._put(group, [self._teammates.get(email) for email in emails])
+        self._ids.reserve(group.id for group in self._groups.values())
+        self._batch_groups = {
+            name: tuple(texts("groups", it)) for name, it in data["batch_groups"].items()
+        }
+        self._order = texts("order", data["order"])
 
     def _pending(self) -> list[Batch]:
         """Return the pending batches, in the default order.

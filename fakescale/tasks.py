@@ -2,6 +2,7 @@
 
 import bisect
 import builtins
+import dataclasses
 import datetime as dt
 import functools
 import threading
@@ -12,7 +13,7 @@ from fakescale import canned, loading
 from fakescale.batches import Batches
 from fakescale.callbacks import event
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import expect, is_stamp, keyed, to_data
 from fakescale.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.frozen import FrozenDict
 from fakescale.ids import TaskIds
@@ -95,7 +96,7 @@ class Tasks:
             if "batch" in accepted.fields:
                 self._batches.check_open(accepted.fields["batch"])
             task = Task(
-                id=self._new_id(now),
+                id=self._ids.make(now),
                 created_at=stamp(now),
                 updated_at=stamp(now),
                 type=accepted.type,
@@ -285,13 +286,15 @@ class Tasks:
                 ids.add(task.id)
                 if task.unique_id is not None:
                     unique_ids.add(task.unique_id)
-            for task in tasks:
+            housed = self._housed(tasks)
+            self._ids.reserve(task.id for task in housed)
+            for task in housed:
                 if task.project is not None:
                     self._projects.adopt(task.project, task.type, task.created_at)
                     if task.batch is not None:
                         self._batches.adopt(task.batch, task.project, task.created_at)
                 self._put(task)
-        for task in tasks:
+        for task in housed:
             if task.status == "pending":
                 self._schedule(task)
 
@@ -346,7 +349,6 @@ class Tasks:
 
     def dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
-        self.settle()
         with self._lock:
             return {
                 "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._places],
@@ -360,13 +362,30 @@ class Tasks:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none.
 
-        Into a world without batches, whose counters are dumped with them.
+        Into a world without tasks, whose projects and batches are there already.
         """
         with self._lock:
-            for task in from_data(Task, data["tasks"]):
-                self._put(task)
-            self._due_at = dict(data["due"])
-        for task_id, due in data["due"].items():
+            self._by_id = keyed(Task, "id", data["tasks"])
+            tasks = self._by_id.values()
+            for task in tasks:
+                if task.project is not None:
+                    expect(task.project in self._projects, "task", "project", task.project)
+                if task.batch is not None:
+                    home = self._batches.home(task.batch)
+                    expect(home == task.project is not None, "task", "batch", task.batch)
+            self._places = sorted(map(place, tasks))
+            for task in tasks:
+                if task.unique_id is not None:
+                    expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
+                    self._owners[task.unique_id] = task.id
+            self._ids.reserve(self._by_id)
+            self._batches.recount(tasks)
+            for task_id, due in data["due"].items():
+                is_pending = task_id in self._by_id and self._by_id[task_id].status == "pending"
+                expect(is_pending, "due", "task", task_id)
+                expect(is_stamp(due), "due", "moment", due)
+                self._due_at[task_id] = due
+        for task_id, due in self._due_at.items():
             self._labor.put(due, self, task_id)
 
     def _schedule(self, task: Task) -> None:
@@ -458,13 +477,25 @@ class Tasks:
 
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:
-            task = self._by_id[task_id]
-            self._put(task.called_back(succeeded=succeeded), task)
+            if (task := self._by_id.get(task_id)) is not None:  # a dump may lack it
+                self._put(task.called_back(succeeded=succeeded), task)
 
-    def _new_id(self, now: dt.datetime) -> str:
-        while (task_id := self._ids.make(now)) in self._by_id:  # that of a loaded task
-            pass
-        return task_id
+    def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
+        """Return printed tasks, each with its project; raise BadRequest if one has a wrong one."""
+        named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
+        housed = []
+        for index, task in enumerate(tasks):
+            project = task.project
+            if task.batch is not None:
+                project = self._batches.home(task.batch) or named.get(task.batch)
+                if project is None:
+                    phrase = "must be the name of a batch, or stand beside a project"
+                    raise invalid(f"[{index}].batch", phrase, task.batch)
+                if task.project not in (None, project):
+                    phrase = f'must be that of the batch, "{project}"'
+                    raise invalid(f"[{index}].project", phrase, task.project)
+            housed.append(dataclasses.replace(task, project=project))
+        return housed
 
     def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
         owner = self._owners.get(unique_id) if unique_id is not None else None

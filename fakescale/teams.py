@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fakescale.clock import Clock, stamp
-from fakescale.dumping import from_data, to_data
+from fakescale.dumping import expect, keyed, to_data
 from fakescale.errors import BadRequest, NotFound, invalid
 from fakescale.ids import TaskIds
 from fakescale.schemas import Parameters, frozen_json
@@ -169,7 +169,9 @@ class Teammates:
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_email = {teammate.email: teammate for teammate in from_data(Teammate, data)}
+        self._by_email = keyed(Teammate, "email", data)
+        expect(len(self) > 0, "team", "teammates", data)
+        self._ids.reserve(teammate.id for teammate in self)
 
     def _put(self, teammate: Teammate) -> Teammate:
         self._by_email[teammate.email] = teammate

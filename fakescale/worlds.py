@@ -8,11 +8,12 @@ from fakescale.audits import Audits
 from fakescale.batches import Batch, Batches
 from fakescale.callbacks import Outbox, auth_key, task_body
 from fakescale.clock import Clock
+from fakescale.dumping import texts
 from fakescale.errors import Unauthorized
 from fakescale.files import Files
 from fakescale.frozen import freeze
 from fakescale.ids import TaskIds
-from fakescale.keys import Key, read_key
+from fakescale.keys import Key, check_account, read_key
 from fakescale.labor import Labor
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
@@ -37,7 +38,7 @@ class World:
         origin: Callable[[], str],
         outbox: Outbox,
     ) -> None:
-        lock = threading.RLock()  # one for all, since they depend on each other
+        lock = self._lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
         self.key = key
         #: A key that leads here.
@@ -80,8 +81,8 @@ class World:
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
             "projects": self.projects,
-            "tasks": self.tasks,
             "batches": self.batches,
+            "tasks": self.tasks,
             "quality_tasks": self.quality_tasks,
             "audits": self.audits,
             "files": self.files,
@@ -90,19 +91,21 @@ class World:
         }
 
     def dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
-        owned = {name: owner.dump() for name, owner in self._owners.items()}
-        return {
-            **owned,
-            "disabled_types": sorted(self.disabled_types),
-            "callback_url": self.callback_url,
-        }
+        """Return all that ``restore`` needs, JSON-able: all of it as of one moment."""
+        self.settle()  # not under the lock, since a labeler may call the API
+        with self._lock:
+            owned = {name: owner.dump() for name, owner in self._owners.items()}
+            return {
+                **owned,
+                "disabled_types": sorted(self.disabled_types),
+                "callback_url": self.callback_url,
+            }
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, owner in self._owners.items():
             owner.restore(data[name])
-        self.disabled_types |= set(data["disabled_types"])
+        self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
         self.callback_url = data["callback_url"]
 
     @property
@@ -283,6 +286,7 @@ class Accounts:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, worlds in data.items():
+            check_account(name)
             account = self.account(name)
             account.world(is_test=False).restore(worlds["live"])
             account.world(is_test=True).restore(worlds["test"])

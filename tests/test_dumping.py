@@ -1,6 +1,7 @@
 import contextlib
 import datetime as dt
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -210,3 +211,167 @@ def test_owed_callbacks_are_dumped_and_sent_by_the_copy(
     copy.tasks.complete(copy.tasks.create("chat", callback_url="a@b").id)
     numbers = [it.number for it in copy.callbacks]
     assert numbers == sorted(set(numbers))
+
+
+def test_a_world_is_dumped_as_of_one_moment(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = fake.world()
+    got_in = []
+
+    def enter() -> None:
+        if world.tasks._lock.acquire(blocking=False):
+            got_in.append(True)
+            world.tasks._lock.release()
+
+    for owner in world._owners.values():
+
+        def dump(original: Any = owner.dump) -> Any:
+            thread = threading.Thread(target=enter)
+            thread.start()
+            thread.join()
+            return original()
+
+        monkeypatch.setattr(owner, "dump", dump)
+    fake.dump()
+    assert got_in == []
+
+
+def test_counts_are_those_of_the_tasks_and_nothing_is_told_again(fake: FakeScale) -> None:
+    fake.projects.create(type="chat", name="p")
+    fake.batches.create(project="p", name="b", callback="a@b")
+    first, _ = (fake.tasks.create("chat", batch="b") for _ in range(2))
+    fake.tasks.complete(first.id)
+    dump = json.loads(json.dumps(fake.dump()))
+    [batch] = dump["accounts"]["fakescale"]["live"]["batches"]
+    assert "counts" not in batch
+    batch["counts"] = {"pending": 7}
+    batch["status"], batch["completed_at"] = "completed", first.created_at
+    fake.load(dump)
+    loaded = fake.batches.get("b")
+    assert loaded.counts == {"pending": 1, "completed": 1}
+    assert (loaded.status, loaded.completed_at) == ("completed", first.created_at)
+    assert [it.event for it in fake.callbacks] == []
+
+
+@pytest.mark.parametrize("turnaround", [None, dt.timedelta(hours=2)])
+def test_a_dump_brings_its_turnaround(turnaround: dt.timedelta | None) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    fake.turnaround = turnaround
+    dump = json.loads(json.dumps(fake.dump()))
+    fake.load(dump)
+    assert fake.turnaround == turnaround
+    fake.turnaround = lambda task: None
+    fake.load(dump)
+    assert fake.turnaround == turnaround
+
+
+def test_a_callable_turnaround_is_carried_over() -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    fake.turnaround = turnaround = lambda task: dt.timedelta(hours=3)
+    fake.load(json.loads(json.dumps(fake.dump())))
+    assert fake.turnaround is turnaround
+
+
+def test_ids_that_were_loaded_are_not_made_again(noon: time_machine.Traveller) -> None:
+    def fill(fake: FakeScale, name: str) -> list[str]:
+        fake.projects.create(type="textcollection", name=name, rapid=True)
+        task = fake.test.tasks.create("chat")
+        fake.files.upload(b"x")
+        fake.studio._new_group(name, "g", [])
+        quality = fake.quality_tasks.create(
+            "training",
+            "textcollection",
+            **example("textcollection", project=name, expected_response={}),
+        )
+        return [
+            fake.batches.create(project=name, name=name).id,
+            fake.test.audits.create(task_id=task.id).id,
+            quality.id,
+            fake.quality_tasks.record(quality.id, "a@e.com").id,
+            task.id,
+            fake.teammates.add(f"{name}@e.com").id,
+            fake.files.list()[0].id,
+            fake.studio.groups(name)[0].id,
+        ]
+
+    first, second = FakeScale(seed=1), FakeScale(seed=1)
+    ids = fill(first, "p")
+    second.load(json.loads(json.dumps(first.dump())))
+    for number in range(9):
+        ids += fill(second, f"p{number}")
+    assert len(ids) == len(set(ids))
+
+
+WORLD = ("accounts", "fakescale", "live")
+TASK = (*WORLD, "tasks", "tasks", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((*TASK, "id"), 5),
+        ((*TASK, "status"), "done"),
+        ((*TASK, "metadata"), []),
+        ((*TASK, "tags"), [1]),
+        ((*TASK, "tags"), "t"),
+        ((*TASK, "priority"), True),
+        ((*TASK, "is_test"), 1),
+        ((*TASK, "updated_at"), "noon"),
+        ((*TASK, "project"), "nothing"),
+        ((*TASK, "batch"), "nothing"),
+        ((*TASK, "batch"), "other"),
+        ((*TASK, "unique_id"), "twice"),
+        ((*WORLD, "tasks", "tasks", 1), None),
+        ((*WORLD, "tasks", "due"), {"nothing": "2024-01-01T00:00:00.000Z"}),
+        ((*WORLD, "tasks", "due"), []),
+        ((*WORLD, "tasks", "due", "ID"), "soon"),
+        ((*WORLD, "tasks", "due", "ID"), None),
+        ((*WORLD, "batches", 0, "project"), "nothing"),
+        ((*WORLD, "batches", 0, "status"), "begun"),
+        ((*WORLD, "projects", 0, "param_history"), [5]),
+        ((*WORLD, "projects", 0, "name"), []),
+        ((*WORLD, "teammates"), []),
+        ((*WORLD, "files", 0, "project_names"), "p"),
+        ((*WORLD, "studio", "assigned"), {"a": [5]}),
+        (
+            (*WORLD, "studio", "groups"),
+            [{"id": "g", "name": "g", "project": "p", "workers": ["x"]}],
+        ),
+        ((*WORLD, "studio", "order"), [[]]),
+        ((*WORLD, "disabled_types"), "chat"),
+        ((*WORLD, "callback_url"), 5),
+        (("accounts", ""), "COPY"),
+        (("saved_answers", 0, "status"), "200"),
+        (("saved_answers", 0, "fingerprint"), []),
+        (("callbacks", 0, "number"), "x"),
+        (("callbacks", 0, "account"), 5),
+        (("turnaround_ms",), "x"),
+        (("turnaround_ms",), -1),
+    ],
+)
+def test_a_broken_dump_is_refused_and_changes_nothing(path: tuple[Any, ...], value: Any) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    replayed(fake)
+    for name in "pq":
+        fake.projects.create(type="chat", name=name, params={})
+    fake.batches.create(project="p", name="b")
+    fake.batches.create(project="q", name="other")
+    fake.files.upload(b"x", project_name="p")
+    task = fake.tasks.create("chat", batch="b", unique_id="u", priority=10)
+    fake.tasks.create("chat", unique_id="twice")
+    done = fake.tasks.create("chat", callback_url="a@b")
+    fake.tasks.complete(done.id)
+    before = fake.dump()
+    broken = json.loads(json.dumps(before))
+    tasks = broken["accounts"]["fakescale"]["live"]["tasks"]["tasks"]
+    tasks.sort(key=lambda it: it["id"] != task.id)
+    FakeScale().load(broken)
+    *way, last = [task.id if step == "ID" else step for step in path]
+    place = broken
+    for step in way:
+        place = place[step]
+    place[last] = broken["accounts"]["fakescale"] if value == "COPY" else value
+    with pytest.raises(BadRequest):
+        fake.load(broken)
+    assert fake.dump() == before

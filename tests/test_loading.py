@@ -123,3 +123,28 @@ def test_a_file_holds_an_array_or_a_page() -> None:
     for text in ("{}", "5", '{"docs": {}}', "nonsense", "[" * 100_000, ""):
         with pytest.raises(BadRequest):
             printed_tasks(read_file(text))
+
+
+def test_a_loaded_task_is_in_the_project_of_its_batch() -> None:
+    fake = FakeScale()
+    fake.projects.create(type="imageannotation", name="p")
+    fake.projects.create(type="imageannotation", name="q")
+    fake.batches.create(project="p", name="b")
+    lone = without("project", "unique_id", task_id="x")
+    new = {"batch": "new", "unique_id": None}
+    for bad, says in (
+        (without(project="q"), r'"[0].project" must be that of the batch, "p" (got "q")'),
+        (without("project", batch="new"), r'"[0].batch" must be the name of a batch'),
+    ):
+        with pytest.raises(BadRequest) as refusal:
+            fake.tasks.load([bad, lone])
+        assert says in str(refusal.value)
+    with pytest.raises(BadRequest, match="that of the batch"):
+        fake.tasks.load([without(project="q", **new), without(task_id="y", **new)])
+    assert (len(fake.tasks), len(fake.batches)) == (0, 1)
+    fake.tasks.load([lone, without("project", task_id="y", **new), without(task_id="z", **new)])
+    assert {task.project for task in fake.tasks} == {"p"}
+    assert fake.batches.get("b").status_json()["completed"] == 1
+    assert fake.batches.get("new").status_json()["completed"] == 2
+    fake.tasks.recall("y")
+    assert fake.batches.get("new").status_json()["pending"] == 1
