@@ -430,7 +430,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("create_batch", {"project": "p", "name": "b"}, 400, '"project" must be the name of'),
         ("advance", {"hours": "1"}, 400, '"hours" must be a number (got "1")'),
         ("advance", {"account": "x"}, 400, '"account" must be a number'),
-        ("advance", {"years": 1}, 400, "'years' is an invalid keyword argument"),
+        ("advance", {"years": 1}, 400, "keyword argument"),
         ("advance", {"days": 1e300}, 400, "advance: "),
         ("advance", {"days": 10**9}, 400, "advance: "),
         ("now", {"x": 1}, 400, '"x" is not an argument of now; there are: none'),
