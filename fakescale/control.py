@@ -15,19 +15,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from fakescale import wire
+from fakescale.audits import Audit, Audits
 from fakescale.batches import Batch, Batches
 from fakescale.callbacks import Delivery, Outbox
 from fakescale.clock import read_moment, stamp
 from fakescale.errors import BadRequest, NotFound, invalid
 from fakescale.fake import FakeScale
 from fakescale.faults import Fault, Faults
+from fakescale.files import File, Files
 from fakescale.frozen import FrozenDict, freeze
 from fakescale.journal import Exchange, Journal
 from fakescale.loading import read_task
 from fakescale.projects import Project, Projects
-from fakescale.quality_tasks import LabelerResult, QualityTasks
+from fakescale.quality_tasks import LabelerResult, QualityTask, QualityTasks
 from fakescale.records import Answer, Task
 from fakescale.schemas import Checker
+from fakescale.studio import Group, Studio, StudioBatch
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammate, Teammates
 from fakescale.worlds import World
@@ -81,15 +84,22 @@ def _read_task(shown: Mapping[str, Any]) -> Task:
     return dataclasses.replace(task, clear_unique_id_on_error=clear)
 
 
-def _record(cls: type[Any]) -> Shape:
-    """Return the shape of a frozen dataclass: an object with all its fields."""
-    fields: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(cls)}
+def _record(cls: type[Any], **shapes: Shape) -> Shape:
+    """Return the shape of a frozen dataclass: an object with all its fields.
+
+    ``shapes`` are those of fields that hold more than JSON.
+    """
+    plain = {
+        field.name: Shape(_plain, functools.partial(_unplain, field.type))
+        for field in dataclasses.fields(cls)
+    }
+    fields = plain | shapes
 
     def show(value: Any) -> dict[str, Any]:
-        return {name: _plain(getattr(value, name)) for name in fields}
+        return {name: shape.show(getattr(value, name)) for name, shape in fields.items()}
 
     def read(shown: Mapping[str, Any]) -> Any:
-        return cls(**{name: _unplain(kind, shown[name]) for name, kind in fields.items()})
+        return cls(**{name: shape.read(shown[name]) for name, shape in fields.items()})
 
     return Shape(show, read)
 
@@ -101,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 
 def _unplain(kind: Any, plain: Any) -> Any:
-    if kind is bytes:
+    if plain is not None and bytes in _alternatives(kind):
         return plain.encode(errors="surrogateescape")
     is_moment = plain is not None and dt.datetime in _alternatives(kind)
     return read_moment(plain) if is_moment else freeze(plain)
@@ -114,9 +124,42 @@ def _several(shape: Shape) -> Shape:
     )
 
 
+def _tuple(shape: Shape) -> Shape:
+    several = _several(shape)
+    return Shape(several.show, lambda shown: tuple(several.read(shown)))
+
+
 def _api_key(world: World) -> str:
     """Return a key that leads to the world."""
     return world.api_key
+
+
+def _callback_auth_key(world: World) -> str:
+    """Return what callbacks of the world have in the header ``scale-callback-auth``."""
+    return world.callback_auth_key
+
+
+def _callback_url(world: World) -> str | None:
+    """Return where callbacks go of tasks that have no address of their own; null is nowhere."""
+    return world.callback_url
+
+
+def _keep_content(files: Files) -> bool:
+    """Return whether the content of uploads is kept from now on."""
+    return files.keep_content
+
+
+def _set_keep_content(files: Files, keep: bool) -> None:
+    """Set whether the content of uploads is kept from now on."""
+    files.keep_content = keep
+
+
+def _turnaround(fake: FakeScale) -> float | None:
+    """Return how many seconds a live task is pending before it is completed; null is for ever."""
+    turnaround = fake.turnaround
+    if callable(turnaround):
+        raise BadRequest("The turnaround is a function, which is not JSON.")
+    return None if turnaround is None else turnaround.total_seconds()
 
 
 def _set_turnaround(fake: FakeScale, seconds: float | None) -> None:
@@ -139,6 +182,12 @@ _DELIVERY = Shape(Delivery.to_json, Delivery.from_json)
 FAULT = Shape(Fault.to_json, freeze)
 _MOMENT = Shape(stamp, read_moment)
 _JSON = Shape(lambda value: value, lambda shown: shown)  # also of what returns nothing
+_FROZEN = Shape(lambda value: value, freeze)
+_FILE = _record(File)
+_AUDIT = _record(Audit)
+_QUALITY_TASK = _record(QualityTask)
+_GROUP = _record(Group, workers=_tuple(_TEAMMATE))
+_STUDIO_BATCH = _record(StudioBatch, batch=_BATCH, groups=_tuple(_JSON))
 
 # All there is. A row is enough for a new one: it is served, listed, and in RemoteFakeScale,
 # at its home and under the helper's own name; tests/test_control.py wants a comparison. An
@@ -153,13 +202,27 @@ OPERATIONS: Mapping[str, Operation] = {
     "recall": Operation("world.tasks", Tasks.recall, _TASK),
     "audit": Operation("world.tasks", Tasks.audit, _TASK),
     "cancel": Operation("world.tasks", Tasks.cancel, _TASK),
+    "set_metadata": Operation("world.tasks", Tasks.set_metadata, _TASK),
+    "set_unique_id": Operation("world.tasks", Tasks.set_unique_id, _TASK),
+    "clear_unique_id": Operation("world.tasks", Tasks.clear_unique_id, _TASK),
+    "add_tags": Operation("world.tasks", Tasks.add_tags, _TASK),
+    "set_tags": Operation("world.tasks", Tasks.set_tags, _TASK),
+    "remove_tags": Operation("world.tasks", Tasks.remove_tags, _TASK),
     "load_tasks": Operation("world.tasks", Tasks.load, _JSON),
     "create_project": Operation("world.projects", Projects.create, _PROJECT),
     "list_projects": Operation("world.projects", Projects.list, _several(_PROJECT)),
+    "get_project": Operation("world.projects", Projects.get, _PROJECT),
+    "set_params": Operation("world.projects", Projects.set_params, _PROJECT),
+    "set_ontology": Operation("world.projects", Projects.set_ontology, _PROJECT),
+    "template": Operation("world.projects", Projects.template, _FROZEN),
     "archive_project": Operation("world.projects", Projects.archive, _PROJECT),
     "set_template": Operation("world.projects", Projects.set_template, _JSON),
     "create_batch": Operation("world.batches", Batches.create, _BATCH),
     "list_batches": Operation("world.batches", Batches.list, _several(_BATCH)),
+    "get_batch": Operation("world.batches", Batches.get, _BATCH),
+    "finalize_batch": Operation("world.batches", Batches.finalize, _BATCH),
+    "set_batch_metadata": Operation("world.batches", Batches.set_metadata, _BATCH),
+    "prioritize_batch": Operation("world.batches", Batches.prioritize, _BATCH),
     "archive_batch": Operation("world.batches", Batches.archive, _BATCH),
     "api_key": Operation("world", _api_key, _JSON),
     "requests": Operation("fake.requests", Journal.list, _several(_EXCHANGE)),
@@ -172,8 +235,36 @@ OPERATIONS: Mapping[str, Operation] = {
     "accept_invitation": Operation("world.teammates", Teammates.accept, _TEAMMATE),
     "disable_teammate": Operation("world.teammates", Teammates.disable, _TEAMMATE),
     "list_teammates": Operation("world.teammates", Teammates.list, _several(_TEAMMATE)),
+    "get_teammate": Operation("world.teammates", Teammates.get, _TEAMMATE),
+    "invite": Operation("world.teammates", Teammates.invite, _several(_TEAMMATE)),
+    "set_role": Operation("world.teammates", Teammates.set_role, _several(_TEAMMATE)),
+    "get_file": Operation("world.files", Files.get, _FILE),
+    "list_files": Operation("world.files", Files.list, _several(_FILE)),
+    "import_file": Operation("world.files", Files.import_file, _FILE),
+    "keep_content": Operation("world.files", _keep_content, _JSON),
+    "set_keep_content": Operation("world.files", _set_keep_content, _JSON),
+    "assignments": Operation("world.studio", Studio.assignments, _JSON),
+    "assign": Operation("world.studio", Studio.assign, _JSON),
+    "unassign": Operation("world.studio", Studio.unassign, _JSON),
+    "groups": Operation("world.studio", Studio.groups, _several(_GROUP)),
+    "create_group": Operation("world.studio", Studio.create_group, _GROUP),
+    "change_group": Operation("world.studio", Studio.change_group, _GROUP),
+    "studio_batches": Operation("world.studio", Studio.batches, _several(_STUDIO_BATCH)),
+    "set_batch_groups": Operation("world.studio", Studio.set_batch_groups, _STUDIO_BATCH),
+    "set_priorities": Operation("world.studio", Studio.set_priorities, _several(_STUDIO_BATCH)),
+    "reset_priorities": Operation("world.studio", Studio.reset_priorities, _several(_STUDIO_BATCH)),
+    "create_audit": Operation("world.audits", Audits.create, _AUDIT),
+    "list_audits": Operation("world.audits", Audits.list, _several(_AUDIT)),
+    "create_quality_task": Operation("world.quality_tasks", QualityTasks.create, _QUALITY_TASK),
+    "get_quality_task": Operation("world.quality_tasks", QualityTasks.get, _QUALITY_TASK),
+    "list_quality_tasks": Operation(
+        "world.quality_tasks", QualityTasks.list, _several(_QUALITY_TASK)
+    ),
     "record": Operation("world.quality_tasks", QualityTasks.record, _record(LabelerResult)),
+    "turnaround": Operation("fake", _turnaround, _JSON),
     "set_turnaround": Operation("fake", _set_turnaround, _JSON),
+    "callback_auth_key": Operation("world", _callback_auth_key, _JSON),
+    "callback_url": Operation("world", _callback_url, _JSON),
     "set_callback_url": Operation("world", _set_callback_url, _JSON),
     "send_callback": Operation("world.tasks", Tasks.send_callback, _TASK),
     "callbacks": Operation("fake.callbacks", Outbox.list, _several(_DELIVERY)),

@@ -133,6 +133,7 @@ _RULES = {
         (str,), lambda path: path[:1] in ("/", "*") and path, 'must begin with "/" or "*"'
     ),
     "api_key": _Rule((str,), bool, "must not be empty"),
+    "account": _Rule((str,), bool, "must not be empty"),
     "predicate": _Rule((Callable,), _always, ""),  # type: ignore[arg-type]
     "nth": _COUNT,
     "times": _COUNT,

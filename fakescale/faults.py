@@ -23,6 +23,7 @@ from fakescale.clock import Clock, stamp
 from fakescale.effects import Effect, check, checked, effect
 from fakescale.errors import NotFound, TooManyRequests
 from fakescale.idempotency import IN_FLIGHT
+from fakescale.keys import leads_to
 
 #: The paths of all creations of tasks, quality tasks among them.
 CREATIONS = tuple(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks"))
@@ -82,6 +83,11 @@ class Fault:
         """The API key whose requests it concerns alone, if there is one."""
         return self._given.get("api_key")
 
+    @property
+    def account(self) -> str | None:
+        """The account whose requests, by any of its keys, it concerns alone, if there is one."""
+        return self._given.get("account")
+
     def to_json(self) -> dict[str, Any]:
         """Return its ``id``, ``hits`` and arguments as JSON-able data.
 
@@ -101,6 +107,7 @@ class Fault:
             given.get("method", asked.method).upper() == asked.method
             and _pattern(given.get("path", "*")).fullmatch(asked.path) is not None
             and given.get("api_key", asked.api_key) == asked.api_key
+            and ("account" not in given or leads_to(asked.api_key or "", given["account"]))
             and ("predicate" not in given or bool(given["predicate"](asked)))
         )
 
@@ -157,6 +164,7 @@ class Faults:
         method: str | None = None,
         path: str | None = None,
         api_key: str | None = None,
+        account: str | None = None,
         predicate: Callable[[Asked], object] | None = None,
         nth: int | None = None,
         times: int | None = None,
@@ -177,11 +185,12 @@ class Faults:
         """Let requests go wrong from now on, until the fault is removed.
 
         Which: those with this ``method``; whose raw path is like ``path``, in which ``<name>``
-        stands for one segment and ``*`` for any text; with this ``api_key``; for which
-        ``predicate`` is true of an Asked. Of those not the first ``nth - 1``; only ``times``
-        of them; each with ``probability``, drawn from ``seed`` (by default from the number of
-        faults that were added before); for ``minutes`` of the fake's clock; those of an API
-        key that come after ``per_second`` others within a second of that clock.
+        stands for one segment and ``*`` for any text; with this ``api_key``; with any key of
+        this ``account``; for which ``predicate`` is true of an Asked. Of those not the first
+        ``nth - 1``; only ``times`` of them; each with ``probability``, drawn from ``seed`` (by
+        default from the number of faults that were added before); for ``minutes`` of the
+        fake's clock; those of an API key that come after ``per_second`` others within a second
+        of that clock.
 
         What: the answer has this ``status`` and the API's error body with ``error``, or
         ``body`` with ``content_type`` (HTML by default), and ``headers``; the work is not
@@ -197,6 +206,7 @@ class Faults:
             method=method,
             path=path,
             api_key=api_key,
+            account=account,
             predicate=predicate,
             nth=nth,
             times=times,
@@ -222,7 +232,9 @@ class Faults:
 
     # What the API documents.
 
-    def rate_limit(self, per_second: int, *, api_key: str | None = None) -> Fault:
+    def rate_limit(
+        self, per_second: int, *, api_key: str | None = None, account: str | None = None
+    ) -> Fault:
         """Let each API key make only so many requests in a second of the fake's clock.
 
         The others get 429 (documented) with ``Retry-After: 1``. No limits are published;
@@ -232,17 +244,26 @@ class Faults:
         return self.add(
             per_second=per_second,
             api_key=api_key,
+            account=account,
             status=429,
             error="Too many requests.",
             headers={"Retry-After": "1"},  # whole seconds; clients ignore 0
         )
 
-    def outage(self, *, minutes: float | None = None, api_key: str | None = None) -> Fault:
+    def outage(
+        self,
+        *,
+        minutes: float | None = None,
+        api_key: str | None = None,
+        account: str | None = None,
+    ) -> Fault:
         """Answer everything with a proxy's 503, an HTML page (observed in 2016).
 
         It ends when so many ``minutes`` of the fake's clock are over.
         """
-        return self.add(minutes=minutes, api_key=api_key, status=503, body=_OUTAGE_PAGE)
+        return self.add(
+            minutes=minutes, api_key=api_key, account=account, status=503, body=_OUTAGE_PAGE
+        )
 
     def lost_answer(
         self,
@@ -250,6 +271,7 @@ class Faults:
         times: int | None = 1,
         reset: Literal["before", "within"] | None = None,
         api_key: str | None = None,
+        account: str | None = None,
     ) -> Fault:
         """Create tasks, but answer 500 or ``reset`` the connection.
 
@@ -261,10 +283,13 @@ class Faults:
             times=times,
             reset=reset,
             api_key=api_key,
+            account=account,
             lost=True,
         )
 
-    def duplicate_in_flight(self, *, times: int | None = 1, api_key: str | None = None) -> Fault:
+    def duplicate_in_flight(
+        self, *, times: int | None = 1, api_key: str | None = None, account: str | None = None
+    ) -> Fault:
         """Refuse creations with an Idempotency-Key as twins of one that is in flight.
 
         Documented: rare, with status 429, and safe to repeat.
@@ -274,6 +299,7 @@ class Faults:
             predicate=_creates_once,
             times=times,
             api_key=api_key,
+            account=account,
             status=TooManyRequests.status,
             error=IN_FLIGHT,
         )
@@ -288,13 +314,13 @@ class Faults:
                     return
         raise NotFound(f"There is no fault {number}.")
 
-    def forget(self, concerns: Callable[[str], bool]) -> None:
-        """Remove the faults of API keys that ``concerns`` is true of."""
+    def forget(self, account: str) -> None:
+        """Remove the faults of one account, and of keys that lead to it."""
         with self._lock:
             self._faults = [
                 fault
                 for fault in self._faults
-                if fault.api_key is None or not concerns(fault.api_key)
+                if fault.account != account and not leads_to(fault.api_key or "", account)
             ]
 
     def list(self) -> builtins.list[Fault]:

@@ -141,11 +141,11 @@ class _Fakes:
             token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
         )
         fake.reset()  # fails here, not in the test, when there is no such server
-        try:
+        with contextlib.ExitStack() as after:
+            after.callback(fake.reset)
+            after.callback(fake.put_back)
             with self._watched(name, fake):
                 yield fake
-        finally:
-            fake.reset()
 
     @contextlib.contextmanager
     def _watched(self, name: str, fake: "FakeScale | RemoteFakeScale") -> Iterator[None]:

@@ -6,7 +6,7 @@ import functools
 import http.client
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ class _Helpers:
             if (operation.home, operation.helper.__name__.lstrip("_")) == (self._home, name):
                 return self._helper(operation_name, operation)
             if operation.home == inner or operation.home.startswith(f"{inner}."):
-                return _Collection(self._call, inner, **self._world)
+                return _HOMES.get(inner, _Collection)(self._call, inner, **self._world)
         raise AttributeError(f"there is no operation for {name!r} of a remote {self._home}")
 
     def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
@@ -65,8 +65,45 @@ class _Collection(_Helpers):
     def __len__(self) -> int:
         return len(self.list())
 
+    def __contains__(self, item: object) -> bool:
+        return item in self.list()
+
+
+class _Named(_Collection):
     def __contains__(self, name: object) -> bool:
         return any(item.name == name for item in self.list())
+
+
+class _Team(_Collection):
+    def __contains__(self, email: object) -> bool:
+        return any(item.email == email for item in self.list())
+
+
+class _Sequence(_Collection, Sequence[Any]):
+    def __getitem__(self, index: Any) -> Any:
+        return self.list()[index]
+
+
+class _Files(_Collection):
+    @property
+    def keep_content(self) -> bool:
+        """Whether the content of uploads is kept from now on."""
+        return bool(self._call("keep_content", self._world))
+
+    @keep_content.setter
+    def keep_content(self, keep: bool) -> None:
+        self._call("set_keep_content", {"keep": keep, **self._world})
+
+
+# Those homes that are not just any collection.
+_HOMES: Mapping[str, type[_Helpers]] = {
+    "world.projects": _Named,
+    "world.batches": _Named,
+    "world.teammates": _Team,
+    "world.files": _Files,
+    "world.studio": _Helpers,
+    "fake.callbacks": _Sequence,
+}
 
 
 class RemoteFault:
@@ -89,6 +126,12 @@ class RemoteFault:
         """How many requests it has struck."""
         return int(self.to_json()["hits"])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemoteFault) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __enter__(self) -> Self:
         return self
 
@@ -99,18 +142,15 @@ class RemoteFault:
 
 
 class _Faults(_Collection):
-    """The faults; those that are added concern one API key, if the fake has an account."""
-
-    def __init__(self, call: Callable[..., Any], api_key: str | None) -> None:
-        super().__init__(call, "fake.faults")
-        self._api_key = api_key
+    """The faults; those that are added concern the account alone, if the fake has one."""
 
     def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
         helper = super()._helper(name, operation)
-        own = {"api_key": self._api_key} if "api_key" in operation.arguments else {}
 
         def wrapped(*placed: Any, **named: Any) -> Any:
-            result = helper(*placed, **{**own, **named})
+            if named.get("api_key") is not None:  # then that says whom it concerns
+                named.setdefault("account", None)
+            result = helper(*placed, **named)
             if operation.shape is FAULT:
                 return RemoteFault(self, result)
             return [RemoteFault(self, it) for it in result] if isinstance(result, list) else result
@@ -123,6 +163,21 @@ class _RemoteWorld(_Helpers):
     def api_key(self) -> str:
         """A key that leads to the world."""
         return str(self._call("api_key", self._world))
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where callbacks go by default; None is nowhere."""
+        url: str | None = self._call("callback_url", self._world)
+        return url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._call("set_callback_url", {"url": url, **self._world})
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of the world have in the header ``scale-callback-auth``."""
+        return str(self._call("callback_auth_key", self._world))
 
 
 class RemoteFakeScale:
@@ -153,6 +208,7 @@ class RemoteFakeScale:
         self._base = base
         self._account = account
         self._token = token
+        self._turnaround_before: list[dt.timedelta | None] = []  # until it is set
 
     def __getattr__(self, name: str) -> Any:
         for root in ("fake", "world"):
@@ -168,7 +224,7 @@ class RemoteFakeScale:
     @property
     def api_key(self) -> str:
         """The live key of the account."""
-        return _RemoteWorld(self._call, "world").api_key
+        return self.world().api_key
 
     @property
     def test_api_key(self) -> str:
@@ -178,36 +234,69 @@ class RemoteFakeScale:
     @property
     def test(self) -> _RemoteWorld:
         """The test world of the account."""
-        return _RemoteWorld(self._call, "world", test=True)
+        return self.world(test=True)
 
     def account(self, name: str) -> "RemoteFakeScale":
         """Return the same for another account."""
         return RemoteFakeScale(self.url, account=name, token=self._token)
 
-    @property
-    def faults(self) -> _Faults:
-        """The faults: those of the account's live key alone, if an account was named."""
-        return _Faults(self._call, None if self._account is None else self.api_key)
+    def world(self, account: str | None = None, *, test: bool = False) -> _RemoteWorld:
+        """Return the live or the test world of an account, by default of this one."""
+        home = self if account is None else self.account(account)
+        return _RemoteWorld(home._call, "world", test=test)
 
     @property
-    def callback_url(self) -> NoReturn:
-        """Where callbacks go by default; can be set, for both worlds, and not be asked for."""
-        raise TypeError("callback_url of a remote fake can be set only")
+    def faults(self) -> _Faults:
+        """The faults; one that is added concerns the account alone, if one was named."""
+        return _Faults(self._call, "fake.faults")
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where callbacks go by default; that of the live world, but setting it sets both."""
+        return self.world().callback_url
 
     @callback_url.setter
     def callback_url(self, url: str | None) -> None:
-        for test in (False, True):
-            self._call("set_callback_url", {"url": url, "test": test})
+        self.world().callback_url = self.test.callback_url = url
 
     @property
-    def turnaround(self) -> NoReturn:
-        """How long live tasks are pending; can be set, for all accounts, and not be asked for."""
-        raise TypeError("turnaround of a remote fake can be set only")
+    def callback_auth_key(self) -> str:
+        """What callbacks of the live world have in the header ``scale-callback-auth``."""
+        return self.world().callback_auth_key
+
+    @property
+    def turnaround(self) -> dt.timedelta | None:
+        """How long live tasks are pending, in all accounts of the server.
+
+        Raises BadRequest where that is a function, and TypeError when it is set to one.
+        """
+        seconds = self._call("turnaround", {})
+        return None if seconds is None else dt.timedelta(seconds=seconds)
 
     @turnaround.setter
     def turnaround(self, turnaround: dt.timedelta | None) -> None:
+        if callable(turnaround):
+            raise TypeError("the turnaround of a remote fake cannot be a function")
+        if not self._turnaround_before:
+            with contextlib.suppress(BadRequest):  # a function, which cannot be put back
+                self._turnaround_before.append(self.turnaround)
         seconds = None if turnaround is None else turnaround.total_seconds()
         self._call("set_turnaround", {"seconds": seconds})
+
+    def put_back(self) -> None:
+        """Undo what setting ``turnaround`` here has changed for the accounts of others."""
+        if self._turnaround_before:
+            self.turnaround = self._turnaround_before.pop()
+            self._turnaround_before.clear()
+
+    @property
+    def labeler(self) -> NoReturn:
+        """Raise TypeError: a function works in its own process alone."""
+        raise TypeError("a remote fake can be given no labeler, which is a function")
+
+    @labeler.setter
+    def labeler(self, labeler: Any) -> None:
+        _ = self.labeler
 
     @property
     def requests(self) -> Journal:

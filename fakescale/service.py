@@ -13,7 +13,7 @@ from fakescale.faults import Faults
 from fakescale.idempotency import OncePerKey
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
-from fakescale.keys import Key, leads_to
+from fakescale.keys import Key
 from fakescale.labor import Labor, Turnaround
 from fakescale.ticker import Ticker
 from fakescale.worlds import Accounts, World
@@ -168,5 +168,5 @@ class Service:
         self.accounts.forget(account)
         self.journal.forget(account)
         self.outbox.forget(account)
-        self.faults.forget(lambda api_key: leads_to(api_key, account))
+        self.faults.forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)

@@ -227,6 +227,132 @@ def set_turnaround(side: Side) -> Any:
     return done
 
 
+def attributes(side: Side) -> Any:
+    seen = []
+    for url in ("a@example.com", None):
+        side.callback_url = url
+        seen += [side.callback_url, side.test.callback_url]
+    side.test.callback_url = "b@example.com"
+    other = side.world("other", test=True)
+    seen += [side.world().callback_url, side.test.callback_url, other.callback_url]
+    side.test.callback_url = None
+    for home in (side, side.test, side.account("other"), other):
+        seen.append(home.callback_auth_key)
+    seen += [other.tasks.list(), other.api_key, side.turnaround]
+    # So long that nothing becomes due, which happens by itself where it is served.
+    side.turnaround = dt.timedelta(days=400, seconds=1.5)
+    seen.append(side.turnaround)
+    side.turnaround = None
+    return seen
+
+
+def set_metadata(side: Side) -> Any:
+    task_id = a_task(side)
+    return [
+        side.tasks.set_metadata(task_id, {"a": [1]}),
+        side.tasks.set_unique_id(task_id, "v", clear_unique_id_on_error=True),
+        side.tasks.clear_unique_id(task_id),
+        side.tasks.add_tags(task_id, ["a", "b"]),
+        side.tasks.remove_tags(task_id, ("a",)),
+        side.tasks.set_tags(task_id, iter(["c"]) if isinstance(side, RemoteFakeScale) else ["c"]),
+    ]
+
+
+def get_project(side: Side) -> Any:
+    a_batch(side)
+    done = [
+        side.projects.set_params("p", {"instruction": "i"}),
+        side.projects.set_params("p", {"a": 1}, patch=True),
+        side.projects.set_ontology("p", ontology=["cat", {"choice": "dog"}]),
+        side.projects.get("p"),
+    ]
+    side.projects.set_template("p", {"a": {"type": "text"}})
+    return [*done, side.projects.template("p")]
+
+
+def get_batch(side: Side) -> Any:
+    a_batch(side, studio=True)
+    return [
+        side.batches.set_metadata("b", {"a": 1}),
+        side.batches.prioritize("b", priority=20),
+        side.batches.finalize("b"),
+        side.batches.get("b"),
+    ]
+
+
+def invite(side: Side) -> Any:
+    return [
+        side.teammates.invite(emails=["c@example.com"], team_role="labeler"),
+        side.teammates.set_role(emails=["c@example.com"], team_role="manager"),
+        side.teammates.get("c@example.com"),
+        [email in side.teammates for email in ("c@example.com", "d@example.com")],
+    ]
+
+
+def list_files(side: Side) -> Any:
+    file = side.files.import_file(file_url="http://example.com/a.png", metadata={"a": 1})
+    done = [file, side.files.get(file.id), side.files.list(), len(side.files)]
+    done += [file in side.files, side.files.keep_content]
+    side.files.keep_content = True
+    uploaded = side.__dict__.get("served", side).files.upload(b"\xff\x00")
+    done += [side.files.keep_content, side.files.get(uploaded.id).content]
+    side.files.keep_content = False
+    return [*done, side.test.files.keep_content]
+
+
+def studio(side: Side) -> Any:
+    a_batch(side, studio=True)
+    emails = ["e@example.com", "f@example.com"]
+    for email in emails:
+        side.teammates.add(email)
+    return [
+        side.studio.assign(emails=emails, projects=["p"]),
+        side.studio.create_group("p", name="g", emails=emails[:1]),
+        side.studio.change_group("p", "g", add_emails=emails[1:]),
+        side.studio.groups("p"),
+        side.studio.batches(),
+        side.studio.set_batch_groups("b", groups=["g", emails[0]]),
+        side.studio.set_priorities(batches=[{"name": "b"}]),
+        side.studio.reset_priorities(),
+        side.studio.unassign(emails=emails[:1], projects=["p"]),
+        side.studio.assignments(),
+        bool(side.studio),
+    ]
+
+
+def audits(side: Side) -> Any:
+    task_id = side.tasks.complete(a_task(side)).id
+    audit = side.audits.create(task_id=task_id, accepted=True)
+    return [audit, side.audits.list(task_id=task_id), list(side.audits), audit in side.audits]
+
+
+def quality_tasks(side: Side) -> Any:
+    side.projects.create(type="textcollection", name="rapid", rapid=True)
+    made = side.quality_tasks.create(
+        "training",
+        "textcollection",
+        project="rapid",
+        attachments=[{"type": "text", "content": "x"}],
+        expected_response={"a": 1},
+    )
+    listed = [side.quality_tasks.list("evaluation"), side.quality_tasks.list()]
+    return [made, side.quality_tasks.get(made.id), *listed, made in side.quality_tasks]
+
+
+def contains(side: Side) -> Any:
+    a_batch(side)
+    task = side.tasks.create("chat")
+    side.tasks.complete(a_task(side, callback_url="a@example.com"))
+    [delivery] = side.callbacks
+    known = [task, delivery, "p", "b", "admin@example.com", None, 5]
+    homes = ("tasks", "projects", "batches", "teammates", "files", "audits", "quality_tasks")
+    return [
+        [[it in getattr(side, home) for it in known] for home in (*homes, "callbacks")],
+        [side.callbacks[0], side.callbacks[-1], side.callbacks[:5], side.callbacks[5:]],
+        [list(reversed(side.callbacks)), side.callbacks.index(delivery)],
+    ]
+
+
 NOWHERE = "http://127.0.0.1:9/callback"
 
 
@@ -271,11 +397,27 @@ STEPS: dict[str, Callable[[Side], Any]] = {
         *(api_key, requests_, advance, now, reset, dump, load),
         *(disable_type, add_teammate, accept_invitation, record),
         *(set_turnaround, callbacks, faults),
+        *(set_metadata, get_project, get_batch, invite, list_files, studio, audits),
+        *(attributes, quality_tasks),
     )
 }
 STEPS |= {
     name: STEPS[step]
     for step, names in {
+        "attributes": ["turnaround", "callback_auth_key", "callback_url"],
+        "set_metadata": [
+            *("set_unique_id", "clear_unique_id", "add_tags", "set_tags", "remove_tags"),
+        ],
+        "get_project": ["set_params", "set_ontology", "template"],
+        "get_batch": ["finalize_batch", "set_batch_metadata", "prioritize_batch"],
+        "invite": ["set_role", "get_teammate"],
+        "list_files": ["get_file", "import_file", "keep_content", "set_keep_content"],
+        "studio": [
+            *("assign", "unassign", "assignments", "groups", "create_group", "change_group"),
+            *("studio_batches", "set_batch_groups", "set_priorities", "reset_priorities"),
+        ],
+        "audits": ["create_audit", "list_audits"],
+        "quality_tasks": ["create_quality_task", "get_quality_task", "list_quality_tasks"],
         "disable_type": ["enable_type"],
         "add_teammate": ["list_teammates"],
         "accept_invitation": ["disable_teammate"],
@@ -301,9 +443,14 @@ class Sides:
             Caller(fake, "nobody")("GET", "/tasks")
             Caller(fake)("POST", "/task/chat", data=b"\xff\x00")
 
+    def remote(self) -> RemoteFakeScale:
+        remote = RemoteFakeScale(self.served.url)
+        remote.__dict__["served"] = self.served  # for what no remote fake can do
+        return remote
+
     def compare(self, step: Callable[[Side], Any]) -> None:
         with self.served.serve():
-            theirs = step(RemoteFakeScale(self.served.url))
+            theirs = step(self.remote())
         assert theirs == step(self.local)
         assert theirs != []
 
@@ -337,7 +484,7 @@ def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> Non
     for _ in range(3):
         sides = Sides()
         with sides.served.serve():
-            remote = RemoteFakeScale(sides.served.url)
+            remote = sides.remote()
             for name in dice.sample(list(STEPS), len(STEPS)):
                 outcomes = []
                 for side in (sides.local, remote):
@@ -348,6 +495,12 @@ def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> Non
                 assert outcomes[0] == outcomes[1], name
         assert sides.served.tasks.list() == sides.local.tasks.list()
         assert list(sides.served.requests) == list(sides.local.requests)
+
+
+def test_a_remote_collection_holds_what_one_in_python_holds(sides: Sides) -> None:
+    sides.compare(contains)
+    with sides.served.serve(), pytest.raises(TypeError, match="not subscriptable"):
+        sides.remote().tasks[0]
 
 
 # Over HTTP

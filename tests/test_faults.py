@@ -695,3 +695,20 @@ def test_creations_are_the_routes_that_heed_a_key(fake: FakeScale, live: Caller,
         with fault:
             assert live("POST", f"{path}/x", {}, headers=KEY).status == 404
             assert live("POST", path, {}, headers=KEY).status == status
+
+
+def test_a_fault_of_an_account_strikes_all_its_keys_and_is_forgotten_with_it(
+    fake: FakeScale,
+) -> None:
+    fault = fake.faults.outage(account="a")
+    assert (fault.account, fault.api_key) == ("a", None)
+    keys = ("live_a", "test_a", "a|test", "live_b", "live_aa", "nonsense", "a")
+    statuses = [Caller(fake, key)("GET", "/tasks").status for key in keys]
+    assert statuses == [503, 503, 503, 200, 200, 401, 401]
+    assert Caller(fake, "test_a")("GET", "/tasks").status == 503
+    with pytest.raises(ValueError, match="account must not be empty"):
+        fake.faults.rate_limit(1, account="")
+    kept = [fake.faults.lost_answer(account="b"), fake.faults.duplicate_in_flight(account="b")]
+    fake.faults.rate_limit(1, api_key="a|test", account="b")
+    fake.reset("a")
+    assert list(fake.faults) == kept

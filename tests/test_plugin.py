@@ -1,5 +1,6 @@
 """The pytest plugin, in suites of its users."""
 
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -400,6 +401,28 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
         assert [task.unique_id for task in fake.tasks] == ["mine"]
         # Each test took what it made away, and nothing else.
         assert (fake.requests.total, len(fake.requests)) == (6, 0)
+
+
+def test_the_turnaround_that_a_test_sets_is_not_the_next_one_s(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import datetime as dt
+        import pytest
+
+        def test_it_is_set(fakescale):
+            assert fakescale.turnaround == dt.timedelta(hours=2)
+            for fakescale.turnaround in (None, dt.timedelta(0)):
+                pass
+            made = fakescale.tasks.create("chat")
+            assert fakescale.tasks.get(made.id).status == "completed"
+
+        def test_it_was_put_back(fakescale):
+            assert fakescale.turnaround == dt.timedelta(hours=2)
+        """
+    )
+    with FakeScale(complete_after=dt.timedelta(hours=2)).serve() as fake:
+        suite.runpytest_inprocess(f"--fakescale-url={fake.url}").assert_outcomes(passed=2)
+        assert fake.turnaround == dt.timedelta(hours=2)
 
 
 def test_a_failure_tells_what_the_server_saw_of_this_test(suite: pytest.Pytester) -> None:

@@ -1,6 +1,8 @@
 """RemoteFakeScale: another process's fake, used as if it were here."""
 
 import datetime as dt
+import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import fakescale
 from fakescale import ApiError, FakeScale, RemoteFakeScale, Task
 from fakescale.control import OPERATIONS
 from fakescale.errors import BadRequest, Conflict, Forbidden, NotFound
+from tests.test_readme import README
 
 
 @pytest.fixture
@@ -220,24 +223,32 @@ def test_it_is_a_public_name() -> None:
     assert "RemoteFakeScale" in fakescale.__all__
 
 
-def test_a_fault_of_an_account_strikes_its_live_key_alone(served: FakeScale) -> None:
+def test_a_fault_of_an_account_strikes_both_its_keys_and_no_other(served: FakeScale) -> None:
     mine = RemoteFakeScale(served.url, account="mine")
+
+    def statuses() -> list[int]:
+        keys = (mine.api_key, mine.test_api_key, "mine|test", served.api_key, "live_third")
+        asked = [requests.get(f"{mine.url}/tasks", auth=(key, ""), timeout=10) for key in keys]
+        return [reply.status_code for reply in asked]
+
     with mine.faults.add(status=503) as fault, mine.faults.outage(api_key="live_third"):
-        statuses = [
-            requests.get(f"{mine.url}/tasks", auth=(key, ""), timeout=10).status_code
-            for key in (mine.api_key, served.api_key, "live_third")
-        ]
-        assert statuses == [503, 200, 503]
-        assert fault.hits == 1
-        assert fault.to_json()["api_key"] == "live_mine"
+        assert statuses() == [503, 503, 503, 200, 503]
+        assert fault.hits == 3
+        assert fault.to_json()["account"] == "mine"
         assert next(iter(mine.faults)).id == fault.id
+        assert fault in mine.faults
+    assert fault not in mine.faults
     assert len(served.faults) == 0
-    assert fault.hits == 1  # as it was at the end
+    assert fault.hits == 3  # as it was at the end
+    with mine.faults.outage():
+        assert statuses() == [503, 503, 503, 200, 200]
+    with mine.faults.outage(account="third"):
+        assert statuses() == [200, 200, 200, 200, 503]
     with mine.faults.rate_limit(1) as gone:
         mine.faults.remove(gone.id)
     everyone = RemoteFakeScale(served.url).faults.add(status=500)
-    assert "api_key" not in everyone.to_json()
-    assert requests.get(f"{mine.url}/tasks", auth=("live_x", ""), timeout=10).status_code == 500
+    assert not {"api_key", "account"} & everyone.to_json().keys()
+    assert statuses() == [500] * 5
 
 
 def test_forgetting_an_account_forgets_its_callbacks_and_faults(served: FakeScale) -> None:
@@ -248,26 +259,78 @@ def test_forgetting_an_account_forgets_its_callbacks_and_faults(served: FakeScal
             fake.tasks.complete(fake.tasks.create("chat", callback_url=url).id)
         fake.test.tasks.create("chat")
         fake.faults.add(status=500)
+        fake.faults.add(status=500, api_key=fake.test_api_key)
     kept = [other.callbacks.deliver(), other.callbacks.list()]
     assert [len(deliveries) for deliveries in kept] == [1, 3]
     mine.reset()
     assert mine.callbacks.list() == []
     assert mine.callbacks.deliver() == []
     assert other.callbacks.list() == kept[1]
-    assert [fault.api_key for fault in served.faults] == ["live_other"]
+    left = [(fault.account, fault.api_key) for fault in served.faults]
+    assert left == [("other", None), (None, "test_other")]
     assert served.callbacks.next_due() is not None
     other.reset()
     assert served.callbacks.next_due() is None
     assert len(served.callbacks) == 0
 
 
-def test_what_is_set_takes_effect_and_cannot_be_asked_for(
-    served: FakeScale, remote: RemoteFakeScale
-) -> None:
+def test_what_is_set_takes_effect(served: FakeScale, remote: RemoteFakeScale) -> None:
     remote.callback_url = "a@example.com"
     assert (served.callback_url, served.test.callback_url) == ("a@example.com",) * 2
     remote.turnaround = dt.timedelta(minutes=3)
-    assert served.turnaround == dt.timedelta(minutes=3)
-    for name in ("callback_url", "turnaround"):
-        with pytest.raises(TypeError, match=rf"{name} of a remote fake can be set only"):
-            getattr(remote, name)
+    assert served.turnaround == remote.turnaround == dt.timedelta(minutes=3)
+    remote.put_back()
+    assert served.turnaround is None
+    served.turnaround = dt.timedelta(minutes=4)
+    remote.put_back()
+    assert served.turnaround == dt.timedelta(minutes=4)
+
+
+def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -> None:
+    with pytest.raises(TypeError, match="no labeler"):
+        remote.labeler = lambda task: {}
+    with pytest.raises(TypeError, match="no labeler"):
+        _ = remote.labeler
+    with pytest.raises(TypeError, match="cannot be a function"):
+        remote.turnaround = lambda task: None  # type: ignore[assignment]
+    served.turnaround = lambda task: None
+    with pytest.raises(BadRequest, match="The turnaround is a function"):
+        _ = remote.turnaround
+    remote.turnaround = None
+    remote.put_back()
+    assert served.turnaround is None
+
+
+#: What a remote fake lacks; README names it.
+LACKING = {
+    "fake": {"serve", "running", "labeler"},
+    "tasks": {"submit", "page"},
+    "batches": {"page"},
+    "files": {"upload", "page"},
+    "quality_tasks": {"page"},
+    "callbacks": {"forget"},
+}
+# What the fake itself works with.
+WITHIN = re.compile(r"^    # (?:Inside|Time)\b", re.MULTILINE)
+WORKINGS = {"submit", "receive", "decide", "forget", "next_due", "do_due", "start", "stop", "owe"}
+
+
+def test_it_lacks_what_readme_says_alone(served: FakeScale, remote: RemoteFakeScale) -> None:
+    told = README.split("It lacks ")[1].split("\n\n")[0]
+    for names in LACKING.values():
+        assert [name for name in names if f"{name}`" not in told] == []
+    homes = {"fake": served} | {
+        name: getattr(served, name)
+        for name in (
+            *("tasks", "projects", "batches", "files", "teammates", "studio", "audits"),
+            *("quality_tasks", "callbacks", "faults"),
+        )
+    }
+    for home, local in homes.items():
+        far = remote if home == "fake" else getattr(remote, home)
+        text = WITHIN.split(inspect.getsource(type(local)))[0]
+        public = set(re.findall(r"^    def ([a-z]\w*)", text, re.MULTILINE))
+        workings = set() if home in ("fake", "tasks") else WORKINGS | {"dump", "restore"}
+        absent = object()
+        for name in public - workings - LACKING.get(home, set()):
+            assert getattr(far, name, absent) is not absent, (home, name)
