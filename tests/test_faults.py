@@ -700,7 +700,7 @@ def test_creations_are_the_routes_that_heed_a_key(fake: FakeScale, live: Caller,
 def test_a_fault_of_an_account_strikes_all_its_keys_and_is_forgotten_with_it(
     fake: FakeScale,
 ) -> None:
-    fault = fake.faults.outage(account="a")
+    fault = fake.faults.add(status=503, account="a")
     assert (fault.account, fault.api_key) == ("a", None)
     keys = ("live_a", "test_a", "a|test", "live_b", "live_aa", "nonsense", "a")
     statuses = [Caller(fake, key)("GET", "/tasks").status for key in keys]
