@@ -52,7 +52,7 @@ class Service:
         wake = self._ticker.wake
         self.labor = Labor(self.clock, turnaround, origin, wake)
         self.outbox = Outbox(
-            self.clock, make_carrier(), callback_hosts, settle=self._settle, wake=wake
+            self.clock, make_carrier(), callback_hosts, settle=self.labor.settle, wake=wake
         )
 
         def make_world(key: Key, api_key: str) -> World:
@@ -153,9 +153,6 @@ class Service:
 
     def _move(self, by: dt.timedelta) -> None:
         self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
-
-    def _settle(self) -> None:
-        self.labor.settle()
 
     def _happen(self) -> None:
         with self._ticking:

@@ -1,5 +1,6 @@
 """Accounts, the two worlds of each, and what is in a world."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -76,7 +77,7 @@ class World:
             batches=self.batches,
             teammates=self.teammates,
         )
-        self._outbox = outbox
+        self._owe_to = functools.partial(outbox.owe, account=key.account, is_test=key.is_test)
         self._callback_url: str | None = None
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
@@ -131,9 +132,7 @@ class World:
     def _owe(self, event: str, task: Task, settled: Callable[[bool], None]) -> bool:
         url = task.callback_url or self._callback_url
         if url is not None:
-            self._outbox.owe(
-                account=self.key.account,
-                is_test=self.key.is_test,
+            self._owe_to(
                 url=url,
                 event=event,
                 subject=task.id,
@@ -147,9 +146,7 @@ class World:
             return
         # That there is one is documented; what is in it is guessed.
         body = {"batch": batch.to_json(), "batch_name": batch.name, "status": batch.status}
-        self._outbox.owe(
-            account=self.key.account,
-            is_test=self.key.is_test,
+        self._owe_to(
             url=batch.callback,
             event="batch",
             subject=batch.name,
@@ -312,12 +309,6 @@ class Accounts:
         except ValueError:
             raise Unauthorized from None
         return self.account(key.account).world(is_test=key.is_test)
-
-    def worlds(self) -> list[World]:
-        """Return all worlds that there are by now."""
-        with self._lock:
-            accounts = list(self._accounts.values())
-        return [account.world(is_test=is_test) for account in accounts for is_test in (False, True)]
 
     def _world(self, name: str, is_test: bool) -> World:
         listed = (text for text, key in self._keys.items() if key == (name, is_test))
