@@ -396,13 +396,13 @@ def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
     for number in range(50):
         tasks.create("chat", unique_id=str(number))
     looked_at: list[Task] = []
-    keeps = Query.keeps
+    select = Query.select
 
-    def spy(self: Query, task: Task) -> bool:
-        looked_at.append(task)
-        return keeps(self, task)
+    def spy(self: Query, tasks: list[Task]) -> list[Task]:
+        looked_at.extend(tasks)
+        return select(self, tasks)
 
-    monkeypatch.setattr(Query, "keeps", spy)
+    monkeypatch.setattr(Query, "select", spy)
     assert [task.unique_id for task in tasks.list(unique_id=["7", "9", "x"])] == ["9", "7"]
     assert len(looked_at) == 2
 
