@@ -208,7 +208,9 @@ def json_bytes(value: Any) -> int:
 
 def _ascending(pairs: list[list[str]], value: Any) -> None:
     for low, high in pairs if isinstance(value, dict) else []:
-        numbers = [value.get(low), value.get(high)]
+        if low not in value or high not in value:
+            continue
+        numbers = [value[low], value[high]]
         if all(isinstance(number, int | float) for number in numbers) and numbers[0] > numbers[1]:
             raise ValueError(f'must have "{high}" greater than or equal to "{low}"')
 

@@ -96,6 +96,7 @@ class Tasks:
         self.settle()
         with self._lock:
             now = self._clock.now()
+            moment = stamp(now)
             for name, wanted in accepted.references.items():
                 self._check_reference(name, accepted.params.get(name), wanted)
             self._check_unique_id(accepted.fields.get("unique_id"))
@@ -103,8 +104,8 @@ class Tasks:
                 self._batches.check_open(accepted.fields["batch"])
             task = Task(
                 id=self._ids.make(now),
-                created_at=stamp(now),
-                updated_at=stamp(now),
+                created_at=moment,
+                updated_at=moment,
                 type=accepted.type,
                 params=accepted.params,
                 is_test=self._is_test,

@@ -220,7 +220,7 @@ class Request(WerkzeugRequest):
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_read_float)
+        return _DECODER.decode(text)
     except RecursionError:
         raise invalid("body", "is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -229,10 +229,16 @@ def _read_json(text: str) -> Any:
         raise invalid("body", "must be valid JSON: a number is too long") from None
 
 
+def _refuse_constant(name: str) -> Any:
+    raise invalid("body", f"must be valid JSON: {name} is not a number there")
+
+
 def _read_float(text: str) -> float:
     number: float = frozen_json("body", float(text))  # which refuses an infinite one
     return number
 
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float)
 
 Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)
 
@@ -248,7 +254,3 @@ def expect(body: Any, kind: type[Kind]) -> Kind:
         phrase = "an array" if kind is FrozenList else "of type object"
         raise invalid("value", f"must be {phrase}", body)
     return body
-
-
-def _refuse_constant(name: str) -> Any:
-    raise invalid("body", f"must be valid JSON: {name} is not a number there")
