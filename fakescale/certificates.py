@@ -38,6 +38,8 @@ class Authority:
         #: The certificate that clients must trust, as text.
         self.pem: str = authority.cert_pem.bytes().decode()
         self._save = authority.cert_pem.tempfile
+        #: The certificate that servers show, in DER.
+        self.certificate = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
         #: What a server wraps its connections with.
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf.configure_cert(self.context)

@@ -16,7 +16,7 @@ TABLE = README.split("| layer | files |\n|---|---|\n")[1].split("\n\n")[0]
 LAYERS = [re.findall(r"`(\w+)`", line) for line in TABLE.splitlines()]
 
 # What modules import of the extras, where it is used.
-EXTRAS = {"certificates": ["trustme"]}
+EXTRAS = {"backoff": ["urllib3"], "certificates": ["trustme"]}
 
 
 def imports(path: Path) -> set[str]:
