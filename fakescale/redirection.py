@@ -89,7 +89,8 @@ def redirecting(present: Callable[[], FakeScale]) -> Iterator[str]:
         with serving(app, "127.0.0.1", 0, authority) as origin, contextlib.ExitStack() as patches:
             host, _, port = origin.removeprefix("https://").partition(":")
             for owner, name, replace in _REPLACED:
-                with contextlib.suppress(ImportError):  # of a library that is not there
+                # Of a library, or a release of it, that is not there.
+                with contextlib.suppress(ImportError, AttributeError):
                     place = pkgutil.resolve_name(owner)
                     way = replace(getattr(place, name), (host, int(port)), authority)
                     patches.enter_context(replaced(place, name, way))
@@ -235,16 +236,14 @@ def _create(original: _Way, place: _Place, _: Authority) -> _Way:
 def _shake_hands(original: _Way, _: _Place, authority: Authority) -> _Way:
     """Let a client's handshake with the host trust our authority, and nobody else.
 
-    The client's own context, which others share, stays as it is: it is exchanged for this
-    connection alone, after all that it demands has been taken over from it. Whatever leads
-    elsewhere, say a proxy that the client was given, is not trusted with a request.
+    The client's own context, which other connections share, stays as it is: it is exchanged
+    for this one alone, after the connection has taken over what it demands. What leads
+    elsewhere, say through a proxy that the client was given, is not trusted with a request.
     """
 
     @functools.cache
-    def trusting(kind: Any, verify_mode: ssl.VerifyMode) -> ssl.SSLContext:
-        context: ssl.SSLContext = kind(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False  # the connection has it from its first context
-        context.verify_mode = verify_mode
+    def trusting(kind: type[ssl.SSLContext]) -> ssl.SSLContext:
+        context = kind(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=authority.pem)
         return context
 
@@ -252,11 +251,10 @@ def _shake_hands(original: _Way, _: _Place, authority: Authority) -> _Way:
     def do_handshake(connection: Any, *args: Any, **options: Any) -> Any:
         if connection.server_side or not _is_host(connection.server_hostname):
             return original(connection, *args, **options)
-        given = connection.context
-        # That of the standard library, for which truststore puts one of its own.
-        kind = next(it for it in type(given).__mro__ if it.__module__ == "ssl")
-        if given is not (ours := trusting(kind, given.verify_mode)):
-            connection.context = ours
+        # That of the standard library, in whose place truststore puts one of its own.
+        kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")
+        if connection.context is not trusting(kind):
+            connection.context = trusting(kind)
         try:
             done = original(connection, *args, **options)
         except ssl.SSLCertVerificationError as error:
@@ -282,6 +280,7 @@ _REPLACED: tuple[tuple[str, str, Callable[[_Way, _Place, Authority], _Way]], ...
     ("ssl:SSLObject", "do_handshake", _shake_hands),
     # What resolves and connects by itself, in C.
     ("pycares:Channel", "getaddrinfo", _resolve),
+    ("pycares:Channel", "gethostbyname", _resolve),
     ("pycares:Channel", "query", _refuse),
     ("pycares:Channel", "search", _refuse),
     ("uvloop:Loop", "getaddrinfo", _resolve),
