@@ -304,6 +304,19 @@ class FakeScale:
                 self.origin = None
 
     @contextlib.contextmanager
+    def proxy(self, *, authority: "Authority | None" = None) -> Iterator[dict[str, str]]:
+        """Be https://api.scale.com for processes that are started within a ``with`` block.
+
+        It gets the environment variables that they need; see ``proxy.environment``. Served or
+        not, the fake is behind a proxy on loopback then, with the ``authority`` or one of its
+        own. Raises ImportError without the extra ``redirect``.
+        """
+        from fakescale.proxy import proxying
+
+        with self.running(), proxying(self, authority) as environment:
+            yield environment
+
+    @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
         """Let things happen by themselves when their time comes, for a ``with`` block.
 

@@ -43,10 +43,19 @@ def served(authority: Authority) -> Iterator[FakeScale]:
 
 
 class SecureConnection(Connection):
-    """A client that trusts ``authority`` and connects to ``name``."""
+    """A client that trusts ``authority`` and connects to ``name``, maybe through a proxy."""
 
-    def __init__(self, fake: FakeScale, authority: Authority, name: str = "localhost") -> None:
+    def __init__(
+        self,
+        fake: FakeScale,
+        authority: Authority,
+        name: str = "localhost",
+        connect: bytes | None = None,
+    ) -> None:
         super().__init__(fake)
+        if connect is not None:
+            self.send(connect)
+            assert self.read()[0] == 200
         self.file.close()
         self.socket = trusting(authority).wrap_socket(
             self.socket, server_hostname=name, suppress_ragged_eofs=False
