@@ -141,8 +141,8 @@ def served(fake: FakeScale, authority: Authority) -> Iterator[FakeScale]:
 class Tunnel(SecureConnection):
     """A client that speaks TLS through the proxy."""
 
-    def __init__(self, fake: FakeScale, authority: Authority) -> None:
-        super().__init__(fake, authority, HOST, CONNECT)
+    def __init__(self, fake: FakeScale, authority: Authority, name: str = HOST) -> None:
+        super().__init__(fake, authority, name, CONNECT)
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,11 @@ def test_the_name_may_be_in_capitals_and_the_head_in_pieces(served: FakeScale) -
         assert connection.file.readline() == b"HTTP/1.1 200 Connection established\r\n"
 
 
+@pytest.mark.parametrize("name", [HOST, "localhost"])
 def test_a_tunnel_is_a_connection_to_the_api_and_no_more(
-    served: FakeScale, authority: Authority
+    served: FakeScale, authority: Authority, name: str
 ) -> None:
-    with contextlib.closing(Tunnel(served, authority)) as tunnel:
+    with contextlib.closing(Tunnel(served, authority, name)) as tunnel:
         for path, host, status in (
             (b"/v1/tasks", b"api.scale.com", 200),
             (b"/v1/tasks", b"api.scale.com:443", 200),
