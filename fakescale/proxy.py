@@ -84,7 +84,7 @@ class Proxy(Server):
                 _refuse(request, *refusal)
             elif head:
                 request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                self.finish_securely(request, client_address)
+                self.finish_securely(request, client_address, HOST)
 
 
 def _read_head(connection: socket.socket) -> bytes:
@@ -131,6 +131,6 @@ def _refuse(connection: socket.socket, status: int, reason: str) -> None:
     connection.sendall("\r\n".join(lines).encode() + content)
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(1)  # to close over unread bytes would reset it
-    for _ in range(100):
+    for _ in range(1000):
         if not connection.recv(1024 * 1024):
             return

@@ -128,8 +128,10 @@ class Server(ThreadedWSGIServer):
             else:
                 super().finish_request(request, client_address)
 
-    def finish_securely(self, request: socket.socket, client_address: Any) -> None:
-        """Serve a connection over TLS."""
+    def finish_securely(
+        self, request: socket.socket, client_address: Any, name: str | None = None
+    ) -> None:
+        """Serve a connection over TLS, made to ``name`` whatever the client says in it."""
         assert self._authority is not None  # noqa: S101
         connection = self._authority.context.wrap_socket(
             request, server_side=True, do_handshake_on_connect=False
@@ -139,6 +141,7 @@ class Server(ThreadedWSGIServer):
         try:
             if not self.stopped.is_set():  # before it had that place
                 tls.shake_hands(connection)
+                connection.server_hostname = name or connection.server_hostname
                 tls.SecureHandler(connection, client_address, self)
         finally:
             tls.end(connection)

@@ -35,11 +35,10 @@ def shake_hands(connection: "ssl.SSLSocket") -> None:
 
 def end(connection: "ssl.SSLSocket") -> None:
     """End a connection in order, unless it was reset."""
-    if connection.fileno() != -1:
-        _notify(connection)
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_WR)
-        connection.close()
+    _notify(connection)
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+    connection.close()
 
 
 class SecureHandler(Handler):
@@ -57,6 +56,6 @@ class SecureHandler(Handler):
 
 def _notify(connection: "ssl.SSLSocket") -> None:
     """Say that nothing follows, or else the client could take it for a cut."""
-    connection.settimeout(0)  # and do not wait for the client to say so, too
     with contextlib.suppress(OSError, ValueError):
+        connection.settimeout(0)  # and do not wait for the client to say so, too
         connection.unwrap()

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+import trustme
 
 from fakescale import FakeScale
 from tests.support import Caller
+
+# Pytester forgets what is imported within it, and half forgotten what this imports breaks.
+assert trustme.CA
 
 NOON = "2024-02-29T12:00:00.000Z"
 

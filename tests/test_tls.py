@@ -63,6 +63,13 @@ class SecureConnection(Connection):
         self.file = self.socket.makefile("rb")
 
 
+def below(connection: SecureConnection) -> socket.socket:
+    """Return what TLS is spoken over."""
+    raw = socket.socket(fileno=os.dup(connection.socket.fileno()))
+    raw.settimeout(10)
+    return raw
+
+
 def trusting(authority: Authority) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=authority.pem)
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -104,6 +111,8 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
             connection.send(request)
             assert connection.read()[0] == status
             assert connection.ended()  # or else ssl raises
+            with below(connection) as raw:  # does not wait for the client's last word
+                assert raw.recv(1) == b""
 
 
 @pytest.mark.parametrize("when", ["before", "within"])
@@ -112,11 +121,9 @@ def test_a_reset_is_one_over_tls_as_well(
 ) -> None:
     with served.faults.add(reset=when):
         connection.send(GET)
-        # Below TLS, since ssl takes it for an end without a word.
-        with socket.socket(fileno=os.dup(connection.socket.fileno())) as below:
-            below.settimeout(10)
-            with pytest.raises(ConnectionResetError):
-                list(iter(lambda: below.recv(1000), b""))
+        # ssl takes it for an end without a word.
+        with below(connection) as raw, pytest.raises(ConnectionResetError):
+            list(iter(lambda: raw.recv(1000), b""))
 
 
 def test_urls_in_answers_are_those_of_https(served: FakeScale, ca: str) -> None:
@@ -134,10 +141,8 @@ def test_urls_in_answers_are_those_of_https(served: FakeScale, ca: str) -> None:
 STUCK = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]
 
 
-def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(
-    served: FakeScale, authority: Authority
-) -> None:
-    threads = threading.active_count()
+def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Authority) -> None:
+    threads = set(threading.enumerate())
     with contextlib.ExitStack() as stack:
         with FakeScale().serve(authority=authority) as fake:
             for data in STUCK * 3:
@@ -149,7 +154,7 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(
             with contextlib.closing(Connection(fake)) as plain:
                 plain.send(GET)
                 assert plain.read()[0] == 200
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
         assert stuck.ended()
 
 
@@ -157,7 +162,7 @@ def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(FakeScale(), "127.0.0.1", 0, authority)
-    threads, inside = threading.active_count(), threading.Event()
+    threads, inside = set(threading.enumerate()), threading.Event()
     context = authority.context
     wrap = context.wrap_socket
 
@@ -173,7 +178,7 @@ def test_a_stop_while_tls_begins_ends_it_too(
             client = stack.enter_context(socket.create_connection((server.host, server.port)))
             client.sendall(b"\x16")
             assert inside.wait(10)
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
 
 
 def test_a_handshake_takes_only_so_long(served: FakeScale, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,12 +244,13 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
     with FakeScale().serve(authority=authority) as fake:
         once(fake)
     gc.collect()  # what other tests left open must not be closed in between
-    threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
+    threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
     for _ in range(4):
         with FakeScale().serve(authority=authority) as fake:
             for _ in range(25):
                 once(fake)
-    assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, descriptors)
+    assert set(threading.enumerate()) <= threads
+    assert len(os.listdir("/dev/fd")) == descriptors
 
 
 def test_nothing_of_it_is_imported_without_an_authority() -> None:
