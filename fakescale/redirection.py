@@ -284,6 +284,5 @@ _REPLACED: tuple[tuple[str, str, Callable[[_Way, _Place, Authority], _Way]], ...
     ("pycares:Channel", "query", _refuse),
     ("pycares:Channel", "search", _refuse),
     ("uvloop:Loop", "getaddrinfo", _resolve),
-    ("uvloop:Loop", "sock_connect", _connect),
     ("uvloop:Loop", "create_connection", _create),
 )

@@ -71,6 +71,7 @@ WHOLE_RUN = {
     """,
     "test_one": """
         import client, conftest, pytest
+        earlier = []
 
         def test_import():
             assert client.at_import == 0 and len(conftest.in_conftest) == 24
@@ -84,6 +85,8 @@ WHOLE_RUN = {
         @pytest.mark.parametrize("n", range(3))
         def test_with_a_fixture(fakescale, fakescale_redirect, n):
             assert fakescale is fakescale_redirect
+            assert [fake.origin for fake in earlier] == [None] * len(earlier)  # they have ended
+            earlier.append(fakescale)
             assert (len(fakescale.account("key").tasks), fakescale.requests.total) == (0, 0)
             assert client.total() == 0
             assert client.submit() == fakescale.account("key").tasks.list()[0].id
@@ -152,10 +155,13 @@ def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None
 
         def test_three():
             assert False
+
+        def test_four(fakescale):
+            assert False
         """
     )
     text = suite.runpytest_inprocess("--fakescale-redirect").stdout.str()
-    assert text.count("- fakescale -") == 1
+    assert text.count("- fakescale -") == text.count("--fakescale-seed=") == 2
     assert [line for line in text.splitlines() if line.startswith("GET")] == [
         "GET /v1/during -> 401 Your API key does not correspond to a registered user."
     ]

@@ -4,6 +4,7 @@ import _socket
 import asyncio
 import concurrent.futures
 import contextlib
+import datetime as dt
 import http.client
 import os
 import pkgutil
@@ -11,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from socket import getaddrinfo as taken_early
@@ -504,18 +506,26 @@ def test_it_takes_a_fake_or_what_makes_one() -> None:
         pass
 
 
-def test_made_up_responses_can_be_fetched() -> None:
-    with redirect() as fake:
-        made = scaleapi.ScaleClient("test_pets").create_task(
+def test_what_is_due_happens_by_itself() -> None:
+    labeled = threading.Event()
+    with redirect(complete_after=dt.timedelta(milliseconds=20)) as fake:
+        fake.labeler = lambda _: labeled.set()
+        fake.tasks.create("chat")
+        assert labeled.wait(10)
+
+
+def test_made_up_responses_can_be_fetched_where_the_client_asked() -> None:
+    client = scaleapi.ScaleClient("test_pets")
+    with redirect():
+        made = client.create_task(
             scaleapi.tasks.TaskType.SegmentAnnotation,
             attachment="https://example.com/cat.png",
             labels=["cat"],
         )
-        task = fake.account("pets").test.tasks.get(made.id)
-        [url, *_] = [it for it in _texts(task.response) if "response_url" in it]
-        assert url.startswith(fake.url)
-        fetched = requests.get(made.as_dict()["params"] and url, auth=("test_pets", ""))
-        assert fetched.status_code == 200
+        response = client.get_task(made.id).response
+        [url, *_] = [text for text in _texts(response) if "response_url" in text]
+        assert url.startswith(f"https://{HOST}/v1/task/{made.id}/")
+        assert requests.get(url, auth=("test_pets", "")).status_code == 200
 
 
 def _texts(value: Any) -> Iterator[str]:
