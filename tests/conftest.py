@@ -4,13 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
-import trustme
+import trustme  # noqa: F401  # pytester would half forget it, and its cryptography then breaks
 
 from fakescale import FakeScale
 from tests.support import Caller
-
-# Pytester forgets what is imported within it, and half forgotten what this imports breaks.
-assert trustme.CA
 
 NOON = "2024-02-29T12:00:00.000Z"
 
