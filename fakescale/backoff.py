@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from fakescale.redirection import replaced
+from fakescale.detours import replaced
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import aiodns
 import pytest
 import requests.cookies
 import scaleapi
-import trustme
 import uvloop
 
 from fakescale import FakeScale, redirection
@@ -16,7 +15,7 @@ from tests.test_plugin import suite
 
 __all__ = ["suite"]  # the fixture
 # Loaded first, or else each run of pytester would load half of them anew.
-LOADED = (aiodns, requests.cookies, scaleapi, trustme, uvloop)
+LOADED = (aiodns, requests.cookies, scaleapi, uvloop)
 
 
 def test_the_fixture_leads_to_the_fake_of_this_test(suite: pytest.Pytester) -> None:

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from socket import getaddrinfo as taken_early
 from typing import Any
 
-import aiodns
 import aiohttp
 import freezegun
 import httpx
+import pycares
 import pytest
 import requests
 import scaleapi
@@ -30,8 +30,9 @@ import urllib3
 import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
-from fakescale import FakeScale, redirect, redirection
+from fakescale import FakeScale, redirect
 from fakescale.certificates import Authority
+from fakescale.detours import ADDRESS, DETOURS
 from fakescale.hosts import HOST
 
 URL = f"https://{HOST}/v1/tasks"
@@ -48,7 +49,7 @@ def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     real = _socket.getaddrinfo
 
     def guarded(host: Any, *rest: Any, **more: Any) -> Any:
-        if host not in (redirection.ADDRESS, "127.0.0.1", "localhost"):
+        if host not in (ADDRESS, "127.0.0.1", "localhost"):
             raise OSError(f"{host} would have left")
         return real(host, *rest, **more)
 
@@ -358,20 +359,35 @@ def test_a_connection_that_leads_elsewhere_is_not_trusted_with_a_key(verify: boo
     context = ssl.create_default_context(cadata=real.pem)
     if not verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with FakeScale().serve(authority=real) as there, redirect():
-        address = ("127.0.0.1", int(there.url.split(":")[2].split("/")[0]))
+    with FakeScale().serve(authority=real) as there:
         with (
-            socket.create_connection(address) as connection,
+            redirect(),
+            socket.create_connection(("127.0.0.1", _port(there))) as connection,
             pytest.raises(ssl.SSLCertVerificationError, match="leads elsewhere"),
         ):
             context.wrap_socket(connection, server_hostname=HOST)
         assert there.requests.total == 0
-    with (
-        FakeScale().serve(authority=real) as there,
-        socket.create_connection(("127.0.0.1", int(there.url.split(":")[2].split("/")[0]))) as it,
-        context.wrap_socket(it, server_hostname=HOST) as secure,
-    ):
-        assert secure.version()  # now it is trusted again
+        with (
+            socket.create_connection(("127.0.0.1", _port(there))) as connection,
+            context.wrap_socket(connection, server_hostname=HOST) as trusted_again,
+        ):
+            assert trusted_again.version()
+
+
+def _port(fake: FakeScale) -> int:
+    return int(fake.url.split(":")[2].split("/")[0])
+
+
+def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
+    with FakeScale().proxy() as variables, redirect() as fake:
+        with pytest.raises(requests.exceptions.SSLError, match="leads elsewhere"):
+            requests.get(
+                URL,
+                auth=AUTH,
+                proxies={"https": variables["HTTPS_PROXY"]},
+                verify=variables["REQUESTS_CA_BUNDLE"],
+            )
+        assert fake.requests.total == 0
 
 
 # What is resolved.
@@ -384,10 +400,10 @@ def test_the_name_is_known_however_it_is_written(name: Any) -> None:
     with redirect():
         for getaddrinfo in (socket.getaddrinfo, taken_early):
             found = getaddrinfo(name, "https", type=socket.SOCK_STREAM)
-            assert [address for *_, address in found] == [(redirection.ADDRESS, 443)]
-        assert socket.gethostbyname(name) == redirection.ADDRESS
-        assert socket.gethostbyname_ex(name) == (HOST, [], [redirection.ADDRESS])
-        assert socket.getfqdn(HOST) == socket.gethostbyaddr(redirection.ADDRESS)[0] == HOST
+            assert [address for *_, address in found] == [(ADDRESS, 443)]
+        assert socket.gethostbyname(name) == ADDRESS
+        assert socket.gethostbyname_ex(name) == (HOST, [], [ADDRESS])
+        assert socket.getfqdn(HOST) == socket.gethostbyaddr(ADDRESS)[0] == HOST
 
 
 @pytest.mark.parametrize("name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", ""])
@@ -399,7 +415,7 @@ def test_other_names_are_resolved_as_ever(name: str) -> None:
 def test_what_the_fake_does_not_serve_is_an_error() -> None:
     with redirect() as fake:
         for method in ("connect", "connect_ex"):
-            for host in (HOST, redirection.ADDRESS):
+            for host in (HOST, ADDRESS):
                 with (
                     socket.socket() as connection,
                     pytest.raises(ConnectionRefusedError, match="443 and 80, not at 8443"),
@@ -412,14 +428,20 @@ def test_what_the_fake_does_not_serve_is_an_error() -> None:
         assert fake.requests.total == 0
 
 
-def test_no_name_server_is_asked() -> None:
-    async def ask() -> None:
-        async with aiodns.DNSResolver() as resolver:
-            with pytest.raises(OSError, match="ask no name server"):
-                await resolver.query_dns(HOST, "A")
+@pytest.mark.parametrize("method", ["query", "search"])
+def test_no_name_server_is_asked(method: str) -> None:
+    with redirect(), pytest.raises(OSError, match="ask no name server"):
+        getattr(pycares.Channel, method)(None, HOST, "A")
 
-    with redirect():
-        asyncio.run(ask())
+
+def test_a_url_may_be_written_differently() -> None:
+    with redirect() as fake:
+        assert requests.get(f"https://{HOST}./v1/tasks", auth=AUTH).status_code == 200
+        for origin in (f"https://{HOST}:443", f"http://{HOST}:80"):
+            request = urllib.request.Request(f"{origin}/v1/tasks", headers=HEADERS)
+            with urllib.request.urlopen(request) as reply:
+                assert reply.status == 200
+        assert fake.requests.total == 3
 
 
 def test_a_socket_may_be_given_the_name() -> None:
@@ -427,7 +449,7 @@ def test_a_socket_may_be_given_the_name() -> None:
         for method in ("connect", "connect_ex"):
             with socket.socket() as connection:
                 assert not getattr(connection, method)((HOST, 80))
-                assert connection.getpeername()[1] == int(fake.url.split(":")[2].split("/")[0])
+                assert connection.getpeername()[1] == _port(fake)
 
 
 # The length of it.
@@ -435,7 +457,7 @@ def test_a_socket_may_be_given_the_name() -> None:
 
 def _state() -> list[Any]:
     ways = []
-    for owner, name, _ in redirection._REPLACED:
+    for owner, name, _ in DETOURS:
         place = pkgutil.resolve_name(owner)
         ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
     return [ways, dict(os.environ)]
