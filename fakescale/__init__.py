@@ -8,11 +8,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fakescale.backoff import without_backoff as without_backoff
     from fakescale.errors import ApiError as ApiError
     from fakescale.fake import FakeScale as FakeScale
     from fakescale.journal import Exchange as Exchange
     from fakescale.records import Status as Status
     from fakescale.records import Task as Task
+    from fakescale.redirection import redirect as redirect
     from fakescale.remote import RemoteFakeScale as RemoteFakeScale
     from fakescale.worlds import Account as Account
     from fakescale.worlds import World as World
@@ -26,6 +28,8 @@ _HOMES = {
     "Status": "records",
     "Task": "records",
     "World": "worlds",
+    "redirect": "redirection",
+    "without_backoff": "backoff",
 }
 __all__ = list(_HOMES)
 

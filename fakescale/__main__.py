@@ -1,22 +1,26 @@
 """The command ``fakescale``: the fake as a process of its own."""
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fakescale.certificates import Authority
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
-from fakescale.hosts import is_loopback
+from fakescale.hosts import HOST, is_loopback
 from fakescale.keys import read_key
 from fakescale.loading import printed_tasks, read_file
-from fakescale.server import Server
+from fakescale.proxy import Proxy, environment
+from fakescale.server import Server, running
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,25 +33,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         level=logging.DEBUG if options.verbose else logging.INFO,
     )
     try:
-        fake, server = _start(options)
+        fake, authority, server, proxy = _start(options)
     except _CannotStart as error:
         parser.exit(2, f"fakescale: {error}\n")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
-    url = f"{server.origin}/v1"
-    key = options.api_key[0] if options.api_key else fake.api_key
-    print(f"fakescale listens on {url}\n  curl -u '{key}:' {url}/tasks", flush=True)
-    if options.control_token is None and not is_loopback(server.host):
-        print(
-            f"fakescale: control over HTTP is off, since {server.host} is not a loopback address"
-            " and there is no --control-token",
-            file=sys.stderr,
-            flush=True,
-        )
-    with fake.running():
+    with (
+        _saved(authority, options.tls_ca) if authority else contextlib.nullcontext() as ca,
+        running(proxy) if proxy else contextlib.nullcontext(),
+        fake.running(),
+    ):
+        _announce(server, options.api_key[0] if options.api_key else fake.api_key, ca, proxy)
+        if options.control_token is None and not is_loopback(server.host):
+            print(
+                f"fakescale: control over HTTP is off, since {server.host} is not a loopback"
+                " address and there is no --control-token",
+                file=sys.stderr,
+                flush=True,
+            )
         server.serve_forever()
     if options.dump is not None:
-        _dump(fake, options.dump)
+        _write(options.dump, json.dumps(fake.dump()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,6 +112,25 @@ def _parser() -> argparse.ArgumentParser:
         help="answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
         " the environment variable FAKESCALE_CONTROL_TOKEN, if it is set",
     )
+    add(
+        "--tls",
+        action="store_true",
+        help="serve https as well as http, with a certificate of a CA that is made for this run;"
+        " the file to trust is printed, and removed at the end",
+    )
+    add(
+        "--tls-ca",
+        type=_writable,
+        metavar="FILE",
+        help="--tls, with that file there instead of in a temporary one",
+    )
+    add(
+        "--proxy",
+        type=int,
+        metavar="PORT",
+        help=f"--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
+        f" https://{HOST} the fake; 0 picks a free one",
+    )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
 
@@ -128,7 +153,10 @@ class _CannotStart(Exception):
     """One line on what is wrong with the options."""
 
 
-def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
+def _start(
+    options: argparse.Namespace,
+) -> tuple[FakeScale, Authority | None, Server, Proxy | None]:
+    authority = proxy = None
     try:
         fake = FakeScale(
             api_keys=options.api_key,
@@ -137,17 +165,48 @@ def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
             allow_hosts=options.allow_host,
             control_token=options.control_token,
         )
-    except ValueError as error:
+        if options.tls or options.tls_ca is not None or options.proxy is not None:
+            authority = Authority(HOST, options.host, *options.allow_host)
+    except (ValueError, ImportError) as error:
         raise _CannotStart(error) from None
     if options.load is not None:
         _load(fake, options.load, options.api_key)
+    host, port = options.host, options.port
     try:
-        server = Server(fake, options.host, options.port)
+        server = Server(fake, host, port, authority)
+        if authority is not None and options.proxy is not None:
+            host, port = "127.0.0.1", options.proxy
+            proxy = Proxy(fake, authority, port)
     except (OSError, OverflowError, UnicodeError) as error:
-        where = f"{options.host}:{options.port}"
-        raise _CannotStart(f"cannot listen on {where}: {error}") from None
+        raise _CannotStart(f"cannot listen on {host}:{port}: {error}") from None
     fake.origin = server.origin
-    return fake, server
+    return fake, authority, server, proxy
+
+
+def _announce(server: Server, key: str, ca: str | None, proxy: Proxy | None) -> None:
+    """Say that it can answer, and how to ask."""
+    url = f"{server.origin}/v1"
+    trust = "" if ca is None else f"--cacert {shlex.quote(ca)} "
+    lines = [f"fakescale listens on {url}", f"  curl {trust}-u '{key}:' {url}/tasks"]
+    if proxy is not None and ca is not None:
+        variables = environment(proxy.origin, ca).items()
+        lines.append(f"fakescale is https://{HOST} to what is started after")
+        lines.append("  export " + " ".join(f"{name}={shlex.quote(it)}" for name, it in variables))
+    print("\n".join(lines), flush=True)
+
+
+@contextlib.contextmanager
+def _saved(authority: Authority, file: Path | None) -> Iterator[str]:
+    """Keep the certificate to trust in a file, by default a temporary one; give its path."""
+    if file is None:
+        with authority.saved() as path:
+            yield path
+        return
+    _write(file, authority.pem, 0o644)  # for other users, and containers, to read
+    try:
+        yield str(file.absolute())
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
@@ -162,10 +221,11 @@ def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
         raise _CannotStart(f"cannot load {file}: {error}") from None
 
 
-def _dump(fake: FakeScale, file: Path) -> None:
-    """Write the state to ``file``, which never holds half of it."""
+def _write(file: Path, text: str, mode: int = 0o600) -> None:
+    """Write ``text`` to ``file``, which never holds half of it."""
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
-        json.dump(fake.dump(), new)
+        new.write(text)
+    os.chmod(new.name, mode)
     os.replace(new.name, file)
 
 

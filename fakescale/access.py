@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakescale.errors import Forbidden, invalid, shown
-from fakescale.hosts import is_loopback, read_ip
+from fakescale.hosts import HOST, is_loopback, read_ip
 from fakescale.wire import Request
 
 #: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.
 BOUND_HOST = "fakescale.host"
+#: In the WSGI environment: whether the client connected, over TLS, to the host of the real API.
+STANDS_IN = "fakescale.stands_in"
 
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
 _ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
@@ -49,6 +51,8 @@ class Access:
         if "HTTP_HOST" not in environ:
             return
         name = _name(environ["HTTP_HOST"])
+        if environ.get(STANDS_IN) and name == HOST:
+            return
         # An address cannot be rebound, and a server that listens on all has them all.
         is_address = environ["SERVER_NAME"] in _WILDCARDS and read_ip(name) is not None
         if not is_address and not self._knows(name, environ):
@@ -60,6 +64,11 @@ class Access:
     def check_control(self, request: Request) -> None:
         """Raise Forbidden, or BadRequest, unless this is a control call that may be made."""
         environ = request.environ
+        # The API's own pages could make them, and a client that means the API never does.
+        if environ.get(STANDS_IN):
+            raise Forbidden(
+                f"Control calls go to the address that fakescale listens on, not to {HOST}."
+            )
         if self.token is None and not is_loopback(environ["SERVER_NAME"]):
             raise Forbidden(
                 f"Control over HTTP is switched off: fakescale listens on"

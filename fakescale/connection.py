@@ -60,6 +60,7 @@ class Handler(WSGIRequestHandler):
         environ |= {"wsgi.input": body, "REQUEST_URI": self.requestline.split()[1]}
         environ[wire.STOPPED] = self.server.stopped
         environ[access.BOUND_HOST] = self.server.named
+        environ |= self.about()
         head: list[Any] = []
         start_response: Any = lambda *given: head.extend(given)  # noqa: E731
         try:
@@ -87,6 +88,10 @@ class Handler(WSGIRequestHandler):
         self.close_connection = True
         self._send(f"{code} {phrase}", wire.headers(content), content)
         log.info("a request that is not HTTP/1.1 %s", code)
+
+    def about(self) -> dict[str, Any]:
+        """Return what the environment of each request says of the connection."""
+        return {"wsgi.url_scheme": "http"}
 
     def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> None:
         if self.close_connection:

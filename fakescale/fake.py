@@ -34,6 +34,8 @@ from fakescale.worlds import Account, World
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from fakescale.certificates import Authority
+
 MAX_BODY = 32 * 2**20
 
 
@@ -281,22 +283,38 @@ class FakeScale:
         self._replace(service)
 
     @contextlib.contextmanager
-    def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
+    def serve(
+        self, *, host: str = "127.0.0.1", port: int = 0, authority: "Authority | None" = None
+    ) -> Iterator[Self]:
         """Serve the fake on a thread for the length of a ``with`` block, which gets the fake.
 
-        Port 0 picks a free one. Raises OSError when the address cannot be had, RuntimeError
-        when the fake is being served already.
+        Port 0 picks a free one. With an ``authority``, whose certificate the client must
+        trust, ``url`` is one of https; the same port serves http as well. Raises OSError when
+        the address cannot be had, RuntimeError when the fake is being served already.
         """
         from fakescale.server import serving
 
         if self.origin is not None:
             raise RuntimeError(f"the fake is being served already, at {self.origin}")
-        with self.running(), serving(self, host, port) as origin:
+        with self.running(), serving(self, host, port, authority) as origin:
             self.origin = origin
             try:
                 yield self
             finally:
                 self.origin = None
+
+    @contextlib.contextmanager
+    def proxy(self, *, authority: "Authority | None" = None) -> Iterator[dict[str, str]]:
+        """Be https://api.scale.com for processes that are started within a ``with`` block.
+
+        It gets the environment variables that they need; see ``proxy.environment``. Served or
+        not, the fake is behind a proxy on loopback then, with the ``authority`` or one of its
+        own. Raises ImportError without the extra ``redirect``.
+        """
+        from fakescale.proxy import proxying
+
+        with self.running(), proxying(self, authority) as environment:
+            yield environment
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:

@@ -6,6 +6,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+#: The host of the real API (documented).
+HOST = "api.scale.com"
+
 
 def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that ``text`` is, or None for a name."""

@@ -4,6 +4,7 @@ Loaded in every run of every suite that it is installed beside, so it imports no
 pytest until a fixture is used.
 """
 
+import argparse
 import contextlib
 import itertools
 import os
@@ -49,19 +50,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         " account of its own; by default FAKESCALE_URL, with FAKESCALE_CONTROL_TOKEN if it has"
         " a token",
     )
+    group.addoption(
+        "--fakescale-redirect",
+        action="store_true",
+        help="let all connections of this run to https://api.scale.com lead to a fake: in each"
+        " test to that of the fixture `fakescale`",
+    )
 
 
 @pytest.fixture
 def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFakeScale"]:
     """Return a clean fake of Scale AI's API, served on a port of its own for this test.
 
-    With --fakescale-url, an account of this test's own at the server that runs there.
+    With --fakescale-url, an account of this test's own at the server that runs there. With
+    --fakescale-redirect, the fake that https://api.scale.com leads to.
     """
     fakes = request.config.stash[_FAKES]
     url = request.config.getoption("--fakescale-url")
     name = request.node.nodeid
-    with fakes.borrow(url, name) if url else fakes.make(name=name) as fake:
+    with fakes.borrow(url, name) if url else fakes.lend(name) as fake:
         yield fake
+
+
+@pytest.fixture
+def fakescale_redirect(
+    request: pytest.FixtureRequest, fakescale: "FakeScale"
+) -> Iterator["FakeScale"]:
+    """Return the fake of the fixture `fakescale`; https://api.scale.com leads to it."""
+    if request.config.getoption("--fakescale-url"):
+        raise pytest.UsageError(
+            "fakescale_redirect leads to a fake of this process: it cannot be used together with"
+            " --fakescale-url or FAKESCALE_URL"
+        )
+    if request.config.getoption("--fakescale-redirect"):
+        yield fakescale
+    else:
+        from fakescale.redirection import redirect
+
+        with redirect(fakescale):
+            yield fakescale
 
 
 @pytest.fixture
@@ -99,15 +126,49 @@ class _Fakes:
         self._url: str | None = None  # of the server that the present test used
         self._last: deque[Exchange] = deque(maxlen=20)
         self._count = 0
+        # With --fakescale-redirect: where the server behind api.scale.com is, and to which
+        # fake it leads at present, until when.
+        self._origin: str | None = None
+        self._present: FakeScale
+        self._turn = contextlib.ExitStack()
 
-    def begin(self) -> None:
+    @contextlib.contextmanager
+    def redirect(self) -> Iterator[None]:
+        """Let api.scale.com lead to a fake, and from each test's beginning to another one."""
+        from fakescale.redirection import redirecting
+
+        with self._turn, redirecting(lambda: self._present) as self._origin:
+            self._take_turns(self._origin, "collection")
+            yield
+
+    def _take_turns(self, origin: str, name: str) -> None:
+        from fakescale.redirection import standing_in
+
+        self._turn.close()
+        fake = self._turn.enter_context(self.make(name=name, served=False))
+        self._turn.enter_context(standing_in(fake, origin))
+        self._present = fake
+
+    def begin(self, name: str) -> None:
         """Note that a test begins."""
+        if self._origin is not None:
+            self._take_turns(self._origin, name)
         self._used = False
         self._url = None
-        for name in self._open:
-            self._collect(name)
+        for opened in self._open:
+            self._collect(opened)
         self._last.clear()
         self._count = 0
+
+    @contextlib.contextmanager
+    def lend(self, name: str) -> Iterator["FakeScale"]:
+        """Give the fake that api.scale.com leads to, or else one that is made for this."""
+        if self._origin is not None:
+            self._used = True
+            yield self._present
+        else:
+            with self.make(name=name) as fake:
+                yield fake
 
     @contextlib.contextmanager
     def make(
@@ -184,15 +245,39 @@ class _Fakes:
 _FAKES = pytest.StashKey[_Fakes]()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Redirect before anything is imported that could connect then."""
+    _prepare(early_config, early_config.known_args_namespace)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare for the fixtures."""
-    config.stash[_FAKES] = _Fakes(config.getoption("--fakescale-seed"))
+    """Prepare for the fixtures, also where a conftest.py names the plugin."""
+    if _FAKES not in config.stash:
+        _prepare(config, config.option)
+
+
+def _prepare(config: pytest.Config, options: argparse.Namespace) -> None:
+    fakes = config.stash[_FAKES] = _Fakes(options.fakescale_seed)
+    if not options.fakescale_redirect:
+        return
+    if options.fakescale_url:
+        raise pytest.UsageError(
+            "--fakescale-redirect leads to a fake of this process: it cannot be used together"
+            " with --fakescale-url or FAKESCALE_URL"
+        )
+    redirection = contextlib.ExitStack()
+    config.add_cleanup(redirection.close)
+    try:
+        redirection.enter_context(fakes.redirect())
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a run within another one
+        raise pytest.UsageError(f"--fakescale-redirect: {error}") from error
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note where the test begins."""
-    item.config.stash[_FAKES].begin()
+    item.config.stash[_FAKES].begin(item.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)

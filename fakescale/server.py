@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer
 
-from fakescale.connection import Handler
+from fakescale import tls
+from fakescale.connection import IDLE_SECONDS, Handler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from fakescale.certificates import Authority
 
 # Ports that were picked here. To one that is picked again a straggler of its earlier life
 # could still be talking.
@@ -24,26 +27,37 @@ _picked: set[int] = set()
 
 
 @contextlib.contextmanager
-def serving(app: "WSGIApplication", host: str, port: int) -> Iterator[str]:
+def serving(
+    app: "WSGIApplication", host: str, port: int, authority: "Authority | None" = None
+) -> Iterator[str]:
     """Serve ``app`` on a thread for the length of a ``with`` block, which gets its origin."""
-    server = Server(app, host, port)
+    server = Server(app, host, port, authority)
+    with running(server):
+        yield server.origin
+
+
+@contextlib.contextmanager
+def running(server: "Server") -> Iterator[None]:
+    """Let a server serve on a thread for the length of a ``with`` block."""
     thread = threading.Thread(target=server.serve_forever, name="fakescale", daemon=True)
     thread.start()
     try:
-        yield server.origin
+        yield
     finally:
         server.stop()
         thread.join()
 
 
 class Server(ThreadedWSGIServer):
-    """A server that listens once it is made.
+    """A server that listens once it is made; with an ``authority``, for https and http.
 
     Raises OSError when the address cannot be had, and OverflowError or UnicodeError when it
     is none.
     """
 
-    def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
+    def __init__(
+        self, app: "WSGIApplication", host: str, port: int, authority: "Authority | None" = None
+    ) -> None:
         with _listen(host, port) as listener:
             numbers, picked = listener.getsockname()[:2]
             # Handed over by its descriptor, since werkzeug exits when a port is in use, and
@@ -51,6 +65,7 @@ class Server(ThreadedWSGIServer):
             super().__init__(numbers, picked, app, Handler, fd=listener.fileno())
         #: The host as it was named.
         self.named = host
+        self._authority = authority
         self.socket.settimeout(1)  # for a client that is gone before it is accepted
         self._woken, self._wake = socket.socketpair()
         self.stopped = threading.Event()  # for answers that are held back
@@ -60,7 +75,7 @@ class Server(ThreadedWSGIServer):
     def origin(self) -> str:
         """The URL of the server, without a path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._authority else 'http'}://{host}:{self.port}"
 
     def serve_forever(self, poll_interval: float = 0) -> None:
         """Serve until ``stop`` is called, from any thread or a signal handler."""
@@ -74,8 +89,8 @@ class Server(ThreadedWSGIServer):
         self.stopped.set()
         connections = list(self._connections.items())
         for _, connection in connections:  # an idle one would outlive the server
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread, _ in connections:
             thread.join(timeout=1)
         self._woken.close()
@@ -100,6 +115,36 @@ class Server(ThreadedWSGIServer):
             super().process_request_thread(request, client_address)
         finally:
             del self._connections[threading.current_thread()]
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, over TLS if it begins so and there is an authority."""
+        if self._authority is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(IDLE_SECONDS)
+        with contextlib.suppress(OSError):  # the client is gone, or silent
+            if tls.begins(request):
+                self.finish_securely(request, client_address)
+            else:
+                super().finish_request(request, client_address)
+
+    def finish_securely(
+        self, request: socket.socket, client_address: Any, name: str | None = None
+    ) -> None:
+        """Serve a connection over TLS, made to ``name`` whatever the client says in it."""
+        assert self._authority is not None  # noqa: S101
+        connection = self._authority.context.wrap_socket(
+            request, server_side=True, do_handshake_on_connect=False
+        )
+        # In the place of the socket that it took over, so that a stop ends it.
+        self._connections[threading.current_thread()] = connection
+        try:
+            if not self.stopped.is_set():  # before it had that place
+                tls.shake_hands(connection)
+                connection.server_hostname = name or connection.server_hostname
+                tls.SecureHandler(connection, client_address, self)
+        finally:
+            tls.end(connection)
 
 
 def _listen(host: str, port: int) -> socket.socket:

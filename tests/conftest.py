@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+import trustme  # noqa: F401  # pytester would half forget it, and its cryptography then breaks
 
 from fakescale import FakeScale
 from tests.support import Caller

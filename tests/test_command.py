@@ -2,9 +2,13 @@
 
 import contextlib
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +19,8 @@ import pytest
 import requests
 
 from fakescale import RemoteFakeScale
+from fakescale.hosts import HOST
+from fakescale.proxy import environment
 from fakescale.receiver import Receiver
 from tests.test_loading import PRINTED
 
@@ -35,7 +41,7 @@ class Process:
             )
         assert self.process.stdout is not None
         self.lines = [self.process.stdout.readline(), self.process.stdout.readline()]
-        found = re.fullmatch(r"fakescale listens on (http://[\d.]+:\d+/v1)\n", self.lines[0])
+        found = re.fullmatch(r"fakescale listens on (https?://[\d.]+:\d+/v1)\n", self.lines[0])
         assert found, (self.lines, log.read_text())
         self.url = found[1]
 
@@ -264,3 +270,78 @@ def test_beyond_the_loopback_control_is_off_without_a_token(
     assert reply.status_code == (200 if arguments else 403)
     assert arguments or "switched off" in reply.json()["error"]
     assert "GET /v1/tasks 200" in log.read_text()
+
+
+# TLS, and the proxy
+
+
+def test_it_can_serve_https_with_a_certificate_that_it_names(log: Path) -> None:
+    with contextlib.closing(Process(log, "--tls")) as process:
+        curl, _, ca, *rest = shlex.split(process.lines[1])
+        assert [curl, *rest] == ["curl", "-u", "live_fakescale:", f"{process.url}/tasks"]
+        assert process.url.startswith("https://")
+        assert Path(ca).stat().st_mode & 0o777 == 0o600
+        assert process.call("GET", "/tasks", verify=ca).status_code == 200
+        with pytest.raises(requests.exceptions.SSLError):
+            process.call("GET", "/tasks")
+        if shutil.which("curl"):
+            done = subprocess.run(process.lines[1], shell=True, check=True, capture_output=True)
+            assert json.loads(done.stdout)["docs"] == []
+        process.url = process.url.replace("https", "http")
+        assert process.call("GET", "/tasks").status_code == 200
+        assert process.stop() == 0
+    assert not Path(ca).exists()
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_certificate_can_be_had_in_a_certain_file(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "of all" / "ca.pem"
+    file.parent.mkdir()
+    file.write_text("an old one")
+    with contextlib.closing(
+        Process(log, f"--tls-ca={file}", "--host=localhost", "--allow-host=box")
+    ) as process:
+        assert shlex.split(process.lines[1])[2] == str(file)
+        assert file.stat().st_mode & 0o777 == 0o644
+        url = process.url.replace("127.0.0.1", "localhost")
+        assert requests.get(f"{url}/tasks", verify=str(file), timeout=10).status_code == 401
+        with socket.create_connection(("127.0.0.1", int(url.split(":")[2][:-3]))) as raw:
+            context = ssl.create_default_context(cafile=str(file))
+            context.wrap_socket(raw, server_hostname="box").close()
+        assert process.stop(signal.SIGINT) == 0
+    assert list(file.parent.iterdir()) == []
+
+
+def test_it_can_be_a_proxy_and_ends_with_tunnels_open(log: Path) -> None:
+    with contextlib.closing(Process(log, "--proxy=0")) as process:
+        assert process.process.stdout is not None
+        assert HOST in process.process.stdout.readline()
+        export, *words = shlex.split(process.process.stdout.readline())
+        variables = dict(word.split("=", 1) for word in words)
+        proxy, ca = variables["HTTPS_PROXY"], shlex.split(process.lines[1])[2]
+        assert (export, variables) == ("export", environment(proxy, ca))
+        port = int(proxy.split(":")[2])
+        with requests.Session() as session, contextlib.ExitStack() as stack:
+            session.proxies = {"https": proxy}
+            reply = session.get(f"https://{HOST}/v1/tasks", auth=("live_x", ""), verify=ca)
+            assert reply.status_code == 200
+            for data in (b"", b"CONNECT", b"CONNECT api.scale.com:443 HTTP/1.1\r\n\r\n"):
+                raw = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                raw.sendall(data)
+            assert process.stop() == 0
+        with socket.create_server(("127.0.0.1", port)):  # free at once
+            pass
+    assert not os.path.exists(ca)
+    assert "Traceback" not in log.read_text()
+
+
+def test_what_keeps_tls_from_starting_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cannot listen on 127.0.0.1:70000" in refused("--port=0", "--proxy=70000")
+    assert "no certificate can name" in refused("--tls", "--allow-host=my_box")
+    done = run(f"--tls-ca={tmp_path / 'nowhere' / 'x'}")
+    assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
+    (tmp_path / "trustme.py").write_text("raise ImportError('not here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert refused("--proxy=0").endswith("pip install 'fakescale[redirect]' (not here)")

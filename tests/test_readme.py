@@ -128,7 +128,7 @@ def test_every_fixture_and_option_is_named() -> None:
         for name, value in vars(pytest_plugin).items()
         if type(value).__name__ == "FixtureFunctionDefinition"
     ]
-    assert len(fixtures) == 4
+    assert len(fixtures) == 5
     for name in fixtures:
         assert f"| `{name}` |" in README
     options = re.findall(r'"(--fakescale-\w+)"', inspect.getsource(pytest_plugin))

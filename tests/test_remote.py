@@ -303,7 +303,7 @@ def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -
 
 #: What a remote fake lacks; README names it.
 LACKING = {
-    "fake": {"serve", "running", "labeler"},
+    "fake": {"serve", "proxy", "running", "labeler"},
     "tasks": {"submit", "page"},
     "batches": {"page"},
     "files": {"upload", "page"},

@@ -1,0 +1,61 @@
+"""A connection over TLS, on a port that speaks plain HTTP too."""
+
+import contextlib
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from fakescale import access
+from fakescale.connection import Handler
+from fakescale.hosts import HOST
+
+if TYPE_CHECKING:
+    import ssl
+
+log = logging.getLogger("fakescale")
+
+HANDSHAKE_SECONDS = 10  # how long a handshake may take as a whole
+_FIRST_BYTE = b"\x16"  # of a record that holds a handshake; no method of HTTP begins so
+
+
+def begins(connection: socket.socket) -> bool:
+    """Wait for the first byte, and tell whether it is one of TLS."""
+    return connection.recv(1, socket.MSG_PEEK) == _FIRST_BYTE
+
+
+def shake_hands(connection: "ssl.SSLSocket") -> None:
+    """Do the handshake; raises OSError when it fails."""
+    connection.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
+    try:
+        connection.do_handshake()
+    except OSError as error:  # most often a client that does not trust the certificate
+        log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
+        raise
+
+
+def end(connection: "ssl.SSLSocket") -> None:
+    """End a connection in order, unless it was reset."""
+    _notify(connection)
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+    connection.close()
+
+
+class SecureHandler(Handler):
+    """Serves the requests of one connection over TLS."""
+
+    def about(self) -> dict[str, Any]:
+        """Return what the environment of each request says of the connection."""
+        name = self.connection.server_hostname or ""
+        return {"wsgi.url_scheme": "https", access.STANDS_IN: name.lower() == HOST}
+
+    def _linger(self) -> None:
+        _notify(self.connection)
+        super()._linger()  # below TLS, where what still comes need not be decrypted
+
+
+def _notify(connection: "ssl.SSLSocket") -> None:
+    """Say that nothing follows, or else the client could take it for a cut."""
+    with contextlib.suppress(OSError, ValueError):
+        connection.settimeout(0)  # and do not wait for the client to say so, too
+        connection.unwrap()

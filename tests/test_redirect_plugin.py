@@ -1,0 +1,198 @@
+"""Redirection in suites of the plugin's users."""
+
+import os
+import socket
+import sys
+
+import aiodns
+import pytest
+import requests.cookies
+import scaleapi
+import uvloop
+
+from fakescale import FakeScale, redirection
+from tests.test_plugin import suite
+
+__all__ = ["suite"]  # the fixture
+# Loaded first, or else each run of pytester would load half of them anew.
+LOADED = (aiodns, requests.cookies, scaleapi, uvloop)
+
+
+def test_the_fixture_leads_to_the_fake_of_this_test(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest, requests, scaleapi
+        from scaleapi.tasks import TaskType
+
+        client = scaleapi.ScaleClient("test_key")
+        session = requests.Session()
+        seen = []
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_clean(fakescale_redirect, fakescale, n):
+            assert fakescale_redirect is fakescale and fakescale not in seen
+            task = client.create_task(TaskType.Chat, unique_id="u")
+            assert fakescale.account("key").test.tasks.get(task.id).unique_id == "u"
+            # Over a connection that was kept, too.
+            reply = session.get("https://api.scale.com/v1/tasks", auth=("test_key", ""))
+            assert [it["task_id"] for it in reply.json()["docs"]] == [task.id]
+            assert [it.path for it in fakescale.requests] == ["/v1/task/chat", "/v1/tasks"]
+            # And past it.
+            reply = session.get(f"{fakescale.url}/tasks", auth=("test_key", ""))
+            assert reply.json()["total"] == 1
+            seen.append(fakescale)
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=3)
+
+
+WHOLE_RUN = {
+    "client": """
+        import scaleapi, requests
+        from scaleapi.tasks import TaskType
+
+        client = scaleapi.ScaleClient("live_key")
+        session = requests.Session()
+        session.auth = ("live_key", "")
+        # As client code does that connects when it is imported.
+        at_import = session.get("https://api.scale.com/v1/tasks").json()["total"]
+
+        def submit():
+            return client.create_task(TaskType.Chat, unique_id="u").id
+
+        def total():
+            return session.get("https://api.scale.com/v1/tasks").json()["total"]
+    """,
+    "conftest": """
+        import client
+
+        in_conftest = client.submit()
+    """,
+    "test_one": """
+        import client, conftest, pytest
+        earlier = []
+
+        def test_import():
+            assert client.at_import == 0 and len(conftest.in_conftest) == 24
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_without_a_fixture(n):
+            assert client.total() == 0
+            client.submit()
+            assert client.total() == 1
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_with_a_fixture(fakescale, fakescale_redirect, n):
+            assert fakescale is fakescale_redirect
+            assert [fake.origin for fake in earlier] == [None] * len(earlier)  # they have ended
+            earlier.append(fakescale)
+            assert (len(fakescale.account("key").tasks), fakescale.requests.total) == (0, 0)
+            assert client.total() == 0
+            assert client.submit() == fakescale.account("key").tasks.list()[0].id
+            assert client.session.get(fakescale.url + "/tasks").json()["total"] == 1
+
+        def test_the_others_are_apart(fakescale_app, fakescale_factory, fakescale):
+            with fakescale_factory() as fake:
+                client.submit()
+                assert len({fake.url, fakescale_app.url, fakescale.url}) == 3
+                assert (fake.requests.total, fakescale_app.requests.total) == (0, 0)
+    """,
+}
+
+
+@pytest.mark.parametrize("more", [[], ["-n", "1"], ["-p", "no:xdist", "-p", "no:cacheprovider"]])
+def test_a_whole_run_can_be_redirected(suite: pytest.Pytester, more: list[str]) -> None:
+    suite.makepyfile(**WHOLE_RUN)
+    before = socket.getaddrinfo, vars(socket.socket).get("connect"), dict(os.environ)
+    result = suite.runpytest_inprocess("--fakescale-redirect", "--fakescale-seed=1", *more)
+    result.assert_outcomes(passed=8)
+    del before[2]["PYTEST_CURRENT_TEST"]
+    now = {name: it for name, it in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    assert (socket.getaddrinfo, vars(socket.socket).get("connect"), now) == before
+
+
+def test_a_run_whose_conftest_fails_leaves_nothing_behind(suite: pytest.Pytester) -> None:
+    suite.makeconftest("import requests; requests.get('https://api.scale.com:1')")
+    before = socket.getaddrinfo
+    result = suite.runpytest_inprocess("--fakescale-redirect")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is redirected to fakescale at the ports 443 and 80, not at 1" in result.stderr.str()
+    assert socket.getaddrinfo is before
+
+
+def test_a_conftest_may_name_the_plugin(suite: pytest.Pytester) -> None:
+    suite.makeconftest("pytest_plugins = ['fakescale.pytest_plugin']")
+    suite.makepyfile(
+        """
+        import requests
+
+        def test_redirected(fakescale):
+            requests.get("https://api.scale.com/v1/tasks")
+            assert fakescale.requests.total == 1
+        """
+    )
+    code = (
+        "import os, sys; os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'; import pytest;"
+        "sys.exit(pytest.main(['-c', os.devnull, '--rootdir=.', '--fakescale-redirect']))"
+    )
+    suite.run(sys.executable, "-c", code).assert_outcomes(passed=1)
+
+
+def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests
+
+        requests.get("https://api.scale.com/v1/during_import")
+
+        def test_one():
+            requests.get("https://api.scale.com/v1/before")
+
+        def test_two():
+            requests.get("https://api.scale.com/v1/during")
+            assert False
+
+        def test_three():
+            assert False
+
+        def test_four(fakescale):
+            assert False
+        """
+    )
+    text = suite.runpytest_inprocess("--fakescale-redirect").stdout.str()
+    assert text.count("- fakescale -") == text.count("--fakescale-seed=") == 2
+    assert [line for line in text.splitlines() if line.startswith("GET")] == [
+        "GET /v1/during -> 401 Your API key does not correspond to a registered user."
+    ]
+
+
+def test_it_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
+    suite.makepyfile("def test_x(fakescale_redirect): pass")
+    with FakeScale().serve() as fake:
+        url = f"--fakescale-url={fake.url}"
+        result = suite.runpytest_inprocess(url)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*fakescale_redirect leads to a fake of this process*"])
+        result = suite.runpytest_inprocess(url, "--fakescale-redirect")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--fakescale-redirect leads to a fake of this process*"])
+
+
+def test_it_needs_the_extra(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite.makepyfile("def test_x(fakescale_redirect): pass")
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    redirection._authority.cache_clear()
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ImportError: *pip install 'fakescale[[]redirect]'*"])
+    result = suite.runpytest_inprocess("--fakescale-redirect")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--fakescale-redirect: *pip install 'fakescale[[]redirect]'*"])
+
+
+def test_a_run_within_a_redirected_one_is_told_so(suite: pytest.Pytester) -> None:
+    suite.makepyfile("def test_x(fakescale_redirect): pass")
+    with redirection.redirect():
+        result = suite.runpytest_inprocess("--fakescale-redirect")
+        suite.runpytest_inprocess().assert_outcomes(errors=1)
+    result.stderr.fnmatch_lines(["*--fakescale-redirect: *redirected in this process already*"])
