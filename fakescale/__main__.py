@@ -1,6 +1,7 @@
 """The command ``fakescale``: the fake as a process of its own."""
 
 import argparse
+import dataclasses
 import datetime as dt
 import json
 import logging
@@ -15,6 +16,7 @@ from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
 from fakescale.hosts import is_loopback
 from fakescale.keys import read_key
+from fakescale.limits import Limits
 from fakescale.loading import printed_tasks, read_file
 from fakescale.server import Server
 
@@ -106,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
         help="answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
         " the environment variable FAKESCALE_CONTROL_TOKEN, if it is set",
     )
+    for limit in dataclasses.fields(Limits):
+        add(
+            f"--{limit.name.replace('_', '-')}",
+            type=type(limit.default),
+            default=limit.default,
+            metavar="NUMBER",
+            help=f"{limit.metadata['meaning']} (%(default)s)",
+        )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
 
@@ -130,9 +140,11 @@ class _CannotStart(Exception):
 
 def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
     try:
+        limits = {it.name: getattr(options, it.name) for it in dataclasses.fields(Limits)}
         fake = FakeScale(
             api_keys=options.api_key,
             complete_after=options.complete_after,
+            limits=Limits(**limits),
             callback_hosts=options.callback_host,
             allow_hosts=options.allow_host,
             control_token=options.control_token,
@@ -142,7 +154,7 @@ def _start(options: argparse.Namespace) -> tuple[FakeScale, Server]:
     if options.load is not None:
         _load(fake, options.load, options.api_key)
     try:
-        server = Server(fake, options.host, options.port)
+        server = Server(fake, options.host, options.port, fake.limits)
     except (OSError, OverflowError, UnicodeError) as error:
         where = f"{options.host}:{options.port}"
         raise _CannotStart(f"cannot listen on {where}: {error}") from None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as WerkzeugRequest
 
-from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
+from fakescale.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.files import Incoming
 from fakescale.forms import Form, read_form, read_multipart
 from fakescale.frozen import EMPTY_DICT, FrozenDict, FrozenList
@@ -152,8 +152,8 @@ class Request(WerkzeugRequest):
         except RequestEntityTooLarge:
             limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
             raise BadRequest(f"The body is too large: {limit}.") from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
 
     def _read(self) -> bytes:
         # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
@@ -164,14 +164,16 @@ class Request(WerkzeugRequest):
             body = self.get_data(cache=False)
         except RequestEntityTooLarge:
             raise self._too_large() from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
         if len(body) > self.max_body:
             raise self._too_large()
         self.seen = body
         return body
 
-    def _broken_off(self) -> BadRequest:
+    def _broken_off(self, error: Exception) -> ApiError:
+        if isinstance(error, TimeoutError):
+            return TooSlow("The body took too long to arrive.")
         return BadRequest("The body ends too early, or its chunks are malformed.")
 
     def _too_large(self) -> TooLarge:

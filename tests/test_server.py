@@ -16,7 +16,7 @@ import freezegun
 import pytest
 import requests
 
-from fakescale import FakeScale
+from fakescale import FakeScale, Limits
 from fakescale.server import Server
 from fakescale.tasks import Tasks
 
@@ -53,7 +53,7 @@ class Connection:
 
 @pytest.fixture
 def served() -> Iterator[FakeScale]:
-    with FakeScale(max_body=200_000).serve() as fake:
+    with FakeScale(limits=Limits(max_body=200_000)).serve() as fake:
         yield fake
 
 
