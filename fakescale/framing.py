@@ -125,9 +125,9 @@ def _read_request_line(line: str, limits: Limits) -> dict[str, Any]:
         if url is None:
             raise _malformed(f"the target {shown(target)}")
         environ["HTTP_HOST"] = url[1]
-        target = url[2] or "/"
+        target = url[2] or ""
     path, _, environ["QUERY_STRING"] = target.partition("?")
-    environ["PATH_INFO"] = unquote(path, "latin-1")
+    environ["PATH_INFO"] = unquote(path, "latin-1") or "/"
     return environ
 
 

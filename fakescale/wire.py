@@ -172,7 +172,8 @@ class Request(WerkzeugRequest):
         return body
 
     def _broken_off(self, error: Exception) -> ApiError:
-        if isinstance(error, TimeoutError):
+        # Of that, werkzeug makes a ClientDisconnected.
+        if isinstance(error.__context__ or error, TimeoutError):
             return TooSlow("The body took too long to arrive.")
         return BadRequest("The body ends too early, or its chunks are malformed.")
 
