@@ -45,6 +45,7 @@ class Connection:
         self._server = server
         self._limits = server.limits
         self._input = _Input(connection)
+        self._is_head = False  # whether to answer without a body
         self._about = {
             "wsgi.version": (1, 0),
             # Without an import of ssl, which is heavy.
@@ -78,34 +79,34 @@ class Connection:
         """Answer whatever was asked with this, and end the connection."""
         answer = wire.refusal(error)
         status = f"{error.status} {HTTPStatus(error.status).phrase}"
-        is_head = self._input.ahead.startswith(b"HEAD ")
         log.info("refused: %s %s", error.status, error)
-        self._send(status, wire.headers(answer.body), b"" if is_head else answer.body, is_last=True)
+        self._send(status, wire.headers(answer.body), answer.body, is_last=True)
 
     def _read_head(self) -> Head | None:
         """Return the next head, or None when the client has gone, or is silent."""
         source = self._input
-        source.until = math.inf
-        while (end := source.ahead.find(b"\r\n\r\n")) < 0:
-            check_beginning(source.ahead, self._limits)
+        source.due = math.inf
+        while (head := source.take_until(b"\r\n\r\n")) is None:
+            begun = source.rest()
+            self._is_head = b"HEAD " in begun[:7]
+            check_beginning(begun, self._limits)
             try:
-                if not source.more():
+                if not source.receive():
                     return None  # whatever it began is not carried out
             except TimeoutError:
-                if not source.ahead:
+                if not begun:
                     return None
                 raise Refused(408, "The head of the request took too long to arrive.") from None
-            if source.until == math.inf:
+            if source.due == math.inf:
                 source.allow(self._limits.head_seconds)
-        head = read_head(source.ahead[:end], self._limits)
-        source.ahead = source.ahead[end + 4 :]
-        return head
+        self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
+        return read_head(head, self._limits)
 
     def _answer(self, head: Head) -> bool:
         """Answer a request; return whether another one may follow."""
         environ = self._about | head.environ
         late = None
-        if head.length is not None and head.length <= len(self._input.ahead):
+        if head.length is not None and head.length <= self._input.available:
             environ["wsgi.input"] = io.BytesIO(self._input.take(head.length))
         else:
             environ["wsgi.input"] = late = _Body(self._input, head, self._socket, self._limits)
@@ -122,8 +123,7 @@ class Connection:
             log.exception("a bug in fakescale")
             raise Refused(500, "Something went wrong inside fakescale.") from None
         is_last = head.is_last or (late is not None and not late.is_worth_reading)
-        is_head = environ["REQUEST_METHOD"] == "HEAD"
-        self._send(given[0], given[1], b"" if is_head else content, is_last=is_last)
+        self._send(given[0], given[1], content, is_last=is_last)
         if late is not None and not is_last and not late.skip():
             self._linger()
             return False
@@ -141,7 +141,7 @@ class Connection:
         end = "Connection: close\r\n\r\n" if is_last else "\r\n"
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
         # In one piece, or else the second waits until the first is acknowledged.
-        self._socket.sendall(head.encode("latin-1") + content)
+        self._socket.sendall(head.encode("latin-1") + (b"" if self._is_head else content))
         if is_last:
             self._linger()
 
@@ -156,39 +156,56 @@ class Connection:
         self._socket.shutdown(socket.SHUT_WR)
         self._socket.settimeout(_LINGER_SECONDS)
         self._input.allow(10 * _LINGER_SECONDS)
-        while self._input.more():
-            self._input.ahead = b""
+        while self._input.receive():
+            self._input.take(self._input.available)
 
 
 class _Input:
     """What a client sends, read ahead of its use."""
 
     def __init__(self, connection: socket.socket) -> None:
-        #: What was received, and not used yet.
-        self.ahead = b""
-        #: When it becomes too late to receive something.
-        self.until = math.inf
         self._socket = connection
+        self._ahead = b""  # what was received,
+        self._used = 0  # and how much of it was used: to cut that off each time would be slow
+        #: When it becomes too late to receive something.
+        self.due = math.inf
 
     def allow(self, seconds: float) -> None:
         """Make it too late once so many seconds are over."""
-        self.until = _now() + seconds
+        self.due = _now() + seconds
 
-    def more(self) -> bool:
+    def receive(self) -> bool:
         """Receive something; False at the end.
 
         Raises OSError when the client breaks off, TimeoutError when it is silent or late.
         """
         piece = self._socket.recv(_PIECE)
-        if self.until != math.inf and _now() > self.until:
+        if self.due != math.inf and _now() > self.due:
             raise TimeoutError
-        self.ahead += piece
+        self._ahead, self._used = self.rest() + piece, 0
         return piece != b""
 
+    @property
+    def available(self) -> int:
+        """How many bytes were received and not used yet."""
+        return len(self._ahead) - self._used
+
+    def rest(self) -> bytes:
+        """Return those bytes, which stay unused."""
+        return self._ahead[self._used :]
+
     def take(self, number: int) -> bytes:
-        """Return so many bytes of those received, or all there are."""
-        taken, self.ahead = self.ahead[:number], self.ahead[number:]
-        return taken
+        """Return so many of them, or all there are."""
+        begin, self._used = self._used, min(self._used + number, len(self._ahead))
+        return self._ahead[begin : self._used]
+
+    def take_until(self, end: bytes) -> bytes | None:
+        """Return those before ``end``, which is skipped, or None where there is no end."""
+        begin, found = self._used, self._ahead.find(end, self._used)
+        if found < 0:
+            return None
+        self._used = found + len(end)
+        return self._ahead[begin:found]
 
 
 class _Body(io.RawIOBase):
@@ -244,7 +261,7 @@ class _Body(io.RawIOBase):
             self._begin_chunk()
         if self._left == 0:
             return 0
-        if not self._source.ahead:
+        if not self._source.available:
             self._receive()
         piece = self._source.take(min(self._left, len(room)))
         room[: len(piece)] = piece
@@ -265,14 +282,14 @@ class _Body(io.RawIOBase):
             self._is_chunked = False
 
     def _line(self) -> bytes:
-        while (end := self._source.ahead.find(b"\r\n")) < 0:
-            if len(self._source.ahead) > _LINE:
+        while (line := self._source.take_until(b"\r\n")) is None:
+            if self._source.available > _LINE:
                 raise ConnectionError("a line between chunks is too long")
             self._receive()
-        return self._source.take(end + 2)[:-2]
+        return line
 
     def _receive(self) -> None:
-        if not self._source.more():
+        if not self._source.receive():
             raise ConnectionError("the body ends too early")
 
 

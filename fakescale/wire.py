@@ -21,6 +21,7 @@ from fakescale.schemas import frozen_json
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
+_QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query
 _FORM = "application/x-www-form-urlencoded"
 
 _AROUND_FILES = 2**20  # bytes; guessed
@@ -80,6 +81,9 @@ class Request(WerkzeugRequest):
     account: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # werkzeug takes all bytes for UTF-8, unless they are encoded
+            environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
         super().__init__(environ)
         self.max_body = max_body
 

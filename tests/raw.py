@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import socket
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -112,13 +111,13 @@ def watching() -> Iterator[None]:
     """Fail when a bug is logged, a thread dies, or threads or descriptors are left behind."""
     errors, deaths = _Errors(), list[Any]()
     logger, hook = logging.getLogger("fakescale"), threading.excepthook
-    threads, descriptors = threading.active_count(), _descriptors()
+    threads, files = threading.active_count(), descriptors()
     logger.addHandler(errors)
     threading.excepthook = deaths.append
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=2)
     try:
         yield
-        wait_until(lambda: threading.active_count() <= threads and _descriptors() <= descriptors)
+        wait_until(lambda: threading.active_count() <= threads and descriptors() <= files)
     finally:
         faulthandler.cancel_dump_traceback_later()
         logger.removeHandler(errors)
@@ -127,7 +126,8 @@ def watching() -> Iterator[None]:
     assert deaths == []
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
+    """Return how many file descriptors are open."""
     return len(os.listdir("/dev/fd"))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from fakescale import FakeScale, Limits, __main__
 from tests.raw import Answered, connect, converse, read_answers, receive, wait_until, watching
-from tests.test_server import AUTH, GET, post
+from tests.test_server import GET, post
 
 TINY = 0.05  # seconds; whoever is slower is too slow
 UNFINISHED = post(b"{}")[:-1]
@@ -225,7 +225,7 @@ def test_a_thread_serves_one_connection_after_another() -> None:
 @pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
 def test_a_limit_is_over_zero(field: Any, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field.name} must be over 0"):
-        Limits(**{field.name: value})
+        Limits(**{field.name: value})  # type: ignore[arg-type]
 
 
 def test_every_limit_is_a_flag_of_the_command() -> None:
