@@ -109,7 +109,8 @@ class Connection:
         if head.length is not None and head.length <= self._input.available:
             environ["wsgi.input"] = io.BytesIO(self._input.take(head.length))
         else:
-            environ["wsgi.input"] = late = _Body(self._input, head, self._socket, self._limits)
+            late = _Body(self._input, head, self._socket, self._limits)
+            environ["wsgi.input"] = io.BufferedReader(late)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
         try:

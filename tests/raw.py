@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import h11
 
-SECONDS = 20  # after which something hangs
+SECONDS = 20.0  # after which something hangs
 
 
 class Answered(NamedTuple):
@@ -114,7 +114,7 @@ def watching() -> Iterator[None]:
     threads, files = threading.active_count(), descriptors()
     logger.addHandler(errors)
     threading.excepthook = deaths.append
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True, file=2)
+    faulthandler.dump_traceback_later(120, exit=True, file=2)
     try:
         yield
         wait_until(lambda: threading.active_count() <= threads and descriptors() <= files)
@@ -134,7 +134,7 @@ def descriptors() -> int:
 def wait_until(condition: Any) -> None:
     """Wait for what another thread is about to bring about."""
     never = threading.Event()
-    for _ in range(500):
+    for _ in range(round(100 * SECONDS)):
         if condition():
             return
         never.wait(0.01)

@@ -5,17 +5,21 @@ import dataclasses
 import io
 import itertools
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
-from fakescale import FakeScale, Limits, wire
-from fakescale.connection import Connection
+from fakescale import FakeScale, Limits, connection, framing, wire
+from fakescale.connection import Connection, _Body, _Input
 from fakescale.server import Server, serving
+from tests import raw
 from tests.raw import converse, descriptors, read_answers, wait_until, watching
 from tests.test_framing import MALFORMED
 
@@ -54,7 +58,7 @@ FIELDS = [
     ("X_A: five", "", ""),
 ]
 TARGETS = st.sampled_from(
-    ["", "/", "//a", "?", "?a=%20&b", "/%2F%00%zz", "\xe4\xff", "/..", "?http://"]
+    ["", "/", "//a", "?", "?a=%20&b", "/%2F%00%zz", "/%FF", "\xe4\xff", "/..", "?http://"]
 )
 BODIES = st.binary(max_size=40) | st.integers(0, 5_000).map(lambda size: b"\r\n0" * (size // 3))
 
@@ -190,11 +194,11 @@ class Scripted:
         pass
 
 
-def fuzz_segments(examples: int) -> None:
+def fuzz_segments(bounds: settings) -> None:
     """Let requests arrive in known pieces."""
     ours = Server(echo, "127.0.0.1", 0, LIMITS)
 
-    @_bounded(examples)
+    @bounds
     @given(conversations())
     def run(given: tuple[list[Sent], list[bytes]]) -> None:
         row, pieces = given
@@ -209,11 +213,11 @@ def fuzz_segments(examples: int) -> None:
         ours.serve_forever()
 
 
-def fuzz_valid(examples: int) -> None:
+def fuzz_valid(bounds: settings) -> None:
     """Send valid requests over sockets."""
     with serving(echo, "127.0.0.1", 0, LIMITS) as origin:
 
-        @_bounded(examples)
+        @bounds
         @given(conversations())
         def run(given: tuple[list[Sent], list[bytes]]) -> None:
             row, pieces = given
@@ -225,10 +229,11 @@ def fuzz_valid(examples: int) -> None:
 # Hostile ones.
 
 KEY = b"Authorization: Bearer live_x\r\n"
+SIZED = b"POST /v1/task/chat HTTP/1.1\r\n" + KEY + b"Content-Length: "
 CHUNKED = b"POST /v1/task/chat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + KEY + b"\r\n"
 GOOD = [
     b"GET /v1/tasks HTTP/1.1\r\n" + KEY + b"\r\n",
-    b'POST /v1/task/chat HTTP/1.1\r\nContent-Length: 8\r\n' + KEY + b'\r\n{"a": 1}',
+    SIZED + b'8\r\n\r\n{"a": 1}',
     CHUNKED + b"2\r\n{}\r\n0\r\n\r\n",
     b"PUT /v1/task/x/tags HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
     + KEY + b"\r\n[1,2]",
@@ -240,17 +245,26 @@ GOOD = [
     b"Content-Length: 2\r\n\r\n{}",
 ]  # fmt: skip
 SMUGGLED = b"\r\n\r\nGET /v1/smuggled HTTP/1.1\r\n\r\n"
+
+
+class Flood(bytes):
+    """More than a socket holds, of which little is printed when it is what fails."""
+
+    def __repr__(self) -> str:
+        return f"Flood({self[:80]!r}...)"
+
+
 FLOODS = [
-    b"GET /" + b"x" * 100_000,
-    b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000,
-    b"GET / HTTP/1.1\r\nA: " + b"b" * 100_000,
-    b"\r\n" * 10_000,
-    CHUNKED + b"1;" + b"x" * 10_000 + b"\r\n",
-    CHUNKED + b"0\r\n" + b"A: b\r\n" * 10_000,
-    CHUNKED + b"1\r\n1\r\n" * 10_000,
-    b"POST /v1/task/chat HTTP/1.1\r\nContent-Length: 300000\r\n" + KEY + b"\r\n" + b"1" * 300_000,
-    b"POST /v1/task/chat HTTP/1.1\r\nContent-Length: 99999999999\r\n" + KEY + b"\r\n{}",
-    b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(range(256)) * 2,  # TLS
+    Flood(b"GET /" + b"x" * 200_000),
+    Flood(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 40_000),
+    Flood(b"GET / HTTP/1.1\r\nA: " + b"b" * 200_000),
+    Flood(b"\r\n" * 100_000),
+    Flood(CHUNKED + b"1;" + b"x" * 200_000),
+    Flood(CHUNKED + b"0\r\n" + b"A: b\r\n" * 40_000),
+    Flood(CHUNKED + b"1\r\n1\r\n" * 40_000),
+    Flood(SIZED + b"200000\r\n\r\n" + b"1" * 200_000),
+    Flood(SIZED + b"99999999999\r\n\r\n{}"),
+    Flood(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(range(256)) * 2),  # TLS
 ]
 
 
@@ -267,13 +281,13 @@ def mutilated(draw: st.DrawFn) -> bytes:
 
 
 ENDS = st.sampled_from(["half-close", "half-close", "close", "reset"])
-GARBAGE = st.one_of(
+SCRAPS = st.one_of(
     mutilated(),
     mutilated(),
     st.binary(max_size=200),
-    st.sampled_from(FLOODS),
     st.tuples(st.sampled_from(GOOD), st.integers(0, 200)).map(lambda it: it[0][: it[1]]),
-)
+).filter(lambda scrap: b"HEAD " not in scrap)  # whose answer has no body
+GARBAGE = SCRAPS.flatmap(cut) | st.sampled_from(FLOODS).map(lambda flood: [flood])
 
 
 def check_journal(fake: FakeScale) -> None:
@@ -287,12 +301,12 @@ def check_answers(received: bytes) -> None:
         assert answer.status < 400 or body["status_code"] == answer.status
 
 
-def fuzz_garbage(examples: int) -> None:
+def fuzz_garbage(bounds: settings) -> None:
     """Send what may be anything, and end in all ways."""
     with FakeScale(limits=LIMITS).serve() as fake:
 
-        @_bounded(examples)
-        @given(GARBAGE.flatmap(cut), ENDS)
+        @bounds
+        @given(GARBAGE, ENDS)
         def run(pieces: list[bytes], end: str) -> None:
             check_answers(converse(fake.url, pieces, end))
             check_served(fake)
@@ -304,16 +318,16 @@ def fuzz_garbage(examples: int) -> None:
         wait_until(lambda: descriptors() <= open and threading.active_count() <= threads + 8)
 
 
-def fuzz_silence(examples: int) -> None:
+def fuzz_silence(bounds: settings) -> None:
     """Send what may be anything, and then wait until the server has had enough."""
     hasty = dataclasses.replace(LIMITS, idle_seconds=0.03)
     with FakeScale(limits=hasty).serve() as fake:
 
-        @_bounded(examples)
+        @bounds
         @given(GARBAGE)
-        def run(data: bytes) -> None:
+        def run(pieces: list[bytes]) -> None:
             with contextlib.suppress(ConnectionResetError):  # we were silent at the beginning
-                check_answers(converse(fake.url, [data], end="wait"))
+                check_answers(converse(fake.url, pieces, end="wait"))
             check_journal(fake)
 
         run()
@@ -327,23 +341,27 @@ def check_served(fake: FakeScale) -> None:
     fake.reset()
 
 
-def fuzz_poison(examples: int) -> None:
-    """Send good requests, then what must be refused, and then what must not be seen."""
-    poisons = {f"HTTP/{number}": f"GET / HTTP/{number}".encode() for number in ("2.0", "0.9")}
-    poisons |= MALFORMED
-
+def fuzz_poison(bounds: settings) -> None:
+    """Send good requests, then each that must be refused, and then what must not be seen."""
+    poisons = [
+        *MALFORMED.values(),
+        *(flood[:3_000] for flood in FLOODS[:3]),
+        b"GET / HTTP/2.0",
+        b"GET / HTTP/0.9",
+    ]
     with FakeScale(limits=LIMITS).serve() as fake:
 
-        @_bounded(examples)
-        @given(st.integers(0, 2), st.sampled_from([*poisons.values()]), st.data())
-        def run(number: int, poison: bytes, data: st.DataObject) -> None:
-            fake.reset()
-            sent = GOOD[0] * number + poison + SMUGGLED
-            answers = read_answers(converse(fake.url, data.draw(cut(sent))))
-            assert [answer.status for answer in answers[:-1]] == [200] * number
-            assert answers[-1].status in (400, 414, 431, 505)
-            assert answers[-1].headers["connection"] == "close"
-            assert len(fake.requests) == number
+        @bounds
+        @given(st.integers(0, 2), st.data())
+        def run(number: int, data: st.DataObject) -> None:
+            for poison in poisons:
+                fake.reset()
+                sent = GOOD[0] * number + poison + SMUGGLED
+                answers = read_answers(converse(fake.url, data.draw(cut(sent))))
+                assert [answer.status for answer in answers[:-1]] == [200] * number
+                assert answers[-1].status in (400, 414, 431, 505)
+                assert answers[-1].headers["connection"] == "close"
+                assert len(fake.requests) == number
 
         run()
         check_served(fake)
@@ -367,11 +385,11 @@ BROKEN_CHUNKS = [
 ]
 
 
-def fuzz_chunks(examples: int) -> None:
+def fuzz_chunks(bounds: settings) -> None:
     """Send bodies in broken chunks, which must create nothing."""
     with FakeScale(limits=LIMITS).serve() as fake:
 
-        @_bounded(examples)
+        @bounds
         @given(st.sampled_from(BROKEN_CHUNKS), st.sampled_from([b"", SMUGGLED.lstrip()]), st.data())
         def run(chunks: bytes, following: bytes, data: st.DataObject) -> None:
             fake.reset()
@@ -387,26 +405,98 @@ def fuzz_chunks(examples: int) -> None:
         check_served(fake)
 
 
-def _bounded(examples: int) -> settings:
+def bounded(examples: int, *phases: Phase) -> settings:
     return settings(
         max_examples=examples,
+        phases=phases,
         database=None,
         report_multiple_bugs=False,
         suppress_health_check=[*HealthCheck],
     )
 
 
-FUZZES: dict[Callable[[int], None], int] = {
+FUZZES: dict[Callable[[settings], None], int] = {
     fuzz_segments: 150,
     fuzz_valid: 60,
     fuzz_garbage: 120,
     fuzz_silence: 30,
-    fuzz_poison: 60,
+    fuzz_poison: 5,
     fuzz_chunks: 40,
 }
 
 
 @pytest.mark.parametrize("fuzz", FUZZES, ids=lambda fuzz: fuzz.__name__)
-def test_no_client_breaks_the_server(fuzz: Callable[[int], None]) -> None:
+def test_no_client_breaks_the_server(fuzz: Callable[[settings], None]) -> None:
     with watching():
-        fuzz(FUZZES[fuzz])
+        fuzz(bounded(FUZZES[fuzz], Phase.generate, Phase.shrink))
+
+
+# That it would notice: each of these breaks one thing.
+
+
+class Bug(NamedTuple):
+    """An attribute of something, and what to put in its place; the fuzz that must find it."""
+
+    fuzz: Callable[[settings], None]
+    place: Any
+    name: str
+    value: Any
+
+
+def ignored(value: object) -> property:
+    """Return an attribute that stays as it is, whatever it is set to."""
+    return property(lambda _: value, lambda *_: None)
+
+
+def any_key(name: str) -> str | None:
+    """Take an underscore for a dash."""
+    key = name.strip().upper().replace("-", "_")
+    return key if key.startswith("CONTENT_") else f"HTTP_{key}"
+
+
+kept: list[socket.socket] = []
+
+
+def end_but_keep(_: Server, connection: socket.socket) -> None:
+    """End a connection, and leak it."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    kept.append(connection)
+
+
+BUGS = {
+    "the rest of a body is not skipped": Bug(fuzz_segments, _Body, "skip", lambda _: True),
+    "a piece drives out the one before": Bug(fuzz_segments, _Input, "rest", lambda _: b""),
+    "the size of a chunk is decimal": Bug(
+        fuzz_segments, connection, "read_chunk_size", lambda line: int(line.partition(b";")[0], 10)
+    ),
+    "a trailer may be anything": Bug(fuzz_chunks, connection, "check_trailer", lambda line: None),
+    "HEAD gets a body": Bug(fuzz_segments, Connection, "_is_head", ignored(value=False)),
+    "a client is told to go on again": Bug(
+        fuzz_segments, _Body, "_is_awaited", ignored(value=True)
+    ),
+    "an underscore is a dash": Bug(fuzz_segments, framing, "_key", any_key),
+    "a space before the colon is nothing": Bug(fuzz_poison, framing, "_key", any_key),
+    "of two hosts one counts": Bug(fuzz_poison, framing, "_ONCE", ()),
+    "control characters pass": Bug(fuzz_poison, framing, "_CONTROLS", b""),
+    "a path must be UTF-8": Bug(
+        fuzz_valid, framing, "unquote", lambda path, _: unquote_to_bytes(path).decode()
+    ),
+    "bytes that nobody read reset the connection": Bug(
+        fuzz_garbage, Connection, "_linger", lambda _: None
+    ),
+    "connections are never closed": Bug(fuzz_garbage, Server, "_end", end_but_keep),
+    "a refusal is a bug": Bug(fuzz_garbage, Connection, "refuse", lambda *_: 1 / 0),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
+def test_the_fuzz_finds_each_of_these_bugs(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bug.place, bug.name, bug.value, raising=False)
+    monkeypatch.setattr(raw, "SECONDS", 0.5)  # what hangs is a bug that was found
+    try:
+        with pytest.raises((AssertionError, OSError, Flaky, ValueError)), watching():
+            bug.fuzz(bounded(3 * FUZZES[bug.fuzz], Phase.generate))
+    finally:
+        while kept:
+            kept.pop().close()
