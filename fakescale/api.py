@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from fakescale import account_views as account
+from fakescale import wire
 from fakescale.call import Call, Route
 from fakescale.listing import BATCH_FILTERS, read_boolean, read_query
 from fakescale.schemas import Parameters
@@ -34,52 +35,53 @@ _AUDIT = Parameters(
 
 def create_task(call: Call) -> Any:
     form = call.request.is_form
-    return call.world.tasks.submit(call.path["type"], call.body, form=form).to_json()
+    body = wire.expect(call.request.json_content, dict)
+    return call.world.tasks.submit(call.path["type"], body, form=form, is_json=True)
 
 
 def get_task(call: Call) -> Any:
-    return call.world.tasks.get(call.path["task_id"]).to_json()
+    return call.world.tasks.get(call.path["task_id"])
 
 
 def list_tasks(call: Call) -> Any:
     query = read_query(dict(call.request.args.lists()))
-    return call.world.tasks.page(query).to_json()
+    return call.world.tasks.page(query)
 
 
 def cancel_task(call: Call) -> Any:
     clear = call.flag("clear_unique_id") or False
-    return call.world.tasks.cancel(call.path["task_id"], clear_unique_id=clear).to_json()
+    return call.world.tasks.cancel(call.path["task_id"], clear_unique_id=clear)
 
 
 def set_metadata(call: Call) -> Any:
-    return call.world.tasks.set_metadata(call.path["task_id"], call.body).to_json()
+    return call.world.tasks.set_metadata(call.path["task_id"], call.body)
 
 
 def set_unique_id(call: Call) -> Any:
     body = call.read(_UNIQUE_ID)
-    return call.world.tasks.set_unique_id(call.path["task_id"], **body).to_json()
+    return call.world.tasks.set_unique_id(call.path["task_id"], **body)
 
 
 def clear_unique_id(call: Call) -> Any:
-    return call.world.tasks.clear_unique_id(call.path["task_id"]).to_json()
+    return call.world.tasks.clear_unique_id(call.path["task_id"])
 
 
 def add_tags(call: Call) -> Any:
-    return call.world.tasks.add_tags(call.path["task_id"], call.array).to_json()
+    return call.world.tasks.add_tags(call.path["task_id"], call.array)
 
 
 def set_tags(call: Call) -> Any:
-    return call.world.tasks.set_tags(call.path["task_id"], call.array).to_json()
+    return call.world.tasks.set_tags(call.path["task_id"], call.array)
 
 
 def remove_tags(call: Call) -> Any:
-    return call.world.tasks.remove_tags(call.path["task_id"], call.array).to_json()
+    return call.world.tasks.remove_tags(call.path["task_id"], call.array)
 
 
 def audit_task(call: Call) -> Any:
     body = call.read(_AUDIT)
     result = "accepted" if body["accepted"] else "rejected"
-    return call.world.tasks.audit(call.path["task_id"], result, body.get("comments")).to_json()
+    return call.world.tasks.audit(call.path["task_id"], result, body.get("comments"))
 
 
 def send_callback(call: Call) -> Any:

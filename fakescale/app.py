@@ -16,7 +16,6 @@ from fakescale.call import Call
 from fakescale.effects import Effect
 from fakescale.errors import ApiError, NotFound, invalid
 from fakescale.faults import Asked
-from fakescale.frozen import FrozenDict
 from fakescale.journal import Exchange
 from fakescale.records import Answer
 from fakescale.results import seen_from
@@ -73,7 +72,7 @@ def application(
         method=request.method,
         path=path,
         query=environ.get("QUERY_STRING", ""),
-        headers=FrozenDict(request.headers),
+        headers=request.fields,
         body=request.seen,
         status=answer.status,
         answer=answer.body,
@@ -108,7 +107,7 @@ def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
         method=request.method,
         path=path,
         query=request.environ.get("QUERY_STRING", ""),
-        headers=FrozenDict(request.headers),
+        headers=request.fields,
         api_key=request.api_key,
         # An upload is read once, as it arrives, and not before.
         content=lambda: None if request.is_multipart else request.content,
@@ -144,7 +143,7 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
         except ApiError as error:  # here, so that a saved answer can be a refusal
             return wire.refusal(error)
 
-    key = request.headers.get("Idempotency-Key", "")
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:
         return _once(service, call, key, work)
     return work()

@@ -307,7 +307,7 @@ class Batches:
         with self._lock:
             batches = list(self._by_name.values())
         batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
-        return [batch for batch in batches if query.keeps(batch)]
+        return query.select(batches)
 
     def _change(self, name: str, **changes: Any) -> Batch:
         self._settle()

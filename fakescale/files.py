@@ -216,7 +216,7 @@ class Files:
     def _matches(self, query: Query) -> builtins.list[File]:
         with self._lock:
             files = sorted(self._by_id.values(), key=_place)
-        return [file for file in files if query.keeps(file)]
+        return query.select(files)
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
         given = _OPTIONS.read(frozen_json("value", options))

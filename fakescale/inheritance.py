@@ -71,8 +71,11 @@ def inherit(
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
-    task_types.check_common(name, body.get(name, "absent"))
-    return body.get(name)
+    if name not in body:
+        return None
+    task_types.check_common(name, body[name])
+    text: str = body[name]
+    return text
 
 
 def _version(body: Mapping[str, Any], project: Project) -> int | None:

@@ -4,25 +4,32 @@ import base64
 import binascii
 import bisect
 import datetime as dt
+import itertools
 import json
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fakescale.clock import read_moment, stamp
 from fakescale.errors import invalid
-from fakescale.records import ReviewStatus, Status, Task
+from fakescale.records import ReviewStatus, Status, Task, encode
+
+Item = TypeVar("Item")
 
 # A task's place in the order of creation: (created_at, id). Both are in the token too.
 Place = tuple[str, str]
 
 
 class Filter(NamedTuple):
-    """How a parameter of the query is read, and which tasks it keeps."""
+    """How a parameter of the query is read, and which tasks it keeps.
+
+    ``test`` is given what was read and returns what judges a task by the value of ``field``.
+    """
 
     read: Callable[[str, Sequence[str]], Any]
-    keep: Callable[[Any, Any], bool]
+    field: str
+    test: Callable[[Any], Callable[[Any], bool]]
 
 
 class Query(NamedTuple):
@@ -34,14 +41,17 @@ class Query(NamedTuple):
     after: Place | None = None
     limited_response: bool = False
 
-    def keeps(self, item: Any) -> bool:
-        """Return whether ``item`` passes all filters (guessed: AND between filters)."""
-        return all(it.keep(item, wanted) for it, wanted in self.filters.values())
+    def select(self, items: list[Item]) -> list[Item]:
+        """Return the items that pass all filters (guessed: AND between filters)."""
+        for it, wanted in self.filters.values():
+            # All of it runs in C where `test` does, ten times as fast as a loop.
+            values = map(operator.attrgetter(it.field), items)
+            items = list(itertools.compress(items, map(it.test(wanted), values)))
+        return items
 
 
-def place(item: Any) -> Place:
-    """Return where a task, or what else is listed, stands in the order of creation."""
-    return item.created_at, item.id
+#: Returns where a task, or what else is listed, stands in the order of creation.
+place: Callable[[Any], Place] = operator.attrgetter("created_at", "id")
 
 
 class Page(NamedTuple):
@@ -60,16 +70,25 @@ class Page(NamedTuple):
         is left out of the last page.
         """
         show = _limited if self.query.limited_response else operator.methodcaller("to_json")
-        page = {
-            "docs": [show(task) for task in self.docs],
+        return {"docs": [show(item) for item in self.docs], **self._position()}
+
+    def to_text(self) -> str:
+        """Return the JSON text of a page of tasks as the API prints it, compact and in ASCII."""
+        if self.query.limited_response:
+            return encode(self.to_json())
+        docs = ",".join(task.to_text() for task in self.docs)
+        return f'{{"docs":[{docs}],{encode(self._position())[1:]}'
+
+    def _position(self) -> dict[str, Any]:
+        position: dict[str, Any] = {
             "total": self.total,
             "limit": self.query.limit,
             "offset": self.query.offset,
             "has_more": self.has_more,
         }
         if self.has_more:
-            page["next_token"] = token(self.place(self.docs[-1]))
-        return page
+            position["next_token"] = token(self.place(self.docs[-1]))
+        return position
 
 
 def page(
@@ -208,15 +227,23 @@ def _read_number(name: str, texts: Sequence[str], least: int, most: int | None) 
 
 def _since(field: str) -> Filter:
     # Guessed: bounds are inclusive, and a task without the time never matches.
-    return Filter(_earliest, lambda task, bound: (getattr(task, field) or "") >= bound)
+    return Filter(_earliest, field, lambda bound: lambda moment: (moment or "") >= bound)
 
 
 def _until(field: str) -> Filter:
-    return Filter(_latest, lambda task, bound: (getattr(task, field) or "~") <= bound)
+    return Filter(_latest, field, lambda bound: lambda moment: (moment or "~") <= bound)
 
 
 def _any_of(field: str, read: Callable[[str, Sequence[str]], frozenset[str]] = _several) -> Filter:
-    return Filter(read, lambda task, wanted: getattr(task, field) in wanted)
+    return Filter(read, field, lambda wanted: wanted.__contains__)
+
+
+def _overlaps(wanted: frozenset[str]) -> Callable[[Sequence[str]], bool]:
+    return lambda names: not wanted.isdisjoint(names)
+
+
+def _includes(wanted: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda members: all(members.get(name) == wanted[name] for name in wanted)
 
 
 # The filters of the list, by the name of their parameter. Only a wrong status is refused
@@ -235,7 +262,7 @@ FILTERS: Mapping[str, Filter] = {
     "customer_review_status": _any_of("customer_review_status", _among(tuple(ReviewStatus))),
     "unique_id": _any_of("unique_id"),
     # Guessed: a task with any of the tags matches.
-    "tags": Filter(_several, lambda task, wanted: not wanted.isdisjoint(task.tags)),
+    "tags": Filter(_several, "tags", _overlaps),
 }
 
 
@@ -254,18 +281,17 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     "audited_before": _until("audited_at"),
     "status": _any_of("status", _among(BATCH_STATUSES)),
     "project": _any_of("project", _names),
-    "exclude_archived": Filter(read_boolean, lambda batch, wanted: not (wanted and batch.archived)),
+    "exclude_archived": Filter(
+        read_boolean, "archived", lambda wanted: lambda archived: not (wanted and archived)
+    ),
 }
 
 
 # Those of the list of files (both names are documented). Guessed: that the metadata is JSON
 # in a text, of which a file must have every member.
 FILE_FILTERS: Mapping[str, Filter] = {
-    "project": Filter(_names, lambda file, wanted: not wanted.isdisjoint(file.project_names)),
-    "metadata": Filter(
-        _json_object,
-        lambda file, wanted: all(file.metadata.get(name) == wanted[name] for name in wanted),
-    ),
+    "project": Filter(_names, "project_names", _overlaps),
+    "metadata": Filter(_json_object, "metadata", _includes),
 }
 
 # Those of the list of what labelers achieved in quality tasks (observed in a client).

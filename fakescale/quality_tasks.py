@@ -173,7 +173,7 @@ class QualityTasks:
                 created_at=stamp(now),
                 type=task_type,
                 fields=FrozenDict(fields),
-                params=accepted.params,
+                params=FrozenDict(accepted.params),
                 **responses,
             )
             self._by_id[task.id] = task
@@ -187,7 +187,7 @@ class QualityTasks:
             )
         with self._lock:
             results = sorted(self._results, key=place)
-        matches = [result for result in results if query.keeps(result)]
+        matches = query.select(results)
         docs, has_more = page(matches, query, key=place)
         return Page(docs, len(matches), query._replace(limited_response=False), has_more)
 

@@ -11,6 +11,7 @@ from fakescale import canned
 from fakescale.errors import NotFound
 from fakescale.frozen import FrozenDict
 from fakescale.ids import make_uuid
+from fakescale.listing import Page
 from fakescale.records import Answer, Task
 
 # Documented, but for the origin, which is the fake's own.
@@ -39,17 +40,15 @@ def result_file(task: Task, name: str) -> Answer:
 
 
 def seen_from(origin: str, content: Any) -> Any:
-    """Return an answer's content with all URLs of result files on ``origin``.
+    """Return what is to be answered with all URLs of result files on ``origin``.
 
     That is the one that the client knows the fake by, which need not be the one that the
     fake knows itself by, nor the one that it had when the response was made.
     """
-    if not isinstance(content, dict):
-        return content
-    if "docs" in content:
-        return {**content, "docs": [seen_from(origin, item) for item in content["docs"]]}
-    if content.get("type") in _TYPES and "response" in content:
-        return {**content, "response": _moved(content["response"], origin)}
+    if isinstance(content, Page):
+        return content._replace(docs=[seen_from(origin, item) for item in content.docs])
+    if isinstance(content, Task) and content.type in _TYPES and content.response is not None:
+        return content.replaced(response=_moved(content.response, origin))
     return content
 
 

@@ -1,15 +1,17 @@
 """Judging JSON by JSON Schema, with refusals in the API's own words."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from fakescale.clock import read_moment
 from fakescale.errors import BadRequest, invalid
 from fakescale.frozen import FrozenDict, FrozenList, freeze
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 
 def frozen_json(name: str, value: Any) -> Any:
@@ -28,13 +30,20 @@ class Checker:
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
-        self._validator = jsonschema_rs.validator_for(
-            json.loads(json.dumps(schema)),  # it takes no subclass of list, such as ours
+        self._schema = schema
+        self._texts = texts or {}
+
+    @functools.cached_property
+    def _validator(self) -> "jsonschema_rs.Validator":
+        # Imported and compiled when first used: that takes longer than the rest of a start.
+        import jsonschema_rs
+
+        return jsonschema_rs.validator_for(
+            json.loads(json.dumps(self._schema)),  # it takes no subclass of list, such as ours
             formats=_FORMATS,
             validate_formats=True,
             keywords=_KEYWORDS,
         )
-        self._texts = texts or {}
 
     def check(self, value: Any, name: str = "") -> None:
         """Raise BadRequest, naming the first member at fault, unless ``value`` is valid.
@@ -49,7 +58,7 @@ class Checker:
         )
         raise self._refusal(errors[0], value, name)
 
-    def _refusal(self, error: jsonschema_rs.ValidationError, value: Any, name: str) -> BadRequest:
+    def _refusal(self, error: "jsonschema_rs.ValidationError", value: Any, name: str) -> BadRequest:
         keyword, detail = error.kind.name, error.kind.as_dict()
         path = list(error.instance_path)
         for step in path:
@@ -72,7 +81,6 @@ class Parameters(Checker):
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
         super().__init__(schema, texts)
-        self._schema = schema
         #: The members that are known.
         self.names = frozenset(schema["properties"])
 
@@ -83,6 +91,9 @@ class Parameters(Checker):
         BadRequest.
         """
         given = FrozenDict({name: item for name, item in body.items() if item is not None})
+        # A text where the schema wants none is not valid, so what is valid has none to read.
+        if self._validator.is_valid(given):
+            return given
         read: FrozenDict = _read(given, self._schema, self._schema.get("$defs", {}), form=form)
         self.check(read)
         return read
@@ -205,7 +216,9 @@ def json_bytes(value: Any) -> int:
 
 def _ascending(pairs: list[list[str]], value: Any) -> None:
     for low, high in pairs if isinstance(value, dict) else []:
-        numbers = [value.get(low), value.get(high)]
+        if low not in value or high not in value:
+            continue
+        numbers = [value[low], value[high]]
         if all(isinstance(number, int | float) for number in numbers) and numbers[0] > numbers[1]:
             raise ValueError(f'must have "{high}" greater than or equal to "{low}"')
 

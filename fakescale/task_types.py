@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fakescale.errors import NotFound, PaymentRequired
 from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
-from fakescale.schemas import Checker, Parameters, frozen_json
+from fakescale.schemas import Checker, Parameters
 
 
 class Accepted(NamedTuple):
@@ -19,7 +19,7 @@ class Accepted(NamedTuple):
 
     type: str
     fields: dict[str, Any]
-    params: FrozenDict
+    params: Mapping[str, Any]
     #: Members that must name another task: name -> {"type", "status"} of that task.
     references: Mapping[str, Mapping[str, str]]
 
@@ -28,11 +28,12 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     """Return what the API stores for a creation of ``type`` with ``body``.
 
     ``form`` says that the body was form-encoded, where a list of one looks like a text.
-    Members that the type does not know are kept in ``params`` (guessed; that they are not
-    refused is documented). Raises NotFound for an unknown type, BadRequest for a bad body.
+    ``body`` is JSON. Members that the type does not know are kept in ``params`` (guessed; that
+    they are not refused is documented). Raises NotFound for an unknown type, BadRequest for
+    a bad body.
     """
     name, facts = _type(type)
-    given = dict(frozen_json("value", body))
+    given = dict(body)
     if given.get("instruction") is None and "default_instruction" in facts:
         given["instruction"] = facts["default_instruction"]
     read = _parameters(name).read(given, form=form)
@@ -45,7 +46,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
-    return Accepted(name, fields, FrozenDict(params), facts.get("references", EMPTY_DICT))
+    return Accepted(name, fields, params, facts.get("references", EMPTY_DICT))
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:

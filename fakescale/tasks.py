@@ -2,7 +2,6 @@
 
 import bisect
 import builtins
-import dataclasses
 import datetime as dt
 import functools
 import threading
@@ -82,14 +81,22 @@ class Tasks:
         """
         return self.submit(type, params)
 
-    def submit(self, type: str, body: Mapping[str, Any], *, form: bool = False) -> Task:
-        """Create a task from a body, which ``form`` says was form-encoded."""
-        inherited = inherit(type, frozen_json("value", body), self._projects, self._batches)
+    def submit(
+        self, type: str, body: Mapping[str, Any], *, form: bool = False, is_json: bool = False
+    ) -> Task:
+        """Create a task from a body.
+
+        ``form`` says that it was form-encoded, ``is_json`` that it was read from JSON and holds
+        nothing else.
+        """
+        given = body if is_json else frozen_json("value", body)
+        inherited = inherit(type, given, self._projects, self._batches)
         accepted = accept(type, inherited.body, form=form)
         check_enabled(accepted.type, self._disabled_types)
         self.settle()
         with self._lock:
             now = self._clock.now()
+            moment = stamp(now)
             for name, wanted in accepted.references.items():
                 self._check_reference(name, accepted.params.get(name), wanted)
             self._check_unique_id(accepted.fields.get("unique_id"))
@@ -97,8 +104,8 @@ class Tasks:
                 self._batches.check_open(accepted.fields["batch"])
             task = Task(
                 id=self._ids.make(now),
-                created_at=stamp(now),
-                updated_at=stamp(now),
+                created_at=moment,
+                updated_at=moment,
                 type=accepted.type,
                 params=accepted.params,
                 is_test=self._is_test,
@@ -419,11 +426,11 @@ class Tasks:
         self.settle()
         with self._lock:
             if unique_ids is None:
-                tasks = [self._by_id[task_id] for _, task_id in self._places]
+                tasks = list(self._by_id.values())
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
-                tasks = sorted((self._by_id[owner] for owner in owners if owner), key=place)
-        return [task for task in tasks if query.keeps(task)]
+                tasks = [self._by_id[owner] for owner in owners if owner]
+        return sorted(query.select(tasks), key=place)
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
         self.settle()
@@ -494,7 +501,7 @@ class Tasks:
                 if task.project not in (None, project):
                     phrase = f'must be that of the batch, "{project}"'
                     raise invalid(f"[{index}].project", phrase, task.project)
-            housed.append(dataclasses.replace(task, project=project))
+            housed.append(task if project == task.project else task.replaced(project=project))
         return housed
 
     def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:

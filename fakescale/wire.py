@@ -11,25 +11,27 @@ from urllib.parse import quote
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as WerkzeugRequest
 
-from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
+from fakescale.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.files import Incoming
 from fakescale.forms import Form, read_form, read_multipart
-from fakescale.frozen import EMPTY_DICT, FrozenDict, FrozenList
-from fakescale.records import Answer
+from fakescale.frozen import EMPTY_DICT, MAX_DEPTH, FrozenDict, FrozenList
+from fakescale.listing import Page
+from fakescale.records import Answer, Task, encode
 from fakescale.schemas import frozen_json
 
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
+_QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query
 _FORM = "application/x-www-form-urlencoded"
 
 _AROUND_FILES = 2**20  # bytes; guessed
 
 
 def answer(content: Any, status: int = 200) -> Answer:
-    """Return the answer that carries ``content`` as JSON."""
-    # ASCII only, so that every text that was accepted can be sent.
-    return Answer(status, json.dumps(content, separators=(",", ":")).encode())
+    """Return the answer that carries a task, a page of tasks, or JSON."""
+    text = content.to_text() if isinstance(content, Task | Page) else encode(content)
+    return Answer(status, text.encode())
 
 
 def headers(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tuple[str, str]]:
@@ -39,6 +41,11 @@ def headers(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tupl
         "Content-Length": str(len(content)),
     }
     return [*{**usual, **others}.items()]
+
+
+@functools.lru_cache(maxsize=1024)
+def _field_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").title()
 
 
 class BrokenOff(ConnectionResetError):
@@ -80,6 +87,9 @@ class Request(WerkzeugRequest):
     account: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # werkzeug takes all bytes for UTF-8, unless they are encoded
+            environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
         super().__init__(environ)
         self.max_body = max_body
 
@@ -91,7 +101,8 @@ class Request(WerkzeugRequest):
         password will do.
         """
         # By hand: werkzeug raises on bytes that are not ASCII, and splits keys with a "=".
-        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        given: str = self.environ.get("HTTP_AUTHORIZATION", "")
+        scheme, _, credentials = given.partition(" ")
         if scheme.lower() == "bearer":
             return credentials.strip()
         if scheme.lower() != "basic":
@@ -101,13 +112,24 @@ class Request(WerkzeugRequest):
         except ValueError:
             return None
 
+    @functools.cached_property
+    def fields(self) -> FrozenDict:
+        """The header fields, with names like ``Idempotency-Key``."""
+        return FrozenDict(
+            {
+                _field_name(key): value
+                for key, value in self.environ.items()
+                if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+            }
+        )
+
     @property
     def called_at(self) -> str | None:
         """The origin, and the path below which the fake is, that the client knows it by.
 
         None when the client does not say so, or not in a way to make a URL of.
         """
-        host = self.headers.get("Host", "")
+        host = self.environ.get("HTTP_HOST", "")
         if not _HOST.fullmatch(host):
             return None
         return f"{self.scheme}://{host}{quote(self.environ.get('SCRIPT_NAME', ''))}"
@@ -122,9 +144,14 @@ class Request(WerkzeugRequest):
         """Whether the body is a form that may carry files."""
         return self.mimetype == "multipart/form-data"
 
-    @functools.cached_property
+    @property
     def content(self) -> Any:
-        """The body as frozen JSON, or None when it is empty.
+        """The body as frozen JSON, or None when it is empty; raises as ``json_content``."""
+        return frozen_json("body", self.json_content)
+
+    @functools.cached_property
+    def json_content(self) -> Any:
+        """The body as JSON, or None when it is empty; not frozen, which takes a while.
 
         JSON is tried whatever the content type says, unless it says that this is a form
         (guessed). Raises TooLarge, with nothing read, when the body is over the limit, and
@@ -137,7 +164,13 @@ class Request(WerkzeugRequest):
             raise invalid("body", f"must be UTF-8 ({where})") from None
         if not text.strip():
             return None
-        return frozen_json("body", read_form(text) if self.is_form else _read_json(text))
+        if self.is_form:
+            return frozen_json("body", read_form(text))
+        content = _read_json(text)
+        # Only such texts can hold what is refused in a frozen value.
+        if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+            frozen_json("body", content)
+        return content
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
         """Read a multipart body while it arrives; each file is written to what ``receive`` gives.
@@ -152,26 +185,40 @@ class Request(WerkzeugRequest):
         except RequestEntityTooLarge:
             limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
             raise BadRequest(f"The body is too large: {limit}.") from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
 
     def _read(self) -> bytes:
+        length = self.content_length
+        if length is not None and length > self.max_body:
+            raise self._too_large()
         # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
         self.max_content_length = self.max_body + 1
-        if (self.content_length or 0) > self.max_body:
-            raise self._too_large()
         try:
-            body = self.get_data(cache=False)
+            body = self.get_data(cache=False) if length is None else self._exactly(length)
         except RequestEntityTooLarge:
             raise self._too_large() from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
         if len(body) > self.max_body:
             raise self._too_large()
         self.seen = body
         return body
 
-    def _broken_off(self) -> BadRequest:
+    def _exactly(self, length: int) -> bytes:
+        """Return so many bytes of the body, without werkzeug's wrappings; raises OSError."""
+        read = self.environ["wsgi.input"].read
+        body: bytes = read(length)
+        while len(body) < length:
+            if not (more := read(length - len(body))):
+                raise ClientDisconnected
+            body += more
+        return body
+
+    def _broken_off(self, error: Exception) -> ApiError:
+        # Of that, werkzeug may have made a ClientDisconnected.
+        if isinstance(error.__context__ or error, TimeoutError):
+            return TooSlow("The body took too long to arrive.")
         return BadRequest("The body ends too early, or its chunks are malformed.")
 
     def _too_large(self) -> TooLarge:
@@ -180,7 +227,7 @@ class Request(WerkzeugRequest):
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except RecursionError:
         raise invalid("body", "is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -189,7 +236,18 @@ def _read_json(text: str) -> Any:
         raise invalid("body", "must be valid JSON: a number is too long") from None
 
 
-Kind = TypeVar("Kind", FrozenDict, FrozenList)
+def _refuse_constant(name: str) -> Any:
+    raise invalid("body", f"must be valid JSON: {name} is not a number there")
+
+
+def _read_float(text: str) -> float:
+    number: float = frozen_json("body", float(text))  # which refuses an infinite one
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float)
+
+Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)
 
 
 def expect(body: Any, kind: type[Kind]) -> Kind:
@@ -200,10 +258,6 @@ def expect(body: Any, kind: type[Kind]) -> Kind:
     if body is None:
         return kind()
     if not isinstance(body, kind):
-        phrase = "of type object" if kind is FrozenDict else "an array"
+        phrase = "an array" if kind is FrozenList else "of type object"
         raise invalid("value", f"must be {phrase}", body)
     return body
-
-
-def _refuse_constant(name: str) -> Any:
-    raise invalid("body", f"must be valid JSON: {name} is not a number there")

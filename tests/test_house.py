@@ -59,6 +59,12 @@ def test_public_names_are_what_they_say() -> None:
     assert fakescale.__all__ == sorted(fakescale.__all__)
 
 
+def test_a_start_does_not_wait_for_what_only_judges_bodies() -> None:
+    code = "import sys, fakescale; fakescale.FakeScale(); print('jsonschema_rs' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
 def test_importing_the_package_imports_nothing_of_it() -> None:
     code = "import sys, fakescale; print([n for n in sys.modules if n.startswith('fakescale.')])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -147,3 +149,32 @@ def test_tasks_are_values_that_can_be_hashed() -> None:
     assert len({task_in("pending"), task_in("pending"), task_in("error")}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
         task_in("pending").status = Status.ERROR  # type: ignore[misc]
+
+
+def test_the_text_of_a_task_is_that_of_its_json() -> None:
+    task = task_in(
+        "completed",
+        instruction='"é\u2028\\',
+        params=FrozenDict(a=[{"b": None}], c="\U0001f600"),
+        response={},
+        audits=FrozenList([FrozenDict(audit_result="fixed")]),
+        tags=FrozenList(["t"]),
+        callback_completed=False,
+        priority=10,
+        extra=FrozenDict(projectId=None),
+    )
+    assert task.to_text() == json.dumps(task.to_json(), separators=(",", ":"))
+    assert task.to_json()["params"] == {"a": [{"b": None}], "c": "\U0001f600"}
+
+
+def test_what_a_task_holds_cannot_be_changed() -> None:
+    given = {"a": [1]}
+    task = task_in("pending", params=given, metadata=given)
+    given["a"].append(2)
+    assert task.params == task.metadata == {"a": [1]}
+    held: Any
+    for held in (task.params, task.params["a"], task.to_json()["metadata"]):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            held.clear()
+    assert dataclasses.replace(task, status=Status.ERROR).params == {"a": [1]}
+    assert pickle.loads(pickle.dumps(task)) == task

@@ -9,7 +9,10 @@ import requests
 import time_machine
 
 from fakescale import FakeScale, task_types
+from fakescale.listing import Page, Query
+from fakescale.records import Task
 from fakescale.results import PNG, seen_from
+from tests.conftest import NOON
 from tests.support import Caller, example
 
 
@@ -122,16 +125,22 @@ def test_in_python_the_urls_are_on_the_fake_s_own_origin_whoever_made_them(
             assert url.startswith(f"{fake.url}/task/{task.id}/")
 
 
+def made(type: str, response: Any, **changes: Any) -> Task:
+    return Task(id="1", created_at=NOON, updated_at=NOON, type=type, response=response, **changes)
+
+
 def test_only_urls_of_result_files_are_moved() -> None:
     for text in ("https://e.com/video.json", "http://e.com/v1/task/1/response_url/x", "text"):
-        task = {"type": "videoannotation", "response": {"annotations": {"url": text}}, "x": text}
+        task = made("videoannotation", {"annotations": {"url": text}})
         assert seen_from("http://here", task) == task
     url = f"http://e.com:1/v1/task/{'0' * 24}/response_url/{'0' * 8}-0000-4000-8000-{'0' * 12}"
-    task = {"type": "chat", "response": {"url": url}}
+    task = made("chat", {"url": url})
     assert seen_from("http://here", task) == task
-    task = {"type": "videoannotation", "response": {"url": [url]}, "metadata": {"url": url}}
-    moved = url.replace("http://e.com:1", "http://here")
-    assert seen_from("http://here", task) == {**task, "response": {"url": [moved]}}
+    task = made("videoannotation", {"url": [url]}, metadata={"url": url})
+    moved = task.replaced(response={"url": [url.replace("http://e.com:1", "http://here")]})
+    assert seen_from("http://here", task) == moved != task
+    [seen] = seen_from("http://here", Page([task], 1, Query(), has_more=False)).docs
+    assert seen == moved
 
 
 def test_either_key_of_the_account_opens_a_file(fake: FakeScale, live: Caller) -> None:

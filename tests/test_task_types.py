@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from fakescale import task_types
+from fakescale import FakeScale, task_types
 from fakescale.errors import BadRequest, NotFound
 from fakescale.schemas import PHRASES
 from fakescale.task_types import accept
@@ -237,7 +237,7 @@ def test_known_texts_are_exact() -> None:
 
 def test_what_is_not_json_is_refused() -> None:
     with pytest.raises(BadRequest, match="holds a set"):
-        accept("chat", {"x": {1}})
+        FakeScale().tasks.submit("chat", {"x": {1}})
 
 
 def test_the_data_file_uses_no_keyword_without_a_phrase() -> None:

@@ -1,5 +1,7 @@
 import datetime as dt
+import enum
 import functools
+import gc
 import itertools
 import sys
 import threading
@@ -11,9 +13,10 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakescale import FakeScale, Task
+from fakescale import FakeScale, Status, Task
 from fakescale.errors import ApiError, BadRequest, Conflict, NotFound
-from fakescale.listing import Query, read_query, token
+from fakescale.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
+from fakescale.listing import Filter, Query, read_query, token
 from fakescale.tasks import Tasks
 
 
@@ -396,13 +399,13 @@ def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
     for number in range(50):
         tasks.create("chat", unique_id=str(number))
     looked_at: list[Task] = []
-    keeps = Query.keeps
+    select = Query.select
 
-    def spy(self: Query, task: Task) -> bool:
-        looked_at.append(task)
-        return keeps(self, task)
+    def spy(self: Query, tasks: list[Task]) -> list[Task]:
+        looked_at.extend(tasks)
+        return select(self, tasks)
 
-    monkeypatch.setattr(Query, "keeps", spy)
+    monkeypatch.setattr(Query, "select", spy)
     assert [task.unique_id for task in tasks.list(unique_id=["7", "9", "x"])] == ["9", "7"]
     assert len(looked_at) == 2
 
@@ -441,3 +444,51 @@ def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
             for _ in range(data.draw(st.integers(0, 3))):
                 tasks.create(data.draw(st.sampled_from(["chat", "multichat"])))
         assert seen == wanted
+
+
+class Counting(dict[str, Task]):
+    looked_up = 0
+
+    def __getitem__(self, task_id: str) -> Task:
+        self.looked_up += 1
+        return super().__getitem__(task_id)
+
+    def _all(self) -> Any:
+        raise AssertionError("a page goes through all tasks")
+
+    __iter__ = values = items = keys = _all
+
+
+def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(50):
+        tasks.create("chat")
+    counting = Counting(tasks._by_id)
+    monkeypatch.setattr(tasks, "_by_id", counting)
+    for query in (Query(limit=5), Query(limit=5, offset=20), Query(limit=5, after=("9", "9"))):
+        counting.looked_up = 0
+        assert (len(tasks.page(query).docs), counting.looked_up) == (5, 5)
+
+
+def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) -> None:
+    tasks.create("chat")
+    made = []
+
+    def test(wanted: Any) -> Callable[[str], bool]:
+        def create() -> None:
+            made.append(tasks.create("chat"))
+
+        thread = threading.Thread(target=create)
+        thread.start()
+        thread.join(10)  # for ever, if the lock were held
+        return lambda status: True
+
+    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", test), None)})
+    assert len(tasks.page(query).docs) == len(made) == 1
+
+
+def test_a_task_is_one_object_to_the_garbage_collector(tasks: Tasks) -> None:
+    body = {"metadata": {"a": {"b": [1]}}, "messages": [{"x": [{}]}]}
+    task = tasks.complete(tasks.create("chat", **body).id, {"annotations": [{"a": 1}]})
+    tracked = [it for it in gc.get_referents(task) if gc.is_tracked(it)]
+    assert {type(it) for it in tracked} <= {type, enum.EnumType, Status, FrozenDict, FrozenList}
+    assert all(it in (EMPTY_DICT, EMPTY_LIST) for it in tracked if isinstance(it, dict | list))

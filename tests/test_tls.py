@@ -20,6 +20,7 @@ import requests
 from fakescale import FakeScale, tls
 from fakescale.certificates import Authority
 from fakescale.hosts import HOST
+from fakescale.limits import Limits
 from fakescale.server import Server, running
 from tests.support import example
 from tests.test_server import AUTH, GET, Connection, post
@@ -38,7 +39,7 @@ def ca(authority: Authority) -> Iterator[str]:
 
 @pytest.fixture
 def served(authority: Authority) -> Iterator[FakeScale]:
-    with FakeScale(max_body=200_000).serve(authority=authority) as fake:
+    with FakeScale(limits=Limits(max_body=200_000)).serve(authority=authority) as fake:
         yield fake
 
 
@@ -161,7 +162,7 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Auth
 def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(FakeScale(), "127.0.0.1", 0, authority)
+    server = Server(FakeScale(), "127.0.0.1", 0, authority=authority)
     threads, inside = set(threading.enumerate()), threading.Event()
     context = authority.context
     wrap = context.wrap_socket
