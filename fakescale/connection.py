@@ -87,9 +87,11 @@ class Connection:
         source = self._input
         source.due = math.inf
         while (head := source.take_until(b"\r\n\r\n")) is None:
-            begun = source.rest()
-            self._is_head = b"HEAD " in begun[:7]
-            check_beginning(begun, self._limits)
+            if begun := source.rest():
+                self._is_head = b"HEAD " in begun[:7]
+                check_beginning(begun, self._limits)
+                if source.due == math.inf:
+                    source.allow(self._limits.head_seconds)
             try:
                 if not source.receive():
                     return None  # whatever it began is not carried out
@@ -97,8 +99,6 @@ class Connection:
                 if not begun:
                     return None
                 raise Refused(408, "The head of the request took too long to arrive.") from None
-            if source.due == math.inf:
-                source.allow(self._limits.head_seconds)
         self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
         return read_head(head, self._limits)
 
@@ -233,7 +233,7 @@ class _Body(io.RawIOBase):
 
     def skip(self) -> bool:
         """Read what is left; return whether that was the end of it."""
-        scrap = bytearray(_DRAIN)
+        scrap = bytearray(4096)
         with contextlib.suppress(OSError):
             number = read = self.readinto(scrap)
             while number and read <= _DRAIN:

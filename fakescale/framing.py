@@ -44,11 +44,12 @@ class Head(NamedTuple):
 
 def read_head(head: bytes, limits: Limits) -> Head:
     """Return what is in a head, without the empty line at its end; raises Refused."""
-    first, *lines = _text(head).split("\r\n")
-    _check_size(len(head) - len(first), len(lines), limits)
+    text = _text(head)
+    first, *lines = text.split("\r\n")
+    _check_size(len(text) - len(first), len(lines), limits)
     if len(head.translate(None, _CONTROLS)) != len(head):
         raise _malformed("a control character in the head")
-    if not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):
+    if not text.count("\r") == text.count("\n") == len(lines):
         raise _malformed("a line that ends with CR or LF alone")
     environ = _read_request_line(first, limits)
     host = environ.pop("HTTP_HOST", None)
