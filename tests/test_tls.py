@@ -116,6 +116,20 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
                 assert raw.recv(1) == b""
 
 
+def test_a_client_that_has_no_more_to_say_is_told_the_end_too(
+    connection: SecureConnection,
+) -> None:
+    with below(connection) as raw:
+        raw.shutdown(socket.SHUT_WR)
+    assert connection.ended()
+
+
+def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority) -> None:
+    fake = FakeScale(limits=Limits(idle_seconds=0.05))
+    with fake.serve(authority=authority), contextlib.closing(Connection(fake)) as silent:
+        assert silent.ended()
+
+
 @pytest.mark.parametrize("when", ["before", "within"])
 def test_a_reset_is_one_over_tls_as_well(
     served: FakeScale, connection: SecureConnection, when: Literal["before", "within"]
@@ -252,6 +266,19 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
                 once(fake)
     assert set(threading.enumerate()) <= threads
     assert len(os.listdir("/dev/fd")) == descriptors
+
+
+def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -> None:
+    fake = FakeScale(limits=Limits(max_connections=1))
+    with fake.serve(authority=authority), contextlib.ExitStack() as stack:
+        first, second = (
+            stack.enter_context(contextlib.closing(SecureConnection(fake, authority)))
+            for _ in range(2)
+        )
+        assert second.read()[0] == 503
+        assert second.ended()
+        first.send(GET)
+        assert first.read()[0] == 200
 
 
 def test_nothing_of_it_is_imported_without_an_authority() -> None:
