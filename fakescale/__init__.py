@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fakescale.errors import ApiError as ApiError
     from fakescale.fake import FakeScale as FakeScale
     from fakescale.journal import Exchange as Exchange
+    from fakescale.limits import Limits as Limits
     from fakescale.records import Status as Status
     from fakescale.records import Task as Task
     from fakescale.redirection import redirect as redirect
@@ -24,6 +25,7 @@ _HOMES = {
     "ApiError": "errors",
     "Exchange": "journal",
     "FakeScale": "fake",
+    "Limits": "limits",
     "RemoteFakeScale": "remote",
     "Status": "records",
     "Task": "records",

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import logging
@@ -12,15 +13,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fakescale.certificates import Authority
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
 from fakescale.hosts import HOST, is_loopback
 from fakescale.keys import read_key
+from fakescale.limits import Limits
 from fakescale.loading import printed_tasks, read_file
-from fakescale.proxy import Proxy, environment
 from fakescale.server import Server, running
+
+if TYPE_CHECKING:
+    from fakescale.certificates import Authority
+    from fakescale.proxy import Proxy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -131,6 +136,14 @@ def _parser() -> argparse.ArgumentParser:
         help=f"--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
         f" https://{HOST} the fake; 0 picks a free one",
     )
+    for limit in dataclasses.fields(Limits):
+        add(
+            f"--{limit.name.replace('_', '-')}",
+            type=type(limit.default),
+            default=limit.default,
+            metavar="NUMBER",
+            help=f"{limit.metadata['meaning']} (%(default)s)",
+        )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
 
@@ -155,17 +168,21 @@ class _CannotStart(Exception):
 
 def _start(
     options: argparse.Namespace,
-) -> tuple[FakeScale, Authority | None, Server, Proxy | None]:
+) -> tuple[FakeScale, "Authority | None", Server, "Proxy | None"]:
     authority = proxy = None
     try:
+        limits = {it.name: getattr(options, it.name) for it in dataclasses.fields(Limits)}
         fake = FakeScale(
             api_keys=options.api_key,
             complete_after=options.complete_after,
+            limits=Limits(**limits),
             callback_hosts=options.callback_host,
             allow_hosts=options.allow_host,
             control_token=options.control_token,
         )
         if options.tls or options.tls_ca is not None or options.proxy is not None:
+            from fakescale.certificates import Authority
+
             authority = Authority(HOST, options.host, *options.allow_host)
     except (ValueError, ImportError) as error:
         raise _CannotStart(error) from None
@@ -173,22 +190,26 @@ def _start(
         _load(fake, options.load, options.api_key)
     host, port = options.host, options.port
     try:
-        server = Server(fake, host, port, authority)
+        server = Server(fake, host, port, fake.limits, authority=authority)
         if authority is not None and options.proxy is not None:
+            from fakescale.proxy import Proxy
+
             host, port = "127.0.0.1", options.proxy
-            proxy = Proxy(fake, authority, port)
+            proxy = Proxy(fake, authority, port, fake.limits)
     except (OSError, OverflowError, UnicodeError) as error:
         raise _CannotStart(f"cannot listen on {host}:{port}: {error}") from None
     fake.origin = server.origin
     return fake, authority, server, proxy
 
 
-def _announce(server: Server, key: str, ca: str | None, proxy: Proxy | None) -> None:
+def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -> None:
     """Say that it can answer, and how to ask."""
     url = f"{server.origin}/v1"
     trust = "" if ca is None else f"--cacert {shlex.quote(ca)} "
     lines = [f"fakescale listens on {url}", f"  curl {trust}-u '{key}:' {url}/tasks"]
     if proxy is not None and ca is not None:
+        from fakescale.proxy import environment
+
         variables = environment(proxy.origin, ca).items()
         lines.append(f"fakescale is https://{HOST} to what is started after")
         lines.append("  export " + " ".join(f"{name}={shlex.quote(it)}" for name, it in variables))
@@ -196,7 +217,7 @@ def _announce(server: Server, key: str, ca: str | None, proxy: Proxy | None) -> 
 
 
 @contextlib.contextmanager
-def _saved(authority: Authority, file: Path | None) -> Iterator[str]:
+def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
     """Keep the certificate to trust in a file, by default a temporary one; give its path."""
     if file is None:
         with authority.saved() as path:

@@ -1,168 +1,299 @@
-"""A connection: HTTP/1.1 with keep-alive, on werkzeug's request handler.
+"""A connection: HTTP/1.1 with keep-alive, as fast as a socket in Python can be.
 
-Of that it replaces what costs a client time or can hang it: the connection that is always
-closed, and an answer in several segments (40 ms each, through Nagle and delayed ACK).
+An answer leaves in one piece, since a second one waits 40 ms for Nagle and delayed ACK. No
+wait depends on a clock that can be frozen.
 """
 
-import http
+import contextlib
 import io
 import logging
+import math
+import os
 import socket
 import struct
+import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.serving import DechunkedInput, WSGIRequestHandler
-from werkzeug.wsgi import LimitedStream
-
 from fakescale import access, wire
+from fakescale.framing import (
+    Head,
+    Refused,
+    check_beginning,
+    check_trailer,
+    read_chunk_size,
+    read_head,
+)
+from fakescale.limits import Limits
 
 if TYPE_CHECKING:
     from fakescale.server import Server
 
 log = logging.getLogger("fakescale")
 
-IDLE_SECONDS = 60  # how long a connection may stay silent
-_LINGER_SECONDS = 1  # how long a client may take to notice that it was refused
+_LINGER_SECONDS = 1  # how long a client may stay silent that was told to go
 _DRAIN = 64 * 1024  # unread bytes of a body up to which a connection is worth keeping
+_PIECE = 64 * 1024
+_LINE = 4096  # bytes of a line between chunks; guessed
 
 
-class Handler(WSGIRequestHandler):
-    """Serves the requests of one connection."""
+class Connection:
+    """Serves the requests of one connection, which may be any socket, of TLS too."""
 
-    server: "Server"
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = IDLE_SECONDS
+    def __init__(self, connection: socket.socket, address: Any, server: "Server") -> None:
+        self._socket = connection
+        self._server = server
+        self._limits = server.limits
+        self._input = _Input(connection)
+        self._is_head = False  # whether to answer without a body
+        self._about = {
+            "wsgi.version": (1, 0),
+            # Without an import of ssl, which is heavy.
+            "wsgi.url_scheme": "https" if hasattr(connection, "pending") else "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": server.host,
+            "SERVER_PORT": str(server.port),
+            "REMOTE_ADDR": address[0],
+            "REMOTE_PORT": address[1],
+            access.BOUND_HOST: server.named,
+            wire.STOPPED: server.stopped,
+        }
+        connection.settimeout(server.limits.idle_seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def setup(self) -> None:
-        """Prepare the streams."""
-        super().setup()
-        self.rfile: _Lines = _Lines(self.rfile.detach())
-
-    def handle_expect_100(self) -> bool:
-        """Leave it to the body: a client is told to go on when it is asked for, if ever."""
-        return True
-
-    def run_wsgi(self) -> None:
-        """Serve one request, whose head was read."""
-        if self.rfile.latest.strip() or not self.rfile.latest:
-            self.close_connection = True  # the client went away within the head
-            return
-        if self.request_version != "HTTP/1.1":
-            self.close_connection = True
+    def serve(self) -> None:
+        """Serve it to its end, but for closing it; raises OSError when the client breaks off."""
         try:
-            body = _Body(self)
-            environ = self.make_environ()
-        except ValueError as error:
-            self.send_error(400, str(error))
-            return
-        # As it was sent: the base class folds slashes, and werkzeug encodes twice.
-        environ |= {"wsgi.input": body, "REQUEST_URI": self.requestline.split()[1]}
-        environ[wire.STOPPED] = self.server.stopped
-        environ[access.BOUND_HOST] = self.server.named
-        environ |= self.about()
-        head: list[Any] = []
-        start_response: Any = lambda *given: head.extend(given)  # noqa: E731
+            while (head := self._read_head()) is not None:
+                if not self._answer(head):
+                    return
+        except Refused as error:
+            self.refuse(error)
+
+    def refuse(self, error: Refused) -> None:
+        """Answer whatever was asked with this, and end the connection."""
+        answer = wire.refusal(error)
+        status = f"{error.status} {HTTPStatus(error.status).phrase}"
+        log.info("refused: %s %s", error.status, error)
+        self._send(status, wire.headers(answer.body), answer.body, is_last=True)
+
+    def _read_head(self) -> Head | None:
+        """Return the next head, or None when the client has gone, or is silent."""
+        source = self._input
+        source.due = math.inf
+        while (head := source.take_until(b"\r\n\r\n")) is None:
+            if begun := source.rest():
+                self._is_head = b"HEAD " in begun[:7]
+                check_beginning(begun, self._limits)
+                if source.due == math.inf:
+                    source.allow(self._limits.head_seconds)
+            try:
+                if not source.receive():
+                    return None  # whatever it began is not carried out
+            except TimeoutError:
+                if not begun:
+                    return None
+                raise Refused(408, "The head of the request took too long to arrive.") from None
+        self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
+        return read_head(head, self._limits)
+
+    def _answer(self, head: Head) -> bool:
+        """Answer a request; return whether another one may follow."""
+        environ = self._about | head.environ
+        late = None
+        if head.length is not None and head.length <= self._input.available:
+            environ["wsgi.input"] = io.BytesIO(self._input.take(head.length))
+        else:
+            late = _Body(self._input, head, self._socket, self._limits)
+            environ["wsgi.input"] = io.BufferedReader(late)
+        given: list[Any] = []
+        start_response: Any = lambda *it: given.extend(it)  # noqa: E731
         try:
-            content = b"".join(self.server.app(environ, start_response))
+            content = b"".join(self._server.app(environ, start_response))
         except wire.BrokenOff as broken:
-            if head:
-                self._send(head[0], head[1], broken.content)
+            if given:
+                self._send(given[0], given[1], broken.content)
             self._reset()
-            return
-        unread = body.unread()
-        if unread is None or unread > _DRAIN or (unread and body.awaited):
-            self.close_connection = True
-        self._send(head[0], head[1], content)
-        if self.close_connection and unread != 0:
+            return False
+        except Exception:
+            log.exception("a bug in fakescale")
+            raise Refused(500, "Something went wrong inside fakescale.") from None
+        is_last = head.is_last or (late is not None and not late.is_worth_reading)
+        self._send(given[0], given[1], content, is_last=is_last)
+        if late is not None and not is_last and not late.skip():
             self._linger()
-        elif unread:
-            self.rfile.read(unread)
+            return False
+        return not is_last
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is not HTTP/1.1; called by the base class too."""
-        phrase = http.HTTPStatus(code).phrase
-        content = wire.answer(
-            {"status_code": code, "error": f"This is not HTTP/1.1: {message or phrase}"}
-        ).body
-        self.close_connection = True
-        self._send(f"{code} {phrase}", wire.headers(content), content)
-        log.info("a request that is not HTTP/1.1 %s", code)
-
-    def about(self) -> dict[str, Any]:
-        """Return what the environment of each request says of the connection."""
-        return {"wsgi.url_scheme": "http"}
-
-    def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> None:
-        if self.close_connection:
-            fields = [*fields, ("Connection", "close")]
-        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields), "", ""]
-        head = "\r\n".join(lines).encode("latin-1")
+    def _send(
+        self,
+        status: str,
+        fields: list[tuple[str, str]],
+        content: bytes,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        lines = [f"{name}: {value}\r\n" for name, value in fields]
+        end = "Connection: close\r\n\r\n" if is_last else "\r\n"
+        head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
         # In one piece, or else the second waits until the first is acknowledged.
-        self.connection.sendall(head if self.command == "HEAD" else head + content)
+        self._socket.sendall(head.encode("latin-1") + (b"" if self._is_head else content))
+        if is_last:
+            self._linger()
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
-        self.close_connection = True
         no_linger = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
-        self.connection.close()  # once `rfile` is closed too, and before anybody shuts it down
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        self._socket.close()
 
     def _linger(self) -> None:
         """Let the client read its answer: to close over unread bytes would reset it."""
-        self.connection.shutdown(socket.SHUT_WR)
-        self.connection.settimeout(_LINGER_SECONDS)
-        for _ in range(1000):
-            if not self.connection.recv(1024 * 1024):
-                return
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Drop what werkzeug would print; requests are logged by the application."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self._socket.settimeout(_LINGER_SECONDS)
+        self._input.allow(10 * _LINGER_SECONDS)
+        while self._input.receive():
+            self._input.take(self._input.available)
 
 
-class _Lines(io.BufferedReader):
-    """A connection's input that remembers its latest line, to tell an end from a beginning."""
+class _Input:
+    """What a client sends, read ahead of its use."""
 
-    latest = b""
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._ahead = b""  # what was received,
+        self._used = 0  # and how much of it was used: to cut that off each time would be slow
+        #: When it becomes too late to receive something.
+        self.due = math.inf
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        self.latest = super().readline(size)
-        return self.latest
+    def allow(self, seconds: float) -> None:
+        """Make it too late once so many seconds are over."""
+        self.due = _now() + seconds
+
+    def receive(self) -> bool:
+        """Receive something; False at the end.
+
+        Raises OSError when the client breaks off, TimeoutError when it is silent or late.
+        """
+        piece = self._socket.recv(_PIECE)
+        if self.due != math.inf and _now() > self.due:
+            raise TimeoutError
+        self._ahead, self._used = self.rest() + piece, 0
+        return piece != b""
+
+    @property
+    def available(self) -> int:
+        """How many bytes were received and not used yet."""
+        return len(self._ahead) - self._used
+
+    def rest(self) -> bytes:
+        """Return those bytes, which stay unused."""
+        return self._ahead[self._used :]
+
+    def take(self, number: int) -> bytes:
+        """Return so many of them, or all there are."""
+        begin, self._used = self._used, min(self._used + number, len(self._ahead))
+        return self._ahead[begin : self._used]
+
+    def take_until(self, end: bytes) -> bytes | None:
+        """Return those before ``end``, which is skipped, or None where there is no end."""
+        begin, found = self._used, self._ahead.find(end, self._used)
+        if found < 0:
+            return None
+        self._used = found + len(end)
+        return self._ahead[begin:found]
 
 
 class _Body(io.RawIOBase):
-    """A request's body and no byte more; asks the client to go on when it is first read.
+    """A body that is not all there yet, and no byte more.
 
-    Raises ValueError when nobody can tell where it ends.
+    It asks the client to go on when it is first read. To read it raises OSError when it is
+    malformed, ends too early or comes too late, and then again.
     """
 
-    def __init__(self, handler: Handler) -> None:
-        fields = handler.headers
-        lengths = set(fields.get_all("Content-Length", ["0"]))
-        encodings = fields.get_all("Transfer-Encoding", [])
-        if encodings and (encodings[0].lower() != "chunked" or encodings[1:] or lengths != {"0"}):
-            raise ValueError("bad Transfer-Encoding")
-        [text] = lengths if len(lengths) == 1 else [""]
-        if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise ValueError("bad Content-Length")
-        self._length = None if encodings else int(text)
-        self._stream: Any = (
-            DechunkedInput(handler.rfile) if encodings else LimitedStream(handler.rfile, int(text))
-        )
-        self._connection = handler.connection
-        #: Whether the client waits for a word before it sends the body.
-        self.awaited = fields.get("Expect", "").lower() == "100-continue" and self._length != 0
+    def __init__(self, source: _Input, head: Head, connection: socket.socket, limits: Limits):
+        self._source = source
+        self._is_awaited = head.awaits
+        self._is_chunked = head.length is None
+        self._left = head.length or 0  # of it, or of a chunk
+        self._connection = connection
+        self._max_trailer = limits.max_header_bytes
+        self._error: OSError | None = None
+        source.allow(limits.body_seconds)
 
-    def unread(self) -> int | None:
-        """Return how many bytes are left, or None where nobody can tell."""
-        return None if self._length is None else self._length - self._stream.tell()
+    @property
+    def is_worth_reading(self) -> bool:
+        """Whether to read what is left is better than to close the connection."""
+        return self._error is None and not self._is_awaited and self._left <= _DRAIN
+
+    def skip(self) -> bool:
+        """Read what is left; return whether that was the end of it."""
+        scrap = bytearray(4096)
+        with contextlib.suppress(OSError):
+            number = read = self.readinto(scrap)
+            while number and read <= _DRAIN:
+                number = self.readinto(scrap)
+                read += number
+            return number == 0
+        return False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        if self.awaited:
+    def readinto(self, buffer: Any) -> int:
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._read_into(memoryview(buffer))
+        except OSError as error:
+            self._error = error
+            raise
+
+    def _read_into(self, room: memoryview) -> int:
+        if self._is_awaited:
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.awaited = False
-        read: int | None = self._stream.readinto(buffer)
-        return read
+            self._is_awaited = False
+        if self._is_chunked and self._left == 0:
+            self._begin_chunk()
+        if self._left == 0:
+            return 0
+        if not self._source.available:
+            self._receive()
+        piece = self._source.take(min(self._left, len(room)))
+        room[: len(piece)] = piece
+        self._left -= len(piece)
+        if self._is_chunked and self._left == 0 and self._line() != b"":
+            raise ConnectionError("a chunk is longer than it says")
+        return len(piece)
+
+    def _begin_chunk(self) -> None:
+        self._left = read_chunk_size(self._line())
+        if self._left == 0:  # the last one: only a trailer follows, which nobody needs
+            room = self._max_trailer
+            while line := self._line():
+                check_trailer(line)
+                room -= len(line)
+                if room < 0:
+                    raise ConnectionError("the trailer is too long")
+            self._is_chunked = False
+
+    def _line(self) -> bytes:
+        while (line := self._source.take_until(b"\r\n")) is None:
+            if self._source.available > _LINE:
+                raise ConnectionError("a line between chunks is too long")
+            self._receive()
+        return line
+
+    def _receive(self) -> None:
+        if not self._source.receive():
+            raise ConnectionError("the body ends too early")
+
+
+def _now() -> float:
+    # The one clock that nobody freezes. It stands still on Windows, where nothing is too late.
+    return os.times().elapsed

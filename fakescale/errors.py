@@ -6,6 +6,7 @@ ApiError
 ├── PaymentRequired   402  the task type is not enabled for the account
 ├── Forbidden         403  a call that a web page could have made; a missing control token
 ├── NotFound          404  no such route, type or task
+├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
 ├── Conflict          409  unique_id or Idempotency-Key in use
 ├── TooLarge          413  the body is over the limit (ours: the API publishes none)
 └── TooManyRequests   429  the twin of a request that is still being worked on
@@ -58,6 +59,12 @@ class NotFound(ApiError):
     """There is no such route, task type or task."""
 
     status = 404
+
+
+class TooSlow(ApiError):
+    """The request's body takes longer than the fake is willing to wait."""
+
+    status = 408
 
 
 class Conflict(ApiError):

@@ -20,6 +20,7 @@ from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.keys import check_account, read_key
 from fakescale.labor import Labeler, Turnaround, serving
+from fakescale.limits import DEFAULTS, Limits
 from fakescale.loading import printed_tasks
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from fakescale.certificates import Authority
 
-MAX_BODY = 32 * 2**20
-
 
 class FakeScale:
     """A fake of Scale AI's task API, in memory: a WSGI application, and what steers it.
@@ -49,7 +48,7 @@ class FakeScale:
     ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
     if any, are the only keys that are accepted, and the first names the fake's own account.
     ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
-    ``max_body`` is the largest body, in bytes, that is read. ``callback_hosts`` are those
+    ``limits`` say what it takes of a client. ``callback_hosts`` are those
     that callbacks are sent to besides loopback. ``allow_hosts`` are names that
     a Host header may hold beside those of the loopback and the one it is served at;
     ``control_token`` is what control calls over HTTP then need. Raises ValueError for a key,
@@ -63,7 +62,7 @@ class FakeScale:
         api_keys: Iterable[str] = (),
         account: str = "fakescale",
         complete_after: dt.timedelta | None = None,
-        max_body: int = MAX_BODY,
+        limits: Limits = DEFAULTS,
         callback_hosts: Iterable[str] = (),
         allow_hosts: Iterable[str] = (),
         control_token: str | None = None,
@@ -71,7 +70,7 @@ class FakeScale:
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
-        self._max_body = max_body
+        self.limits = limits
         self._access = Access(frozenset(allow_hosts), control_token)
         # The ids go on after a reset: one from before must not lead to a task from after.
         self._new_service = functools.partial(
@@ -296,7 +295,8 @@ class FakeScale:
 
         if self.origin is not None:
             raise RuntimeError(f"the fake is being served already, at {self.origin}")
-        with self.running(), serving(self, host, port, authority) as origin:
+        served = serving(self, host, port, self.limits, authority=authority)
+        with self.running(), served as origin:
             self.origin = origin
             try:
                 yield self
@@ -313,7 +313,7 @@ class FakeScale:
         """
         from fakescale.proxy import proxying
 
-        with self.running(), proxying(self, authority) as environment:
+        with self.running(), proxying(self, authority, self.limits) as environment:
             yield environment
 
     @contextlib.contextmanager
@@ -350,7 +350,7 @@ class FakeScale:
                 start_response,
                 access=self._access,
                 control=self._control,
-                max_body=self._max_body,
+                max_body=self.limits.max_body,
             )
         finally:
             serving.reset(token)

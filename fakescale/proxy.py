@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from fakescale import wire
 from fakescale.certificates import Authority
+from fakescale.connection import Connection
 from fakescale.errors import shown
 from fakescale.hosts import HOST
+from fakescale.limits import DEFAULTS, Limits
 from fakescale.server import Server, running
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def environment(proxy_url: str, ca_path: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def proxying(
-    app: "WSGIApplication", authority: Authority | None = None
+    app: "WSGIApplication", authority: Authority | None = None, limits: Limits = DEFAULTS
 ) -> Iterator[dict[str, str]]:
     """Run a proxy for the length of a ``with`` block, which gets the variables for processes.
 
@@ -54,7 +56,7 @@ def proxying(
     ``redirect``.
     """
     authority = authority or Authority(HOST)
-    proxy = Proxy(app, authority)
+    proxy = Proxy(app, authority, limits=limits)
     with running(proxy), authority.saved() as path:
         yield environment(proxy.origin, path)
 
@@ -66,25 +68,36 @@ class Proxy(Server):
     when the port cannot be had, and OverflowError when it is none.
     """
 
-    def __init__(self, app: "WSGIApplication", authority: Authority, port: int = 0) -> None:
-        super().__init__(app, "127.0.0.1", port, authority)
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        authority: Authority,
+        port: int = 0,
+        limits: Limits = DEFAULTS,
+    ) -> None:
+        super().__init__(app, "127.0.0.1", port, limits, authority=authority)
 
     @property
     def origin(self) -> str:
         """The URL of the proxy, which is itself reached without TLS."""
         return f"http://{self.host}:{self.port}"
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection: one request for a tunnel, and then what comes through it."""
-        with contextlib.suppress(OSError):  # the client is gone, or silent
-            request.settimeout(HEAD_SECONDS)
-            head = _read_head(request)
-            if refusal := _refusal(head):
-                log.info("the proxy refused %s", shown(_first_line(head)))
-                _refuse(request, *refusal)
-            elif head:
-                request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                self.finish_securely(request, client_address, HOST)
+    @contextlib.contextmanager
+    def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
+        """Give what serves a connection: over TLS, through the tunnel that was asked for.
+
+        Raises OSError when none was, or none that there is.
+        """
+        connection.settimeout(HEAD_SECONDS)
+        head = _read_head(connection)
+        if refusal := _refusal(head):
+            log.info("the proxy refused %s", shown(_first_line(head)))
+            _refuse(connection, *refusal)
+        if refusal or not head:
+            raise ConnectionAbortedError
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with self.secured(connection, address, HOST) as secured:
+            yield secured
 
 
 def _read_head(connection: socket.socket) -> bytes:

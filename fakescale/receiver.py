@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import EnvironHeaders, Headers
-from werkzeug.exceptions import ClientDisconnected
 
 from fakescale.server import serving
 
@@ -98,7 +97,7 @@ class Receiver:
         """Record a request, and answer it (WSGI); one that breaks off is not recorded."""
         try:
             body = environ["wsgi.input"].read()
-        except ClientDisconnected:
+        except OSError:
             start_response("400 Bad Request", [("Content-Length", "0")])
             return []
         fields = {

@@ -1,25 +1,31 @@
 """The server: it listens, gives each connection a thread, and stops at once.
 
-On werkzeug's server class, of which it replaces the stop that waits for the next poll. No
-wait here depends on a clock that can be frozen.
+No wait here depends on a clock that can be frozen.
 """
 
 import contextlib
+import logging
+import queue
 import selectors
 import socket
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from werkzeug.serving import ThreadedWSGIServer
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fakescale import tls
-from fakescale.connection import IDLE_SECONDS, Handler
+from fakescale.connection import Connection
+from fakescale.framing import Refused
+from fakescale.limits import DEFAULTS, Limits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from fakescale.certificates import Authority
+
+log = logging.getLogger("fakescale")
+
+_SPARE = 8  # threads that wait for a connection to come: making one is slower by far
+_CROWD = 16  # connections over the limit that are told so; any more are just closed
 
 # Ports that were picked here. To one that is picked again a straggler of its earlier life
 # could still be talking.
@@ -28,10 +34,15 @@ _picked: set[int] = set()
 
 @contextlib.contextmanager
 def serving(
-    app: "WSGIApplication", host: str, port: int, authority: "Authority | None" = None
+    app: "WSGIApplication",
+    host: str,
+    port: int,
+    limits: Limits = DEFAULTS,
+    *,
+    authority: "Authority | None" = None,
 ) -> Iterator[str]:
     """Serve ``app`` on a thread for the length of a ``with`` block, which gets its origin."""
-    server = Server(app, host, port, authority)
+    server = Server(app, host, port, limits, authority=authority)
     with running(server):
         yield server.origin
 
@@ -48,7 +59,14 @@ def running(server: "Server") -> Iterator[None]:
         thread.join()
 
 
-class Server(ThreadedWSGIServer):
+class _Accepted(NamedTuple):
+    connection: socket.socket
+    address: Any
+    #: Whether it is one more than may be.
+    is_over: bool
+
+
+class Server:
     """A server that listens once it is made; with an ``authority``, for https and http.
 
     Raises OSError when the address cannot be had, and OverflowError or UnicodeError when it
@@ -56,20 +74,29 @@ class Server(ThreadedWSGIServer):
     """
 
     def __init__(
-        self, app: "WSGIApplication", host: str, port: int, authority: "Authority | None" = None
+        self,
+        app: "WSGIApplication",
+        host: str,
+        port: int,
+        limits: Limits = DEFAULTS,
+        *,
+        authority: "Authority | None" = None,
     ) -> None:
-        with _listen(host, port) as listener:
-            numbers, picked = listener.getsockname()[:2]
-            # Handed over by its descriptor, since werkzeug exits when a port is in use, and
-            # as numbers, since it looks up names.
-            super().__init__(numbers, picked, app, Handler, fd=listener.fileno())
+        self.app = app
+        self.limits = limits
         #: The host as it was named.
         self.named = host
         self._authority = authority
-        self.socket.settimeout(1)  # for a client that is gone before it is accepted
+        self._listener = _listen(host, port)
+        self._listener.setblocking(False)  # a client may be gone before it is accepted
+        self.host, self.port = self._listener.getsockname()[:2]
         self._woken, self._wake = socket.socketpair()
         self.stopped = threading.Event()  # for answers that are held back
-        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._open: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._spare = 0  # threads that wait for what comes next in the queue
+        self._next: queue.SimpleQueue[_Accepted | None] = queue.SimpleQueue()
 
     @property
     def origin(self) -> str:
@@ -77,21 +104,23 @@ class Server(ThreadedWSGIServer):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self._authority else 'http'}://{host}:{self.port}"
 
-    def serve_forever(self, poll_interval: float = 0) -> None:
+    def serve_forever(self) -> None:
         """Serve until ``stop`` is called, from any thread or a signal handler."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
             while all(key.fileobj is not self._woken for key, _ in selector.select()):
-                with contextlib.suppress(OSError):  # the client has gone away already
-                    self.process_request(*self.get_request())
-        self.server_close()
+                self._accept()
+        self._listener.close()
         self.stopped.set()
-        connections = list(self._connections.items())
-        for _, connection in connections:  # an idle one would outlive the server
+        for connection in list(self._open):  # an idle one would outlive the server
             with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        for thread, _ in connections:
+        with self._lock:
+            for _ in range(self._spare):
+                self._next.put(None)
+            self._spare = 0
+        for thread in list(self._threads):
             thread.join(timeout=1)
         self._woken.close()
         self._wake.close()
@@ -101,50 +130,97 @@ class Server(ThreadedWSGIServer):
         with contextlib.suppress(OSError):  # it has ended already
             self._wake.send(b"x")
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection a thread of its own."""
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        self._connections[thread] = request
-        thread.start()
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection to its end."""
+    def _accept(self) -> None:
+        """Give the next connection a thread."""
         try:
-            super().process_request_thread(request, client_address)
-        finally:
-            del self._connections[threading.current_thread()]
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, over TLS if it begins so and there is an authority."""
-        if self._authority is None:
-            super().finish_request(request, client_address)
+            connection, address = self._listener.accept()
+        except BlockingIOError:
+            return  # the client has gone away already
+        except OSError:  # there are no descriptors left
+            self.stopped.wait(0.01)
             return
-        request.settimeout(IDLE_SECONDS)
-        with contextlib.suppress(OSError):  # the client is gone, or silent
-            if tls.begins(request):
-                self.finish_securely(request, client_address)
-            else:
-                super().finish_request(request, client_address)
+        excess = len(self._open) - self.limits.max_connections
+        if excess >= _CROWD:
+            connection.close()
+            return
+        self._open.add(connection)
+        accepted = _Accepted(connection, address, is_over=excess >= 0)
+        with self._lock:
+            is_awaited = self._spare > 0
+            self._spare -= is_awaited
+        if is_awaited:
+            self._next.put(accepted)
+            return
+        thread = threading.Thread(target=self._work, args=(accepted,), daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left
+            self._threads.discard(thread)
+            self._end(connection)
 
-    def finish_securely(
-        self, request: socket.socket, client_address: Any, name: str | None = None
-    ) -> None:
-        """Serve a connection over TLS, made to ``name`` whatever the client says in it."""
+    def _work(self, accepted: _Accepted | None) -> None:
+        """Serve a connection, and then others that come soon."""
+        while accepted is not None:
+            self._serve(accepted)
+            with self._lock:
+                if self.stopped.is_set() or self._spare == _SPARE:
+                    break
+                self._spare += 1
+            accepted = self._next.get()
+        self._threads.discard(threading.current_thread())
+
+    def _serve(self, accepted: _Accepted) -> None:
+        try:
+            with self.prepared(accepted.connection, accepted.address) as connection:
+                if accepted.is_over:
+                    number = self.limits.max_connections
+                    connection.refuse(Refused(503, f"There are {number} connections already."))
+                else:
+                    connection.serve()
+        except OSError:
+            pass  # the client has gone
+        except Exception:
+            log.exception("a bug in fakescale")
+        finally:
+            self._end(accepted.connection)
+
+    @contextlib.contextmanager
+    def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
+        """Give what serves a connection: over TLS, if it begins so and there is an authority."""
+        if self._authority is not None:
+            connection.settimeout(self.limits.idle_seconds)
+            if tls.begins(connection):
+                with self.secured(connection, address) as secured:
+                    yield secured
+                return
+        yield Connection(connection, address, self)
+
+    @contextlib.contextmanager
+    def secured(
+        self, connection: socket.socket, address: Any, name: str | None = None
+    ) -> Iterator[tls.SecureConnection]:
+        """Give what serves it over TLS, as one made to ``name`` whatever the client says."""
         assert self._authority is not None  # noqa: S101
-        connection = self._authority.context.wrap_socket(
-            request, server_side=True, do_handshake_on_connect=False
+        secured = self._authority.context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
         )
         # In the place of the socket that it took over, so that a stop ends it.
-        self._connections[threading.current_thread()] = connection
+        self._open.add(secured)
+        self._open.discard(connection)
         try:
-            if not self.stopped.is_set():  # before it had that place
-                tls.shake_hands(connection)
-                connection.server_hostname = name or connection.server_hostname
-                tls.SecureHandler(connection, client_address, self)
+            if self.stopped.is_set():  # before it had that place
+                raise ConnectionAbortedError
+            tls.shake_hands(secured)
+            secured.server_hostname = name or secured.server_hostname
+            yield tls.SecureConnection(secured, address, self)
         finally:
-            tls.end(connection)
+            tls.notify(secured)
+            self._end(secured)
+
+    def _end(self, connection: socket.socket) -> None:
+        self._open.discard(connection)
+        connection.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

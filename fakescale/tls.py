@@ -6,11 +6,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from fakescale import access
-from fakescale.connection import Handler
+from fakescale.connection import Connection
 from fakescale.hosts import HOST
 
 if TYPE_CHECKING:
     import ssl
+
+    from fakescale.server import Server
 
 log = logging.getLogger("fakescale")
 
@@ -33,29 +35,22 @@ def shake_hands(connection: "ssl.SSLSocket") -> None:
         raise
 
 
-def end(connection: "ssl.SSLSocket") -> None:
-    """End a connection in order, unless it was reset."""
-    _notify(connection)
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-    connection.close()
-
-
-class SecureHandler(Handler):
-    """Serves the requests of one connection over TLS."""
-
-    def about(self) -> dict[str, Any]:
-        """Return what the environment of each request says of the connection."""
-        name = self.connection.server_hostname or ""
-        return {"wsgi.url_scheme": "https", access.STANDS_IN: name.lower() == HOST}
-
-    def _linger(self) -> None:
-        _notify(self.connection)
-        super()._linger()  # below TLS, where what still comes need not be decrypted
-
-
-def _notify(connection: "ssl.SSLSocket") -> None:
-    """Say that nothing follows, or else the client could take it for a cut."""
-    with contextlib.suppress(OSError, ValueError):
+def notify(connection: "ssl.SSLSocket") -> None:
+    """Say that nothing follows, or else the client could take the end for a cut."""
+    with contextlib.suppress(OSError, ValueError):  # it is reset, or has ended already
         connection.settimeout(0)  # and do not wait for the client to say so, too
         connection.unwrap()
+
+
+class SecureConnection(Connection):
+    """Serves the requests of one connection over TLS."""
+
+    def __init__(self, connection: "ssl.SSLSocket", address: Any, server: "Server") -> None:
+        super().__init__(connection, address, server)
+        self._secured = connection
+        name = connection.server_hostname or ""
+        self._about[access.STANDS_IN] = name.lower() == HOST
+
+    def _linger(self) -> None:
+        notify(self._secured)
+        super()._linger()  # below TLS, where what still comes need not be decrypted

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as WerkzeugRequest
 
-from fakescale.errors import ApiError, BadRequest, TooLarge, invalid
+from fakescale.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.files import Incoming
 from fakescale.forms import Form, read_form, read_multipart
 from fakescale.frozen import EMPTY_DICT, MAX_DEPTH, FrozenDict, FrozenList
@@ -22,6 +22,7 @@ from fakescale.schemas import frozen_json
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
+_QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query
 _FORM = "application/x-www-form-urlencoded"
 
 _AROUND_FILES = 2**20  # bytes; guessed
@@ -86,6 +87,9 @@ class Request(WerkzeugRequest):
     account: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # werkzeug takes all bytes for UTF-8, unless they are encoded
+            environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
         super().__init__(environ)
         self.max_body = max_body
 
@@ -181,8 +185,8 @@ class Request(WerkzeugRequest):
         except RequestEntityTooLarge:
             limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
             raise BadRequest(f"The body is too large: {limit}.") from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
 
     def _read(self) -> bytes:
         length = self.content_length
@@ -194,8 +198,8 @@ class Request(WerkzeugRequest):
             body = self.get_data(cache=False) if length is None else self._exactly(length)
         except RequestEntityTooLarge:
             raise self._too_large() from None
-        except (ClientDisconnected, OSError):
-            raise self._broken_off() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
         if len(body) > self.max_body:
             raise self._too_large()
         self.seen = body
@@ -211,7 +215,10 @@ class Request(WerkzeugRequest):
             body += more
         return body
 
-    def _broken_off(self) -> BadRequest:
+    def _broken_off(self, error: Exception) -> ApiError:
+        # Of that, werkzeug may have made a ClientDisconnected.
+        if isinstance(error.__context__ or error, TimeoutError):
+            return TooSlow("The body took too long to arrive.")
         return BadRequest("The body ends too early, or its chunks are malformed.")
 
     def _too_large(self) -> TooLarge:

@@ -16,7 +16,7 @@ import werkzeug.test
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakescale import FakeScale, task_types
+from fakescale import FakeScale, Limits, task_types
 from fakescale.tasks import Tasks
 from tests.support import Caller, example
 from tests.test_frozen import JSON
@@ -237,7 +237,7 @@ def test_a_twin_in_flight_is_429(
 
 
 def test_a_body_over_the_limit_is_refused_unread() -> None:
-    fake = FakeScale(max_body=100)
+    fake = FakeScale(limits=Limits(max_body=100))
 
     class Unreadable(io.BytesIO):
         def read(self, *_: Any) -> bytes:
@@ -262,7 +262,7 @@ def test_a_body_over_the_limit_is_refused_unread() -> None:
 
 def test_the_limit_is_32_mebibytes() -> None:
     fake = FakeScale()
-    assert fake._max_body == 32 * 2**20
+    assert fake.limits.max_body == 32 * 2**20
 
 
 def test_a_bug_is_a_500_with_its_traceback_in_the_log_and_the_journal(

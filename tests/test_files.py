@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from fakescale import ApiError, FakeScale
+from fakescale import ApiError, FakeScale, Limits
 from fakescale.files import MAX_UPLOAD
 from tests.support import Caller, Reply
 
@@ -104,7 +104,7 @@ def test_only_multipart_is_an_upload(live: Caller, content_type: str) -> None:
 
 
 def test_the_largest_upload_is_taken_whatever_max_body_and_one_byte_more_is_not() -> None:
-    fake = FakeScale(max_body=1000)
+    fake = FakeScale(limits=Limits(max_body=1000))
     live = Caller(fake)
     assert upload(live, (FILE, bytes(MAX_UPLOAD))).json["size"] == MAX_UPLOAD
     reply = upload(live, (FILE, bytes(MAX_UPLOAD + 1)))

@@ -16,7 +16,7 @@ import freezegun
 import pytest
 import requests
 
-from fakescale import FakeScale
+from fakescale import FakeScale, Limits
 from fakescale.server import Server
 from fakescale.tasks import Tasks
 
@@ -53,7 +53,7 @@ class Connection:
 
 @pytest.fixture
 def served() -> Iterator[FakeScale]:
-    with FakeScale(max_body=200_000).serve() as fake:
+    with FakeScale(limits=Limits(max_body=200_000)).serve() as fake:
         yield fake
 
 
@@ -229,6 +229,7 @@ def test_the_path_arrives_as_it_was_sent(connection: Connection, served: FakeSca
         b"//v1/tasks",
         b"/v1/task/\xff",
         b"http://[::1]/v1/tasks?limit=3",
+        b"/v1/tasks?limit=3&\xff&project=%41\xe4",
     ):
         connection.send(b"GET " + path + b" HTTP/1.1\r\n" + AUTH + b"\r\n")
         connection.read()
@@ -237,7 +238,9 @@ def test_the_path_arrives_as_it_was_sent(connection: Connection, served: FakeSca
         ("//v1/tasks", 404),
         ("/v1/task/\xff", 404),
         ("/v1/tasks", 200),
+        ("/v1/tasks", 200),
     ]
+    assert served.requests[-1].query == "limit=3&\xff&project=%41\xe4"
 
 
 def test_a_head_request_gets_no_body(connection: Connection) -> None:

@@ -20,6 +20,7 @@ import requests
 from fakescale import FakeScale, tls
 from fakescale.certificates import Authority
 from fakescale.hosts import HOST
+from fakescale.limits import Limits
 from fakescale.server import Server, running
 from tests.support import example
 from tests.test_server import AUTH, GET, Connection, post
@@ -38,7 +39,7 @@ def ca(authority: Authority) -> Iterator[str]:
 
 @pytest.fixture
 def served(authority: Authority) -> Iterator[FakeScale]:
-    with FakeScale(max_body=200_000).serve(authority=authority) as fake:
+    with FakeScale(limits=Limits(max_body=200_000)).serve(authority=authority) as fake:
         yield fake
 
 
@@ -115,6 +116,19 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
                 assert raw.recv(1) == b""
 
 
+def test_a_client_that_has_no_more_to_say_is_told_the_end_too(
+    connection: SecureConnection,
+) -> None:
+    assert isinstance(connection.socket, ssl.SSLSocket)
+    assert connection.socket.unwrap().recv(1) == b""  # it waits for the server's last word
+
+
+def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority) -> None:
+    fake = FakeScale(limits=Limits(idle_seconds=0.05))
+    with fake.serve(authority=authority), contextlib.closing(Connection(fake)) as silent:
+        assert silent.ended()
+
+
 @pytest.mark.parametrize("when", ["before", "within"])
 def test_a_reset_is_one_over_tls_as_well(
     served: FakeScale, connection: SecureConnection, when: Literal["before", "within"]
@@ -161,7 +175,7 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Auth
 def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(FakeScale(), "127.0.0.1", 0, authority)
+    server = Server(FakeScale(), "127.0.0.1", 0, authority=authority)
     threads, inside = set(threading.enumerate()), threading.Event()
     context = authority.context
     wrap = context.wrap_socket
@@ -251,6 +265,19 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
                 once(fake)
     assert set(threading.enumerate()) <= threads
     assert len(os.listdir("/dev/fd")) == descriptors
+
+
+def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -> None:
+    fake = FakeScale(limits=Limits(max_connections=1))
+    with fake.serve(authority=authority), contextlib.ExitStack() as stack:
+        first, second = (
+            stack.enter_context(contextlib.closing(SecureConnection(fake, authority)))
+            for _ in range(2)
+        )
+        assert second.read()[0] == 503
+        assert second.ended()
+        first.send(GET)
+        assert first.read()[0] == 200
 
 
 def test_nothing_of_it_is_imported_without_an_authority() -> None:
