@@ -74,7 +74,10 @@ def redirecting(present: Callable[[], FakeScale]) -> Iterator[str]:
         )
     try:
         authority = _authority()
-        with serving(app, "127.0.0.1", 0, authority) as origin, contextlib.ExitStack() as ways:
+        with (
+            serving(app, "127.0.0.1", 0, authority=authority) as origin,
+            contextlib.ExitStack() as ways,
+        ):
             host, _, port = origin.removeprefix("https://").partition(":")
             target = Target((host, int(port)), authority)
             for owner, name, detour in DETOURS:

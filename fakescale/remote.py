@@ -17,7 +17,11 @@ from fakescale.journal import Journal
 from fakescale.keys import check_account
 
 _SECONDS = 60  # without a word from the server
-_KINDS = {kind.status: kind for kind in ApiError.__subclasses__() if kind is not Unauthorized}
+_KINDS = {
+    kind.status: kind
+    for kind in ApiError.__subclasses__()
+    if kind.__module__ == ApiError.__module__ and kind is not Unauthorized
+}
 
 
 class _Helpers:
