@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import socket
@@ -11,12 +12,22 @@ from typing import Any
 
 import pytest
 
-from fakescale import FakeScale, Limits, __main__
-from tests.raw import Answered, connect, converse, read_answers, receive, wait_until, watching
+from fakescale import FakeScale, Limits, __main__, connection
+from tests.raw import (
+    Answered,
+    connect,
+    converse,
+    descriptors,
+    read_answers,
+    receive,
+    wait_until,
+    watching,
+)
 from tests.test_server import GET, post
 
 TINY = 0.05  # seconds; whoever is slower is too slow
 UNFINISHED = post(b"{}")[:-1]
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +94,15 @@ def test_what_is_over_a_limit_is_refused(
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 1000, 431),
         (b"\x16\x03\x01\x02\0\x01", 400),  # TLS
         (b"PRI * HTTP/2.0\r\n", 505),
+        (UNFINISHED.split(b"Content-Length")[0] + CHUNKED + b"1;" + b"x" * 5000, 400),
+        (UNFINISHED.split(b"Content-Length")[0] + CHUNKED + b"0\r\n" + b"A: b\r\n" * 100, 400),
     ],
 )
 def test_nobody_waits_for_the_end_of_what_is_refused_anyway(begun: bytes, status: int) -> None:
     limits = Limits(max_request_line=100, max_headers=5, max_header_bytes=100)
-    with FakeScale(limits=limits).serve() as fake, connect(fake.url) as connection:
-        connection.sendall(begun)
-        [answer] = read_answers(receive(connection))
+    with FakeScale(limits=limits).serve() as fake, connect(fake.url) as one:
+        one.sendall(begun)
+        [answer] = read_answers(receive(one))
         check_refusal(answer, status)
 
 
@@ -145,23 +158,50 @@ def test_a_client_that_is_never_silent_may_still_be_too_slow(
     limits: Limits, begun: bytes, words: str
 ) -> None:
     over = threading.Event()
-    with FakeScale(limits=limits).serve() as fake, connect(fake.url) as connection:
-        connection.sendall(begun)
-        dripping = threading.Thread(target=drip, args=(connection, over))
+    with FakeScale(limits=limits).serve() as fake, connect(fake.url) as one:
+        one.sendall(begun)
+        dripping = threading.Thread(target=drip, args=(one, over))
         dripping.start()
-        [answer] = read_answers(receive(connection))
+        [answer] = read_answers(receive(one))
         over.set()
         dripping.join()
         check_refusal(answer, 408, words)
 
 
 def test_time_between_requests_is_no_time_of_a_head() -> None:
-    with FakeScale(limits=Limits(head_seconds=TINY)).serve() as fake, connect(fake.url) as one:
-        for _ in range(3):
+    with FakeScale(limits=Limits(head_seconds=0.3)).serve() as fake, connect(fake.url) as one:
+
+        def ask_in_two_pieces() -> None:
             one.sendall(GET[:-2])
-            one.sendall(GET[-2:])  # most likely on its own
+            threading.Event().wait(0.01)  # so that they do not arrive as one
+            one.sendall(GET[-2:])
             assert one.recv(65536).startswith(b"HTTP/1.1 200")
-            threading.Event().wait(2 * TINY)
+
+        ask_in_two_pieces()
+        threading.Event().wait(0.4)
+        ask_in_two_pieces()
+
+
+def test_a_client_that_was_told_to_go_may_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_LINGER_SECONDS", TINY)
+    with FakeScale().serve() as fake:
+        ask(fake.url, GET, end="half-close")
+        before = descriptors()
+        with connect(fake.url) as one:
+            one.sendall(b"NONSENSE\r\n\r\n")
+            assert receive(one).startswith(b"HTTP/1.1 400")
+            wait_until(lambda: descriptors() == before + 1)  # the client's
+
+
+def test_a_body_that_nobody_wants_is_not_read_to_an_end_far_away() -> None:
+    chunks = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    head = b"POST /v1/task/chat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    end = b"0\r\n\r\n"
+    with FakeScale().serve() as fake:
+        for number, statuses in ((0, [401, 200]), (1, [401, 200]), (3, [401])):
+            sent = head + chunks * number + end + GET
+            answers = ask(fake.url, sent, end="half-close")
+            assert [answer.status for answer in answers] == statuses
 
 
 def test_a_client_that_reads_nothing_is_given_up() -> None:
@@ -182,13 +222,13 @@ def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:
     with FakeScale(limits=limits).serve() as fake, contextlib.ExitStack() as stack:
         threads = threading.active_count()
         held = [stack.enter_context(connect(fake.url)) for _ in range(3)]
-        for connection in held:
-            connection.sendall(GET)
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        for one in held:
+            one.sendall(GET)
+            assert one.recv(65536).startswith(b"HTTP/1.1 200")
         for pieces in ([], [GET], [post(b"x" * 100_000)]):
             [answer] = ask(fake.url, *pieces)
             check_refusal(answer, 503, "3 connections")
-        assert threading.active_count() <= threads + 4
+        assert threading.active_count() <= threads + 8
         assert len(fake.requests) == 3
         held[0].sendall(GET)
         assert held[0].recv(65536).startswith(b"HTTP/1.1 200")
@@ -212,6 +252,18 @@ def test_a_flood_of_connections_makes_no_flood_of_threads() -> None:
         wait_until(lambda: [it.status for it in ask(fake.url, GET, end="half-close")] == [200])
 
 
+def test_few_threads_stay_when_their_connections_have_gone() -> None:
+    with FakeScale().serve() as fake:
+        threads = threading.active_count()
+        with contextlib.ExitStack() as stack:
+            held = [stack.enter_context(connect(fake.url)) for _ in range(30)]
+            for one in held:
+                one.sendall(GET)
+                assert one.recv(65536).startswith(b"HTTP/1.1 200")
+            assert threading.active_count() == threads + 30
+        wait_until(lambda: threading.active_count() <= threads + 8)
+
+
 def test_a_thread_serves_one_connection_after_another() -> None:
     with FakeScale().serve() as fake:
         threads = []
@@ -219,6 +271,34 @@ def test_a_thread_serves_one_connection_after_another() -> None:
             ask(fake.url, GET, end="half-close")
             threads.append(threading.active_count())
         assert max(threads) - min(threads) <= 2
+
+
+def test_a_system_without_threads_or_descriptors_ends_connections_and_not_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = [2, 2]
+    start, accept = threading.Thread.start, socket.socket.accept
+
+    def start_seldom(thread: threading.Thread) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def accept_seldom(listener: socket.socket) -> Any:
+        if left[1]:
+            left[1] -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    with FakeScale().serve() as fake:
+        monkeypatch.setattr(threading.Thread, "start", start_seldom)
+        monkeypatch.setattr(socket.socket, "accept", accept_seldom)
+        for _ in range(2):
+            with connect(fake.url) as one:
+                assert one.recv(1) == b""
+        assert [answer.status for answer in ask(fake.url, GET, end="half-close")] == [200]
+        assert left == [0, 0]
 
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
