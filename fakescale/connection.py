@@ -77,7 +77,7 @@ class Connection:
 
     def refuse(self, error: Refused) -> None:
         """Answer whatever was asked with this, and end the connection."""
-        answer = wire.refusal(error)
+        answer = wire.answer({"status_code": error.status, "error": str(error)})
         status = f"{error.status} {HTTPStatus(error.status).phrase}"
         log.info("refused: %s %s", error.status, error)
         self._send(status, wire.headers(answer.body), answer.body, is_last=True)

@@ -9,7 +9,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from fakescale.errors import ApiError, shown
+from fakescale.errors import shown
 from fakescale.limits import Limits
 
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\r\n"})
@@ -21,7 +21,7 @@ _FIELD = re.compile(rf"{_TOKEN.pattern}:[^\x00-\x08\x0a-\x1f\x7f]*".encode())
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 
 
-class Refused(ApiError):
+class Refused(Exception):
     """What is not HTTP/1.1, or more of it than the server takes; the statuses are guessed."""
 
     def __init__(self, status: int, text: str) -> None:

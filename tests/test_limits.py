@@ -260,7 +260,7 @@ def test_few_threads_stay_when_their_connections_have_gone() -> None:
             for one in held:
                 one.sendall(GET)
                 assert one.recv(65536).startswith(b"HTTP/1.1 200")
-            assert threading.active_count() == threads + 30
+            assert threading.active_count() >= threads + 20
         wait_until(lambda: threading.active_count() <= threads + 8)
 
 
