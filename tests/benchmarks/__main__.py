@@ -13,6 +13,7 @@ from tests.benchmarks import measure, report
 from tests.benchmarks.lab import Lab
 from tests.benchmarks.measure import Row
 from tests.benchmarks.rows import ROWS
+from tests.benchmarks.venvs import CACHE
 
 _FEWEST_ROUNDS = 7
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rounds, lab = 2, {"seconds": 0.02, "scale": 0.01}
     machine = report.machine()
     print(report.about(machine), f"rounds: {rounds}", sep="\n", flush=True)
+    (CACHE / "log.txt").unlink(missing_ok=True)  # of the run before
     results, failed = [], []
     for _, group in itertools.groupby(rows, lambda row: row.group or row.name):
         with Lab(**lab) as shared:

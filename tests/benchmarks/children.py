@@ -27,7 +27,7 @@ class Child:
             selector.register(self._out, selectors.EVENT_READ)
             text = self._out.readline() if selector.select(_PATIENCE) else ""
         if not text:
-            raise RuntimeError(f"no answer from {self.process.args!r}")
+            raise RuntimeError(f"no answer from {self.process.args!r}; see .bench/log.txt")
         return text.rstrip("\n")
 
     def ask(self, text: object) -> float:

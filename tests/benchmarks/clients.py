@@ -86,7 +86,7 @@ def rate(once: Callable[[], object], seconds: float) -> float:
 
 def durations(once: Callable[[], object], seconds: float) -> list[float]:
     """Return how many milliseconds something took each time, having done it for so long."""
-    taken = []
+    taken: list[float] = []
     end = time.perf_counter() + seconds
     while not taken or time.perf_counter() < end:
         begin = time.perf_counter()
@@ -102,7 +102,7 @@ def latencies(
 
     On one thread, so that the client's own threads do not wait for each other.
     """
-    taken = []
+    taken: list[float] = []
     begun: dict[Client, float] = {}
     with selectors.DefaultSelector() as selector:
 

@@ -48,13 +48,19 @@ class Lab:
         """Enter a context that is left when the lab is."""
         return self._stack.enter_context(context)
 
+    def python(self, program: str, beside: str | None = None) -> str:
+        """Return the Python for a program of ``peers``: that beside a peer, by default its own.
+
+        Raises Missing when it cannot be had.
+        """
+        peer = program.replace("_", "-") if beside is None else beside
+        return python_beside(peer) if peer in PEERS else sys.executable
+
     def program(
         self, program: str, *arguments: str, beside: str | None = None
     ) -> contextlib.AbstractContextManager[Child]:
-        """Run a program of ``peers``, with the Python beside a peer, by default its own."""
-        peer = program.replace("_", "-") if beside is None else beside
-        python = python_beside(peer) if peer in PEERS else sys.executable
-        command = (python, "-m", f"{_PROGRAMS}.{program}", *arguments)
+        """Run such a program for a ``with`` block."""
+        command = (self.python(program, beside), "-m", f"{_PROGRAMS}.{program}", *arguments)
         CACHE.mkdir(exist_ok=True)
         return running(*command, log=CACHE / "log.txt")
 
@@ -88,7 +94,9 @@ def once(program: str, *arguments: object, beside: str | None = None) -> Callabl
     """
 
     def prepare(lab: Lab) -> Round:
+        lab.python(program, beside)  # so that it is known at once whether there is one
         given = [str(lab.many(it) if isinstance(it, int) else it) for it in arguments]
+
         def measure() -> float:
             with lab.program(program, *given, beside=beside) as child:
                 return float(child.line())

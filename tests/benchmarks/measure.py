@@ -43,7 +43,7 @@ def interval(values: Iterable[float]) -> tuple[float, float]:
 
 
 def _fewer_heads(heads: int, throws: int) -> float:
-    return float(sum(math.comb(throws, it) for it in range(heads))) / 2**throws
+    return sum(math.comb(throws, it) for it in range(heads)) / float(2**throws)
 
 
 @dataclasses.dataclass(frozen=True)

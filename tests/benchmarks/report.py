@@ -2,6 +2,7 @@
 
 import datetime as dt
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -20,7 +21,7 @@ def machine() -> dict[str, Any]:
     return {
         "date": dt.date.today().isoformat(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "load": os.getloadavg()[0],
@@ -30,7 +31,8 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text("utf-8").splitlines() if described.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 
@@ -107,4 +109,4 @@ def as_json(machine: dict[str, Any], results: Sequence[Result]) -> dict[str, Any
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and math.isnan(value) else value

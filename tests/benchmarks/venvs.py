@@ -4,7 +4,6 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.benchmarks.children import ROOT
 from tests.benchmarks.measure import Missing

@@ -8,9 +8,9 @@ import threading
 from tests.benchmarks.peers import stay
 from tests.benchmarks.requests_sent import CANNED
 
-_ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-    % (len(CANNED), CANNED)
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(CANNED),
+    CANNED,
 )
 
 
@@ -23,7 +23,10 @@ def serve(connection: socket.socket) -> None:
         if not end:
             continue
         lines = head.decode("latin-1").split("\r\n")
-        fields = {name.lower(): value.strip() for name, _, value in (it.partition(":") for it in lines[1:])}
+        fields = {
+            name.lower(): value.strip()
+            for name, _, value in (it.partition(":") for it in lines[1:])
+        }
         if len(content) < (length := int(fields.get("content-length", "0"))):
             continue
         if length:

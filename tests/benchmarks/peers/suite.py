@@ -19,9 +19,11 @@ _BEGINNING = """
 from tests.benchmarks.clients import Client
 from tests.benchmarks.requests_sent import CREATE, TASK, create, request
 """
+_WITHOUT = "def test_{}_none(): pass"
 #: The test that uses a fixture, by a name.
 USES = {
-    "nothing": "def test_{}_it(): pass",
+    "nothing": _WITHOUT,
+    "imports": "def test_{}_it(): import fakescale.fake, fakescale.server",
     "fakescale": "def test_{}_it(fakescale): pass",
     "fakescale_app": "def test_{}_it(fakescale_app): pass",
     "fakescale with a POST": """
@@ -38,7 +40,6 @@ def test_{}_it(httpserver):
     client.close()
 """,
 }
-_WITHOUT = "def test_{}_none(): pass"
 
 
 class Stopwatch:
@@ -60,8 +61,8 @@ class Stopwatch:
         self.ended = time.perf_counter()
 
 
-def run(use: str, count: int, figure: str) -> float:
-    """Run such a suite, with so many tests of each kind, and return one of the figures."""
+def run(use: str, figure: str, count: int) -> float:
+    """Return one of the figures of such a suite, with so many tests of each kind."""
     tests = [test.format(number) for number in range(count) for test in (USES[use], _WITHOUT)]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pytest.ini").write_text("[pytest]\n")
@@ -79,4 +80,4 @@ def run(use: str, count: int, figure: str) -> float:
 
 if __name__ == "__main__":
     output, sys.stdout = sys.stdout, sys.stderr
-    print(run(sys.argv[1], int(sys.argv[2]), sys.argv[3]), file=output)
+    print(run(sys.argv[1], sys.argv[2], int(sys.argv[3])), file=output)

@@ -90,7 +90,7 @@ def wrk(*server: str) -> Side:
         command += [f"http://127.0.0.1:{lab.port(*server)}{requests_sent.CREATE}", "--"]
 
         def measure() -> float:
-            given = [requests_sent.KEY, requests_sent.body(0), str(next(_runs))]
+            given = [requests_sent.KEY, requests_sent.body(0).decode(), str(next(_runs))]
             done = subprocess.run([*command, *given], check=True, capture_output=True, text=True)
             if "Non-2xx" in done.stdout:
                 raise ValueError(f"not answered with 200: {done.stdout}")
@@ -178,7 +178,7 @@ ROWS = (
     ),
     Row(
         name="wsgi",
-        what="a creation without a socket",
+        what="a creation without a socket, CPU",
         unit="µs",
         sides={
             "fakescale": worker("wsgi", "fakescale"),
