@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import signal
 import sys
 import time
 import traceback
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rounds, lab = 2, {"seconds": 0.02, "scale": 0.01}
     machine = report.machine()
     print(report.about(machine), f"rounds: {rounds}", sep="\n", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order, so that no process stays
     (CACHE / "log.txt").unlink(missing_ok=True)  # of the run before
     results, failed = [], []
     for _, group in itertools.groupby(rows, lambda row: row.group or row.name):

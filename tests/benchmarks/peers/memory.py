@@ -53,7 +53,7 @@ def measure(what: str, count: int) -> float:
     note(fake, 10, b"", "200", **list_none)
     if what == "small":
         return note(fake, count, b"", "200", **list_none)
-    refused = json.dumps({"instruction": ["x" * 2**20]}).encode()
+    refused = json.dumps({"instruction": ["x" * 100_000]}).encode()
     return note(fake, count, refused, "400")
 
 

@@ -67,16 +67,16 @@ ROWS = (
     ),
     Row(
         name="journal",
-        what="memory of the journal (RSS), after 30,000 exchanges and after 100 of 1 MB",
+        what="memory of the journal (RSS), after 12,000 small exchanges and after 500 of 100 kB",
         unit="MB",
         sides={
-            "30,000 small": once("memory", "small", 30_000),
-            "100 large": once("memory", "large", 100),
+            "12,000 small": once("memory", "small", 12_000),
+            "500 large": once("memory", "large", 500),
         },
         # Twice its bound in bytes: the memory of Python's objects is not in that.
         targets=(
-            Target(side="30,000 small", at_most=64, always=True),
-            Target(side="100 large", at_most=64, always=True),
+            Target(side="12,000 small", at_most=64, always=True),
+            Target(side="500 large", at_most=64, always=True),
         ),
     ),
     Row(
