@@ -112,12 +112,15 @@ CREATE_TABLE = _dynamodb(
         "BillingMode": "PAY_PER_REQUEST",
     },
 )
-GET_ITEM = _dynamodb("GetItem", {"Key": {_ID: {"S": unique_id(FIRST)}}})
 
 
-def put_item() -> bytes:
-    """Return the creation of an item like no other, of the same size."""
-    number = next_number()
+def get_item(number: int) -> bytes:
+    """Return the request for an item that was put."""
+    return _dynamodb("GetItem", {"Key": {_ID: {"S": unique_id(number)}}})
+
+
+def put_item(number: int) -> bytes:
+    """Return what puts an item that says as much as a task's body."""
     texts = {name: json.dumps(it) for name, it in params(number).items() if name != _ID}
     item = {name: {"S": text} for name, text in {**texts, _ID: unique_id(number)}.items()}
     return _dynamodb("PutItem", {"Item": item})

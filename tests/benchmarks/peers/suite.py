@@ -17,7 +17,7 @@ import pytest
 
 _BEGINNING = """
 from tests.benchmarks.clients import Client
-from tests.benchmarks.requests_sent import CREATE, TASK, create, request
+from tests.benchmarks.requests_sent import CREATE, TASK, create
 """
 _WITHOUT = "def test_{}_none(): pass"
 #: The test that uses a fixture, by a name.

@@ -13,7 +13,7 @@ from tests.benchmarks import clients, requests_sent
 from tests.benchmarks.clients import Client
 from tests.benchmarks.lab import Lab, worker
 from tests.benchmarks.measure import Missing, Round, Row, Target
-from tests.benchmarks.requests_sent import create, request
+from tests.benchmarks.requests_sent import create, next_number, request
 
 #: Given a client of the server, returns what makes each request.
 Asker = Callable[[Client], Callable[[], bytes]]
@@ -43,12 +43,15 @@ def getting_a_customer(client: Client) -> Callable[[], bytes]:
 
 def getting_an_item(client: Client) -> Callable[[], bytes]:
     """Return what asks DynamoDB for the same item each time."""
-    return lambda: requests_sent.GET_ITEM
+    number = next_number()
+    client.ask(requests_sent.put_item(number))
+    asked = requests_sent.get_item(number)
+    return lambda: asked
 
 
 def putting_items(client: Client) -> Callable[[], bytes]:
     """Return what puts another item into DynamoDB each time."""
-    return requests_sent.put_item
+    return lambda: requests_sent.put_item(next_number())
 
 
 def per_second(asker: Asker, *server: str) -> Side:
