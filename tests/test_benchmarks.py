@@ -156,7 +156,7 @@ def test_too_few_rounds_and_unknown_rows_are_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        command.main(arguments)
+        command.main(["--list", *arguments])
     assert repr(arguments[-1]) in capsys.readouterr().err
 
 
@@ -172,10 +172,13 @@ def test_a_creation_is_taken_and_has_400_bytes() -> None:
 
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CLOSED = KEPT.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
-WITHOUT_LENGTH = b"HTTP/1.0 200 OK\r\n\r\n{}"
+OLD = KEPT.replace(b"HTTP/1.1", b"HTTP/1.0")
+ENDLESS = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{}"  # but for the connection's end
 
 
-@pytest.mark.parametrize(("answer", "connections"), [(KEPT, 1), (CLOSED, 3), (WITHOUT_LENGTH, 3)])
+@pytest.mark.parametrize(
+    ("answer", "connections"), [(KEPT, 1), (CLOSED, 3), (OLD, 3), (ENDLESS, 3)]
+)
 def test_the_raw_client_keeps_a_connection_if_the_server_does(
     answer: bytes, connections: int
 ) -> None:
