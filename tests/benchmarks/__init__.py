@@ -1,0 +1,1 @@
+"""How fast fakescale is, measured beside its peers; `python -m tests.benchmarks`."""

@@ -1,0 +1,116 @@
+"""The lab: what a row may use, all of which is gone when its group is done."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tests.benchmarks.children import Child, running
+from tests.benchmarks.clients import Client
+from tests.benchmarks.measure import Round
+from tests.benchmarks.venvs import CACHE, PEERS, python_beside
+
+Entered = TypeVar("Entered")
+
+_PROGRAMS = "tests.benchmarks.peers"
+
+
+class Lab:
+    """Starts each server and worker once and ends them all when its ``with`` block does.
+
+    ``seconds`` is for how long a round measures. ``scale`` shrinks how many of something
+    there are, for a quick look at whether everything works.
+    """
+
+    def __init__(self, seconds: float = 0.2, scale: float = 1) -> None:
+        self.seconds = seconds
+        self.scale = scale
+        self._stack = contextlib.ExitStack()
+        self._ports: dict[tuple[str, ...], int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def many(self, number: int) -> int:
+        """Return how many there are of what there should be ``number`` of."""
+        return max(1, round(number * self.scale))
+
+    def enter(self, context: contextlib.AbstractContextManager[Entered]) -> Entered:
+        """Enter a context that is left when the lab is."""
+        return self._stack.enter_context(context)
+
+    def python(self, program: str, beside: str | None = None) -> str:
+        """Return the Python for a program of ``peers``: that beside a peer, by default its own.
+
+        Raises Missing when it cannot be had.
+        """
+        peer = program.replace("_", "-") if beside is None else beside
+        return python_beside(peer) if peer in PEERS else sys.executable
+
+    def program(
+        self, program: str, *arguments: str, beside: str | None = None
+    ) -> contextlib.AbstractContextManager[Child]:
+        """Run such a program for a ``with`` block."""
+        command = (self.python(program, beside), "-m", f"{_PROGRAMS}.{program}", *arguments)
+        CACHE.mkdir(exist_ok=True)
+        return running(*command, log=CACHE / "log.txt")
+
+    def port(self, program: str, *arguments: str) -> int:
+        """Return where a server listens, started if it is the first time."""
+        key = (program, *arguments)
+        if key not in self._ports:
+            self._ports[key] = int(self.enter(self.program(*key)).line())
+        return self._ports[key]
+
+    def client(self, program: str, *arguments: str) -> Client:
+        """Return a connection to a server."""
+        return self.enter(Client(self.port(program, *arguments)))
+
+
+def worker(program: str, *arguments: str) -> Callable[[Lab], Round]:
+    """Return a side that a worker measures in its own process."""
+
+    def prepare(lab: Lab) -> Round:
+        child = lab.enter(lab.program(program, *arguments))
+        child.line()
+        return lambda: child.ask(lab.seconds)
+
+    return prepare
+
+
+def once(program: str, *arguments: object, beside: str | None = None) -> Callable[[Lab], Round]:
+    """Return a side that a new process measures in each round, whose one line is the figure.
+
+    A number among the arguments is one of ``Lab.many``.
+    """
+
+    def prepare(lab: Lab) -> Round:
+        lab.python(program, beside)  # so that it is known at once whether there is one
+        given = [str(lab.many(it) if isinstance(it, int) else it) for it in arguments]
+
+        def measure() -> float:
+            with lab.program(program, *given, beside=beside) as child:
+                return float(child.line())
+
+        return measure
+
+    return prepare
+
+
+@contextlib.contextmanager
+def command() -> Iterator[tuple[Child, int]]:
+    """Run the command ``fakescale`` and give its process, and its port."""
+    with running(sys.executable, "-m", "fakescale", "--port", "0") as child:
+        try:
+            yield child, int(child.line().split(":")[-1].split("/")[0])
+        finally:
+            child.process.terminate()

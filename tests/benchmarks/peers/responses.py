@@ -1,0 +1,22 @@
+"""requests through the library responses, which answers what is canned without a socket."""
+
+import requests
+import responses
+
+from tests.benchmarks.clients import rate
+from tests.benchmarks.peers import work
+from tests.benchmarks.requests_sent import CREATE, KEY, TASK, next_number, params
+
+URL = f"http://127.0.0.1:8675{CREATE}"
+
+
+def measure(seconds: float) -> float:
+    """Return how many tasks a second are created."""
+    with responses.RequestsMock() as mock, requests.Session() as session:
+        mock.post(URL, json=TASK)
+        session.headers["Authorization"] = f"Bearer {KEY}"
+        return rate(lambda: session.post(URL, json=params(next_number())).json(), seconds)
+
+
+if __name__ == "__main__":
+    work(measure)

@@ -1,0 +1,112 @@
+"""What is printed, and what is kept as JSON."""
+
+import datetime as dt
+import importlib.metadata
+import math
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.measure import Result, Verdict, interval
+from tests.benchmarks.venvs import PEERS
+
+_SHOWN = ("fakescale", "werkzeug", "jsonschema-rs", "requests", "httpx", "scaleapi")
+
+
+def machine() -> dict[str, Any]:
+    """Return what it is measured on, and with."""
+    return {
+        "date": dt.date.today().isoformat(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load": os.getloadavg()[0],
+        "versions": " ".join(f"{name} {importlib.metadata.version(name)}" for name in _SHOWN),
+        "peers": " ".join(pinned[0] for name, pinned in PEERS.items() if name != "fakescale"),
+    }
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text("utf-8").splitlines() if described.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def about(machine: dict[str, Any]) -> str:
+    """Return the machine in words, with a warning where it is busy."""
+    lines = [f"{name}: {it}" for name, it in machine.items()]
+    if machine["load"] > 0.5:
+        lines.append("Other work keeps this machine busy; trust no single figure.")
+    return "\n".join(lines)
+
+
+def one(result: Result) -> str:
+    """Return what came of a row, in lines."""
+    row = result.row
+    lines = [f"{row.name}: {row.what} ({row.unit})"]
+    for name in row.sides:
+        if name in result.missing:
+            lines.append(f"  {name:20} not measured: {result.missing[name]}")
+        else:
+            values = result.samples[name]
+            low, high = interval(values)
+            median = number(statistics.median(values))
+            spread = f"{number(low)} … {number(high)}"
+            whole = f"all {number(min(values))} … {number(max(values))}"
+            lines.append(f"  {name:20} {median:>10}   {spread:24} {whole}")
+    lines += [f"  target {_judged(verdict)}" for verdict in result.verdicts]
+    return "\n".join(lines)
+
+
+def summary(results: Iterable[Result]) -> str:
+    """Return the table of targets."""
+    lines = [
+        f"{result.row.name:15} {_judged(verdict)}"
+        for result in results
+        for verdict in result.verdicts
+    ]
+    return "\n".join(lines)
+
+
+def _judged(verdict: Verdict) -> str:
+    if verdict.word.startswith("not"):
+        return f"{verdict.target:34} {verdict.word}"
+    spread = f"({number(verdict.low)} … {number(verdict.high)})"
+    return f"{verdict.target:34} {number(verdict.figure):>8} {spread:20} {verdict.word}"
+
+
+def number(value: float) -> str:
+    """Return a figure with three digits that count, and thousands apart."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def as_json(machine: dict[str, Any], results: Sequence[Result]) -> dict[str, Any]:
+    """Return everything that was measured, JSON-able."""
+    return {
+        "machine": machine,
+        "rows": [
+            {
+                "name": result.row.name,
+                "what": result.row.what,
+                "unit": result.row.unit,
+                "samples": result.samples,
+                "missing": result.missing,
+                "targets": [
+                    {name: _finite(it) for name, it in vars(verdict).items()}
+                    for verdict in result.verdicts
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

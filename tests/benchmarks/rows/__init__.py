@@ -1,0 +1,13 @@
+"""The rows, in the order in which they are measured."""
+
+from tests.benchmarks.rows import clients, held, memory, processes, requests, suites, tls
+
+ROWS = (
+    *requests.ROWS,
+    *clients.ROWS,
+    *held.ROWS,
+    *memory.ROWS,
+    *suites.ROWS,
+    *processes.ROWS,
+    *tls.ROWS,
+)

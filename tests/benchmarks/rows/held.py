@@ -1,0 +1,137 @@
+"""What changes with the number of tasks held."""
+
+import itertools
+import json
+import statistics
+import threading
+from collections.abc import Callable
+
+from tests.benchmarks.clients import Client, durations
+from tests.benchmarks.lab import Lab
+from tests.benchmarks.measure import Round, Row, Target
+from tests.benchmarks.peers.ours import RARE
+from tests.benchmarks.requests_sent import create, request, unique_id
+from tests.benchmarks.rows.requests import Side
+
+#: Given a client and the number of tasks held, returns what makes each request.
+Asker = Callable[[Client, int], Callable[[], bytes]]
+
+_FEW_MATCH = request("GET", "/v1/tasks?tags=rare")
+
+
+def first_page(client: Client, held: int) -> Callable[[], bytes]:
+    asked = request("GET", "/v1/tasks?limit=100")
+    return lambda: asked
+
+
+def by_unique_id(client: Client, held: int) -> Callable[[], bytes]:
+    """Ask for some that are evenly spread, in turns."""
+    numbers = range(0, held, max(1, held // 97))
+    targets = [f"/v1/tasks?unique_id={unique_id(number)}" for number in numbers]
+    asked = itertools.cycle([request("GET", target) for target in targets])
+    return lambda: next(asked)
+
+
+def by_id(client: Client, held: int) -> Callable[[], bytes]:
+    """Ask for the same ones, by their ids."""
+    find = by_unique_id(client, held)
+    found = [json.loads(client.ask(find()))["docs"][0]["task_id"] for _ in range(97)]
+    asked = itertools.cycle([request("GET", f"/v1/task/{task_id}") for task_id in found])
+    return lambda: next(asked)
+
+
+def creating(client: Client, held: int) -> Callable[[], bytes]:
+    return create
+
+
+def few_match(client: Client, held: int) -> Callable[[], bytes]:
+    """Ask for what has a rare tag, and see that it is what is answered."""
+    found = json.loads(client.ask(_FEW_MATCH))["docs"]
+    if len(found) != min(RARE, held):
+        raise ValueError(f"{len(found)} tasks found")
+    return lambda: _FEW_MATCH
+
+
+def typical(asker: Asker, held: int) -> Side:
+    """Return a side: the median of the milliseconds that an answer takes, so many held."""
+
+    def prepare(lab: Lab) -> Round:
+        client = lab.client("ours", str(lab.many(held)))
+        make = asker(client, lab.many(held))
+        return lambda: statistics.median(durations(lambda: client.ask(make()), lab.seconds))
+
+    return prepare
+
+
+def longest_get(held: int, *, filtering: bool) -> Side:
+    """Return a side: the milliseconds of the longest answer to a get by id.
+
+    With ``filtering`` another client asks for those with a rare tag meanwhile, time and again.
+    The longest and not the median, since most answers fall between two of its requests.
+    """
+
+    def prepare(lab: Lab) -> Round:
+        server = "ours", str(lab.many(held))
+        client, other = lab.client(*server), lab.client(*server)
+        get, find = by_id(client, lab.many(held)), few_match(other, lab.many(held))
+        done = threading.Event()
+
+        def go_on() -> None:
+            while not done.is_set():
+                other.ask(find())
+
+        def measure() -> float:
+            done.clear()
+            thread = threading.Thread(target=go_on)
+            if filtering:
+                thread.start()
+            try:
+                return max(durations(lambda: client.ask(get()), 3 * lab.seconds))
+            finally:
+                done.set()
+                if filtering:
+                    thread.join()
+
+        return measure
+
+    return prepare
+
+
+def growth(name: str, what: str, asker: Asker, small: int, large: int, bound: float) -> Row:
+    """Return a row that compares a server that holds few with one that holds many."""
+    few, many = f"{small:,} held", f"{large:,} held"
+    return Row(
+        name=name,
+        what=f"{what}, with few and with many tasks held",
+        unit="ms",
+        sides={few: typical(asker, small), many: typical(asker, large)},
+        targets=(Target(at_most=bound, side=many, times=few),),
+        group=many,
+    )
+
+
+ROWS = (
+    growth("page", "the first page of 100 tasks", first_page, 1_000, 100_000, 1.3),
+    Row(
+        name="filter",
+        what="a filter that matches 3 of 100,000 tasks",
+        unit="ms",
+        sides={"fakescale": typical(few_match, 100_000)},
+        targets=(Target(at_most=15),),
+        group="100,000 held",
+    ),
+    Row(
+        name="meanwhile",
+        what="the longest get of a task by its id, while another client filters 100,000",
+        unit="ms",
+        sides={
+            "fakescale": longest_get(100_000, filtering=True),
+            "alone": longest_get(100_000, filtering=False),
+        },
+        targets=(Target(at_most=15),),
+        group="100,000 held",
+    ),
+    growth("held-unique-id", "GET /v1/tasks?unique_id=…", by_unique_id, 1_000, 1_000_000, 1.2),
+    growth("held-create", "create a task", creating, 1_000, 1_000_000, 1.2),
+    growth("held-get", "get a task by its id", by_id, 1_000, 1_000_000, 1.2),
+)
