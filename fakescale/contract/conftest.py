@@ -35,6 +35,7 @@ _OFFERS: dict[str, Callable[[Target], bool]] = {
     "test_mode": lambda target: target.fake is not None or target.is_test,
     "other": lambda target: target.fake is not None,
     "steered": lambda target: target.fake is not None,
+    "crowded": lambda target: not target.is_far and _OFFERS["live"](target),
 }
 
 
@@ -77,6 +78,12 @@ def steered(target: Target) -> Iterator[Target]:
     """Return a live account with ``world`` and ``fake``, whose time stands."""
     with target.in_mode(test=False).clean() as account, account.standing_time():
         yield account
+
+
+@pytest.fixture
+def crowded(live: Target) -> Target:
+    """Return a live account that many may use at once, unlike one on another machine."""
+    return live
 
 
 @pytest.fixture
