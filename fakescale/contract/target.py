@@ -257,7 +257,8 @@ def opened(where: Where = HERE) -> Iterator[Target]:
 
     A test account of a fake that is started for it, or of a fakescale on this machine, whose
     control token is in FAKESCALE_CONTROL_TOKEN; or that of the key. Raises ValueError where
-    a key is missing, and OSError where nobody answers.
+    a key is missing, or none of ours would be taken, ApiError where the token is wrong, and
+    OSError where nobody answers.
     """
     if where.url is None:
         with FakeScale(seed="contract").serve() as fake, _Line(fake.url) as line:
@@ -267,7 +268,14 @@ def opened(where: Where = HERE) -> Iterator[Target]:
         token = os.environ.get("FAKESCALE_CONTROL_TOKEN")
         remote = RemoteFakeScale(where.url, token=token)
         with _Line(remote.url) as line:
-            yield Target(remote.url, where.key or remote.test_api_key, fake=remote, line=line)
+            target = Target(remote.url, where.key or remote.test_api_key, fake=remote, line=line)
+            with target.clean() as account:
+                if account.call("GET", "/tasks?limit=1").status == 401:
+                    raise ValueError(
+                        f"--contract-url {where.url} takes no keys but those of --api-key,"
+                        " and each test wants an account of its own"
+                    )
+            yield target
         return
     if where.key is None:
         raise ValueError(f"--contract-url {where.url} is no fakescale: it needs a --contract-key")
