@@ -48,8 +48,8 @@ SCRIPTS = "official sample scripts"
 STUDIO = "Studio page of the reference"
 TESTS = "official Python client's tests"
 
-#: All there are.
-ASSUMPTIONS: list[Assumption] = []
+#: All there are, by their laws.
+ASSUMPTIONS: dict[str, Assumption] = {}
 
 
 class Row(NamedTuple):
@@ -67,9 +67,7 @@ class Row(NamedTuple):
 
 def rows(kind: str, *table: tuple[Any, ...]) -> list[Row]:
     """Return rows of one kind, each from law, source, request, status and maybe a body."""
-    made = [Row(Assumption(kind, law, source), *rest) for law, source, *rest in table]
-    ASSUMPTIONS.extend(row.assumption for row in made)
-    return made
+    return [Row(_assume(kind, law, source), *rest) for law, source, *rest in table]
 
 
 def creations(kind: str, *table: tuple[str, str, int, Mapping[str, Any]]) -> list[Row]:
@@ -83,11 +81,17 @@ def creations(kind: str, *table: tuple[str, str, int, Mapping[str, Any]]) -> lis
     )
 
 
+def _assume(kind: str, law: str, source: str) -> Assumption:
+    assumption = Assumption(kind, law, source)
+    # The same again when a module is imported anew.
+    assert ASSUMPTIONS.setdefault(law, assumption) == assumption, f"assumed twice: {law}"
+    return assumption
+
+
 def _marker(kind: str, source: str) -> Callable[[Any], Any]:
     def mark(test: Any) -> Any:
         law = test.__name__.removeprefix("test_").replace("_", " ")
-        test.assumption = Assumption(kind, law, source)
-        ASSUMPTIONS.append(test.assumption)
+        test.assumption = _assume(kind, law, source)
         return test
 
     return mark
@@ -111,7 +115,7 @@ def guessed(reason: str) -> Callable[[Any], Any]:
 def report(passed: Collection[Assumption], failed: Collection[Assumption]) -> Iterator[str]:
     """Yield the lines of the table, and one for each assumption that is wrong."""
     outcomes: Mapping[str, list[Assumption]] = {outcome: [] for outcome in OUTCOMES}
-    for assumption in ASSUMPTIONS:
+    for assumption in ASSUMPTIONS.values():
         is_asked = assumption in failed or assumption in passed
         outcome = "failed" if assumption in failed else "passed"
         outcomes[outcome if is_asked else "not asked"].append(assumption)

@@ -25,6 +25,8 @@ from fakescale.remote import RemoteFakeScale
 ABSENT: Any = object()
 _SECONDS = 60  # without a word from the server
 _PAUSE = 0.5  # between two requests to a server that is not of this machine
+# What has a path such as /task/TYPE, where one is made.
+_MAKERS = ("task", "training_tasks", "evaluation_tasks")
 _IDLE = 5.0  # seconds after which a connection may have been closed at the other end
 
 
@@ -201,7 +203,9 @@ class _Line:
     def _spare(self, method: str, path: str) -> None:
         """Wait for the next moment that suits; refuse what could touch what is not ours."""
         nouns = [unquote(noun) for noun in path.partition("?")[0].strip("/").split("/")]
-        makes = nouns in (["projects"], ["batches"]) or (nouns[0], len(nouns)) == ("task", 2)
+        makes = (len(nouns) == 1 and method == "POST") or (
+            nouns[0] == "files" or (len(nouns) == 2 and nouns[0] in _MAKERS)
+        )
         if method not in ("GET", "HEAD") and not makes and not self._ours & {*nouns}:
             raise AssertionError(f"{method} {path} could change what this run has not made")
         with self._lock:

@@ -1,4 +1,7 @@
-"""What we believe of teams, the Studio, quality tasks and callbacks: asked of fakes alone."""
+"""What we believe of what is asked of fakes alone: one question each.
+
+The calls about team and Studio would send mail to people; the rest needs steering.
+"""
 
 from typing import Any
 
@@ -20,7 +23,6 @@ from fakescale.contract.assumptions import (
     PARAMETER,
     README,
     STUDIO,
-    TESTS,
     documented,
     guessed,
     observed,
@@ -28,16 +30,7 @@ from fakescale.contract.assumptions import (
 from fakescale.contract.target import ABSENT, Target
 from fakescale.receiver import Receiver
 
-# Team and Studio: asked of fakes alone, since they would send mail to people.
-
 ANN, BOB = "ann@example.com", "bob@example.com"
-
-
-@observed(TESTS)
-def test_a_team_is_never_empty(api: Target) -> None:
-    team = get(api, "/teams")
-    assert team
-    assert all({"email", "role"} <= member.keys() for member in team)
 
 
 @documented(f"{CLIENT}; {STUDIO}")
@@ -208,7 +201,7 @@ def test_a_recalled_task_has_no_response(steered: Target) -> None:
     assert not {"response", "completed_at"} & task(steered, made["task_id"]).keys()
 
 
-# Callbacks: asked of fakes alone, which can reach a receiver on this machine.
+# Callbacks
 
 
 @documented(CALLBACKS)

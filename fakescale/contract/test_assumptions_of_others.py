@@ -1,4 +1,4 @@
-"""What we believe of projects, batches, files, the team, the Studio and callbacks."""
+"""What we believe of projects, batches, files and the team, one question each."""
 
 import re
 from typing import Any
@@ -453,3 +453,13 @@ def test_an_import_has_an_id_and_the_address_of_an_attachment(api: Target) -> No
 def test_a_reference_id_is_taken_once(api: Target) -> None:
     part = f'Content-Disposition: form-data; name="reference_id"\r\n\r\n{api.name()}'
     assert [upload(api, part).status for _ in range(2)] == [200, 409]
+
+
+# Team
+
+
+@observed(TESTS)
+def test_a_team_is_never_empty(api: Target) -> None:
+    team = get(api, "/teams")
+    assert team
+    assert all({"email", "role"} <= member.keys() for member in team)
