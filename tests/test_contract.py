@@ -17,6 +17,7 @@ from fakescale.contract.target import Stopped, opened
 from fakescale.contract.where import Where
 from fakescale.server import serving
 from tests.test_command import Process
+from tests.test_readme import README
 
 FAR = "http://scale.example/v1"  # a name that leads nowhere
 KEY = "test_somebody"
@@ -34,11 +35,9 @@ def run(suite: pytest.Pytester, *arguments: str, module: str = "") -> pytest.Run
     return suite.runpytest_inprocess("--pyargs", f"fakescale.contract{module}", *arguments)
 
 
-def table(result: pytest.RunResult) -> dict[str, list[int]]:
-    """Return the rows of the table: how many passed, failed, and were not asked."""
-    rows = re.findall(
-        r"^(documented|observed|guessed) +(\d+) +(\d+) +(\d+)$", result.stdout.str(), re.M
-    )
+def table(text: str) -> dict[str, list[int]]:
+    """Return the rows of the table in a text: how many passed, failed, and were not asked."""
+    rows = re.findall(r"^ *(documented|observed|guessed) +(\d+) +(\d+) +(\d+)$", text, re.M)
     return {kind: [int(count) for count in counts] for kind, *counts in rows}
 
 
@@ -95,9 +94,12 @@ def test_an_assumption_that_is_wrong_is_told_with_its_source(
 ) -> None:
     monkeypatch.setattr(tasks, "TEST_MODE_TAKES", dt.timedelta(seconds=2))
     result = run(suite, module=".test_assumptions")
-    counts = table(result)
+    counts = table(result.stdout.str())
     assert [row[1] for row in counts.values()] == [0, 0, 1]
     assert all(row[2] > 0 for row in counts.values())
+    # README shows that of a whole run.
+    whole = {kind: [sum(row), 0, 0] for kind, row in counts.items()}
+    assert table(README) == whole
     result.stdout.fnmatch_lines(
         [
             "*= what is assumed of the API =*",

@@ -46,6 +46,7 @@ REQUIRED = "the official client always sends it"
 RUBY = "recorded traffic of 2019"
 SCRIPTS = "official sample scripts"
 STUDIO = "Studio page of the reference"
+THIRD = "third-party clients"
 TESTS = "official Python client's tests"
 
 #: All there are, by their laws.

@@ -106,7 +106,7 @@ SINGLE = [
     *rows(
         "guessed",
         ("an unknown route is not found", EXPRESS, "GET /{new}", 404),
-        ("a wrong method is not found", EXPRESS, "DELETE /task/{task}", 404),
+        ("a wrong method is not found", EXPRESS, "PATCH /task/{task}", 404),
         ("paths are case-sensitive", "nothing hints at folding", "GET /Task/{task}", 404),
         ("a double slash is not found", EXPRESS, "GET //tasks", 404),
         ("one slash at the end of a path is fine", EXPRESS, "GET /task/{task}/", 200),

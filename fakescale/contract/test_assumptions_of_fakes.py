@@ -171,7 +171,25 @@ def test_a_fixless_audit_is_created_with_201(steered: Target) -> None:
     assert len(get(steered, f"/audits?task_id={made['task_id']}")) == 1
 
 
-# Errors and recalls
+# Results, errors and recalls
+
+
+@documented("page of the reference about secure result URLs")
+def test_a_result_file_is_served_to_the_live_key(steered: Target) -> None:
+    body = {
+        "instruction": "i",
+        "attachment_type": "image",
+        "attachments": ["https://example.com/1.jpg"],
+        "geometries": {"box": {"objects_to_annotate": ["cat"]}},
+    }
+    made = ok(steered.call("POST", "/task/videoannotation", body))
+    steered.world.tasks.complete(made["task_id"])
+    url = task(steered, made["task_id"])["response"]["annotations"]["url"]
+    path = f"/task/{made['task_id']}/response_url/"
+    assert url.startswith(f"{steered.url}{path}")
+    path += url.rpartition("/")[2]
+    assert steered.call("GET", path).status == 200
+    assert steered.call("GET", path, headers={"Authorization": None}).status == 401
 
 
 @documented(ERRORS)

@@ -28,6 +28,7 @@ from fakescale.contract.assumptions import (
     REQUIRED,
     SCRIPTS,
     TESTS,
+    THIRD,
     Row,
     creations,
     documented,
@@ -103,7 +104,7 @@ SINGLE = [
         ),
         (
             "batches can be prioritized",
-            "third-party clients",
+            THIRD,
             "POST /batches/{batch}/prioritize",
             200,
             {"priority": 10},
@@ -143,7 +144,7 @@ SINGLE = [
         ("an offset of batches is not negative", "as with tasks", "GET /batches?offset=-1", 400),
         (
             "a priority of a batch is from 10 to 30",
-            "third-party clients",
+            THIRD,
             "POST /batches/{batch}/prioritize",
             400,
             {"priority": 31},
@@ -185,6 +186,8 @@ SINGLE = [
             400,
             {"ontology": ["a", "a"]},
         ),
+        ("a list of files needs a project", FILES, "GET /files", 400),
+        ("labelers' results need tasks or labelers", THIRD, "GET /quality/labelers", 400),
         ("an upload without a file is refused", "it is the point of it", "POST /files/upload", 400),
         ("an import without a file_url is refused", FILES, "POST /files/import", 400, {}),
         (
