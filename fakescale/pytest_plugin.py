@@ -56,6 +56,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="let all connections of this run to https://api.scale.com lead to a fake: in each"
         " test to that of the fixture `fakescale`",
     )
+    # Those of fakescale.contract, whose conftest is read too late to add any.
+    group.addoption(
+        "--contract-url",
+        metavar="URL",
+        help="let fakescale.contract ask the server there, instead of a fake that it starts;"
+        " a fakescale on this machine is steered, with FAKESCALE_CONTROL_TOKEN if it has a token",
+    )
+    group.addoption(
+        "--contract-key",
+        metavar="KEY",
+        help="the API key for --contract-url; of another machine a test key",
+    )
+    group.addoption(
+        "--contract-profile",
+        choices=("quick", "thorough"),
+        default="quick",
+        help="how much fakescale.contract tries (%(default)s)",
+    )
 
 
 @pytest.fixture
@@ -255,6 +273,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Prepare for the fixtures, also where a conftest.py names the plugin."""
     if _FAKES not in config.stash:
         _prepare(config, config.option)
+    where = config.getoption("--contract-url"), config.getoption("--contract-key")
+    if where != (None, None):  # refused here if it must be, before anything is sent
+        from fakescale.contract.where import Where
+
+        try:
+            Where(*where)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _prepare(config: pytest.Config, options: argparse.Namespace) -> None:
