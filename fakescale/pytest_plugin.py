@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures, and what a failing test says about its fakes.
 
 Loaded in every run of every suite that it is installed beside, so it imports nothing but
-pytest until a fixture is used.
+pytest and light modules until a fixture is used, or the run redirected.
 """
 
 import argparse
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from fakescale.journal import Exchange
     from fakescale.receiver import Receiver
     from fakescale.remote import RemoteFakeScale
+
+
+_HERE = (
+    "leads to a fake of this process: it cannot be used together with --fakescale-url or"
+    " FAKESCALE_URL"
+)
 
 
 class FakeFactory(Protocol):
@@ -96,10 +102,7 @@ def fakescale_redirect(
 ) -> Iterator["FakeScale"]:
     """Return the fake of the fixture `fakescale`; https://api.scale.com leads to it."""
     if request.config.getoption("--fakescale-url"):
-        raise pytest.UsageError(
-            "fakescale_redirect leads to a fake of this process: it cannot be used together with"
-            " --fakescale-url or FAKESCALE_URL"
-        )
+        raise pytest.UsageError(f"fakescale_redirect {_HERE}")
     if request.config.getoption("--fakescale-redirect"):
         yield fakescale
     else:
@@ -288,10 +291,7 @@ def _prepare(config: pytest.Config, options: argparse.Namespace) -> None:
     if not options.fakescale_redirect:
         return
     if options.fakescale_url:
-        raise pytest.UsageError(
-            "--fakescale-redirect leads to a fake of this process: it cannot be used together"
-            " with --fakescale-url or FAKESCALE_URL"
-        )
+        raise pytest.UsageError(f"--fakescale-redirect {_HERE}")
     redirection = contextlib.ExitStack()
     config.add_cleanup(redirection.close)
     try:

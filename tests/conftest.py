@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+import httpcore  # noqa: F401  # pytester would half forget it, and httpx not know its errors
 import pytest
 import time_machine
-import trustme  # noqa: F401  # pytester would half forget it, and its cryptography then breaks
+import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
 from fakescale import FakeScale
 from tests.support import Caller
