@@ -140,7 +140,8 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
             content = route.view(call)
             if isinstance(content, Answer):
                 return content
-            return wire.answer(seen_from(request.called_at or service.origin(), content))
+            seen = seen_from(request.called_at or service.origin(), content)
+            return wire.answer(seen, route.status)
         except ApiError as error:  # here, so that a saved answer can be a refusal
             return wire.refusal(error)
 

@@ -18,7 +18,7 @@ from fakescale.schemas import Parameters, frozen_json
 TEMPLATE_TYPES = ("textcollection", "chat")
 
 _TEXT = {"type": "string", "minLength": 1}
-_CREATION = Parameters(
+CREATION = Parameters(
     {
         "type": "object",
         "required": ["type", "name"],
@@ -32,7 +32,7 @@ _CREATION = Parameters(
         },
     }
 )
-_ONTOLOGY = Parameters(
+ONTOLOGY = Parameters(
     {
         "type": "object",
         "required": ["ontology"],
@@ -113,7 +113,7 @@ class Projects:
 
     def create(self, /, **body: Any) -> Project:
         """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
-        given = _CREATION.read(frozen_json("value", body))
+        given = CREATION.read(frozen_json("value", body))
         task_type = task_types.canonical(given["type"])
         if task_type is None:
             raise invalid("type", "must be a task type", given["type"])
@@ -162,7 +162,7 @@ class Projects:
 
     def set_ontology(self, name: str, /, **body: Any) -> Project:
         """Set the choices of a project, which must differ (documented)."""
-        ontology = _ONTOLOGY.read(frozen_json("value", body))["ontology"]
+        ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
         named = [item if isinstance(item, str) else item.get("choice") for item in ontology]
         choices = [choice for choice in named if choice is not None]
         if any(choice in choices[:index] for index, choice in enumerate(choices)):

@@ -28,6 +28,7 @@ class Checker:
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
+        self.schema = schema
         self._validator = jsonschema_rs.validator_for(
             json.loads(json.dumps(schema)),  # it takes no subclass of list, such as ours
             formats=_FORMATS,
@@ -72,7 +73,6 @@ class Parameters(Checker):
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
         super().__init__(schema, texts)
-        self._schema = schema
         #: The members that are known.
         self.names = frozenset(schema["properties"])
 
@@ -83,7 +83,7 @@ class Parameters(Checker):
         BadRequest.
         """
         given = FrozenDict({name: item for name, item in body.items() if item is not None})
-        read: FrozenDict = _read(given, self._schema, self._schema.get("$defs", {}), form=form)
+        read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
         self.check(read)
         return read
 
