@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from fakescale import account_views as account
 from fakescale import audits, batches, files, projects, quality_tasks, studio, teams
-from fakescale.call import Call, PerType, Route
+from fakescale.call import Call, Multipart, PerType, Route
 from fakescale.listing import BATCH_QUERY, FILE_QUERY, FLAG, LABELER_QUERY, TASK_QUERY, WORD
 from fakescale.schemas import Parameters
 from fakescale.task_types import common_checker, common_parameters, spellings, tags_checker
@@ -201,16 +201,40 @@ ROUTES = (
     Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch, "Ok", body=batches.PRIORITY),
     Route("GET", "/v1/task/<task_id>/response_url/<uuid>", account.get_result_file, "ResultFile"),
     Route(
-        "PUT", "/v1/audits", account.create_audit, "Audit", body=audits.AUDIT, status=201
-    ),  # documented, as nowhere else
-    Route("GET", "/v1/audits", account.list_audits, "Audits", query={"task_id": WORD, "id": WORD}),
+        "PUT",
+        "/v1/audits",
+        account.create_audit,
+        "Audit",
+        body=audits.AUDIT,
+        status=201,  # documented, as nowhere else
+    ),
     Route(
-        "POST", "/v1/files/upload", account.upload_file, "File", body=files.UPLOAD, refuses=(409,)
+        "GET",
+        "/v1/audits",
+        account.list_audits,
+        "Audits",
+        query={"task_id": WORD, "id": WORD},
+        needs=("task_id", "id"),  # guessed
+    ),
+    Route(
+        "POST",
+        "/v1/files/upload",
+        account.upload_file,
+        "File",
+        body=Multipart("file", files.UPLOAD),
+        refuses=(409,),
     ),
     Route(
         "POST", "/v1/files/import", account.import_file, "File", body=files.IMPORT, refuses=(409,)
     ),
-    Route("GET", "/v1/files", account.list_files, "FilePage", query=FILE_QUERY),
+    Route(
+        "GET",
+        "/v1/files",
+        account.list_files,
+        "FilePage",
+        query=FILE_QUERY,
+        needs=("project",),  # documented
+    ),
     Route("GET", "/v1/teams", account.list_teammates, "Teammates"),
     Route("POST", "/v1/teams/invite", account.invite_teammates, "Teammates", body=teams.TEAM),
     Route(
@@ -292,6 +316,7 @@ ROUTES = (
         account.list_labeler_results,
         "LabelerResultPage",
         query=LABELER_QUERY,
+        needs=("quality_task_ids", "labeler_emails"),  # observed in a client
     ),
 )
 

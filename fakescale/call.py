@@ -18,6 +18,13 @@ class PerType(NamedTuple):
     more: Mapping[str, Any] = EMPTY_DICT
 
 
+class Multipart(NamedTuple):
+    """The body of an endpoint that takes a file, and texts beside it."""
+
+    file: str
+    texts: Parameters
+
+
 class Route(NamedTuple):
     """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path.
 
@@ -31,7 +38,9 @@ class Route(NamedTuple):
     answer: str
     #: The parameters of the query.
     query: Mapping[str, Filter | Parameter] = EMPTY_DICT
-    body: Checker | PerType | None = None
+    #: Of these, some of which one must be given.
+    needs: Sequence[str] = ()
+    body: Checker | PerType | Multipart | None = None
     #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
     idempotent: bool = False
     status: int = 200
@@ -60,12 +69,14 @@ class Call(NamedTuple):
 
         Raises BadRequest.
         """
-        return read_parameters(dict(self.request.args.lists()), self.route.query)
+        given = dict(self.request.args.lists())
+        return read_parameters(given, self.route.query, self.route.needs)
 
     @property
     def wanted(self) -> Query:
         """The page of a list that the query asks for; raises BadRequest."""
-        return read_query(dict(self.request.args.lists()), self.route.query)
+        given = dict(self.request.args.lists())
+        return read_query(given, self.route.query, self.route.needs)
 
     def read(self) -> dict[str, Any]:
         """Return the members of the body that the route knows; raises BadRequest."""

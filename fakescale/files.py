@@ -175,9 +175,7 @@ class Files:
         return self._matches(filters_query(filters, FILE_FILTERS))[::-1]
 
     def page(self, query: Query) -> Page:
-        """Return the page of the list that was asked for, which must be that of a project."""
-        if "project" not in query.filters:  # documented, but for the text
-            raise invalid("project", "is required")
+        """Return the page of the list that was asked for."""
         matches = self._matches(query)
         docs, has_more = page(matches, query, key=_place)
         return Page(docs, len(matches), query, has_more, _place)

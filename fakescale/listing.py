@@ -96,15 +96,17 @@ def page(
 
 
 def read_query(
-    parameters: Mapping[str, Sequence[str]], known: Mapping[str, Filter | Parameter] | None = None
+    parameters: Mapping[str, Sequence[str]],
+    known: Mapping[str, Filter | Parameter] | None = None,
+    needs: Sequence[str] = (),
 ) -> Query:
     """Return what a query string asks for; each parameter comes with all its values.
 
     ``known`` are the filters and the parameters of ``PAGE`` that there are, by default those
-    of tasks. Raises BadRequest.
+    of tasks; one of ``needs`` must be given. Raises BadRequest.
     """
     known = TASK_QUERY if known is None else known
-    read = read_parameters(parameters, known)
+    read = read_parameters(parameters, known, needs)
     after = read.get("next_token")
     return Query(
         # Not for "," alone, which names nothing.
@@ -121,15 +123,22 @@ def read_query(
 
 
 def read_parameters(
-    parameters: Mapping[str, Sequence[str]], known: Mapping[str, Filter | Parameter]
+    parameters: Mapping[str, Sequence[str]],
+    known: Mapping[str, Filter | Parameter],
+    needs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return those parameters of a query that are ``known`` and given.
 
     Unknown parameters are ignored and empty values count as absent (both observed). Raises
-    BadRequest.
+    BadRequest, also when none of ``needs`` is given.
     """
     given = {name: [text for text in parameters.get(name, ()) if text] for name in known}
-    return {name: known[name].read(name, texts) for name, texts in given.items() if texts}
+    read = {name: known[name].read(name, texts) for name, texts in given.items() if texts}
+    if needs and not any(read.get(name) for name in needs):
+        if len(needs) > 1:
+            raise invalid("value", f"must contain at least one of [{', '.join(needs)}]")
+        raise invalid(needs[0], "is required")
+    return read
 
 
 def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter] | None = None) -> Query:

@@ -33,7 +33,7 @@ class Checker:
             json.loads(json.dumps(schema)),  # it takes no subclass of list, such as ours
             formats=_FORMATS,
             validate_formats=True,
-            keywords=_KEYWORDS,
+            keywords=KEYWORDS,
         )
         self._texts = texts or {}
 
@@ -131,32 +131,27 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def _has_scheme(text: str) -> bool:
-    scheme, colon, rest = text.partition("://")
-    return scheme[:1].isalpha() and colon != "" and rest != ""
-
-
-def _is_address(text: str) -> bool:
-    return re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
-
-
-def _is_callback(text: str) -> bool:
-    return "@" in text or _has_scheme(text)
-
-
-# Formats of our own: what they take, and how a refusal says so.
-_FORMATS: dict[str, Callable[[str], bool]] = {
+_URL = r"[A-Za-z][\s\S]*://[\s\S]"
+#: Formats of our own, as what must be found in a text, by the rules of JavaScript.
+PATTERNS: Mapping[str, str] = {
     # Documented: a full URL or an e-mail address.
-    "callback": _is_callback,
-    # Guessed: no more than this is asked of one.
-    "email address": _is_address,
-    "moment": _is_moment,
+    "callback": f"@|^{_URL}",
     # Documented: the official client sends an empty text for none.
-    "callback or nothing": lambda text: text == "" or _is_callback(text),
+    "callback or nothing": f"@|^({_URL}|$)",
+    # Guessed: no more than this is asked of one.
+    "email address": r"^[^@\s]+@[^@\s]+$",
     # Guessed: that a tag of spaces counts as empty.
-    "nonblank": lambda text: bool(text.strip()),
-    "url": _has_scheme,
+    "nonblank": r"\S",
+    "url": f"^{_URL}",
 }
+
+
+def _finds(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern.replace("$", r"\Z"))
+    return lambda text: compiled.search(text) is not None
+
+
+_FORMATS = {name: _finds(pattern) for name, pattern in PATTERNS.items()} | {"moment": _is_moment}
 _FORMAT_PHRASES: Mapping[str, str] = {
     "callback": "must be a URL or an e-mail address",
     "callback or nothing": "must be a URL or an e-mail address",
@@ -231,7 +226,8 @@ def _not_repeated(names: list[str], value: Any) -> None:
 
 def _unique_by(name: str, value: Any) -> None:
     items = value if isinstance(value, list) else []
-    names = [item[name] for item in items if isinstance(item, dict) and name in item]
+    # A text stands for an object with nothing but a name.
+    names = [item.get(name) if isinstance(item, dict) else item for item in items]
     texts = [text for text in names if isinstance(text, str)]
     if len(set(texts)) < len(texts):
         raise ValueError(f'must not contain two items with the same "{name}"')
@@ -248,9 +244,9 @@ def _keyword(holds: Callable[[Any, Any], None]) -> "type[jsonschema_rs.KeywordVa
     return Keyword
 
 
-# Keywords of our own, for documented rules that JSON Schema has no words for. Each raises
+#: Keywords of our own, for documented rules that JSON Schema has no words for. Each raises
 # ValueError with the rule that is broken.
-_KEYWORDS = {
+KEYWORDS = {
     "ascending": _keyword(_ascending),
     "maxDistinct": _keyword(_max_distinct),
     "maxJsonBytes": _keyword(_max_json_bytes),
@@ -259,8 +255,9 @@ _KEYWORDS = {
 }
 
 
-_INTEGER = re.compile(r"-?\d{1,18}")
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+#: The texts that are read as numbers.
+INTEGER = r"-?[0-9]{1,18}"
+NUMBER = r"-?[0-9]{1,18}(\.[0-9]{1,18})?"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -294,9 +291,9 @@ def _read_text(text: str, schema: Mapping[str, Any], *, form: bool) -> Any:
     types = [types] if isinstance(types, str) else types
     if "string" in types:
         return text
-    if ("integer" in types or "number" in types) and _INTEGER.fullmatch(text):
+    if ("integer" in types or "number" in types) and re.fullmatch(INTEGER, text):
         return int(text)
-    if "number" in types and _NUMBER.fullmatch(text):
+    if "number" in types and re.fullmatch(NUMBER, text):
         return float(text)
     if "boolean" in types and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
