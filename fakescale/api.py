@@ -33,7 +33,7 @@ _AUDIT = Parameters(
 )
 _PATCH = Parameters({"type": "object", "properties": {"patch": {"type": "boolean"}}})
 _METADATA = common_checker("metadata")
-_TAGS = tags_checker()
+_TAGS = common_checker("tags")
 _QUALITY = PerType(lambda: quality_tasks.TYPES, quality_tasks.RESPONSES.schema)
 
 
@@ -171,7 +171,7 @@ ROUTES = (
     Route("DELETE", "/v1/task/<task_id>/unique_id", clear_unique_id, "Task"),
     Route("PUT", "/v1/task/<task_id>/tags", add_tags, "Task", body=_TAGS),
     Route("POST", "/v1/task/<task_id>/tags", set_tags, "Task", body=_TAGS),
-    Route("DELETE", "/v1/task/<task_id>/tags", remove_tags, "Task", body=_TAGS),
+    Route("DELETE", "/v1/task/<task_id>/tags", remove_tags, "Task", body=tags_checker()),
     Route("POST", "/v1/task/<task_id>/audit", audit_task, "Task", body=_AUDIT),
     # Two clients know it, each under another name.
     Route("POST", "/v1/task/<task_id>/send_callback", send_callback, "Success", refuses=(400,)),

@@ -29,7 +29,11 @@ _OPTIONS = {
     "display_name": {"type": "string"},
     "reference_id": {"type": "string"},
     # Documented: a form holds it as JSON text.
-    "metadata": {"type": ["object", "string"]},
+    "metadata": {
+        "type": ["object", "string"],
+        "contentMediaType": "application/json",
+        "contentSchema": {"type": "object"},
+    },
 }
 UPLOAD = Parameters({"type": "object", "properties": _OPTIONS})
 IMPORT = Parameters(

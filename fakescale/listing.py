@@ -222,18 +222,22 @@ def read_boolean(name: str, texts: Sequence[str]) -> bool:
     return text in ("true", "1")
 
 
+_DIGITS = 18
+_MOST = 10**_DIGITS - 1
+
+
 def _number(least: int, most: int | None, default: int) -> Parameter:
-    schema = {"type": "integer", "minimum": least, "default": default}
+    schema = {"type": "integer", "minimum": least, "maximum": most or _MOST, "default": default}
     reach = f"at least {least}" if most is None else f"from {least} to {most}"
 
     def read(name: str, texts: Sequence[str]) -> int:
         text = texts[-1]
-        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else -1
         if least <= number and (most is None or number <= most):
             return number
         raise invalid(name, f"must be a whole number {reach}", text)
 
-    return Parameter(read, schema if most is None else {**schema, "maximum": most})
+    return Parameter(read, schema)
 
 
 def _since(field: str) -> Filter:
@@ -255,7 +259,13 @@ def _one_of(field: str, allowed: Collection[str]) -> Filter:
 
 
 # The schemas of what the readers take.
-_MOMENT = {"anyOf": [{"type": "string", "format": it} for it in ("date-time", "date")]}
+_MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"const": ""},  # as good as absent
+    ]
+}
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _FLAG = {"type": "boolean"}

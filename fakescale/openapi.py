@@ -148,18 +148,21 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
         yield {"name": "Idempotency-Key", "in": "header", "schema": schema}
     for name, row in route.query.items():
         parameter: dict[str, Any] = {"name": name, "in": "query"}
+        schema = dict(row.schema)
+        told = []
+        if schema.get("type") == "array":
+            told.append("Any of these; they may be joined by commas.")
         if route.needs == (name,):
             parameter["required"] = True
+            schema["contains"] = {"minLength": 1}  # an empty text counts as absent
         elif name in route.needs:
-            parameter["description"] = f"One of {', '.join(route.needs)} is needed."
-        if row.schema.get("type") == "object":
-            parameter["content"] = {_JSON: {"schema": row.schema}}
+            told.append(f"One of {', '.join(route.needs)} is needed.")
+        if told:
+            parameter["description"] = " ".join(told)
+        if schema.get("type") == "object":
+            parameter["content"] = {_JSON: {"schema": schema}}
         else:
-            parameter["schema"] = row.schema
-        if row.schema.get("type") == "array":
-            parameter["description"] = "Any of these; they may also be joined by commas. " + (
-                parameter.get("description", "")
-            )
+            parameter["schema"] = schema
         yield parameter
 
 
@@ -181,19 +184,20 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
         media["example"] = example
     else:
         schema = _object(cast(Checker, body).schema)
-        needed = "required" in schema
+        needed = bool(schema.get("required"))
     # The official client sends no body where it means an empty one.
     media["schema"] = schema if needed else {"anyOf": [schema, {"type": "null"}]}
     return {"required": needed, "content": {_JSON: media}}
 
 
 def _form(body: Multipart) -> Schema:
-    texts = {name: {"type": "string"} for name in body.texts.names}
-    return {
-        "type": "object",
-        "required": [body.file],
-        "properties": {body.file: {"type": "string", "format": "binary"}, **texts},
+    file = {body.file: {"type": "string", "format": "binary"}}
+    # A part of such a form that is an object is sent as JSON, so OpenAPI says.
+    texts = {
+        name: {"type": "object" if "object" in schema["type"] else "string"}
+        for name, schema in body.texts.schema["properties"].items()
     }
+    return {"type": "object", "required": [body.file], "properties": {**file, **texts}}
 
 
 # From the rules that serve to the schema of what is accepted: a number and a boolean may be a
@@ -285,10 +289,8 @@ def _or_text(schema: Schema) -> Schema:
     if "enum" in schema:
         return {**schema, "enum": [*schema["enum"], *map(str, schema["enum"])]}
     pattern = INTEGER if "integer" in types else NUMBER
-    if "minimum" in schema and "maximum" in schema:
-        texts = range(schema["minimum"], schema["maximum"] + 1)
-        pattern = f"({'|'.join(map(str, texts))})"
-    return {**schema, "pattern": f"^{pattern}$"}
+    pattern = _BOUNDED.get((schema.get("minimum"), schema.get("maximum")), pattern)
+    return {**schema, "pattern": f"^({pattern})$"}
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -309,6 +311,13 @@ def _given(members: Sequence[str]) -> Schema:
     }
 
 
+#: The texts of the integers within bounds, as far as there are such parameters.
+_BOUNDED = {
+    (1, None): "0*[1-9][0-9]{0,17}",
+    (None, 100): "-[0-9]{1,18}|0*([0-9]{1,2}|100)",
+    (1, 100): "0*([1-9][0-9]?|100)",
+    (10, 30): "0*([12][0-9]|30)",
+}
 _NESTED = {"not", "if", "then"}
 #: What a task can inherit from.
 _HOME: Schema = {"anyOf": [_given(["project"]), _given(["batch"])]}

@@ -131,6 +131,8 @@ def _is_moment(text: str) -> bool:
         return False
 
 
+# What Python and JavaScript both take for space, with what only one of them does.
+_SPACE = r"\s\x1c-\x1f\x85\ufeff"
 _URL = r"[A-Za-z][\s\S]*://[\s\S]"
 #: Formats of our own, as what must be found in a text, by the rules of JavaScript.
 PATTERNS: Mapping[str, str] = {
@@ -139,9 +141,9 @@ PATTERNS: Mapping[str, str] = {
     # Documented: the official client sends an empty text for none.
     "callback or nothing": f"@|^({_URL}|$)",
     # Guessed: no more than this is asked of one.
-    "email address": r"^[^@\s]+@[^@\s]+$",
+    "email address": f"^[^@{_SPACE}]+@[^@{_SPACE}]+$",
     # Guessed: that a tag of spaces counts as empty.
-    "nonblank": r"\S",
+    "nonblank": f"[^{_SPACE}]",
     "url": f"^{_URL}",
 }
 
