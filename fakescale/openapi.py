@@ -180,7 +180,7 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
             needed = True
             schema = {"allOf": [schema, _object(body.more), _HOME]}
             response = task_types.example(name)[1]
-            example = {**example, "expected_response": response}
+            example = {"project": "training", **example, "expected_response": response}
         media["example"] = example
     else:
         schema = _object(cast(Checker, body).schema)

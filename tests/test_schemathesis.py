@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
-from schemathesis import Case
+from schemathesis import BaseSchema
 from schemathesis.checks import CheckContext
 from schemathesis.config import (
     CoveragePhaseConfig,
@@ -22,6 +22,7 @@ from schemathesis.config import (
 from schemathesis.core import NotSet
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
+from schemathesis.generation.case import Case as AnyCase
 from schemathesis.specs.openapi.checks import (
     negative_data_rejection,
     positive_data_acceptance,
@@ -34,6 +35,8 @@ from fakescale.listing import token
 from fakescale.schemas import KEYWORDS
 from tests.support import example
 from tests.test_openapi import DOCUMENT
+
+Case = AnyCase[Any]
 
 FAKE = FakeScale(seed="schemathesis")
 ADMIN = "admin@example.com"
@@ -48,7 +51,7 @@ SETTINGS = hypothesis.settings(
 )
 
 
-def described(*, coverage: bool) -> Any:
+def described(*, coverage: bool) -> BaseSchema:
     """Return what schemathesis makes of the document, with or without all edges of schemas."""
     phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage))
     projects = ProjectsConfig(default=ProjectConfig(phases=phases))
@@ -182,7 +185,7 @@ def mention_what_is_there(case: Case) -> None:
     if found := FIRST_PARTS.match(path):
         inherit(body, found[1], path[found.end() :])
         return
-    there = {
+    there: dict[str, Any] = {
         "project": "there",
         "projects": ["there"],
         "batches": [{"name": batch.name} for batch in FAKE.batches],
