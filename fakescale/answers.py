@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fakescale.accepted import COMPONENTS, Schema
 from fakescale.listing import BATCH_STATUSES
 from fakescale.records import AUDIT_RESULTS, ReviewStatus, Status
 from fakescale.task_types import common_parameters, names
 from fakescale.teams import DISABLED, ROLES
-
-Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _NAME: Schema = {"type": "string", "minLength": 1}
@@ -45,7 +44,7 @@ def _array(items: Schema, **more: Any) -> Schema:
 
 
 def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": COMPONENTS + name}
 
 
 def _page(*kinds: str) -> Schema:
@@ -242,7 +241,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "params": _ANY,
             "expected_response": _ANY,
         },
-        {**{name: _COMMON[name] for name in _COMMON}, "initial_response": _ANY},
+        {**_COMMON, "initial_response": _ANY},
     ),
     "LabelerResult": {
         "type": "object",

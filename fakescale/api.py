@@ -200,21 +200,16 @@ ROUTES = (
     Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata, "Batch", body=_METADATA),
     Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch, "Ok", body=batches.PRIORITY),
     Route("GET", "/v1/task/<task_id>/response_url/<uuid>", account.get_result_file, "ResultFile"),
-    Route(
-        "PUT",
-        "/v1/audits",
-        account.create_audit,
-        "Audit",
-        body=audits.AUDIT,
-        status=201,  # documented, as nowhere else
-    ),
+    # Documented: 201, as nowhere else.
+    Route("PUT", "/v1/audits", account.create_audit, "Audit", body=audits.AUDIT, status=201),
+    # Guessed: one of them is needed.
     Route(
         "GET",
         "/v1/audits",
         account.list_audits,
         "Audits",
         query={"task_id": WORD, "id": WORD},
-        needs=("task_id", "id"),  # guessed
+        needs=("task_id", "id"),
     ),
     Route(
         "POST",
@@ -227,14 +222,8 @@ ROUTES = (
     Route(
         "POST", "/v1/files/import", account.import_file, "File", body=files.IMPORT, refuses=(409,)
     ),
-    Route(
-        "GET",
-        "/v1/files",
-        account.list_files,
-        "FilePage",
-        query=FILE_QUERY,
-        needs=("project",),  # documented
-    ),
+    # Documented: the project is needed.
+    Route("GET", "/v1/files", account.list_files, "FilePage", query=FILE_QUERY, needs=("project",)),
     Route("GET", "/v1/teams", account.list_teammates, "Teammates"),
     Route("POST", "/v1/teams/invite", account.invite_teammates, "Teammates", body=teams.TEAM),
     Route(
@@ -310,13 +299,14 @@ ROUTES = (
         idempotent=True,
         refuses=(402, 409),
     ),
+    # Observed in a client: one of its filters is needed.
     Route(
         "GET",
         "/v1/quality/labelers",
         account.list_labeler_results,
         "LabelerResultPage",
         query=LABELER_QUERY,
-        needs=("quality_task_ids", "labeler_emails"),  # observed in a client
+        needs=("quality_task_ids", "labeler_emails"),
     ),
 )
 

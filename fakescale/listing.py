@@ -132,7 +132,9 @@ def read_parameters(
     Unknown parameters are ignored and empty values count as absent (both observed). Raises
     BadRequest, also when none of ``needs`` is given.
     """
-    given = {name: [text for text in parameters.get(name, ()) if text] for name in known}
+    given = {
+        name: [text for text in parameters[name] if text] for name in known if name in parameters
+    }
     read = {name: known[name].read(name, texts) for name, texts in given.items() if texts}
     if needs and not any(read.get(name) for name in needs):
         if len(needs) > 1:

@@ -3,21 +3,19 @@
 import functools
 import importlib.metadata
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, cast
 
-from fakescale import errors, task_types
+from fakescale import accepted, errors, task_types
+from fakescale.accepted import COMPONENTS, Schema
 from fakescale.answers import MEDIA_TYPES, SCHEMAS
 from fakescale.api import ROUTES
 from fakescale.call import Multipart, PerType, Route
 from fakescale.errors import ApiError
 from fakescale.idempotency import LONGEST_KEY
-from fakescale.schemas import INTEGER, KEYWORDS, NUMBER, PATTERNS, Checker
-
-Schema = dict[str, Any]
+from fakescale.schemas import Checker
 
 _JSON = "application/json"
-_COMPONENTS = "#/components/schemas/"
 _REFUSALS = {
     kind.status: kind
     for kind in vars(errors).values()
@@ -51,9 +49,9 @@ def _document() -> dict[str, Any]:
             path = route.path.removeprefix("/v1").replace("<type>", type or "")
             methods = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", path), {})
             methods[route.method.lower()] = _operation(route, path, type)
-    bodies = {name: _creation(name) for name in task_types.names()}
+    bodies = {name: accepted.creation(name) for name in task_types.names()}
     definitions = task_types.schema(task_types.names()[0])["$defs"]
-    shapes = {name: _accepted(schema) for name, schema in definitions.items()}
+    shapes = {name: accepted.shape(schema) for name, schema in definitions.items()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -95,7 +93,9 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
     }
     if type:
         facts = task_types.facts(task_types.required(type))
-        operation["description"] = f"{facts['summary']}\n\nSource: {facts['source']}"
+        operation["description"] = (
+            f"{facts['summary']}\n\nDocumented: {facts['documented']}. Source: {facts['source']}"
+        )
         operation["deprecated"] = facts["deprecated"] or type not in task_types.names()
     if parameters := [*_parameters(route, path)]:
         operation["parameters"] = parameters
@@ -106,7 +106,7 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
     operation["responses"] = {
         str(route.status): {
             "description": "Done.",
-            "content": {it: {"schema": {"$ref": _COMPONENTS + route.answer}} for it in media_types},
+            "content": {it: {"schema": {"$ref": COMPONENTS + route.answer}} for it in media_types},
         },
         **{
             str(status): {"$ref": f"#/components/responses/{kind}"}
@@ -167,27 +167,29 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _body(route: Route, type: str | None) -> dict[str, Any]:
+    """Return what is told of the body.
+
+    It may be absent where an empty one will do: the official client sends none then.
+    """
     body = route.body
     if isinstance(body, Multipart):
         return {"required": True, "content": {"multipart/form-data": {"schema": _form(body)}}}
     media: dict[str, Any] = {}
     if isinstance(body, PerType):
         name = task_types.required(str(type))
-        schema: Schema = {"$ref": _COMPONENTS + name}
-        needed = "anyOf" in _creation(name)
-        example: Schema = task_types.example(name)[0]
+        request, response = task_types.example(name)
+        schema: Schema = {"$ref": COMPONENTS + name}
+        is_needed = "anyOf" in accepted.creation(name)
+        media["example"] = request
         if body.more:
-            needed = True
-            schema = {"allOf": [schema, _object(body.more), _HOME]}
-            response = task_types.example(name)[1]
-            example = {"project": "training", **example, "expected_response": response}
-        media["example"] = example
+            is_needed = True
+            schema = {"allOf": [schema, accepted.body(body.more), accepted.in_a_project()]}
+            media["example"] = {"project": "quality", **request, "expected_response": response}
     else:
-        schema = _object(cast(Checker, body).schema)
-        needed = bool(schema.get("required"))
-    # The official client sends no body where it means an empty one.
-    media["schema"] = schema if needed else {"anyOf": [schema, {"type": "null"}]}
-    return {"required": needed, "content": {_JSON: media}}
+        schema = accepted.body(cast(Checker, body).schema)
+        is_needed = bool(schema.get("required"))
+    media["schema"] = schema if is_needed else {"anyOf": [schema, {"type": "null"}]}
+    return {"required": is_needed, "content": {_JSON: media}}
 
 
 def _form(body: Multipart) -> Schema:
@@ -198,126 +200,3 @@ def _form(body: Multipart) -> Schema:
         for name, schema in body.texts.schema["properties"].items()
     }
     return {"type": "object", "required": [body.file], "properties": {**file, **texts}}
-
-
-# From the rules that serve to the schema of what is accepted: a number and a boolean may be a
-# text, and a null in a body counts as absent.
-
-
-def _creation(name: str) -> Schema:
-    """Return the schema of the creation of a task, which may inherit what it lacks."""
-    facts = task_types.facts(name)
-    schema = dict(task_types.schema(name))
-    rules = [rule for rule in schema.pop("allOf", ()) if "anyOf" not in rule]
-    needed = [it for it in schema.pop("required") if not _is_default(it, facts)]
-    complete = [_given(needed)] if needed else []
-    complete += [
-        {"anyOf": [_given([member]) for member in members]} for members in facts["any_of_required"]
-    ]
-    accepted = _object({**schema, **({"allOf": rules} if rules else {})})
-    if complete:
-        accepted["anyOf"] = [{"allOf": complete}, *_HOME["anyOf"]]
-    return {"description": f"{facts['summary']} What is missing may be inherited.", **accepted}
-
-
-def _is_default(member: str, facts: Mapping[str, Any]) -> bool:
-    return member == "instruction" and "default_instruction" in facts
-
-
-def _object(schema: Mapping[str, Any]) -> Schema:
-    """Return what is accepted as a whole body."""
-    accepted = _accepted({name: rule for name, rule in schema.items() if name != "allOf"})
-    members = {
-        name: member if name in schema.get("required", ()) else _or_null(member)
-        for name, member in accepted.get("properties", {}).items()
-    }
-    if members:
-        accepted["properties"] = members
-    if "not" in schema:
-        accepted["not"] = _rule(schema["not"])
-    if "allOf" in schema:
-        accepted["allOf"] = [_rule(rule) for rule in schema["allOf"]]
-    return accepted
-
-
-def _rule(rule: Mapping[str, Any]) -> Schema:
-    """Return a rule about the members of a body: those that are required must not be null."""
-    told = _accepted({name: value for name, value in rule.items() if name not in _NESTED})
-    for name in _NESTED & rule.keys():
-        told[name] = _rule(rule[name])
-    if "required" in rule:
-        given = _given(rule["required"])
-        told["properties"] = {**given["properties"], **told.get("properties", {})}
-    return told
-
-
-def _accepted(schema: Any) -> Schema:
-    """Return what is accepted where ``schema`` is what is stored."""
-    if schema is False:  # an absent one may be there, as null
-        return {"type": "null"}
-    told: Schema = {}
-    for keyword, value in schema.items():
-        if keyword in KEYWORDS or keyword == "echo":
-            told[f"x-{keyword}"] = value
-        elif keyword == "format" and value in PATTERNS:
-            told["pattern"] = PATTERNS[value]
-        elif keyword == "$ref":
-            told[keyword] = value.replace("#/$defs/", _COMPONENTS)
-        elif keyword == "properties":
-            told[keyword] = {name: _accepted(member) for name, member in value.items()}
-        elif keyword == "items":
-            told[keyword] = _accepted(value)
-        elif keyword != "$defs":
-            told[keyword] = value
-    return _or_text(told)
-
-
-def _or_text(schema: Schema) -> Schema:
-    types = schema.get("type", "string")
-    types = [types] if isinstance(types, str) else [*types]
-    if schema.get("const") is True:
-        del schema["const"]
-        return {**schema, "enum": [True, "true", "1"]}
-    if "string" in types:
-        return schema
-    if "boolean" in types:
-        del schema["type"]
-        return {**schema, "enum": [True, False, "true", "false", "1", "0"]}
-    if not {"integer", "number"} & {*types}:
-        return schema
-    schema["type"] = [*types, "string"]
-    if "enum" in schema:
-        return {**schema, "enum": [*schema["enum"], *map(str, schema["enum"])]}
-    pattern = INTEGER if "integer" in types else NUMBER
-    pattern = _BOUNDED.get((schema.get("minimum"), schema.get("maximum")), pattern)
-    return {**schema, "pattern": f"^({pattern})$"}
-
-
-def _or_null(schema: Schema) -> Schema:
-    if "enum" in schema:
-        schema = {**schema, "enum": [*schema["enum"], None]}
-    if "$ref" in schema:
-        return {"anyOf": [schema, {"type": "null"}]}
-    if "type" not in schema:
-        return schema
-    types = schema["type"]
-    return {**schema, "type": [*([types] if isinstance(types, str) else types), "null"]}
-
-
-def _given(members: Sequence[str]) -> Schema:
-    return {
-        "required": list(members),
-        "properties": {name: {"not": {"type": "null"}} for name in members},
-    }
-
-
-#: The texts of the integers within bounds, as far as there are such parameters.
-_BOUNDED = {
-    (1, None): "0*[1-9][0-9]{0,17}",
-    (None, 100): "-[0-9]{1,18}|0*([0-9]{1,2}|100)",
-    (1, 100): "0*([1-9][0-9]?|100)",
-    (10, 30): "0*([12][0-9]|30)",
-}
-_NESTED = {"not", "if", "then"}
-#: What a task can inherit from.
-_HOME: Schema = {"anyOf": [_given(["project"]), _given(["batch"])]}
