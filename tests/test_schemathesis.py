@@ -1,5 +1,6 @@
 """The API does what its OpenAPI document says: schemathesis asks, with all of its checks."""
 
+import copy
 import functools
 import re
 from collections.abc import Iterator
@@ -55,8 +56,9 @@ def described(*, coverage: bool) -> BaseSchema:
     """Return what schemathesis makes of the document, with or without all edges of schemas."""
     phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage))
     projects = ProjectsConfig(default=ProjectConfig(phases=phases))
+    # A copy, since it is changed there.
     schema = schemathesis.openapi.from_dict(
-        DOCUMENT, config=SchemathesisConfig(seed=0, projects=projects)
+        copy.deepcopy(DOCUMENT), config=SchemathesisConfig(seed=0, projects=projects)
     )
     schema.app = FAKE
     return schema
