@@ -26,15 +26,10 @@ class Judge:
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "/?"), path)
             for path in sorted(paths, key=lambda path: "{" in path)
         ]
-        answers = set(self._refs([operation["responses"] for _, operation in self.operations()]))
+        operations = [it for methods in paths.values() for it in methods.values()]
+        answers = set(self._refs([operation["responses"] for operation in operations]))
         schemas = self._document["components"]["schemas"]
         self._components = {"schemas": {name: schemas[name] for name in schemas if name in answers}}
-
-    def operations(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give all operations, each with its method and path."""
-        for path, methods in self._document["paths"].items():
-            for method, operation in methods.items():
-                yield f"{method.upper()} {path}", operation
 
     def complaint(
         self, method: str, path: str, status: int, media_type: str, body: bytes
