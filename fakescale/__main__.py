@@ -29,9 +29,17 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; exit with 2 when that can't be begun."""
+    """Serve until SIGINT or SIGTERM; exit with 2 when that can't be begun.
+
+    Or else print the OpenAPI document.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "openapi":
+        from fakescale.openapi import document
+
+        print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
+        return
     logging.basicConfig(
         stream=sys.stderr,
         format="%(asctime)s %(message)s",
@@ -66,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="fakescale", description="Serve a fake of Scale AI's task API, held in memory."
     )
     add = parser.add_argument
+    add(
+        "command",
+        nargs="?",
+        choices=["openapi"],
+        help="print the OpenAPI document of what would be served, and end",
+    )
     add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     add("--port", type=int, default=8675, help="the port; 0 picks a free one (%(default)s)")
     add(

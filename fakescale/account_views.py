@@ -3,14 +3,10 @@
 import contextlib
 from typing import Any
 
-from fakescale import wire
 from fakescale.call import Call
 from fakescale.errors import NotFound, invalid
-from fakescale.files import MAX_UPLOAD
-from fakescale.listing import FILE_FILTERS, LABELER_FILTERS, read_query
+from fakescale.files import MAX_UPLOAD, UPLOAD
 from fakescale.results import result_file
-
-_UPLOAD_OPTIONS = ("project_name", "display_name", "reference_id", "metadata")
 
 
 def upload_file(call: Call) -> Any:
@@ -19,7 +15,7 @@ def upload_file(call: Call) -> Any:
     if "file" not in form.files:  # guessed to be 400
         raise invalid("file", "is required")
     incoming, mime_type = form.files["file"]
-    options = {name: form.texts[name] for name in _UPLOAD_OPTIONS if name in form.texts}
+    options = {name: form.texts[name] for name in UPLOAD.names if name in form.texts}
     return files.upload(incoming, mime_type=mime_type, **options).to_json()
 
 
@@ -28,8 +24,7 @@ def import_file(call: Call) -> Any:
 
 
 def list_files(call: Call) -> Any:
-    query = read_query(dict(call.request.args.lists()), FILE_FILTERS)
-    return call.world.files.page(query).to_json()
+    return call.world.files.page(call.wanted).to_json()
 
 
 def list_teammates(call: Call) -> Any:
@@ -100,20 +95,15 @@ def _create_quality_task(call: Call, kind: str) -> Any:
 
 
 def list_labeler_results(call: Call) -> Any:
-    query = read_query(dict(call.request.args.lists()), LABELER_FILTERS)
-    return call.world.quality_tasks.page(query).to_json()
+    return call.world.quality_tasks.page(call.wanted).to_json()
 
 
 def create_audit(call: Call) -> Any:
-    # Documented: 201, as nowhere else.
-    return wire.answer(call.world.audits.create(**call.body).to_json(), 201)
+    return call.world.audits.create(**call.body).to_json()
 
 
 def list_audits(call: Call) -> Any:
-    wanted = {name: call.request.args.get(name) or None for name in ("task_id", "id")}
-    if not any(wanted.values()):  # guessed: one of them is needed
-        raise invalid("value", "must contain at least one of [task_id, id]")
-    return [audit.to_json() for audit in call.world.audits.list(**wanted)]
+    return [audit.to_json() for audit in call.world.audits.list(**call.query)]
 
 
 def get_result_file(call: Call) -> Any:

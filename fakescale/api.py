@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from fakescale import account_views as account
-from fakescale import wire
-from fakescale.call import Call, Route
-from fakescale.listing import BATCH_FILTERS, read_boolean, read_query
+from fakescale import audits, batches, files, projects, quality_tasks, studio, teams, wire
+from fakescale.call import Call, Multipart, PerType, Route
+from fakescale.listing import BATCH_QUERY, FILE_QUERY, FLAG, LABELER_QUERY, TASK_QUERY, WORD
 from fakescale.schemas import Parameters
-from fakescale.task_types import common_parameters
+from fakescale.task_types import common_checker, common_parameters, spellings, tags_checker
 
 _COMMON = common_parameters()
 _UNIQUE_ID = Parameters(
@@ -31,6 +31,10 @@ _AUDIT = Parameters(
         "properties": {"accepted": {"type": "boolean"}, "comments": {"type": "string"}},
     }
 )
+_PATCH = Parameters({"type": "object", "properties": {"patch": {"type": "boolean"}}})
+_METADATA = common_checker("metadata")
+_TAGS = common_checker("tags")
+_QUALITY = PerType(lambda: quality_tasks.TYPES, quality_tasks.RESPONSES.schema)
 
 
 def create_task(call: Call) -> Any:
@@ -44,13 +48,11 @@ def get_task(call: Call) -> Any:
 
 
 def list_tasks(call: Call) -> Any:
-    query = read_query(dict(call.request.args.lists()))
-    return call.world.tasks.page(query)
+    return call.world.tasks.page(call.wanted)
 
 
 def cancel_task(call: Call) -> Any:
-    clear = call.flag("clear_unique_id") or False
-    return call.world.tasks.cancel(call.path["task_id"], clear_unique_id=clear)
+    return call.world.tasks.cancel(call.path["task_id"], **call.query)
 
 
 def set_metadata(call: Call) -> Any:
@@ -58,7 +60,7 @@ def set_metadata(call: Call) -> Any:
 
 
 def set_unique_id(call: Call) -> Any:
-    body = call.read(_UNIQUE_ID)
+    body = call.read()
     return call.world.tasks.set_unique_id(call.path["task_id"], **body)
 
 
@@ -79,7 +81,7 @@ def remove_tags(call: Call) -> Any:
 
 
 def audit_task(call: Call) -> Any:
-    body = call.read(_AUDIT)
+    body = call.read()
     result = "accepted" if body["accepted"] else "rejected"
     return call.world.tasks.audit(call.path["task_id"], result, body.get("comments"))
 
@@ -94,8 +96,7 @@ def create_project(call: Call) -> Any:
 
 
 def list_projects(call: Call) -> Any:
-    archived = call.flag("archived")
-    return [project.to_json() for project in call.world.projects.list(archived=archived)]
+    return [project.to_json() for project in call.world.projects.list(**call.query)]
 
 
 def get_project(call: Call) -> Any:
@@ -104,9 +105,7 @@ def get_project(call: Call) -> Any:
 
 def set_params(call: Call) -> Any:
     params = {name: value for name, value in call.body.items() if name != "patch"}
-    patch = call.body.get("patch")
-    patch = False if patch is None else read_boolean("patch", [str(patch)])
-    return call.world.projects.set_params(call.path["name"], params, patch=patch).to_json()
+    return call.world.projects.set_params(call.path["name"], params, **call.read()).to_json()
 
 
 def set_ontology(call: Call) -> Any:
@@ -122,8 +121,7 @@ def create_batch(call: Call) -> Any:
 
 
 def list_batches(call: Call) -> Any:
-    query = read_query(dict(call.request.args.lists()), BATCH_FILTERS)
-    return call.world.batches.page(query).to_json()
+    return call.world.batches.page(call.wanted).to_json()
 
 
 def get_batch(call: Call) -> Any:
@@ -148,55 +146,169 @@ def prioritize_batch(call: Call) -> Any:
 
 
 ROUTES = (
-    Route("POST", "/v1/task/<type>", create_task, idempotent=True),
-    Route("GET", "/v1/task/<task_id>", get_task),
-    Route("GET", "/v1/tasks", list_tasks),
-    Route("POST", "/v1/task/<task_id>/cancel", cancel_task),
-    Route("POST", "/v1/task/<task_id>/setMetadata", set_metadata),
-    Route("POST", "/v1/task/<task_id>/unique_id", set_unique_id),
-    Route("DELETE", "/v1/task/<task_id>/unique_id", clear_unique_id),
-    Route("PUT", "/v1/task/<task_id>/tags", add_tags),
-    Route("POST", "/v1/task/<task_id>/tags", set_tags),
-    Route("DELETE", "/v1/task/<task_id>/tags", remove_tags),
-    Route("POST", "/v1/task/<task_id>/audit", audit_task),
+    Route(
+        "POST",
+        "/v1/task/<type>",
+        create_task,
+        "Task",
+        body=PerType(spellings),
+        idempotent=True,
+        refuses=(402, 409),
+    ),
+    Route("GET", "/v1/task/<task_id>", get_task, "Task"),
+    Route("GET", "/v1/tasks", list_tasks, "TaskPage", query=TASK_QUERY),
+    Route(
+        "POST", "/v1/task/<task_id>/cancel", cancel_task, "Task", query={"clear_unique_id": FLAG}
+    ),
+    Route("POST", "/v1/task/<task_id>/setMetadata", set_metadata, "Task", body=_METADATA),
+    Route(
+        "POST",
+        "/v1/task/<task_id>/unique_id",
+        set_unique_id,
+        "Task",
+        body=_UNIQUE_ID,
+        refuses=(409,),
+    ),
+    Route("DELETE", "/v1/task/<task_id>/unique_id", clear_unique_id, "Task"),
+    Route("PUT", "/v1/task/<task_id>/tags", add_tags, "Task", body=_TAGS),
+    Route("POST", "/v1/task/<task_id>/tags", set_tags, "Task", body=_TAGS),
+    Route("DELETE", "/v1/task/<task_id>/tags", remove_tags, "Task", body=tags_checker()),
+    Route("POST", "/v1/task/<task_id>/audit", audit_task, "Task", body=_AUDIT),
     # Two clients know it, each under another name.
-    Route("POST", "/v1/task/<task_id>/send_callback", send_callback),
-    Route("POST", "/v1/task/<task_id>/send-callback", send_callback),
-    Route("POST", "/v1/projects", create_project),
-    Route("GET", "/v1/projects", list_projects),
-    Route("GET", "/v1/projects/<name>", get_project),
-    Route("POST", "/v1/projects/<name>/setParams", set_params),
-    Route("POST", "/v1/projects/<name>/setOntology", set_ontology),
-    Route("GET", "/v1/projects/<name>/taskTemplates", get_task_template),
-    Route("POST", "/v1/batches", create_batch),
-    Route("GET", "/v1/batches", list_batches),
-    Route("GET", "/v1/batches/<name>", get_batch),
-    Route("GET", "/v1/batches/<name>/status", get_batch_status),
-    Route("POST", "/v1/batches/<name>/finalize", finalize_batch),
-    Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata),
-    Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch),
-    Route("GET", "/v1/task/<task_id>/response_url/<uuid>", account.get_result_file),
-    Route("PUT", "/v1/audits", account.create_audit),
-    Route("GET", "/v1/audits", account.list_audits),
-    Route("POST", "/v1/files/upload", account.upload_file),
-    Route("POST", "/v1/files/import", account.import_file),
-    Route("GET", "/v1/files", account.list_files),
-    Route("GET", "/v1/teams", account.list_teammates),
-    Route("POST", "/v1/teams/invite", account.invite_teammates),
-    Route("POST", "/v1/teams/set_role", account.set_team_role),
-    Route("GET", "/v1/studio/assignments", account.list_assignments),
-    Route("POST", "/v1/studio/assignments/add", account.add_assignments),
-    Route("POST", "/v1/studio/assignments/remove", account.remove_assignments),
-    Route("GET", "/v1/studio/projects/<project>/groups", account.list_groups),
-    Route("POST", "/v1/studio/projects/<project>/groups", account.create_group),
-    Route("PUT", "/v1/studio/projects/<project>/groups/<group>", account.change_group),
-    Route("GET", "/v1/studio/batches", account.list_studio_batches),
-    Route("PUT", "/v1/studio/batches/<name>", account.set_batch_groups),
-    Route("POST", "/v1/studio/batches/set_priorities", account.set_priorities),
-    Route("POST", "/v1/studio/batches/reset_priorities", account.reset_priorities),
-    Route("POST", "/v1/evaluation_tasks/<type>", account.create_evaluation_task, idempotent=True),
-    Route("POST", "/v1/training_tasks/<type>", account.create_training_task, idempotent=True),
-    Route("GET", "/v1/quality/labelers", account.list_labeler_results),
+    Route("POST", "/v1/task/<task_id>/send_callback", send_callback, "Success", refuses=(400,)),
+    Route("POST", "/v1/task/<task_id>/send-callback", send_callback, "Success", refuses=(400,)),
+    Route(
+        "POST", "/v1/projects", create_project, "Project", body=projects.CREATION, refuses=(409,)
+    ),
+    Route("GET", "/v1/projects", list_projects, "Projects", query={"archived": FLAG}),
+    Route("GET", "/v1/projects/<name>", get_project, "Project"),
+    Route("POST", "/v1/projects/<name>/setParams", set_params, "Project", body=_PATCH),
+    Route(
+        "POST", "/v1/projects/<name>/setOntology", set_ontology, "Project", body=projects.ONTOLOGY
+    ),
+    Route(
+        "GET",
+        "/v1/projects/<name>/taskTemplates",
+        get_task_template,
+        "TaskTemplate",
+        refuses=(400,),
+    ),
+    Route("POST", "/v1/batches", create_batch, "Batch", body=batches.CREATION, refuses=(409,)),
+    Route("GET", "/v1/batches", list_batches, "BatchPage", query=BATCH_QUERY),
+    Route("GET", "/v1/batches/<name>", get_batch, "Batch"),
+    Route("GET", "/v1/batches/<name>/status", get_batch_status, "BatchStatus"),
+    Route("POST", "/v1/batches/<name>/finalize", finalize_batch, "Batch", refuses=(400,)),
+    Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata, "Batch", body=_METADATA),
+    Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch, "Ok", body=batches.PRIORITY),
+    Route("GET", "/v1/task/<task_id>/response_url/<uuid>", account.get_result_file, "ResultFile"),
+    # Documented: 201, as nowhere else.
+    Route("PUT", "/v1/audits", account.create_audit, "Audit", body=audits.AUDIT, status=201),
+    # Guessed: one of them is needed.
+    Route(
+        "GET",
+        "/v1/audits",
+        account.list_audits,
+        "Audits",
+        query={"task_id": WORD, "id": WORD},
+        needs=("task_id", "id"),
+    ),
+    Route(
+        "POST",
+        "/v1/files/upload",
+        account.upload_file,
+        "File",
+        body=Multipart("file", files.UPLOAD),
+        refuses=(409,),
+    ),
+    Route(
+        "POST", "/v1/files/import", account.import_file, "File", body=files.IMPORT, refuses=(409,)
+    ),
+    # Documented: the project is needed.
+    Route("GET", "/v1/files", account.list_files, "FilePage", query=FILE_QUERY, needs=("project",)),
+    Route("GET", "/v1/teams", account.list_teammates, "Teammates"),
+    Route("POST", "/v1/teams/invite", account.invite_teammates, "Teammates", body=teams.TEAM),
+    Route(
+        "POST",
+        "/v1/teams/set_role",
+        account.set_team_role,
+        "Teammates",
+        body=teams.TEAM,
+        refuses=(404,),
+    ),
+    Route("GET", "/v1/studio/assignments", account.list_assignments, "Assignments"),
+    Route(
+        "POST",
+        "/v1/studio/assignments/add",
+        account.add_assignments,
+        "Assignments",
+        body=studio.ASSIGNMENT,
+    ),
+    Route(
+        "POST",
+        "/v1/studio/assignments/remove",
+        account.remove_assignments,
+        "Assignments",
+        body=studio.ASSIGNMENT,
+    ),
+    Route("GET", "/v1/studio/projects/<project>/groups", account.list_groups, "Groups"),
+    Route(
+        "POST",
+        "/v1/studio/projects/<project>/groups",
+        account.create_group,
+        "Group",
+        body=studio.GROUP,
+        refuses=(409,),
+    ),
+    Route(
+        "PUT",
+        "/v1/studio/projects/<project>/groups/<group>",
+        account.change_group,
+        "Group",
+        body=studio.GROUP_CHANGE,
+    ),
+    Route("GET", "/v1/studio/batches", account.list_studio_batches, "StudioBatches"),
+    Route(
+        "PUT",
+        "/v1/studio/batches/<name>",
+        account.set_batch_groups,
+        "StudioBatch",
+        body=studio.BATCH,
+    ),
+    Route(
+        "POST",
+        "/v1/studio/batches/set_priorities",
+        account.set_priorities,
+        "StudioBatches",
+        body=studio.PRIORITIES,
+    ),
+    Route("POST", "/v1/studio/batches/reset_priorities", account.reset_priorities, "StudioBatches"),
+    Route(
+        "POST",
+        "/v1/evaluation_tasks/<type>",
+        account.create_evaluation_task,
+        "QualityTask",
+        body=_QUALITY,
+        idempotent=True,
+        refuses=(402, 409),
+    ),
+    Route(
+        "POST",
+        "/v1/training_tasks/<type>",
+        account.create_training_task,
+        "QualityTask",
+        body=_QUALITY,
+        idempotent=True,
+        refuses=(402, 409),
+    ),
+    # Observed in a client: one of its filters is needed.
+    Route(
+        "GET",
+        "/v1/quality/labelers",
+        account.list_labeler_results,
+        "LabelerResultPage",
+        query=LABELER_QUERY,
+        needs=("quality_task_ids", "labeler_emails"),
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from fakescale.call import Call
 from fakescale.effects import Effect
 from fakescale.errors import ApiError, NotFound, invalid
 from fakescale.faults import Asked
+from fakescale.idempotency import LONGEST_KEY
 from fakescale.journal import Exchange
 from fakescale.records import Answer
 from fakescale.results import seen_from
@@ -29,7 +30,7 @@ log = logging.getLogger("fakescale")
 #: Below it lies what is not the API's: without a key, in no journal, struck by no fault.
 CONTROL = "/_fakescale/"
 HEALTH = f"{CONTROL}health"
-_LONGEST_KEY = 255  # guessed
+DOCUMENT = f"{CONTROL}openapi.json"
 
 
 #: Answers a control call that may be made: a request and what its path has after CONTROL.
@@ -58,7 +59,7 @@ def application(
         access.check_host(environ)
         effects = [] if is_control else _decide(service, request, path)
         if is_control:
-            answer = _control(access, control, request, path)
+            answer = _control(service, access, control, request, path)
         elif all(effect.works for effect in effects):
             answer = _respond(service, request, path)
     except ApiError as error:
@@ -115,9 +116,15 @@ def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:
     return service.faults.decide(asked)
 
 
-def _control(access: Access, control: Control, request: wire.Request, path: str) -> Answer:
+def _control(
+    service: Service, access: Access, control: Control, request: wire.Request, path: str
+) -> Answer:
     if (request.method, path) == ("GET", HEALTH):
         return wire.answer({"status": "ok"})
+    if (request.method, path) == ("GET", DOCUMENT):
+        from fakescale.openapi import document  # seldom asked for
+
+        return wire.answer(document(f"{request.called_at or service.origin()}/v1"))
     access.check_control(request)
     return control(request, path[len(CONTROL) :])
 
@@ -139,7 +146,8 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
             content = route.view(call)
             if isinstance(content, Answer):
                 return content
-            return wire.answer(seen_from(request.called_at or service.origin(), content))
+            seen = seen_from(request.called_at or service.origin(), content)
+            return wire.answer(seen, route.status)
         except ApiError as error:  # here, so that a saved answer can be a refusal
             return wire.refusal(error)
 
@@ -151,8 +159,8 @@ def _respond(service: Service, request: wire.Request, path: str) -> Answer:
 
 def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) -> Answer:
     """Do ``work`` unless ``key`` was used for the same request before."""
-    if len(key) > _LONGEST_KEY:
-        raise invalid("Idempotency-Key", f"must not be longer than {_LONGEST_KEY} characters", key)
+    if len(key) > LONGEST_KEY:
+        raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
     account, is_test = call.world.key
     # Guessed: what makes a request another one, and that the modes have keys of their own.
     # Equal are an empty body and {}, and null and an absent member, as everywhere.

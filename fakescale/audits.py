@@ -17,7 +17,7 @@ from fakescale.tasks import Tasks
 
 # Documented: an audit has a result and the URL of the response too, but not what these are
 # called, so nothing but the task is asked for.
-_AUDIT = Parameters(
+AUDIT = Parameters(
     {
         "type": "object",
         "required": ["task_id"],
@@ -60,7 +60,7 @@ class Audits:
         Raises BadRequest unless there is a completed task ``task_id`` (guessed, as for the
         audit of a task).
         """
-        given = _AUDIT.read(frozen_json("value", body))
+        given = AUDIT.read(frozen_json("value", body))
         try:
             task = self._tasks.get(given["task_id"])
         except NotFound:

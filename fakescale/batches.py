@@ -19,7 +19,7 @@ from fakescale.schemas import Parameters, frozen_json
 from fakescale.task_types import check_common
 
 _TEXT = {"type": "string", "minLength": 1}
-_CREATION = Parameters(
+CREATION = Parameters(
     {
         "type": "object",
         "required": ["project", "name"],
@@ -33,7 +33,7 @@ _CREATION = Parameters(
         },
     }
 )
-_PRIORITY = Parameters(
+PRIORITY = Parameters(
     {
         "type": "object",
         "required": ["priority"],
@@ -142,7 +142,7 @@ class Batches:
 
         Raises Conflict when any project has a batch of this name (documented).
         """
-        given = _CREATION.read(frozen_json("value", body))
+        given = CREATION.read(frozen_json("value", body))
         check_common("metadata", given.get("metadata", EMPTY_DICT))
         with self._lock:
             if given["project"] not in self._projects:  # guessed to be 400, not 404
@@ -207,7 +207,7 @@ class Batches:
 
     def prioritize(self, name: str, /, **body: Any) -> Batch:
         """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
-        return self._change(name, priority=_PRIORITY.read(frozen_json("value", body))["priority"])
+        return self._change(name, priority=PRIORITY.read(frozen_json("value", body))["priority"])
 
     # What no client can do.
 

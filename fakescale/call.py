@@ -1,26 +1,51 @@
 """A request to an endpoint, as its view is given it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from fakescale import wire
-from fakescale.frozen import FrozenDict, FrozenList
-from fakescale.listing import read_boolean
-from fakescale.schemas import Parameters
+from fakescale.frozen import EMPTY_DICT, FrozenDict, FrozenList
+from fakescale.listing import Filter, Parameter, Query, read_parameters, read_query
+from fakescale.schemas import Checker, Parameters
 from fakescale.worlds import Account, World
+
+
+class PerType(NamedTuple):
+    """The body of an endpoint whose path holds a ``<type>``: that of a task of this type."""
+
+    types: Callable[[], Iterable[str]]
+    #: The JSON Schema of what more there is in it.
+    more: Mapping[str, Any] = EMPTY_DICT
+
+
+class Multipart(NamedTuple):
+    """The body of an endpoint that takes a file, and texts beside it."""
+
+    file: str
+    texts: Parameters
 
 
 class Route(NamedTuple):
     """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path.
 
-    The view returns what is answered as JSON with 200, or else an ``Answer``.
+    The view returns what is answered as JSON with ``status``, or else an ``Answer``.
     """
 
     method: str
     path: str
     view: Callable[["Call"], Any]
+    #: What a good answer holds: a name of ``answers.SCHEMAS``.
+    answer: str
+    #: The parameters of the query.
+    query: Mapping[str, Filter | Parameter] = EMPTY_DICT
+    #: Of these, some of which one must be given.
+    needs: Sequence[str] = ()
+    body: Checker | PerType | Multipart | None = None
     #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
     idempotent: bool = False
+    status: int = 200
+    #: Further refusals than those that all routes of its kind have: see ``openapi``.
+    refuses: Sequence[int] = ()
 
 
 class Call(NamedTuple):
@@ -38,13 +63,24 @@ class Call(NamedTuple):
         """The body, which must be an object; raises BadRequest."""
         return wire.expect(self.request.content, FrozenDict)
 
-    def flag(self, name: str) -> bool | None:
-        """Return a boolean of the query, None when it is absent; raises BadRequest."""
-        values = [text for text in self.request.args.getlist(name) if text]
-        return read_boolean(name, values) if values else None
+    @property
+    def query(self) -> dict[str, Any]:
+        """The parameters of the query that the route knows and that are given.
 
-    def read(self, parameters: Parameters) -> dict[str, Any]:
-        """Return the members of the body that ``parameters`` knows; raises BadRequest."""
+        Raises BadRequest.
+        """
+        given = dict(self.request.args.lists())
+        return read_parameters(given, self.route.query, self.route.needs)
+
+    @property
+    def wanted(self) -> Query:
+        """The page of a list that the query asks for; raises BadRequest."""
+        given = dict(self.request.args.lists())
+        return read_query(given, self.route.query, self.route.needs)
+
+    def read(self) -> dict[str, Any]:
+        """Return the members of the body that the route knows; raises BadRequest."""
+        parameters = cast(Parameters, self.route.body)
         body = parameters.read(self.body, form=self.request.is_form)
         return {name: value for name, value in body.items() if name in parameters.names}
 

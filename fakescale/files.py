@@ -24,23 +24,23 @@ MAX_UPLOAD = 80 * 2**20
 _SCHEME = "scaledata://"
 
 # Documented. The project need not exist (guessed: it is an option of Rapid alone).
-_OPTIONS = Parameters(
-    {
-        "type": "object",
-        "properties": {
-            "project_name": {"type": "string"},
-            "display_name": {"type": "string"},
-            "reference_id": {"type": "string"},
-            # Documented: a form holds it as JSON text.
-            "metadata": {"type": ["object", "string"]},
-        },
-    }
-)
-_IMPORT = Parameters(
+_OPTIONS = {
+    "project_name": {"type": "string"},
+    "display_name": {"type": "string"},
+    "reference_id": {"type": "string"},
+    # Documented: a form holds it as JSON text.
+    "metadata": {
+        "type": ["object", "string"],
+        "contentMediaType": "application/json",
+        "contentSchema": {"type": "object"},
+    },
+}
+UPLOAD = Parameters({"type": "object", "properties": _OPTIONS})
+IMPORT = Parameters(
     {
         "type": "object",
         "required": ["file_url"],
-        "properties": {"file_url": {"type": "string", "format": "url"}},
+        "properties": {"file_url": {"type": "string", "format": "url"}, **_OPTIONS},
     }
 )
 
@@ -159,8 +159,9 @@ class Files:
 
         It is never fetched: so its size is not known, and its type only by its name.
         """
-        file_url = _IMPORT.read(frozen_json("value", body))["file_url"]
-        return self._add(body, mime_type=mimetypes.guess_type(file_url)[0], file_url=file_url)
+        given = IMPORT.read(frozen_json("value", body))
+        file_url = given["file_url"]
+        return self._add(given, mime_type=mimetypes.guess_type(file_url)[0], file_url=file_url)
 
     def get(self, file_id: str) -> File:
         """Return the file with this id; raises NotFound for an unknown one."""
@@ -178,12 +179,9 @@ class Files:
         return self._matches(filters_query(filters, FILE_FILTERS))[::-1]
 
     def page(self, query: Query) -> Page:
-        """Return the page of the list that was asked for, which must be that of a project."""
-        if "project" not in query.filters:  # documented, but for the text
-            raise invalid("project", "is required")
+        """Return the page of the list that was asked for."""
         matches = self._matches(query)
         docs, has_more = page(matches, query, key=_place)
-        query = query._replace(limited_response=False)
         return Page(docs, len(matches), query, has_more, _place)
 
     # What no client can do.
@@ -219,7 +217,7 @@ class Files:
         return query.select(files)
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
-        given = _OPTIONS.read(frozen_json("value", options))
+        given = UPLOAD.read(frozen_json("value", options))
         metadata = _metadata(given.get("metadata", EMPTY_DICT))
         # Guessed: an empty text counts as absent.
         texts = {name: given.get(name) or None for name in ("display_name", "reference_id")}

@@ -13,6 +13,8 @@ from fakescale.records import Answer
 
 # Documented: keys are forgotten after 24 hours; guessed: since their first use.
 LIFETIME = dt.timedelta(hours=24)
+#: The length of a key at most; guessed.
+LONGEST_KEY = 255
 # Guessed: what is not an answer to the request itself is not saved. 429 is documented as
 # safe to repeat, so it must not stick.
 _NOT_SAVED = {401, 429}

@@ -7,7 +7,7 @@ import datetime as dt
 import itertools
 import json
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,8 +21,15 @@ Item = TypeVar("Item")
 Place = tuple[str, str]
 
 
+class Parameter(NamedTuple):
+    """A parameter of a query: how it is read, and the JSON Schema of what it takes."""
+
+    read: Callable[[str, Sequence[str]], Any]
+    schema: Mapping[str, Any]
+
+
 class Filter(NamedTuple):
-    """How a parameter of the query is read, and which tasks it keeps.
+    """A parameter that says which tasks, or what else is listed, are kept.
 
     ``test`` is given what was read and returns what judges a task by the value of ``field``.
     """
@@ -30,6 +37,7 @@ class Filter(NamedTuple):
     read: Callable[[str, Sequence[str]], Any]
     field: str
     test: Callable[[Any], Callable[[Any], bool]]
+    schema: Mapping[str, Any]
 
 
 class Query(NamedTuple):
@@ -107,32 +115,51 @@ def page(
 
 
 def read_query(
-    parameters: Mapping[str, Sequence[str]], filters: Mapping[str, Filter] | None = None
+    parameters: Mapping[str, Sequence[str]],
+    known: Mapping[str, Filter | Parameter] | None = None,
+    needs: Sequence[str] = (),
 ) -> Query:
     """Return what a query string asks for; each parameter comes with all its values.
 
-    ``filters`` are those there are, by default those of tasks. Unknown parameters are
-    ignored and empty values count as absent (both observed). Raises BadRequest.
+    ``known`` are the filters and the parameters of ``PAGE`` that there are, by default those
+    of tasks; one of ``needs`` must be given. Raises BadRequest.
     """
-    given = {name: [text for text in texts if text] for name, texts in parameters.items()}
-    given = {name: texts for name, texts in given.items() if texts}
-    known = FILTERS if filters is None else filters
-    wanted = {name: known[name].read(name, given[name]) for name in known if name in given}
-    after = _read_token("next_token", given["next_token"][-1]) if "next_token" in given else None
-    offset = _read_number("offset", given.get("offset", ["0"]), 0, None)
-    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
-    # never been published.
-    read_boolean("include_attachment_url", given.get("include_attachment_url", ["false"]))
+    known = TASK_QUERY if known is None else known
+    read = read_parameters(parameters, known, needs)
+    after = read.get("next_token")
     return Query(
         # Not for "," alone, which names nothing.
         filters={
-            name: (known[name], value) for name, value in wanted.items() if value != frozenset()
+            name: (row, read[name])
+            for name, row in known.items()
+            if name in read and isinstance(row, Filter) and read[name] != frozenset()
         },
-        limit=_read_number("limit", given.get("limit", ["100"]), 1, 100),
-        offset=0 if after else offset,
+        limit=read.get("limit", 100),
+        offset=0 if after else read.get("offset", 0),
         after=after,
-        limited_response=read_boolean("limited_response", given.get("limited_response", ["false"])),
+        limited_response=read.get("limited_response", False),
     )
+
+
+def read_parameters(
+    parameters: Mapping[str, Sequence[str]],
+    known: Mapping[str, Filter | Parameter],
+    needs: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return those parameters of a query that are ``known`` and given.
+
+    Unknown parameters are ignored and empty values count as absent (both observed). Raises
+    BadRequest, also when none of ``needs`` is given.
+    """
+    given = {
+        name: [text for text in parameters[name] if text] for name in known if name in parameters
+    }
+    read = {name: known[name].read(name, texts) for name, texts in given.items() if texts}
+    if needs and not any(read.get(name) for name in needs):
+        if len(needs) > 1:
+            raise invalid("value", f"must contain at least one of [{', '.join(needs)}]")
+        raise invalid(needs[0], "is required")
+    return read
 
 
 def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter] | None = None) -> Query:
@@ -169,7 +196,7 @@ def _names(name: str, texts: Sequence[str]) -> frozenset[str]:
     return _several(name, texts) | frozenset(texts)
 
 
-def _among(allowed: Iterable[str]) -> Callable[[str, Sequence[str]], frozenset[str]]:
+def _among(allowed: Collection[str]) -> Callable[[str, Sequence[str]], frozenset[str]]:
     def read(name: str, texts: Sequence[str]) -> frozenset[str]:
         wanted = _several(name, texts)
         if unknown := wanted.difference(allowed):
@@ -216,26 +243,35 @@ def read_boolean(name: str, texts: Sequence[str]) -> bool:
     return text in ("true", "1")
 
 
-def _read_number(name: str, texts: Sequence[str], least: int, most: int | None) -> int:
-    text = texts[-1]
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
-    if least <= number and (most is None or number <= most):
-        return number
+_DIGITS = 18
+_MOST = 10**_DIGITS - 1
+
+
+def _number(least: int, most: int | None, default: int) -> Parameter:
+    schema = {"type": "integer", "minimum": least, "maximum": most or _MOST, "default": default}
     reach = f"at least {least}" if most is None else f"from {least} to {most}"
-    raise invalid(name, f"must be a whole number {reach}", text)
+
+    def read(name: str, texts: Sequence[str]) -> int:
+        text = texts[-1]
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else -1
+        if least <= number and (most is None or number <= most):
+            return number
+        raise invalid(name, f"must be a whole number {reach}", text)
+
+    return Parameter(read, schema)
 
 
 def _since(field: str) -> Filter:
     # Guessed: bounds are inclusive, and a task without the time never matches.
-    return Filter(_earliest, field, lambda bound: lambda moment: (moment or "") >= bound)
+    return Filter(_earliest, field, lambda bound: lambda moment: (moment or "") >= bound, _MOMENT)
 
 
 def _until(field: str) -> Filter:
-    return Filter(_latest, field, lambda bound: lambda moment: (moment or "~") <= bound)
+    return Filter(_latest, field, lambda bound: lambda moment: (moment or "~") <= bound, _MOMENT)
 
 
 def _any_of(field: str, read: Callable[[str, Sequence[str]], frozenset[str]] = _several) -> Filter:
-    return Filter(read, field, lambda wanted: wanted.__contains__)
+    return Filter(read, field, lambda wanted: wanted.__contains__, _TEXTS)
 
 
 def _overlaps(wanted: frozenset[str]) -> Callable[[Sequence[str]], bool]:
@@ -246,6 +282,23 @@ def _includes(wanted: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool]:
     return lambda members: all(members.get(name) == wanted[name] for name in wanted)
 
 
+def _one_of(field: str, allowed: Collection[str]) -> Filter:
+    schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
+    return _any_of(field, _among(allowed))._replace(schema=schema)
+
+
+# The schemas of what the readers take.
+_MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"const": ""},  # as good as absent
+    ]
+}
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_FLAG = {"type": "boolean"}
+
 # The filters of the list, by the name of their parameter. Only a wrong status is refused
 # (guessed): types keep growing, and a name that nothing bears matches nothing.
 FILTERS: Mapping[str, Filter] = {
@@ -255,14 +308,14 @@ FILTERS: Mapping[str, Filter] = {
     "completed_before": _until("completed_at"),
     "updated_after": _since("updated_at"),
     "updated_before": _until("updated_at"),
-    "status": _any_of("status", _among(tuple(Status))),
+    "status": _one_of("status", tuple(Status)),
     "type": _any_of("type"),
     "project": _any_of("project", _names),
     "batch": _any_of("batch", _names),
-    "customer_review_status": _any_of("customer_review_status", _among(tuple(ReviewStatus))),
+    "customer_review_status": _one_of("customer_review_status", tuple(ReviewStatus)),
     "unique_id": _any_of("unique_id"),
     # Guessed: a task with any of the tags matches.
-    "tags": Filter(_several, "tags", _overlaps),
+    "tags": Filter(_several, "tags", _overlaps, _TEXTS),
 }
 
 
@@ -279,10 +332,10 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
     "audited_after": _since("audited_at"),
     "audited_before": _until("audited_at"),
-    "status": _any_of("status", _among(BATCH_STATUSES)),
+    "status": _one_of("status", BATCH_STATUSES),
     "project": _any_of("project", _names),
     "exclude_archived": Filter(
-        read_boolean, "archived", lambda wanted: lambda archived: not (wanted and archived)
+        read_boolean, "archived", lambda wanted: lambda archived: not (wanted and archived), _FLAG
     ),
 }
 
@@ -290,8 +343,8 @@ BATCH_FILTERS: Mapping[str, Filter] = {
 # Those of the list of files (both names are documented). Guessed: that the metadata is JSON
 # in a text, of which a file must have every member.
 FILE_FILTERS: Mapping[str, Filter] = {
-    "project": Filter(_names, "project_names", _overlaps),
-    "metadata": Filter(_json_object, "metadata", _includes),
+    "project": Filter(_names, "project_names", _overlaps, _TEXTS),
+    "metadata": Filter(_json_object, "metadata", _includes, {"type": "object"}),
 }
 
 # Those of the list of what labelers achieved in quality tasks (observed in a client).
@@ -307,7 +360,8 @@ def token(last: Place) -> str:
     return base64.b64encode(json.dumps(pair, separators=(",", ":")).encode()).decode()
 
 
-def _read_token(name: str, text: str) -> Place:
+def _read_token(name: str, texts: Sequence[str]) -> Place:
+    text = texts[-1]
     try:
         pair = json.loads(base64.b64decode(text, validate=True))
         task_id = pair.get("task_id", pair.get("id"))  # observed in 2023: `id`
@@ -327,3 +381,30 @@ def _limited(task: Task) -> dict[str, Any]:
         for name in ("task_id", "status", "metadata", "project")
         if name in printed
     }
+
+
+#: The parameters of a page.
+PAGE: Mapping[str, Parameter] = {
+    "limit": _number(1, 100, default=100),
+    "offset": _number(0, None, default=0),
+    "next_token": Parameter(_read_token, _TEXT),
+}
+#: A boolean, and a text.
+FLAG = Parameter(read_boolean, _FLAG)
+WORD = Parameter(lambda name, texts: texts[-1], _TEXT)
+#: All that the list of tasks takes.
+TASK_QUERY: Mapping[str, Filter | Parameter] = {
+    **FILTERS,
+    **PAGE,
+    "limited_response": FLAG,
+    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
+    # never been published.
+    "include_attachment_url": FLAG,
+}
+BATCH_QUERY: Mapping[str, Filter | Parameter] = {
+    **BATCH_FILTERS,
+    "limit": PAGE["limit"],
+    "offset": PAGE["offset"],
+}
+FILE_QUERY: Mapping[str, Filter | Parameter] = {**FILE_FILTERS, **PAGE}
+LABELER_QUERY: Mapping[str, Filter | Parameter] = {**LABELER_FILTERS, **PAGE}

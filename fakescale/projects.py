@@ -18,26 +18,36 @@ from fakescale.schemas import Parameters, frozen_json
 TEMPLATE_TYPES = ("textcollection", "chat")
 
 _TEXT = {"type": "string", "minLength": 1}
-_CREATION = Parameters(
+CREATION = Parameters(
     {
         "type": "object",
         "required": ["type", "name"],
         "properties": {
-            "type": _TEXT,
+            "type": {"enum": task_types.spellings()},
             "name": _TEXT,
             "params": {"type": "object"},
             "rapid": {"type": "boolean"},
             "studio": {"type": "boolean"},
             "datasetId": {"type": "string"},
         },
+        # Guessed: these exclude each other.
+        "not": {
+            "required": ["rapid", "studio"],
+            "properties": {"rapid": {"const": True}, "studio": {"const": True}},
+        },
     }
 )
-_ONTOLOGY = Parameters(
+ONTOLOGY = Parameters(
     {
         "type": "object",
         "required": ["ontology"],
         "properties": {
-            "ontology": {"type": "array", "items": {"type": ["string", "object"]}},
+            # Documented: the choices must differ.
+            "ontology": {
+                "type": "array",
+                "items": {"type": ["string", "object"]},
+                "uniqueBy": "choice",
+            },
             "name": _TEXT,
         },
     }
@@ -113,12 +123,8 @@ class Projects:
 
     def create(self, /, **body: Any) -> Project:
         """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
-        given = _CREATION.read(frozen_json("value", body))
-        task_type = task_types.canonical(given["type"])
-        if task_type is None:
-            raise invalid("type", "must be a task type", given["type"])
-        if given.get("rapid") and given.get("studio"):  # guessed: these exclude each other
-            raise invalid("studio", "must not be true beside rapid", True)
+        given = CREATION.read(frozen_json("value", body))
+        task_type = task_types.required(given["type"])
         with self._lock:
             if given["name"] in self._by_name:  # documented, but for the text
                 raise Conflict(f'A project with the name "{given["name"]}" already exists.')
@@ -161,12 +167,8 @@ class Projects:
             return self._put(_with_version(project, {**kept, **given}, stamp(self._clock.now())))
 
     def set_ontology(self, name: str, /, **body: Any) -> Project:
-        """Set the choices of a project, which must differ (documented)."""
-        ontology = _ONTOLOGY.read(frozen_json("value", body))["ontology"]
-        named = [item if isinstance(item, str) else item.get("choice") for item in ontology]
-        choices = [choice for choice in named if choice is not None]
-        if any(choice in choices[:index] for index, choice in enumerate(choices)):
-            raise invalid("ontology", "must not contain a choice twice", ontology)
+        """Set the choices of a project."""
+        ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
         with self._lock:
             return self._put(dataclasses.replace(self.get(name), ontology=ontology))
 

@@ -29,7 +29,7 @@ TYPES = (
     "namedentityrecognition",
 )
 
-_RESPONSES = Parameters(
+RESPONSES = Parameters(
     {
         "type": "object",
         "required": ["expected_response"],
@@ -143,8 +143,8 @@ class QualityTasks:
         task_type = required(type)
         if task_type not in TYPES:  # documented, but for the status and the text
             raise BadRequest(f"There are no {kind} tasks of type {task_type}.")
-        given = _RESPONSES.read(frozen_json("value", body), form=form)
-        responses = {name: given[name] for name in _RESPONSES.names if name in given}
+        given = RESPONSES.read(frozen_json("value", body), form=form)
+        responses = {name: given[name] for name in RESPONSES.names if name in given}
         rest = FrozenDict({name: given[name] for name in given if name not in responses})
         # Guessed: it is in no batch unless it says so, though other tasks of Rapid must be.
         inherited = inherit(task_type, rest, self._projects, self._batches, in_batch=False)
@@ -181,15 +181,11 @@ class QualityTasks:
 
     def page(self, query: Query) -> Page:
         """Return the page of labelers' results that was asked for, newest first."""
-        if not query.filters:  # observed in a client: one of the two is needed
-            raise invalid(
-                "value", "must contain at least one of [quality_task_ids, labeler_emails]"
-            )
         with self._lock:
             results = sorted(self._results, key=place)
         matches = query.select(results)
         docs, has_more = page(matches, query, key=place)
-        return Page(docs, len(matches), query._replace(limited_response=False), has_more)
+        return Page(docs, len(matches), query, has_more)
 
     # What no client can do.
 

@@ -30,7 +30,7 @@ class Checker:
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
-        self._schema = schema
+        self.schema = schema
         self._texts = texts or {}
 
     @functools.cached_property
@@ -39,10 +39,10 @@ class Checker:
         import jsonschema_rs
 
         return jsonschema_rs.validator_for(
-            json.loads(json.dumps(self._schema)),  # it takes no subclass of list, such as ours
+            json.loads(json.dumps(self.schema)),  # it takes no subclass of list, such as ours
             formats=_FORMATS,
             validate_formats=True,
-            keywords=_KEYWORDS,
+            keywords=KEYWORDS,
         )
 
     def check(self, value: Any, name: str = "") -> None:
@@ -94,7 +94,7 @@ class Parameters(Checker):
         # A text where the schema wants none is not valid, so what is valid has none to read.
         if self._validator.is_valid(given):
             return given
-        read: FrozenDict = _read(given, self._schema, self._schema.get("$defs", {}), form=form)
+        read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
         self.check(read)
         return read
 
@@ -142,32 +142,29 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-def _has_scheme(text: str) -> bool:
-    scheme, colon, rest = text.partition("://")
-    return scheme[:1].isalpha() and colon != "" and rest != ""
-
-
-def _is_address(text: str) -> bool:
-    return re.fullmatch(r"[^@\s]+@[^@\s]+", text) is not None
-
-
-def _is_callback(text: str) -> bool:
-    return "@" in text or _has_scheme(text)
-
-
-# Formats of our own: what they take, and how a refusal says so.
-_FORMATS: dict[str, Callable[[str], bool]] = {
+# What Python and JavaScript both take for space, with what only one of them does.
+_SPACE = r"\s\x1c-\x1f\x85\ufeff"
+_URL = r"[A-Za-z][\s\S]*://[\s\S]"
+#: Formats of our own, as what must be found in a text, by the rules of JavaScript.
+PATTERNS: Mapping[str, str] = {
     # Documented: a full URL or an e-mail address.
-    "callback": _is_callback,
-    # Guessed: no more than this is asked of one.
-    "email address": _is_address,
-    "moment": _is_moment,
+    "callback": f"@|^{_URL}",
     # Documented: the official client sends an empty text for none.
-    "callback or nothing": lambda text: text == "" or _is_callback(text),
+    "callback or nothing": f"@|^({_URL}|$)",
+    # Guessed: no more than this is asked of one.
+    "email address": f"^[^@{_SPACE}]+@[^@{_SPACE}]+$",
     # Guessed: that a tag of spaces counts as empty.
-    "nonblank": lambda text: bool(text.strip()),
-    "url": _has_scheme,
+    "nonblank": f"[^{_SPACE}]",
+    "url": f"^{_URL}",
 }
+
+
+def _finds(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern.replace("$", r"\Z"))
+    return lambda text: compiled.search(text) is not None
+
+
+_FORMATS = {name: _finds(pattern) for name, pattern in PATTERNS.items()} | {"moment": _is_moment}
 _FORMAT_PHRASES: Mapping[str, str] = {
     "callback": "must be a URL or an e-mail address",
     "callback or nothing": "must be a URL or an e-mail address",
@@ -244,7 +241,8 @@ def _not_repeated(names: list[str], value: Any) -> None:
 
 def _unique_by(name: str, value: Any) -> None:
     items = value if isinstance(value, list) else []
-    names = [item[name] for item in items if isinstance(item, dict) and name in item]
+    # A text stands for an object with nothing but a name.
+    names = [item.get(name) if isinstance(item, dict) else item for item in items]
     texts = [text for text in names if isinstance(text, str)]
     if len(set(texts)) < len(texts):
         raise ValueError(f'must not contain two items with the same "{name}"')
@@ -261,9 +259,9 @@ def _keyword(holds: Callable[[Any, Any], None]) -> "type[jsonschema_rs.KeywordVa
     return Keyword
 
 
-# Keywords of our own, for documented rules that JSON Schema has no words for. Each raises
+#: Keywords of our own, for documented rules that JSON Schema has no words for. Each raises
 # ValueError with the rule that is broken.
-_KEYWORDS = {
+KEYWORDS = {
     "ascending": _keyword(_ascending),
     "maxDistinct": _keyword(_max_distinct),
     "maxJsonBytes": _keyword(_max_json_bytes),
@@ -272,8 +270,9 @@ _KEYWORDS = {
 }
 
 
-_INTEGER = re.compile(r"-?\d{1,18}")
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+#: The texts that are read as numbers.
+INTEGER = r"-?[0-9]{1,18}"
+NUMBER = r"-?[0-9]{1,18}(\.[0-9]{1,18})?"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -307,9 +306,9 @@ def _read_text(text: str, schema: Mapping[str, Any], *, form: bool) -> Any:
     types = [types] if isinstance(types, str) else types
     if "string" in types:
         return text
-    if ("integer" in types or "number" in types) and _INTEGER.fullmatch(text):
+    if ("integer" in types or "number" in types) and re.fullmatch(INTEGER, text):
         return int(text)
-    if "number" in types and _NUMBER.fullmatch(text):
+    if "number" in types and re.fullmatch(NUMBER, text):
         return float(text)
     if "boolean" in types and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]

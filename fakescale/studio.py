@@ -25,12 +25,12 @@ def _body(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
     return Parameters({"type": "object", "required": list(required), "properties": properties})
 
 
-_ASSIGNMENT = _body({"emails": _TEXTS, "projects": _TEXTS})
-_GROUP = _body({"name": _TEXT}, {"emails": _TEXTS})
-_GROUP_CHANGE = _body({}, {"add_emails": _TEXTS, "remove_emails": _TEXTS})
-_BATCH = _body({"groups": _TEXTS})
+ASSIGNMENT = _body({"emails": _TEXTS, "projects": _TEXTS})
+GROUP = _body({"name": _TEXT}, {"emails": _TEXTS})
+GROUP_CHANGE = _body({}, {"add_emails": _TEXTS, "remove_emails": _TEXTS})
+BATCH = _body({"groups": _TEXTS})
 _NAMED = {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
-_PRIORITIES = _body({"batches": {"type": "array", "items": _NAMED}})
+PRIORITIES = _body({"batches": {"type": "array", "items": _NAMED}})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ class Studio:
 
         Documented: they must be assigned to the project before.
         """
-        given = _GROUP.read(frozen_json("value", body))
+        given = GROUP.read(frozen_json("value", body))
         with self._lock:
             self._projects.get(project)
             workers = self._workers("emails", given.get("emails", ()), project)
@@ -177,7 +177,7 @@ class Studio:
 
     def change_group(self, project: str, name: str, /, **body: Any) -> Group:
         """Add ``add_emails`` to a group and take ``remove_emails`` from it."""
-        given = _GROUP_CHANGE.read(frozen_json("value", body))
+        given = GROUP_CHANGE.read(frozen_json("value", body))
         with self._lock:
             self._projects.get(project)
             group = self._groups.get((project, name))
@@ -203,7 +203,7 @@ class Studio:
 
         An e-mail address may stand for a group (documented): one of that teammate alone.
         """
-        groups = _BATCH.read(frozen_json("value", body))["groups"]
+        groups = BATCH.read(frozen_json("value", body))["groups"]
         batch = next((it for it in self._pending() if it.name == name), None)
         if batch is None:
             raise NotFound(f'Studio batch "{name}" not found.')  # the text is guessed
@@ -219,7 +219,7 @@ class Studio:
 
     def set_priorities(self, /, **body: Any) -> list[StudioBatch]:
         """Order the pending batches as ``batches`` does, which must name all (documented)."""
-        given = _PRIORITIES.read(frozen_json("value", body))["batches"]
+        given = PRIORITIES.read(frozen_json("value", body))["batches"]
         names = [batch["name"] for batch in given]
         pending = self._pending()
         if sorted(names) != sorted(batch.name for batch in pending):
@@ -292,7 +292,7 @@ class Studio:
             ]
 
     def _read_assignment(self, body: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[str]]:
-        given = _ASSIGNMENT.read(frozen_json("value", body))
+        given = ASSIGNMENT.read(frozen_json("value", body))
         self._known("emails", given["emails"], self._teammates, "teammates")
         self._known("projects", given["projects"], self._projects, "projects")
         return given["emails"], given["projects"]

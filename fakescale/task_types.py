@@ -60,7 +60,13 @@ def check_enabled(type: str, disabled: Collection[str]) -> None:
 
 def check_common(name: str, value: Any) -> None:
     """Raise BadRequest unless ``value`` may be the parameter ``name`` of any task."""
-    _common_checker(name).check(value, name)
+    common_checker(name).check(value, name)
+
+
+@functools.cache
+def common_checker(name: str) -> Checker:
+    """Return what judges the parameter ``name`` of any task."""
+    return Checker(common_parameters()[name])
 
 
 def read_common(name: str, value: Any) -> Any:
@@ -73,7 +79,13 @@ def read_common(name: str, value: Any) -> Any:
 
 def check_tags(tags: Any) -> None:
     """Raise BadRequest unless ``tags`` is a list of tags, of any length."""
-    _tags_checker().check(tags, "tags")
+    tags_checker().check(tags, "tags")
+
+
+@functools.cache
+def tags_checker() -> Checker:
+    """Return what judges a list of tags, of any length."""
+    return Checker({"type": "array", "items": common_parameters()["tags"]["items"]})
 
 
 def common_parameters() -> Mapping[str, Any]:
@@ -113,6 +125,36 @@ def names() -> list[str]:
     return list(_facts()["types"])
 
 
+def spellings() -> list[str]:
+    """Return all that the path of a creation may hold: the names, and the aliases."""
+    return [*names(), *_aliases()]
+
+
+def facts(name: str) -> FrozenDict:
+    """Return the entry of a type in the data file."""
+    entry: FrozenDict = _facts()["types"][name]
+    return entry
+
+
+@functools.cache
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a creation body of the type, with what it inherits."""
+    facts = _facts()["types"][name]
+    rules: list[Mapping[str, Any]] = [
+        {"anyOf": [{"required": [member]} for member in members]}
+        for members in facts["any_of_required"]
+    ]
+    rules += [{"not": {"required": members}} for members in facts.get("mutually_exclusive", [])]
+    rules += facts.get("rules", [])
+    return {
+        "type": "object",
+        "properties": {**_facts()["common"], **facts["params"]},
+        "required": facts["required"],
+        **({"allOf": rules} if rules else {}),
+        "$defs": _facts()["definitions"],
+    }
+
+
 @functools.cache
 def _facts() -> FrozenDict:
     source = importlib.resources.files("fakescale") / "task_types.json"
@@ -132,39 +174,10 @@ def _type(type: str) -> tuple[str, FrozenDict]:
 
 
 @functools.cache
-def _schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a creation body of the type."""
-    facts = _facts()["types"][name]
-    rules: list[Mapping[str, Any]] = [
-        {"anyOf": [{"required": [member]} for member in members]}
-        for members in facts["any_of_required"]
-    ]
-    rules += [{"not": {"required": members}} for members in facts.get("mutually_exclusive", [])]
-    rules += facts.get("rules", [])
-    return {
-        "type": "object",
-        "properties": {**_facts()["common"], **facts["params"]},
-        "required": facts["required"],
-        **({"allOf": rules} if rules else {}),
-        "$defs": _facts()["definitions"],
-    }
-
-
-@functools.cache
 def _parameters(name: str) -> Parameters:
-    return Parameters(_schema(name), _facts()["types"][name].get("texts"))
+    return Parameters(schema(name), _facts()["types"][name].get("texts"))
 
 
 @functools.cache
 def _common_parameters() -> Parameters:
     return Parameters({"type": "object", "properties": common_parameters()})
-
-
-@functools.cache
-def _tags_checker() -> Checker:
-    return Checker({"type": "array", "items": common_parameters()["tags"]["items"]})
-
-
-@functools.cache
-def _common_checker(name: str) -> Checker:
-    return Checker(common_parameters()[name])

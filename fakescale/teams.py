@@ -20,7 +20,7 @@ DISABLED = "disabled"
 # Guessed: how long an invitation stays open, though none is taken back when it ends.
 _INVITATION_LASTS = dt.timedelta(days=7)
 
-_TEAM = Parameters(
+TEAM = Parameters(
     {
         "type": "object",
         "required": ["emails", "team_role"],
@@ -92,7 +92,7 @@ class Teammates:
 
         Who is in the team already stays as they are (guessed).
         """
-        given = _TEAM.read(frozen_json("value", body))
+        given = TEAM.read(frozen_json("value", body))
         with self._lock:
             now = self._clock.now()
             last = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -107,7 +107,7 @@ class Teammates:
 
         Documented in another client: not for admins, but for those who were disabled.
         """
-        given = _TEAM.read(frozen_json("value", body))
+        given = TEAM.read(frozen_json("value", body))
         with self._lock:
             before = [self.get(email) for email in given["emails"]]
             for teammate in before:

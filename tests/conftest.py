@@ -7,7 +7,8 @@ import pytest
 import time_machine
 import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
-from fakescale import FakeScale
+from fakescale import FakeScale, app
+from tests.conformance import judged
 from tests.support import Caller
 
 NOON = "2024-02-29T12:00:00.000Z"
@@ -38,3 +39,28 @@ def noon() -> Iterator[time_machine.Traveller]:
     """Let time stand at noon of a certain day; it can be moved."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
+
+
+@pytest.fixture(scope="session")
+def complaints() -> Iterator[list[str]]:
+    """Collect what is wrong with the answers of all fakes, by the OpenAPI document."""
+    found: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fakescale.fake.application", judged(app.application, found.append))
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _as_described(complaints: list[str]) -> Iterator[None]:
+    """Let a test fail where the API answers what the OpenAPI document does not say."""
+    complaints.clear()
+    yield
+    assert complaints == []
+
+
+@pytest.fixture
+def undocumented(complaints: list[str]) -> Iterator[None]:
+    """Let a test make the API answer what the OpenAPI document does not say, as bugs do."""
+    yield
+    assert complaints
+    complaints.clear()

@@ -265,6 +265,7 @@ def test_the_limit_is_32_mebibytes() -> None:
     assert fake.limits.max_body == 32 * 2**20
 
 
+@pytest.mark.usefixtures("undocumented")
 def test_a_bug_is_a_500_with_its_traceback_in_the_log_and_the_journal(
     fake: FakeScale,
     live: Caller,

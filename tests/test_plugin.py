@@ -174,6 +174,7 @@ def test_ids_can_be_seeded_whatever_the_order(suite: pytest.Pytester) -> None:
     assert run() != run()
 
 
+@pytest.mark.usefixtures("undocumented")
 def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """

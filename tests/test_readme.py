@@ -163,7 +163,7 @@ def test_every_argument_of_a_fault_is_named() -> None:
 
 def test_every_flag_is_named_and_no_other() -> None:
     parser = __main__._parser()
-    flags = {action.option_strings[-1] for action in parser._actions} - {"--help"}
+    flags = {flag for action in parser._actions for flag in action.option_strings[-1:]} - {"--help"}
     assert isinstance(parser, argparse.ArgumentParser)
     assert set(re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)) == flags
 

@@ -4,7 +4,7 @@ import pytest
 
 from fakescale.errors import BadRequest
 from fakescale.frozen import freeze
-from fakescale.schemas import _KEYWORDS, PHRASES, Checker
+from fakescale.schemas import KEYWORDS, PHRASES, Checker
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_a_part_is_named_below_its_name() -> None:
 
 
 def test_every_keyword_of_ours_has_a_phrase() -> None:
-    assert set(_KEYWORDS) <= set(PHRASES)
+    assert set(KEYWORDS) <= set(PHRASES)

@@ -262,6 +262,7 @@ def test_silent_and_stalled_clients_block_nobody(served: FakeScale) -> None:
         assert connection.read()[0] == 200
 
 
+@pytest.mark.usefixtures("undocumented")
 def test_connections_are_served_side_by_side(
     served: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +288,7 @@ def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.usefixtures("undocumented")
 def test_stopping_ends_idle_and_busy_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go_on = threading.Event(), threading.Event()
 

@@ -482,7 +482,7 @@ def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) ->
         thread.join(10)  # for ever, if the lock were held
         return lambda status: True
 
-    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", test), None)})
+    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", test, {}), None)})
     assert len(tasks.page(query).docs) == len(made) == 1
 
 

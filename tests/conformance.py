@@ -1,0 +1,137 @@
+"""Every answer that the API gives in the suite is judged by the OpenAPI document."""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jsonschema_rs
+
+from fakescale import wire
+from fakescale.app import CONTROL
+from fakescale.openapi import document
+
+BASE = "http://127.0.0.1/v1"
+
+
+class Judge:
+    """Says what is wrong with answers, by the document."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        self._document = json.loads(json.dumps(described))
+        paths = self._document["paths"]
+        # A path without names comes first, as OpenAPI wants it.
+        self._patterns = [
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "/?"), path)
+            for path in sorted(paths, key=lambda path: "{" in path)
+        ]
+        operations = [it for methods in paths.values() for it in methods.values()]
+        answers = set(self._refs([operation["responses"] for operation in operations]))
+        schemas = self._document["components"]["schemas"]
+        self._components = {"schemas": {name: schemas[name] for name in schemas if name in answers}}
+
+    def complaint(
+        self, method: str, path: str, status: int, media_type: str, body: bytes
+    ) -> str | None:
+        """Return what is wrong with an answer; None when nothing is.
+
+        ``path`` is the one that was sent, below ``/v1``.
+        """
+        asked = f"{method} {path} -> {status}"
+        operation = self._find(method, path)
+        responses = _undescribed(method, path) if operation is None else operation["responses"]
+        if str(status) not in responses:
+            return f"{asked}: the document has no such status: {body[:200]!r}"
+        response = self._resolved(responses[str(status)])
+        kind = media_type.partition(";")[0]
+        if kind not in response["content"]:
+            return f"{asked}: the document has no {media_type} there"
+        if kind != "application/json":
+            return None
+        schema = json.dumps(response["content"][kind]["schema"])
+        error = next(self._validator(schema).iter_errors(json.loads(body)), None)
+        if error is None:
+            return None
+        return f"{asked}: {error.message[:300]} at {error.instance_path}: {body[:200]!r}"
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019
+    def _find(self, method: str, path: str) -> Any:
+        for pattern, template in self._patterns:
+            if pattern.fullmatch(path):
+                return self._document["paths"][template].get(method.lower())
+        return None
+
+    @functools.cache  # noqa: B019
+    def _validator(self, schema: str) -> jsonschema_rs.Validator:
+        return jsonschema_rs.validator_for(
+            {**json.loads(schema), "components": self._components}, validate_formats=True
+        )
+
+    def _resolved(self, response: dict[str, Any]) -> Any:
+        if "$ref" not in response:
+            return response
+        return self._document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+
+    def _refs(self, value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                name = value["$ref"].rpartition("/")[2]
+                yield name
+                yield from self._refs(self._document["components"]["schemas"].get(name))
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from self._refs(item)
+
+
+def _undescribed(method: str, path: str) -> dict[str, Any]:
+    """Return the responses there are where the document describes none."""
+    names = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound"}
+    # Of a type that there is not; the body is looked at before.
+    if method == "POST" and re.fullmatch(r"/((evaluation|training)_tasks|task)/[^/]+/?", path):
+        names |= {400: "BadRequest", 409: "Conflict", 413: "TooLarge", 429: "TooManyRequests"}
+    return {str(it): {"$ref": f"#/components/responses/{name}"} for it, name in names.items()}
+
+
+def closed(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without the members that only a loaded task has."""
+    components = described["components"]
+    task = {**components["schemas"]["Task"], "additionalProperties": False}
+    schemas = {**components["schemas"], "Task": task}
+    return {**described, "components": {**components, "schemas": schemas}}
+
+
+@functools.cache
+def judge() -> Judge:
+    """Return the one of the suite, where no loaded task has further members."""
+    return Judge(closed(document(BASE)))
+
+
+def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) -> Any:
+    """Return ``fakescale.app.application`` such that it tells what is wrong with its answers.
+
+    What faults answer is not looked at.
+    """
+
+    def application(service: Any, environ: Any, start_response: Any, **more: Any) -> Any:
+        begun: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]]) -> Any:
+            begun[:] = [int(status[:3]), dict(headers)["Content-Type"]]
+            return start_response(status, headers)
+
+        has_faults = bool(service.faults)
+        content = [*answer(service, environ, start, **more)]
+        path = wire.raw_path(environ)
+        if begun and not has_faults and not f"{path}/".startswith(CONTROL):
+            status, media_type = begun
+            method = environ["REQUEST_METHOD"]
+            found = judge().complaint(
+                method, path.removeprefix("/v1"), status, media_type, b"".join(content)
+            )
+            if found is not None:
+                tell(found)
+        return content
+
+    return application
