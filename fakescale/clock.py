@@ -5,16 +5,20 @@ import threading
 
 
 class Clock:
-    """The process's clock, plus what ``advance`` has added."""
+    """The process's clock, plus what ``advance`` has added.
+
+    Between ``stop`` and ``start`` only ``advance`` moves it.
+    """
 
     def __init__(self) -> None:
         self._offset = dt.timedelta()
+        self._stopped_at: dt.datetime | None = None
         self._lock = threading.Lock()
 
     def now(self) -> dt.datetime:
         """Return the present moment in UTC, cut to whole milliseconds."""
         try:
-            moment = _system_now() + self._offset
+            moment = self._without_offset() + self._offset
         except OverflowError:  # frozen, after it was advanced, close to the calendar's end
             moment = dt.datetime.max.replace(tzinfo=dt.UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -31,8 +35,20 @@ class Clock:
         """
         with self._lock:
             offset = self._offset + dt.timedelta(**by)
-            _ = _system_now() + offset
+            _ = self._without_offset() + offset
             self._offset = offset
+
+    def stop(self) -> None:
+        """Let it stand, if it does not already."""
+        with self._lock:
+            self._stopped_at = self._without_offset()
+
+    def start(self) -> None:
+        """Let it go again, from where it would be if it had never stood."""
+        self._stopped_at = None
+
+    def _without_offset(self) -> dt.datetime:
+        return self._stopped_at or _system_now()
 
 
 def _system_now() -> dt.datetime:

@@ -228,6 +228,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "requests": Operation("fake.requests", Journal.list, _several(_EXCHANGE)),
     "advance": Operation("fake", FakeScale.advance, _JSON),
     "now": Operation("fake", FakeScale.now, _MOMENT),
+    "stop_clock": Operation("fake", FakeScale.stop_clock, _JSON),
+    "start_clock": Operation("fake", FakeScale.start_clock, _JSON),
     "reset": Operation("fake", FakeScale.reset, _JSON),
     "disable_type": Operation("fake", FakeScale.disable_type, _JSON),
     "enable_type": Operation("fake", FakeScale.enable_type, _JSON),

@@ -238,6 +238,17 @@ class FakeScale:
         """
         self._service.advance(dt.timedelta(**by))
 
+    def stop_clock(self) -> None:
+        """Let the fake's clock stand: from now on only ``advance`` moves it.
+
+        Until ``start_clock``, or a reset or load of everything.
+        """
+        self._service.clock.stop()
+
+    def start_clock(self) -> None:
+        """Let the fake's clock go again, with the time that it stood made good at once."""
+        self._service.start_clock()
+
     def disable_type(self, type: str, *, account: str | None = None) -> None:
         """Refuse the creation of tasks of ``type`` with 402 in an account, by default its own.
 

@@ -49,6 +49,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         " account of its own; by default FAKESCALE_URL, with FAKESCALE_CONTROL_TOKEN if it has"
         " a token",
     )
+    # Those of fakescale.contract, whose conftest is read too late to add any.
+    group.addoption(
+        "--contract-url",
+        metavar="URL",
+        help="let fakescale.contract ask the server there, instead of a fake that it starts;"
+        " a fakescale on this machine is steered, with FAKESCALE_CONTROL_TOKEN if it has a token",
+    )
+    group.addoption(
+        "--contract-key",
+        metavar="KEY",
+        help="the API key for --contract-url; of another machine a test key",
+    )
+    group.addoption(
+        "--contract-profile",
+        choices=("quick", "thorough"),
+        default="quick",
+        help="how much fakescale.contract tries (%(default)s)",
+    )
 
 
 @pytest.fixture
@@ -187,6 +205,14 @@ _FAKES = pytest.StashKey[_Fakes]()
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare for the fixtures."""
     config.stash[_FAKES] = _Fakes(config.getoption("--fakescale-seed"))
+    where = config.getoption("--contract-url"), config.getoption("--contract-key")
+    if where != (None, None):  # refused here if it must be, before anything is sent
+        from fakescale.contract.where import Where
+
+        try:
+            Where(*where)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -209,6 +209,7 @@ class RemoteFakeScale:
         self._account = account
         self._token = token
         self._turnaround_before: list[dt.timedelta | None] = []  # until it is set
+        self._has_stopped_clock = False
 
     def __getattr__(self, name: str) -> Any:
         for root in ("fake", "world"):
@@ -283,8 +284,16 @@ class RemoteFakeScale:
         seconds = None if turnaround is None else turnaround.total_seconds()
         self._call("set_turnaround", {"seconds": seconds})
 
+    def stop_clock(self) -> None:
+        """Let the server's clock stand, for all accounts: only ``advance`` moves it."""
+        self._has_stopped_clock = True
+        self._call("stop_clock", {})
+
     def put_back(self) -> None:
-        """Undo what setting ``turnaround`` here has changed for the accounts of others."""
+        """Undo what ``turnaround`` and ``stop_clock`` here have changed for others' accounts."""
+        if self._has_stopped_clock:
+            self._has_stopped_clock = False
+            self.start_clock()
         if self._turnaround_before:
             self.turnaround = self._turnaround_before.pop()
             self._turnaround_before.clear()

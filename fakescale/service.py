@@ -142,6 +142,11 @@ class Service:
                 self._advancing -= 1
             self._ticker.wake()
 
+    def start_clock(self) -> None:
+        """Let the clock go again; what has become due meanwhile happens by itself."""
+        self.clock.start()
+        self._ticker.wake()
+
     def begin(self) -> None:
         """Let things happen by themselves from now on."""
         self._ticker.begin()

@@ -32,6 +32,24 @@ def test_a_clock_made_before_the_freeze_is_frozen_in_every_thread() -> None:
     assert clock.now().year > 2020
 
 
+def test_a_stopped_clock_is_moved_by_advance_alone_and_catches_up(
+    noon: time_machine.Traveller,
+) -> None:
+    clock = Clock()
+    clock.advance(hours=1)
+    clock.stop()
+    noon.shift(60)
+    clock.stop()  # it stands already
+    assert stamp(clock.now()) == "2024-02-29T13:00:00.000Z"
+    clock.advance(milliseconds=5)
+    assert stamp(clock.now()) == "2024-02-29T13:00:00.005Z"
+    with pytest.raises(OverflowError):
+        clock.advance(days=10**8)
+    clock.start()
+    clock.start()
+    assert stamp(clock.now()) == "2024-02-29T13:01:00.005Z"
+
+
 def test_thawing_in_another_thread_is_not_noticed() -> None:
     clock = Clock()
     stop = threading.Event()

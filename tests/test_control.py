@@ -167,6 +167,14 @@ def now(side: Side) -> Any:
     return side.now()
 
 
+def stop_clock(side: Side) -> Any:
+    return [side.stop_clock(), side.stop_clock(), side.advance(hours=1), side.now()]
+
+
+def start_clock(side: Side) -> Any:
+    return [side.start_clock(), stop_clock(side), side.start_clock(), side.now()]
+
+
 def reset(side: Side) -> Any:
     a_task(side)
     a_task(side.account("other"))
@@ -398,7 +406,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
         *(disable_type, add_teammate, accept_invitation, record),
         *(set_turnaround, callbacks, faults),
         *(set_metadata, get_project, get_batch, invite, list_files, studio, audits),
-        *(attributes, quality_tasks),
+        *(attributes, quality_tasks, stop_clock, start_clock),
     )
 }
 STEPS |= {

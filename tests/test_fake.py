@@ -10,8 +10,28 @@ import time_machine
 import werkzeug.test
 
 from fakescale import FakeScale
+from fakescale.receiver import Receiver
 from fakescale.tasks import Tasks
 from tests.support import Caller, example
+
+
+def test_what_became_due_while_the_clock_stood_happens_when_it_goes_again(
+    callback_receiver: Receiver,
+) -> None:
+    with FakeScale(complete_after=dt.timedelta(seconds=0.05)).serve() as fake:
+        fake.stop_clock()
+        task = fake.tasks.create("chat", callback_url=callback_receiver.url)
+        before = fake.now()
+        assert not threading.Event().wait(0.1)
+        assert fake.now() == before
+        assert fake.tasks.get(task.id).status == "pending"
+        fake.start_clock()
+        callback_receiver.wait_for(1)
+        fake.stop_clock()
+        fake.reset()
+        before = fake.now()
+        assert not threading.Event().wait(0.01)
+        assert fake.now() > before
 
 
 def test_it_is_a_wsgi_application_for_httpx() -> None:

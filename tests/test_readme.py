@@ -169,6 +169,8 @@ def test_every_flag_is_named_and_no_other() -> None:
 
 
 def test_every_module_is_named() -> None:
-    modules = {path.stem for path in (ROOT / "fakescale").glob("*.py")} - {"__init__"}
+    package = ROOT / "fakescale"
+    modules = {path.relative_to(package).with_suffix("") for path in package.rglob("*.py")}
     table = README.split("| layer | files |")[1].split("\n\n")[0]
-    assert set(re.findall(r"`(\w+)`", table)) == modules
+    named = re.findall(r"`([\w/]+)`", table)
+    assert set(named) == {path.as_posix() for path in modules if path.name != "__init__"}

@@ -286,6 +286,19 @@ def test_what_is_set_takes_effect(served: FakeScale, remote: RemoteFakeScale) ->
     assert served.turnaround == dt.timedelta(minutes=4)
 
 
+def test_a_clock_that_it_stopped_goes_on_when_all_is_put_back(
+    served: FakeScale, remote: RemoteFakeScale
+) -> None:
+    other = remote.account("other")
+    remote.stop_clock()
+    other.put_back()  # which has stopped none
+    before = served.now()
+    assert not threading.Event().wait(0.01)
+    assert served.now() == remote.now() == before
+    remote.put_back()
+    assert served.now() > before
+
+
 def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -> None:
     with pytest.raises(TypeError, match="no labeler"):
         remote.labeler = lambda task: {}

@@ -1,0 +1,110 @@
+"""The fixtures of the contract tests: what a test may ask of the server is what it takes.
+
+A test that takes what the server does not have is not asked.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from fakescale.contract.target import Target, opened
+from fakescale.contract.where import Where
+from fakescale.errors import ApiError
+
+# Settings of their own, so that those of a suite that is run with these stay as they are.
+# No deadline: that would be a check of speed.
+PROFILES = {
+    "quick": hypothesis.settings(max_examples=60, stateful_step_count=30, deadline=None),
+    "thorough": hypothesis.settings(max_examples=1000, stateful_step_count=60, deadline=None),
+    "few": hypothesis.settings(
+        max_examples=2, stateful_step_count=12, deadline=None, database=None
+    ),
+}
+
+
+_TARGET = pytest.StashKey[Target]()
+# What a test may take, and whether a server has it.
+_OFFERS: dict[str, Callable[[Target], bool]] = {
+    "live": lambda target: target.fake is not None or not target.is_test,
+    "test_mode": lambda target: target.fake is not None or target.is_test,
+    "other": lambda target: target.fake is not None,
+    "steered": lambda target: target.fake is not None,
+}
+
+
+@pytest.fixture(scope="session")
+def target(pytestconfig: pytest.Config) -> Target:
+    """Return the server that is asked, with the key that was given or, of a fake, a test key."""
+    return pytestconfig.stash[_TARGET]
+
+
+@pytest.fixture
+def api(target: Target) -> Iterator[Target]:
+    """Return an account, clean where there are fakes; in test mode, if there is a choice."""
+    with target.clean() as account:
+        yield account
+
+
+@pytest.fixture
+def live(target: Target) -> Iterator[Target]:
+    """Return an account in live mode."""
+    with target.in_mode(test=False).clean() as account:
+        yield account
+
+
+@pytest.fixture
+def test_mode(target: Target) -> Iterator[Target]:
+    """Return an account in test mode."""
+    with target.in_mode(test=True).clean() as account:
+        yield account
+
+
+@pytest.fixture
+def other(target: Target) -> Iterator[Target]:
+    """Return an account, in live mode, that is another than all others."""
+    with target.in_mode(test=False).clean() as account:
+        yield account
+
+
+@pytest.fixture
+def steered(target: Target) -> Iterator[Target]:
+    """Return a live account with ``world`` and ``fake``, whose time stands."""
+    with target.in_mode(test=False).clean() as account, account.standing_time():
+        yield account
+
+
+@pytest.fixture
+def profile(pytestconfig: pytest.Config, target: Target) -> hypothesis.settings:
+    """Return how much hypothesis tries."""
+    return PROFILES["few" if target.is_far else pytestconfig.getoption("--contract-profile")]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Reach for the server, and take out the tests that ask for what it does not have."""
+    here = Path(__file__).parent
+    ours = [item for item in items if item.path.is_relative_to(here)]
+    if not ours:
+        return
+    if _TARGET not in config.stash:
+        where = Where(config.getoption("--contract-url"), config.getoption("--contract-key"))
+        stack = contextlib.ExitStack()
+        config.add_cleanup(stack.close)
+        try:
+            config.stash[_TARGET] = stack.enter_context(opened(where))
+        except (ValueError, OSError, ApiError) as error:
+            raise pytest.UsageError(str(error)) from None
+    target = config.stash[_TARGET]
+    missing = {name for name, has in _OFFERS.items() if not has(target)}
+    not_asked = [item for item in ours if missing & {*getattr(item, "fixturenames", ())}]
+    if not_asked:
+        config.hook.pytest_deselected(items=not_asked)
+        items[:] = [item for item in items if item not in not_asked]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Ask no more when the server wants no more."""
+    if (target := item.config.stash.get(_TARGET, None)) and target.stopped:
+        item.session.shouldstop = target.stopped

@@ -1,0 +1,44 @@
+"""Where the contract tests ask: what the options say, checked before anything is sent."""
+
+import dataclasses
+from urllib.parse import urlsplit
+
+from fakescale.hosts import is_loopback
+from fakescale.keys import read_key
+
+
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """Where to ask, and with which key, as the options say. Raises ValueError for nonsense.
+
+    Without a URL, a fake that is started for it. A server of another machine is taken for
+    the real service, of which only the test mode may be used: it does no work that costs.
+    """
+
+    url: str | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is None:
+            if self.key is not None:
+                raise ValueError("--contract-key needs a --contract-url")
+            return
+        base = self.url.rstrip("/").removesuffix("/v1")
+        object.__setattr__(self, "url", f"{base}/v1")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError(
+                f"--contract-url: {self.url!r} is not a URL like http://127.0.0.1:8675/v1"
+            )
+        _ = parts.port
+        is_test = self.key is not None and read_key(self.key).is_test
+        if self.is_far and not is_test:
+            raise ValueError(
+                f"--contract-url {self.url} is not of this machine: it is asked with a test key"
+                " alone, --contract-key test_… or …|test, lest anything is changed or charged"
+            )
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it is on another machine, and so maybe the real service."""
+        return self.url is not None and not is_loopback(urlsplit(self.url).hostname or "")
