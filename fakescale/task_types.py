@@ -45,7 +45,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
-    return Accepted(name, fields, FrozenDict(params), facts.get("references", EMPTY_DICT))
+    return Accepted(name, fields, FrozenDict(params), references(name))
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:
@@ -92,6 +92,12 @@ def example(type: str) -> tuple[FrozenDict, FrozenDict]:
     return facts["example_request"], facts["example_response"]
 
 
+def references(type: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the members that must name another task: name -> its ``type`` and ``status``."""
+    found: FrozenDict = _type(type)[1].get("references", EMPTY_DICT)
+    return found
+
+
 def canonical(type: str) -> str | None:
     """Return the name of a type, also if ``type`` is an alias; None if there is none."""
     name = _aliases().get(type, type)
@@ -131,7 +137,7 @@ def _type(type: str) -> tuple[str, FrozenDict]:
 
 
 @functools.cache
-def _schema(name: str) -> dict[str, Any]:
+def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a creation body of the type."""
     facts = _facts()["types"][name]
     rules: list[Mapping[str, Any]] = [
@@ -149,9 +155,17 @@ def _schema(name: str) -> dict[str, Any]:
     }
 
 
+def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that ``part`` of another is, also if it refers to a definition."""
+    if "$ref" not in part:
+        return part
+    definition: FrozenDict = _facts()["definitions"][part["$ref"].removeprefix("#/$defs/")]
+    return definition
+
+
 @functools.cache
 def _parameters(name: str) -> Parameters:
-    return Parameters(_schema(name), _facts()["types"][name].get("texts"))
+    return Parameters(schema(name), _facts()["types"][name].get("texts"))
 
 
 @functools.cache
