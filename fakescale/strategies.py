@@ -50,12 +50,12 @@ class InvalidCreation(NamedTuple):
 
 def unique_ids() -> SearchStrategy[str]:
     """Return unique_ids: few, so that they collide, and awkward ones."""
-    return st.sampled_from(_UNIQUE_IDS)
+    return st.sampled_from(UNIQUE_IDS)
 
 
 def tags() -> SearchStrategy[list[str]]:
     """Return arrays of at most five tags, without repetitions: few tags, and awkward ones."""
-    return st.lists(st.sampled_from(_TAGS), max_size=5, unique=True)
+    return st.lists(st.sampled_from(TAGS), max_size=5, unique=True)
 
 
 def metadata() -> SearchStrategy[dict[str, Any]]:
@@ -101,7 +101,7 @@ def task_objects(
 
 # The universes.
 
-_UNIQUE_IDS = (
+UNIQUE_IDS = (
     "u",
     "U",
     "a,b",
@@ -111,7 +111,7 @@ _UNIQUE_IDS = (
     "Zürich/東京 ✓",
     " ",
 )
-_TAGS = ("a", "A", "a,b", "a/b", '"a"', " a ", "größe", "✓")
+TAGS = ("a", "A", "a,b", "a/b", '"a"', " a ", "größe", "✓")
 _NAMES = st.sampled_from(["a", "", "a.b", "$set", "ключ"])
 _TEXTS = ("cat", "big dog", "https://example.com/image.png", "Größe, 大きい ✓", '<b> "x" & \\n')
 _ABSENT = object()
@@ -125,7 +125,7 @@ _JSON = _LEAVES | st.lists(_LEAVES, max_size=2) | st.dictionaries(_NAMES, _LEAVE
 
 _FORMATS = {
     "callback": ("http://www.example.com/callback", "labels@example.com"),
-    "nonblank": _TAGS,
+    "nonblank": TAGS,
     "url": ("https://example.com/a.wav", "s3://bucket/a.wav"),
 }
 

@@ -1,0 +1,465 @@
+"""Random steps on an account, which must show after each what a plain model of it shows."""
+
+import contextlib
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from fakescale import strategies
+from fakescale.contract.model import DAY, STATUSES, Model, Printed, Refused, stamp
+from fakescale.contract.target import ABSENT, Reply, Target
+from fakescale.errors import ApiError
+
+PAGE = 2  # so small that few tasks fill several
+MILLISECOND = dt.timedelta(milliseconds=1)
+
+# Types with all the work of a task; a project has one type.
+WORK: Mapping[str, Mapping[str, Any]] = {
+    "categorization": {
+        "instruction": "Big or small?",
+        "attachment_type": "text",
+        "attachment": "car",
+        "categories": ["big", "small"],
+        "allow_multiple": False,
+    },
+    "textcollection": {"attachments": [{"type": "text", "content": "Great soup."}]},
+}
+TYPE = "categorization"  # of the one project
+
+
+def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
+    """Return what is drawn from ``usual``, and now and then ``odd``."""
+    return st.sampled_from([*[usual] * 9, st.just(odd)]).flatmap(lambda it: it)
+
+
+# Small universes, so that steps collide. A number stands for one of a few: a task, a name.
+NUMBERS = st.integers(0, 12)
+TAGS = seldom(strategies.tags(), ["a", ""])
+METADATA = seldom(strategies.metadata(), ["no object"])
+EDGES = st.sampled_from([0, -1, 1])  # milliseconds from one
+FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
+MORE_FILTERS = {
+    "customer_review_status": "",
+    "start_time": "created_at",
+    "end_time": "created_at",
+    "completed_after": "completed_at",
+    "completed_before": "completed_at",
+    "updated_after": "updated_at",
+    "updated_before": "updated_at",
+}
+
+# What is compared where nothing steers the server: there is more, and time goes by.
+MEMBERS = (
+    "task_id type status instruction params metadata tags unique_id project batch response"
+    " is_test"
+).split()
+
+
+LIMITED = ("task_id", "status", "metadata", "project")
+AUDIT = ("audited_at", "audit_result", "audit_source")
+
+
+CREATIONS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from([*WORK]),
+        "home": st.sampled_from([None, "project", "batch", "batch"]),
+        "batch": NUMBERS,
+        "unique_id": st.sampled_from([None, 0, 1, 2]),
+        "key": st.sampled_from([None, None, 0, 1]),
+        "members": st.fixed_dictionaries(
+            {"metadata": METADATA, "tags": TAGS, "clear_unique_id_on_error": st.booleans()}
+        ),
+    }
+)
+
+
+def run(target: Target, settings: hypothesis.settings, *, steered: bool) -> None:
+    """Run the machine; it raises AssertionError where the server and the model differ.
+
+    ``steered`` says that time stands and labelers are played; else nothing but calls is made,
+    and times are not compared.
+    """
+    factory = functools.partial(Machine, target, steered=steered)
+    run_state_machine_as_test(factory, settings=settings)  # type: ignore[arg-type]
+
+
+def test_a_steered_account_shows_what_the_model_shows(
+    steered: Target, profile: hypothesis.settings
+) -> None:
+    run(steered, profile, steered=True)
+
+
+def test_an_account_in_test_mode_shows_what_the_model_shows(
+    test_mode: Target, profile: hypothesis.settings
+) -> None:
+    fewer = hypothesis.settings(profile, max_examples=(profile.max_examples + 3) // 4)
+    run(test_mode, fewer, steered=False)
+
+
+class Machine(RuleBasedStateMachine):
+    """Each rule is a call, or what a labeler does, to the server and to the model."""
+
+    def __init__(self, target: Target, *, steered: bool) -> None:
+        super().__init__()
+        self._stack = contextlib.ExitStack()
+        self.api = self._stack.enter_context(target.clean())
+        self.steered = steered
+        now = self.api.fake.now() if steered else dt.datetime.now(dt.UTC)
+        self.model = Model(now, is_test=self.api.is_test)
+        self.changed: list[Printed] = []
+        one, two = self.api.name("a"), self.api.name("b")
+        self.unique_ids = [one, two, f"{one},{two}"]
+        self.keys = [self.api.name(), self.api.name()]
+        self.project = self.api.name("/ä")
+        self.batches = [self.api.name("/1"), self.api.name(" 2")]
+        self.call("POST", "/projects", {"type": TYPE, "name": self.project})
+        self.model.projects[self.project] = []
+        for name in self.batches:
+            self.call("POST", "/batches", {"project": self.project, "name": name})
+            self.model.batches[name] = self.project
+        self.filters = [*FILTERS, *(MORE_FILTERS if steered else ())]
+        # In an account with other things in it only the project is looked at.
+        self.scope = {} if self.api.fake else {"project": [self.project]}
+
+    def teardown(self) -> None:
+        """Leave nothing behind, where that can be."""
+        self._stack.close()
+
+    # What must be the same after every step.
+
+    @invariant()
+    def what_is_listed_is_what_is_there(self) -> None:
+        """All tasks, in pages."""
+        self.check_list({}, limit=PAGE)
+
+    @invariant()
+    def what_has_changed_is_shown(self) -> None:
+        """The tasks themselves, and the counters of their batches."""
+        for task in self.changed:
+            self.check(self.call("GET", f"/task/{task['task_id']}").json, task)
+        for batch in {task["batch"]: None for task in self.changed if "batch" in task}:
+            shown = self.call("GET", f"/batches/{quote(batch, safe='')}/status").json
+            assert {"pending": 0, "completed": 0, "canceled": 0, "error": 0, **shown} == (
+                self.model.progress(batch)
+            ), f"the progress of {batch}"
+        self.changed.clear()
+
+    # What a client does.
+
+    @initialize(several=st.lists(CREATIONS, min_size=3, max_size=4))
+    def create_some(self, several: list[dict[str, Any]]) -> None:
+        for it in several:
+            self.create(it)
+
+    @rule(it=CREATIONS)
+    def create(self, it: Mapping[str, Any]) -> None:
+        type, home = it["type"], it["home"]
+        if self.scope or home is not None:
+            type, home = TYPE, home or "project"
+        body = {**WORK[type], **it["members"]}
+        if home is not None:
+            body[home] = self.project if home == "project" else self.one(it["batch"], self.batches)
+        if it["unique_id"] is not None:
+            body["unique_id"] = self.one(it["unique_id"], self.unique_ids)
+        self.creation(type, body, None if it["key"] is None else self.one(it["key"], self.keys))
+
+    @precondition(lambda self: self.model.keys)
+    @rule(number=NUMBERS, other=st.booleans())
+    def create_again(self, number: int, other: bool) -> None:
+        """With a key that was used before, for the same or with another body."""
+        key = self.one(number, [*self.model.keys])
+        type, body = self.model.keys[key].request
+        self.creation(type, {**body, "metadata": {"other": True}} if other else body, key)
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(number=NUMBERS, clear=st.sampled_from([None, False, True]))
+    def cancel(self, number: int, clear: bool | None) -> None:
+        """A task."""
+        query = "" if clear is None else f"?clear_unique_id={str(clear).lower()}"
+        self.change(
+            number,
+            ("POST", f"/cancel{query}"),
+            lambda task: self.model.cancel(task, clear_unique_id=bool(clear)),
+        )
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(number=NUMBERS, metadata=METADATA)
+    def set_metadata(self, number: int, metadata: Any) -> None:
+        """Of a task."""
+        self.change(
+            number,
+            ("POST", "/setMetadata", metadata),
+            lambda task: self.model.set_metadata(task, metadata),
+        )
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(number=NUMBERS, verb=st.sampled_from(["PUT", "POST", "DELETE"]), tags=TAGS)
+    def change_tags(self, number: int, verb: str, tags: list[str]) -> None:
+        """Of a task: add some, replace all, remove some."""
+        self.change(
+            number, (verb, "/tags", tags), lambda task: self.model.change_tags(verb, task, tags)
+        )
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(number=NUMBERS, which=NUMBERS)
+    def set_unique_id(self, number: int, which: int) -> None:
+        """Of a task."""
+        unique_id = self.one(which, self.unique_ids)
+        self.change(
+            number,
+            ("POST", "/unique_id", {"unique_id": unique_id}),
+            lambda task: self.model.set_unique_id(task, unique_id),
+        )
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(number=NUMBERS)
+    def clear_unique_id(self, number: int) -> None:
+        """Of a task."""
+        self.change(number, ("DELETE", "/unique_id"), self.model.clear_unique_id)
+
+    @precondition(lambda self: self.steered and self.model.tasks)
+    @rule(number=NUMBERS, accepted=st.booleans(), comments=st.sampled_from([None, "Why?"]))
+    def audit(self, number: int, accepted: bool, comments: str | None) -> None:
+        """A task; not in test mode, where that is said to be impossible."""
+        body = {"accepted": accepted, "comments": comments}
+        self.change(
+            number,
+            ("POST", "/audit", body),
+            lambda task: self.model.audit(task, accepted=accepted, comments=comments),
+        )
+
+    @rule(size=st.integers(0, 9))
+    def set_params(self, size: int) -> None:
+        """Of the project: those of the tasks to come."""
+        params = {"padding": size}
+        path = f"/projects/{quote(self.project, safe='')}"
+        self.call("POST", f"{path}/setParams", params)
+        versions = self.model.projects[self.project]
+        versions.append(params)
+        history = self.call("GET", path).json["param_history"]
+        expected = [{**params, "version": number} for number, params in enumerate(versions)]
+        shown = [{k: v for k, v in it.items() if k != "created_at"} for it in history]
+        assert shown == expected, "the versions of the parameters"
+
+    @rule(verb=st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"]))
+    def ask_for_nothing(self, verb: str) -> None:
+        """A task that nobody made."""
+        method, _, action = verb.partition("/")
+        body = {} if action == "setMetadata" else ABSENT
+        path = f"/task/{self.api.task_id()}/{action}".rstrip("/")
+        self.call(method, path, body, status=404)
+
+    @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=2), edge=EDGES, joined=st.booleans())
+    def list_by_each_filter(self, numbers: Sequence[int], edge: int, joined: bool) -> None:
+        for name in self.filters:
+            self.check_list({name: self.values(name, numbers, edge)}, limit=PAGE, joined=joined)
+
+    @rule(
+        names=st.lists(NUMBERS, max_size=2),
+        numbers=st.lists(NUMBERS, min_size=1, max_size=2),
+        edge=EDGES,
+        offset=st.integers(0, 2),
+        limited=st.booleans(),
+    )
+    def list_by_some_filters(
+        self, names: Sequence[int], numbers: Sequence[int], edge: int, offset: int, limited: bool
+    ) -> None:
+        """In pages."""
+        filters = [self.filters[name % len(self.filters)] for name in names]
+        self.check_list(
+            {name: self.values(name, numbers, edge) for name in filters},
+            limit=PAGE,
+            offset=offset if self.steered else 0,  # seen in old calls alone
+            limited=limited,
+        )
+
+    # What labelers and time do.
+
+    @precondition(lambda self: self.steered and self.model.tasks)
+    @rule(number=NUMBERS, action=st.sampled_from(["complete", "start", "fail"]))
+    def label(self, number: int, action: str) -> None:
+        """A task."""
+        task = self.one(number, self.model.tasks)
+        responses = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
+        given = [responses[action]] if action in responses else []
+        status = 200
+        try:
+            getattr(self.api.world.tasks, action)(task["task_id"], *given)
+        except ApiError as error:
+            status = error.status
+        expected = modeled(lambda: getattr(self.model, action)(task, *given))
+        assert status == expected, f"to {action} it is answered with {status}, not {expected}"
+        self.changed.append(task)
+
+    @precondition(lambda self: self.steered)
+    @rule(by=st.sampled_from([MILLISECOND, dt.timedelta(seconds=1), DAY]))
+    def let_time_pass(self, by: dt.timedelta) -> None:
+        """Nothing else happens."""
+        self.api.fake.advance(seconds=by.total_seconds())
+        self.model.now += by
+
+    @precondition(lambda self: self.steered and self.model.keys)
+    @rule(number=NUMBERS, edge=EDGES, between=st.booleans())
+    def create_again_a_day_later(self, number: int, edge: int, between: bool) -> None:
+        """With a key whose 24 hours are just over, or not yet; perhaps once before that."""
+        key = self.one(number, [*self.model.keys])
+        use = self.model.keys[key]
+        end = use.since + DAY + edge * MILLISECOND
+        for moment in [end - DAY / 2, end] if between else [end]:
+            if moment > self.model.now:
+                self.let_time_pass(moment - self.model.now)
+                self.creation(*use.request, key=key)
+
+    # How a step is made and judged.
+
+    def one(self, number: int, some: Sequence[Any]) -> Any:
+        """Return the one that a number stands for; of tasks, a late one."""
+        return some[-1 - number % len(some)]
+
+    def call(
+        self, method: str, path: str, body: Any = ABSENT, *, status: int = 200, key: str = ""
+    ) -> Reply:
+        """Send a request, which must be answered with ``status``."""
+        headers = {"Idempotency-Key": key or None}
+        reply = self.api.call(method, path, body, headers=headers)
+        asked = f"{method} {path} {'' if body is ABSENT else body}"
+        assert reply.status == status, f"{asked}: {reply.status}, not {status}: {reply.json}"
+        assert status == 200 or reply.error, asked
+        return reply
+
+    def creation(self, type: str, body: Mapping[str, Any], key: str | None) -> None:
+        """Create a task, if the model would."""
+        call = functools.partial(self.call, "POST", f"/task/{type}", body, key=key or "")
+        request = type, body
+        try:
+            saved = self.model.saved(key, request) if key else None
+        except Refused as refused:
+            call(status=refused.status)
+            return
+        if saved is not None:
+            assert call(status=saved.status).json == saved.json, f"the saved answer of {key}"
+            return
+        try:
+            task = self.model.create(type, body)
+        except Refused as refused:
+            reply = call(status=refused.status)
+        else:
+            reply = call()
+            self.adopt(task, reply.json)
+        if key:
+            self.model.save(key, request, reply)
+
+    def adopt(self, task: Printed, printed: Printed) -> None:
+        """Take over what only the server knows of a new task, and see the rest."""
+        task_id = printed["task_id"]
+        assert task_id not in [it.get("task_id") for it in self.model.tasks], "the id is not new"
+        task["task_id"] = task_id
+        if not self.steered:
+            task["created_at"] = printed["created_at"]
+        self.check(printed, task)
+        if self.model.is_test:  # which is completed when it is looked at
+            self.model.complete(task, {})
+            task["response"] = self.call("GET", f"/task/{task_id}").json["response"]
+        self.changed.append(task)
+
+    def change(
+        self, number: int, request: tuple[Any, ...], work: Callable[[Printed], None]
+    ) -> None:
+        """Send what concerns a task: the method, the rest of the path, and maybe a body."""
+        task = self.one(number, self.model.tasks)
+        method, path, *body = request
+        status = modeled(lambda: work(task))
+        reply = self.call(method, f"/task/{task['task_id']}{path}", *body, status=status)
+        if status == 200:
+            self.check(reply.json, task)
+        self.changed.append(task)
+
+    def values(self, name: str, numbers: Sequence[int], edge: int) -> Sequence[str]:
+        """Return values for a filter, such as tasks have."""
+        if member := MORE_FILTERS.get(name):
+            moments = [task[member] for task in self.model.tasks if member in task]
+            moment = self.one(numbers[0], moments or [self.model.moment])
+            return [stamp(dt.datetime.fromisoformat(moment) + edge * MILLISECOND)]
+        some = {
+            "status": STATUSES,
+            "type": [*WORK],
+            "project": [self.project, "nowhere"],
+            "batch": self.batches,
+            "unique_id": self.unique_ids,
+            "tags": strategies.TAGS,
+            "customer_review_status": ["accepted", "rejected"],
+        }[name]
+        return [self.one(number, some) for number in numbers]
+
+    def check_list(
+        self,
+        filters: Mapping[str, Sequence[str]],
+        *,
+        limit: int,
+        offset: int = 0,
+        limited: bool = False,
+        joined: bool = False,
+    ) -> None:
+        """See all pages of a list."""
+        wanted = {**filters, **self.scope}
+        expected = self.model.listed(wanted)
+        query: dict[str, Any] = {
+            name: ",".join(values) if joined else values for name, values in wanted.items()
+        }
+        query |= {"limit": limit, "offset": offset}
+        query |= {"limited_response": True} if limited else {}
+        what = f"the list by {query}"
+        docs: list[Printed] = []
+        for _ in range(len(expected) // limit + 1):
+            page = self.call("GET", f"/tasks?{urlencode(query, doseq=True)}").json
+            docs += page["docs"]
+            assert page["total"] == len(expected), f"the total of {what}"
+            assert len(page["docs"]) <= page["limit"] == limit, f"the limit of {what}"
+            more = offset + len(docs) < len(expected)
+            assert page["has_more"] == more, f"has_more of {what}"
+            if not more:
+                break
+            query["next_token"] = page["next_token"]
+        expected = expected[offset:]
+        ids = [task["task_id"] for task in docs]
+        assert ids == [task["task_id"] for task in expected], what
+        for printed, task in zip(docs, expected, strict=True):
+            if limited:
+                shown = {name: task[name] for name in LIMITED if name in task}
+                assert {**printed, "otherVersion": 0} == {**shown, "otherVersion": 0}, what
+            else:
+                self.check(printed, task)
+
+    def check(self, printed: Printed, task: Printed) -> None:
+        """See that a task is printed as it is known."""
+        # Who audited, and how long it took, is not ours to know.
+        entries = [{k: it[k] for k in AUDIT} for it in printed.get("audits", [])]
+        shown = {**printed, "audits": entries} if entries else printed
+        if not self.steered:
+            params = {name: printed["params"].get(name) for name in task["params"]}
+            shown = {name: printed[name] for name in MEMBERS if name in printed}
+            shown["params"] = params
+            task = {name: task[name] for name in MEMBERS if name in task}
+        assert shown == task, f"task {task['task_id']}"
+
+
+def modeled(work: Callable[[], None]) -> int:
+    """Return the status that the model answers with."""
+    try:
+        work()
+    except Refused as refused:
+        return refused.status
+    return 200
