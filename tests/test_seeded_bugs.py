@@ -22,8 +22,8 @@ from fakescale.tasks import Tasks
 
 # The quick profile, always with the same steps, and no time spent on making a failure small.
 SETTINGS = hypothesis.settings(
-    max_examples=60,
-    stateful_step_count=30,
+    max_examples=25,
+    stateful_step_count=80,
     deadline=None,
     derandomize=True,
     database=None,

@@ -13,7 +13,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -47,9 +46,22 @@ def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
 
 # Small universes, so that steps collide. A number stands for one of a few: a task, a name.
 NUMBERS = st.integers(0, 12)
+SOME = st.lists(NUMBERS, min_size=1, max_size=2)
 TAGS = seldom(strategies.tags(), ["a", ""])
 METADATA = seldom(strategies.metadata(), ["no object"])
 EDGES = st.sampled_from([0, -1, 1])  # milliseconds from one
+VERBS = st.sampled_from(["PUT", "POST", "DELETE"])
+ACTIONS = (
+    "complete",
+    "fail",
+    "start",
+    "cancel",
+    "cancel?clear_unique_id=false",
+    "cancel?clear_unique_id=true",
+    "audit?accepted",
+    "audit?rejected",
+)
+RESPONSES = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
 FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
 MORE_FILTERS = {
     "customer_review_status": "",
@@ -63,8 +75,7 @@ MORE_FILTERS = {
 
 # What is compared where nothing steers the server: there is more, and time goes by.
 MEMBERS = (
-    "task_id type status instruction params metadata tags unique_id project batch response"
-    " is_test"
+    "task_id type status instruction params metadata tags unique_id project batch response is_test"
 ).split()
 
 
@@ -84,6 +95,41 @@ CREATIONS = st.fixed_dictionaries(
         ),
     }
 )
+
+
+NEED_TIME = ("let_time_pass", "create_again_a_day_later")
+
+# The steps, and what they are given. They are one rule, since hypothesis would leave out
+# several of many in each example, and most of what goes wrong takes several kinds of them.
+STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
+    "clear_unique_id": {"number": NUMBERS},
+    "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
+    "set_metadata": {"number": NUMBERS, "metadata": METADATA},
+    "change_tags": {
+        "number": NUMBERS,
+        "changes": st.lists(st.tuples(VERBS, TAGS), min_size=1, max_size=3),
+    },
+    "move": {
+        "number": NUMBERS,
+        "actions": st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
+    },
+    "create": {"it": CREATIONS},
+    "create_again": {"key": NUMBERS, "other": st.booleans()},
+    "create_again_a_day_later": {"key": NUMBERS, "edge": EDGES, "between": st.booleans()},
+    "let_time_pass": {"by": st.sampled_from([MILLISECOND, dt.timedelta(seconds=1), DAY])},
+    "set_params": {"size": st.integers(0, 9)},
+    "list_by_each_filter": {"numbers": SOME, "edge": EDGES, "joined": st.booleans()},
+    "list_by_some_filters": {
+        "names": st.lists(NUMBERS, max_size=2),
+        "numbers": SOME,
+        "edge": EDGES,
+        "offset": st.integers(0, 2),
+        "limited": st.booleans(),
+    },
+    "ask_for_nothing": {
+        "verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])
+    },
+}
 
 
 def run(target: Target, settings: hypothesis.settings, *, steered: bool) -> None:
@@ -164,7 +210,20 @@ class Machine(RuleBasedStateMachine):
         for it in several:
             self.create(it)
 
-    @rule(it=CREATIONS)
+    @rule(
+        step=st.one_of(
+            [st.tuples(st.just(name), st.fixed_dictionaries({**it})) for name, it in STEPS.items()]
+        )
+    )
+    def take(self, step: tuple[str, Mapping[str, Any]]) -> None:
+        """Take a step; most need a task, or a key that was used."""
+        name, given = step
+        if name in NEED_TIME and not self.steered:
+            return
+        needed = {"number": self.model.tasks, "key": self.model.keys}
+        if all(there for it, there in needed.items() if it in given):
+            getattr(self, name)(**given)
+
     def create(self, it: Mapping[str, Any]) -> None:
         type, home = it["type"], it["home"]
         if self.scope or home is not None:
@@ -176,72 +235,51 @@ class Machine(RuleBasedStateMachine):
             body["unique_id"] = self.one(it["unique_id"], self.unique_ids)
         self.creation(type, body, None if it["key"] is None else self.one(it["key"], self.keys))
 
-    @precondition(lambda self: self.model.keys)
-    @rule(number=NUMBERS, other=st.booleans())
-    def create_again(self, number: int, other: bool) -> None:
+    def create_again(self, key: int, other: bool) -> None:
         """With a key that was used before, for the same or with another body."""
-        key = self.one(number, [*self.model.keys])
-        type, body = self.model.keys[key].request
-        self.creation(type, {**body, "metadata": {"other": True}} if other else body, key)
+        name = self.one(key, [*self.model.keys])
+        type, body = self.model.keys[name].request
+        self.creation(type, {**body, "metadata": {"other": True}} if other else body, name)
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=NUMBERS, clear=st.sampled_from([None, False, True]))
-    def cancel(self, number: int, clear: bool | None) -> None:
-        """A task."""
-        query = "" if clear is None else f"?clear_unique_id={str(clear).lower()}"
-        self.change(
-            number,
-            ("POST", f"/cancel{query}"),
-            lambda task: self.model.cancel(task, clear_unique_id=bool(clear)),
-        )
+    def move(self, number: int, actions: Sequence[str]) -> None:
+        """Take a task through what can happen to it."""
+        task = self.one(number, self.model.tasks)
+        for action in actions:
+            name, _, query = action.partition("?")
+            if name == "cancel":
+                clear = query.endswith("true")
+                cancel = functools.partial(self.model.cancel, task, clear_unique_id=clear)
+                self.change(task, ("POST", f"/{action}"), cancel)
+            elif self.steered and name == "audit":  # said to be impossible in test mode
+                self.audit(task, accepted=query == "accepted")
+            elif self.steered:
+                self.label(task, name)
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=NUMBERS, metadata=METADATA)
     def set_metadata(self, number: int, metadata: Any) -> None:
         """Of a task."""
-        self.change(
-            number,
-            ("POST", "/setMetadata", metadata),
-            lambda task: self.model.set_metadata(task, metadata),
-        )
+        task = self.one(number, self.model.tasks)
+        change = functools.partial(self.model.set_metadata, task, metadata)
+        self.change(task, ("POST", "/setMetadata", metadata), change)
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=NUMBERS, verb=st.sampled_from(["PUT", "POST", "DELETE"]), tags=TAGS)
-    def change_tags(self, number: int, verb: str, tags: list[str]) -> None:
-        """Of a task: add some, replace all, remove some."""
-        self.change(
-            number, (verb, "/tags", tags), lambda task: self.model.change_tags(verb, task, tags)
-        )
+    def change_tags(self, number: int, changes: Sequence[tuple[str, list[str]]]) -> None:
+        task = self.one(number, self.model.tasks)
+        for verb, tags in changes:
+            change = functools.partial(self.model.change_tags, verb, task, tags)
+            self.change(task, (verb, "/tags", tags), change)
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=NUMBERS, which=NUMBERS)
     def set_unique_id(self, number: int, which: int) -> None:
         """Of a task."""
+        task = self.one(number, self.model.tasks)
         unique_id = self.one(which, self.unique_ids)
-        self.change(
-            number,
-            ("POST", "/unique_id", {"unique_id": unique_id}),
-            lambda task: self.model.set_unique_id(task, unique_id),
-        )
+        change = functools.partial(self.model.set_unique_id, task, unique_id)
+        self.change(task, ("POST", "/unique_id", {"unique_id": unique_id}), change)
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=NUMBERS)
     def clear_unique_id(self, number: int) -> None:
         """Of a task."""
-        self.change(number, ("DELETE", "/unique_id"), self.model.clear_unique_id)
+        task = self.one(number, self.model.tasks)
+        change = functools.partial(self.model.clear_unique_id, task)
+        self.change(task, ("DELETE", "/unique_id"), change)
 
-    @precondition(lambda self: self.steered and self.model.tasks)
-    @rule(number=NUMBERS, accepted=st.booleans(), comments=st.sampled_from([None, "Why?"]))
-    def audit(self, number: int, accepted: bool, comments: str | None) -> None:
-        """A task; not in test mode, where that is said to be impossible."""
-        body = {"accepted": accepted, "comments": comments}
-        self.change(
-            number,
-            ("POST", "/audit", body),
-            lambda task: self.model.audit(task, accepted=accepted, comments=comments),
-        )
-
-    @rule(size=st.integers(0, 9))
     def set_params(self, size: int) -> None:
         """Of the project: those of the tasks to come."""
         params = {"padding": size}
@@ -254,7 +292,6 @@ class Machine(RuleBasedStateMachine):
         shown = [{k: v for k, v in it.items() if k != "created_at"} for it in history]
         assert shown == expected, "the versions of the parameters"
 
-    @rule(verb=st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"]))
     def ask_for_nothing(self, verb: str) -> None:
         """A task that nobody made."""
         method, _, action = verb.partition("/")
@@ -262,18 +299,10 @@ class Machine(RuleBasedStateMachine):
         path = f"/task/{self.api.task_id()}/{action}".rstrip("/")
         self.call(method, path, body, status=404)
 
-    @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=2), edge=EDGES, joined=st.booleans())
     def list_by_each_filter(self, numbers: Sequence[int], edge: int, joined: bool) -> None:
         for name in self.filters:
             self.check_list({name: self.values(name, numbers, edge)}, limit=PAGE, joined=joined)
 
-    @rule(
-        names=st.lists(NUMBERS, max_size=2),
-        numbers=st.lists(NUMBERS, min_size=1, max_size=2),
-        edge=EDGES,
-        offset=st.integers(0, 2),
-        limited=st.booleans(),
-    )
     def list_by_some_filters(
         self, names: Sequence[int], numbers: Sequence[int], edge: int, offset: int, limited: bool
     ) -> None:
@@ -286,42 +315,22 @@ class Machine(RuleBasedStateMachine):
             limited=limited,
         )
 
-    # What labelers and time do.
+    # What time does.
 
-    @precondition(lambda self: self.steered and self.model.tasks)
-    @rule(number=NUMBERS, action=st.sampled_from(["complete", "start", "fail"]))
-    def label(self, number: int, action: str) -> None:
-        """A task."""
-        task = self.one(number, self.model.tasks)
-        responses = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
-        given = [responses[action]] if action in responses else []
-        status = 200
-        try:
-            getattr(self.api.world.tasks, action)(task["task_id"], *given)
-        except ApiError as error:
-            status = error.status
-        expected = modeled(lambda: getattr(self.model, action)(task, *given))
-        assert status == expected, f"to {action} it is answered with {status}, not {expected}"
-        self.changed.append(task)
-
-    @precondition(lambda self: self.steered)
-    @rule(by=st.sampled_from([MILLISECOND, dt.timedelta(seconds=1), DAY]))
     def let_time_pass(self, by: dt.timedelta) -> None:
         """Nothing else happens."""
         self.api.fake.advance(seconds=by.total_seconds())
         self.model.now += by
 
-    @precondition(lambda self: self.steered and self.model.keys)
-    @rule(number=NUMBERS, edge=EDGES, between=st.booleans())
-    def create_again_a_day_later(self, number: int, edge: int, between: bool) -> None:
+    def create_again_a_day_later(self, key: int, edge: int, between: bool) -> None:
         """With a key whose 24 hours are just over, or not yet; perhaps once before that."""
-        key = self.one(number, [*self.model.keys])
-        use = self.model.keys[key]
+        name = self.one(key, [*self.model.keys])
+        use = self.model.keys[name]
         end = use.since + DAY + edge * MILLISECOND
         for moment in [end - DAY / 2, end] if between else [end]:
             if moment > self.model.now:
                 self.let_time_pass(moment - self.model.now)
-                self.creation(*use.request, key=key)
+                self.creation(*use.request, key=name)
 
     # How a step is made and judged.
 
@@ -375,16 +384,31 @@ class Machine(RuleBasedStateMachine):
             task["response"] = self.call("GET", f"/task/{task_id}").json["response"]
         self.changed.append(task)
 
-    def change(
-        self, number: int, request: tuple[Any, ...], work: Callable[[Printed], None]
-    ) -> None:
-        """Send what concerns a task: the method, the rest of the path, and maybe a body."""
-        task = self.one(number, self.model.tasks)
+    def change(self, task: Printed, request: tuple[Any, ...], change: Callable[[], None]) -> None:
+        """Send a request about a task: the method, the rest of the path, and maybe a body."""
         method, path, *body = request
-        status = modeled(lambda: work(task))
+        status = modeled(change)
         reply = self.call(method, f"/task/{task['task_id']}{path}", *body, status=status)
         if status == 200:
             self.check(reply.json, task)
+        self.changed.append(task)
+
+    def audit(self, task: Printed, *, accepted: bool) -> None:
+        """Audit a task, with comments if it is rejected."""
+        comments = None if accepted else "Why?"
+        audit = functools.partial(self.model.audit, task, accepted=accepted, comments=comments)
+        self.change(task, ("POST", "/audit", {"accepted": accepted, "comments": comments}), audit)
+
+    def label(self, task: Printed, action: str) -> None:
+        """Do what a labeler does."""
+        given = [RESPONSES[action]] if action in RESPONSES else []
+        expected = modeled(lambda: getattr(self.model, action)(task, *given))
+        status = 200
+        try:
+            getattr(self.api.world.tasks, action)(task["task_id"], *given)
+        except ApiError as error:
+            status = error.status
+        assert status == expected, f"to {action} it is answered with {status}, not {expected}"
         self.changed.append(task)
 
     def values(self, name: str, numbers: Sequence[int], edge: int) -> Sequence[str]:
@@ -432,6 +456,7 @@ class Machine(RuleBasedStateMachine):
             assert page["has_more"] == more, f"has_more of {what}"
             if not more:
                 break
+            assert "next_token" in page, f"the token of {what}"
             query["next_token"] = page["next_token"]
         expected = expected[offset:]
         ids = [task["task_id"] for task in docs]
