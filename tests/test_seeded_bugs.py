@@ -10,8 +10,7 @@ import hypothesis
 import pytest
 import werkzeug.test
 
-from fakescale import FakeScale, api, app, batches, errors, idempotency, listing, records, tasks
-from fakescale import wire
+from fakescale import FakeScale, api, app, batches, errors, idempotency, listing, tasks, wire
 from fakescale.contract.target import Reply, Target, _Line
 from fakescale.contract.test_machine import run
 from fakescale.frozen import FrozenDict, FrozenList
@@ -22,7 +21,7 @@ from fakescale.tasks import Tasks
 
 # The quick profile, always with the same steps, and no time spent on making a failure small.
 SETTINGS = hypothesis.settings(
-    max_examples=25,
+    max_examples=24,
     stateful_step_count=80,
     deadline=None,
     derandomize=True,
@@ -57,7 +56,7 @@ def account() -> Iterator[Target]:
 
 
 # The pieces that are replaced, as they should be.
-page, read_query, note = tasks.page, listing.read_query, batches.Batches.note
+page, read_query, note = listing.page, listing.read_query, batches.Batches.note
 once, run_once, settled = app._once, OncePerKey.run, batches._settled
 canceled, completed, failed, audited = Task.canceled, Task.completed, Task.failed, Task.audited
 page_json, put, set_metadata, task_json = Page.to_json, Tasks._put, Tasks.set_metadata, Task.to_json
@@ -144,7 +143,9 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     "filters of the first page only": (api, "read_query", without_filters_behind_the_first_page),
     "any filter instead of all": (
         Query, "keeps",
-        lambda query, task: not query.filters or any(it.keep(task, v) for it, v in query.filters.values()),
+        lambda query, task: (
+            not query.filters or any(it.keep(task, value) for it, value in query.filters.values())
+        ),
     ),
     "all tags instead of any": filtered("tags", lambda task, wanted: wanted <= {*task.tags}),
     "the filter of types ignored": filtered("type", lambda task, wanted: True),
@@ -159,7 +160,8 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         "completed_before", lambda task, it: (task.completed_at or "") <= it
     ),
     "a unique_id is not split": (
-        FILTERS, "unique_id", Filter(lambda name, texts: frozenset(texts), FILTERS["unique_id"].keep),
+        FILTERS, "unique_id",
+        Filter(lambda name, texts: frozenset(texts), FILTERS["unique_id"].keep),
     ),
     "24 hours and a millisecond": (
         idempotency._Use, "is_over", lambda use, now: now - use.since > LIFETIME,
@@ -202,7 +204,8 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     "tags in another order": (tasks, "distinct", lambda tags: FrozenList(sorted({*tags}))),
     "tags twice": (tasks, "distinct", FrozenList),
     "tags set instead of added": (
-        Tasks, "add_tags", lambda self, task_id, tags: change_tags(self, task_id, tags, lambda old, new: new),
+        Tasks, "add_tags",
+        lambda self, task_id, tags: change_tags(self, task_id, tags, lambda old, new: new),
     ),
     "updated_at stands": (
         Task, "changed", lambda task, now, **changes: dataclasses.replace(task, **changes),
@@ -243,17 +246,22 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_the_machine_finds(bug: str, account: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_finds(
+    bug: str,
+    account: Target,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     owner, name, wrong = BUGS[bug]
     if isinstance(owner, Mapping):
-        monkeypatch.setitem(owner, name, wrong)  # type: ignore[arg-type]
+        monkeypatch.setitem(owner, name, wrong)
     else:
         monkeypatch.setattr(owner, name, wrong)
     with pytest.raises(AssertionError) as found:
         run(account, SETTINGS, steered=True)
     # By what it compares, and not because something broke that has nothing to do with it.
-    assert found.traceback[-1].path.name == "test_machine.py"
-    assert {exchange.traceback for exchange in account.fake.requests} == {None}
+    assert str(found.traceback[-1].path).endswith("test_machine.py")
+    assert "a bug in fakescale" not in caplog.text
 
 
 def test_the_machine_finds_nothing_where_there_is_no_bug(account: Target) -> None:

@@ -118,7 +118,7 @@ class Model:
             task.pop("unique_id", None)
 
     def set_metadata(self, task: Printed, metadata: Any) -> None:
-        """Replaces it."""
+        """Replace the metadata."""
         if not isinstance(metadata, dict):
             raise Refused(400)
         task["metadata"] = metadata
@@ -139,7 +139,7 @@ class Model:
             self._touch(task)
 
     def set_unique_id(self, task: Printed, unique_id: str) -> None:
-        """The one it had is free again."""
+        """Give it another; the one it had is free again."""
         self._check_unique_id(unique_id, task)
         task["unique_id"] = unique_id
         self._touch(task)
@@ -150,7 +150,7 @@ class Model:
             self._touch(task)
 
     def audit(self, task: Printed, *, accepted: bool, comments: str | None) -> None:
-        """The newest audit stands first (what it sets is guessed)."""
+        """Audit it; the newest stands first (what an audit sets is guessed)."""
         if task["status"] != "completed":
             raise Refused(400)
         result = "accepted" if accepted else "rejected"
@@ -177,12 +177,12 @@ class Model:
         self._touch(task)
 
     def complete(self, task: Printed, response: Mapping[str, Any]) -> None:
-        """Gives it its response."""
+        """Give it its response."""
         self._end(task, "completed", response)
         task["completed_at"] = task["updated_at"]
 
     def fail(self, task: Printed, response: Mapping[str, Any]) -> None:
-        """Gives it the detail as response; the unique_id may have been meant to go then."""
+        """Give it the detail as response; the unique_id may have been meant to go then."""
         self._end(task, "error", response)
         if id(task) in self._clears_on_error:
             task.pop("unique_id", None)
@@ -231,7 +231,7 @@ class Model:
 
     @staticmethod
     def _put(task: Printed, name: str, value: Any) -> None:
-        """What is empty is left out."""
+        """Leave out what is empty."""
         if value:
             task[name] = value
         else:

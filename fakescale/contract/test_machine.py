@@ -75,8 +75,19 @@ MORE_FILTERS = {
 
 # What is compared where nothing steers the server: there is more, and time goes by.
 MEMBERS = (
-    "task_id type status instruction params metadata tags unique_id project batch response is_test"
-).split()
+    "task_id",
+    "type",
+    "status",
+    "instruction",
+    "params",
+    "metadata",
+    "tags",
+    "unique_id",
+    "project",
+    "batch",
+    "response",
+    "is_test",
+)
 
 
 LIMITED = ("task_id", "status", "metadata", "project")
@@ -188,12 +199,12 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_listed_is_what_is_there(self) -> None:
-        """All tasks, in pages."""
+        """List all tasks, in pages."""
         self.check_list({}, limit=PAGE)
 
     @invariant()
     def what_has_changed_is_shown(self) -> None:
-        """The tasks themselves, and the counters of their batches."""
+        """Look at the tasks themselves, and at the counters of their batches."""
         for task in self.changed:
             self.check(self.call("GET", f"/task/{task['task_id']}").json, task)
         for batch in {task["batch"]: None for task in self.changed if "batch" in task}:
@@ -207,6 +218,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(several=st.lists(CREATIONS, min_size=3, max_size=4))
     def create_some(self, several: list[dict[str, Any]]) -> None:
+        """Begin with some tasks, or many an example would have none."""
         for it in several:
             self.create(it)
 
@@ -225,6 +237,7 @@ class Machine(RuleBasedStateMachine):
             getattr(self, name)(**given)
 
     def create(self, it: Mapping[str, Any]) -> None:
+        """Create a task, with or without each of what may go wrong."""
         type, home = it["type"], it["home"]
         if self.scope or home is not None:
             type, home = TYPE, home or "project"
@@ -236,7 +249,7 @@ class Machine(RuleBasedStateMachine):
         self.creation(type, body, None if it["key"] is None else self.one(it["key"], self.keys))
 
     def create_again(self, key: int, other: bool) -> None:
-        """With a key that was used before, for the same or with another body."""
+        """Use a key again, for the same request or with another body."""
         name = self.one(key, [*self.model.keys])
         type, body = self.model.keys[name].request
         self.creation(type, {**body, "metadata": {"other": True}} if other else body, name)
@@ -256,32 +269,33 @@ class Machine(RuleBasedStateMachine):
                 self.label(task, name)
 
     def set_metadata(self, number: int, metadata: Any) -> None:
-        """Of a task."""
+        """Change a task in one way."""
         task = self.one(number, self.model.tasks)
         change = functools.partial(self.model.set_metadata, task, metadata)
         self.change(task, ("POST", "/setMetadata", metadata), change)
 
     def change_tags(self, number: int, changes: Sequence[tuple[str, list[str]]]) -> None:
+        """Add, replace and remove tags of a task."""
         task = self.one(number, self.model.tasks)
         for verb, tags in changes:
             change = functools.partial(self.model.change_tags, verb, task, tags)
             self.change(task, (verb, "/tags", tags), change)
 
     def set_unique_id(self, number: int, which: int) -> None:
-        """Of a task."""
+        """Change a task in one way."""
         task = self.one(number, self.model.tasks)
         unique_id = self.one(which, self.unique_ids)
         change = functools.partial(self.model.set_unique_id, task, unique_id)
         self.change(task, ("POST", "/unique_id", {"unique_id": unique_id}), change)
 
     def clear_unique_id(self, number: int) -> None:
-        """Of a task."""
+        """Change a task in one way."""
         task = self.one(number, self.model.tasks)
         change = functools.partial(self.model.clear_unique_id, task)
         self.change(task, ("DELETE", "/unique_id"), change)
 
     def set_params(self, size: int) -> None:
-        """Of the project: those of the tasks to come."""
+        """Give the project other parameters, for the tasks to come."""
         params = {"padding": size}
         path = f"/projects/{quote(self.project, safe='')}"
         self.call("POST", f"{path}/setParams", params)
@@ -293,20 +307,21 @@ class Machine(RuleBasedStateMachine):
         assert shown == expected, "the versions of the parameters"
 
     def ask_for_nothing(self, verb: str) -> None:
-        """A task that nobody made."""
+        """Ask for a task that nobody made."""
         method, _, action = verb.partition("/")
         body = {} if action == "setMetadata" else ABSENT
         path = f"/task/{self.api.task_id()}/{action}".rstrip("/")
         self.call(method, path, body, status=404)
 
     def list_by_each_filter(self, numbers: Sequence[int], edge: int, joined: bool) -> None:
+        """See what each filter keeps by itself; bounds may be the very times of a task."""
         for name in self.filters:
             self.check_list({name: self.values(name, numbers, edge)}, limit=PAGE, joined=joined)
 
     def list_by_some_filters(
         self, names: Sequence[int], numbers: Sequence[int], edge: int, offset: int, limited: bool
     ) -> None:
-        """In pages."""
+        """See what filters keep together."""
         filters = [self.filters[name % len(self.filters)] for name in names]
         self.check_list(
             {name: self.values(name, numbers, edge) for name in filters},
@@ -318,19 +333,20 @@ class Machine(RuleBasedStateMachine):
     # What time does.
 
     def let_time_pass(self, by: dt.timedelta) -> None:
-        """Nothing else happens."""
+        """Let nothing happen for a while."""
         self.api.fake.advance(seconds=by.total_seconds())
         self.model.now += by
 
     def create_again_a_day_later(self, key: int, edge: int, between: bool) -> None:
-        """With a key whose 24 hours are just over, or not yet; perhaps once before that."""
+        """Use a key again when its 24 hours are just over, or not yet; perhaps once before."""
         name = self.one(key, [*self.model.keys])
         use = self.model.keys[name]
+        type, body = use.request
         end = use.since + DAY + edge * MILLISECOND
         for moment in [end - DAY / 2, end] if between else [end]:
             if moment > self.model.now:
                 self.let_time_pass(moment - self.model.now)
-                self.creation(*use.request, key=name)
+                self.creation(type, body, name)
 
     # How a step is made and judged.
 
