@@ -131,8 +131,8 @@ def test_every_fixture_and_option_is_named() -> None:
     assert len(fixtures) == 4
     for name in fixtures:
         assert f"| `{name}` |" in README
-    options = re.findall(r'"(--fakescale-\w+)"', inspect.getsource(pytest_plugin))
-    assert options
+    options = re.findall(r'"(--(?:fakescale|contract)-\w+)"', inspect.getsource(pytest_plugin))
+    assert len(set(options)) == 5
     for option in options:
         assert f"`{option}" in README
 

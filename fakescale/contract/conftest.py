@@ -4,12 +4,15 @@ A test that takes what the server does not have is not asked.
 """
 
 import contextlib
+import dataclasses
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from fakescale.contract.assumptions import Assumption, Row, report
 from fakescale.contract.target import Target, opened
 from fakescale.contract.where import Where
 from fakescale.errors import ApiError
@@ -32,6 +35,7 @@ _OFFERS: dict[str, Callable[[Target], bool]] = {
     "test_mode": lambda target: target.fake is not None or target.is_test,
     "other": lambda target: target.fake is not None,
     "steered": lambda target: target.fake is not None,
+    "crowded": lambda target: not target.is_far and _OFFERS["live"](target),
 }
 
 
@@ -77,6 +81,12 @@ def steered(target: Target) -> Iterator[Target]:
 
 
 @pytest.fixture
+def crowded(live: Target) -> Target:
+    """Return a live account that many may use at once, unlike one on another machine."""
+    return live
+
+
+@pytest.fixture
 def profile(pytestconfig: pytest.Config, target: Target) -> hypothesis.settings:
     """Return how much hypothesis tries."""
     return PROFILES["few" if target.is_far else pytestconfig.getoption("--contract-profile")]
@@ -96,12 +106,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.stash[_TARGET] = stack.enter_context(opened(where))
         except (ValueError, OSError, ApiError) as error:
             raise pytest.UsageError(str(error)) from None
+    for item in ours:
+        if (assumption := _assumption(item)) is not None:
+            item.user_properties.append(("assumption", dataclasses.astuple(assumption)))
     target = config.stash[_TARGET]
     missing = {name for name, has in _OFFERS.items() if not has(target)}
     not_asked = [item for item in ours if missing & {*getattr(item, "fixturenames", ())}]
     if not_asked:
         config.hook.pytest_deselected(items=not_asked)
         items[:] = [item for item in items if item not in not_asked]
+
+
+def _assumption(item: pytest.Item) -> Assumption | None:
+    """Return what a test asks for; one of many like it has it in its row."""
+    assumption = getattr(getattr(item, "function", None), "assumption", None)
+    row = getattr(item, "callspec", None) and item.callspec.params.get("row")  # type: ignore[attr-defined]
+    return row.assumption if isinstance(row, Row) else assumption
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what became of the assumptions, if any was asked."""
+    outcomes: dict[str, set[Assumption]] = {}
+    for outcome in ("passed", "failed", "error"):
+        outcomes[outcome] = {
+            Assumption(*value)
+            for told in terminalreporter.stats.get(outcome, [])
+            for name, value in told.user_properties
+            if name == "assumption"
+        }
+    failed = outcomes["failed"] | outcomes["error"]
+    if not failed | outcomes["passed"]:
+        return
+    for path in Path(__file__).parent.glob("test_assumptions*.py"):
+        importlib.import_module(f"fakescale.contract.{path.stem}")  # with xdist none was yet
+    terminalreporter.section("what is assumed of the API")
+    for line in report(outcomes["passed"], failed):
+        terminalreporter.write_line(line)
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -25,6 +25,8 @@ from fakescale.remote import RemoteFakeScale
 ABSENT: Any = object()
 _SECONDS = 60  # without a word from the server
 _PAUSE = 0.5  # between two requests to a server that is not of this machine
+# What has a path such as /task/TYPE, where one is made.
+_MAKERS = ("task", "training_tasks", "evaluation_tasks")
 _IDLE = 5.0  # seconds after which a connection may have been closed at the other end
 
 
@@ -201,7 +203,9 @@ class _Line:
     def _spare(self, method: str, path: str) -> None:
         """Wait for the next moment that suits; refuse what could touch what is not ours."""
         nouns = [unquote(noun) for noun in path.partition("?")[0].strip("/").split("/")]
-        makes = nouns in (["projects"], ["batches"]) or (nouns[0], len(nouns)) == ("task", 2)
+        makes = (len(nouns) == 1 and method == "POST") or (
+            nouns[0] == "files" or (len(nouns) == 2 and nouns[0] in _MAKERS)
+        )
         if method not in ("GET", "HEAD") and not makes and not self._ours & {*nouns}:
             raise AssertionError(f"{method} {path} could change what this run has not made")
         with self._lock:
@@ -257,7 +261,8 @@ def opened(where: Where = HERE) -> Iterator[Target]:
 
     A test account of a fake that is started for it, or of a fakescale on this machine, whose
     control token is in FAKESCALE_CONTROL_TOKEN; or that of the key. Raises ValueError where
-    a key is missing, and OSError where nobody answers.
+    a key is missing, or none of ours would be taken, ApiError where the token is wrong, and
+    OSError where nobody answers.
     """
     if where.url is None:
         with FakeScale(seed="contract").serve() as fake, _Line(fake.url) as line:
@@ -267,7 +272,14 @@ def opened(where: Where = HERE) -> Iterator[Target]:
         token = os.environ.get("FAKESCALE_CONTROL_TOKEN")
         remote = RemoteFakeScale(where.url, token=token)
         with _Line(remote.url) as line:
-            yield Target(remote.url, where.key or remote.test_api_key, fake=remote, line=line)
+            target = Target(remote.url, where.key or remote.test_api_key, fake=remote, line=line)
+            with target.clean() as account:
+                if account.call("GET", "/tasks?limit=1").status == 401:
+                    raise ValueError(
+                        f"--contract-url {where.url} takes no keys but those of --api-key,"
+                        " and each test wants an account of its own"
+                    )
+            yield target
         return
     if where.key is None:
         raise ValueError(f"--contract-url {where.url} is no fakescale: it needs a --contract-key")

@@ -25,12 +25,10 @@ class Where:
             return
         base = self.url.rstrip("/").removesuffix("/v1")
         object.__setattr__(self, "url", f"{base}/v1")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        if not _is_base(self.url):
             raise ValueError(
                 f"--contract-url: {self.url!r} is not a URL like http://127.0.0.1:8675/v1"
             )
-        _ = parts.port
         is_test = self.key is not None and read_key(self.key).is_test
         if self.is_far and not is_test:
             raise ValueError(
@@ -42,3 +40,13 @@ class Where:
     def is_far(self) -> bool:
         """Whether it is on another machine, and so maybe the real service."""
         return self.url is not None and not is_loopback(urlsplit(self.url).hostname or "")
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    is_whole = parts.scheme in ("http", "https") and parts.hostname
+    return bool(is_whole and not parts.query and not parts.fragment)
