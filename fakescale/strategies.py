@@ -420,6 +420,7 @@ def _printed(
 ) -> dict[str, Any]:
     accepted = accept(*draw(_creations(types, members)))
     now = draw(_MOMENTS)
+    home = EMPTY_DICT if accepted.fields.keys() & {"project", "batch"} else draw(_HOMES)
     task = Task(
         id=f"{int(now.timestamp()):08x}{draw(_HEXES)}",
         created_at=stamp(now),
@@ -427,7 +428,8 @@ def _printed(
         type=accepted.type,
         params=accepted.params,
         is_test=draw(st.booleans()),
-        **{**draw(_HOMES), **accepted.fields},
+        **home,
+        **accepted.fields,
     )
     status = draw(st.sampled_from(statuses))
     done = stamp(now + draw(_SPANS))

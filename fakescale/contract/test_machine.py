@@ -22,7 +22,7 @@ from fakescale.contract.model import DAY, STATUSES, Model, Printed, Refused, sta
 from fakescale.contract.target import ABSENT, Reply, Target
 from fakescale.errors import ApiError
 
-PAGE = 2  # so small that few tasks fill several
+PAGE = 3  # so small that few tasks fill several
 MILLISECOND = dt.timedelta(milliseconds=1)
 
 # Types with all the work of a task; a project has one type.
