@@ -165,10 +165,8 @@ def test_all_types_are_drawn_and_an_alias_is_a_type() -> None:
 
 
 def test_a_creation_shrinks_to_what_its_type_requires() -> None:
-    smallest = hypothesis.find(
-        strategies.tasks("imageannotation"), lambda it: True, settings=STEADY
-    )
-    assert set(smallest.body) == {"attachment", "geometries"}
+    smallest = hypothesis.find(strategies.tasks("annotation"), lambda it: True, settings=STEADY)
+    assert set(smallest.body) == {"attachment", "objects_to_annotate"}
     assert hypothesis.find(strategies.tasks("chat"), lambda it: True, settings=STEADY).body == {}
 
 
