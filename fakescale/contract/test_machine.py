@@ -61,6 +61,12 @@ ACTIONS = (
     "audit?accepted",
     "audit?rejected",
 )
+# What seldom comes about by itself, since it must begin with a pending task.
+STORIES = (
+    ("fail",),
+    ("start", "cancel"),
+    ("complete", "audit?accepted", "audit?rejected"),
+)
 RESPONSES = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
 FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
 MORE_FILTERS = {
@@ -122,7 +128,8 @@ STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     },
     "move": {
         "number": NUMBERS,
-        "actions": st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
+        "actions": st.sampled_from(STORIES)
+        | st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
     },
     "create": {"it": CREATIONS},
     "create_again": {"key": NUMBERS, "other": st.booleans()},
