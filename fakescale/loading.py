@@ -41,7 +41,7 @@ _SCHEMA = {
         "project_param_version": {"type": "integer"},
         "is_test": {"type": "boolean"},
         "priority": {"type": "integer"},
-        "urgency": _TEXT,
+        "urgency": {"type": "string"},
         "work_started": {"type": "boolean"},
         "customer_review_status": _TEXT,
         "customer_review_comments": {"type": "array"},

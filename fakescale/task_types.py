@@ -46,7 +46,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
-    return Accepted(name, fields, params, facts.get("references", EMPTY_DICT))
+    return Accepted(name, fields, params, references(name))
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:
@@ -103,6 +103,12 @@ def example(type: str) -> tuple[FrozenDict, FrozenDict]:
     """Return a creation body for ``type`` and the response such a task may get."""
     facts = _type(type)[1]
     return facts["example_request"], facts["example_response"]
+
+
+def references(type: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the members that must name another task: name -> its ``type`` and ``status``."""
+    found: FrozenDict = _type(type)[1].get("references", EMPTY_DICT)
+    return found
 
 
 def canonical(type: str) -> str | None:
@@ -171,6 +177,15 @@ def _aliases() -> dict[str, str]:
 def _type(type: str) -> tuple[str, FrozenDict]:
     name = required(type)
     return name, _facts()["types"][name]
+
+
+@functools.cache
+def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that ``part`` of another is, also if it refers to a definition."""
+    if "$ref" not in part:
+        return part
+    definition: FrozenDict = _facts()["definitions"][part["$ref"].removeprefix("#/$defs/")]
+    return definition
 
 
 @functools.cache

@@ -49,7 +49,7 @@ def test_werkzeug_lives_in_its_layers_and_the_heavy_rest_nowhere() -> None:
             tops = {it.split(".")[0] for it in imports(PACKAGE / f"{name}.py")}
             assert layer >= 2 or "werkzeug" not in tops, name
             third = tops - set(sys.stdlib_module_names) - {"fakescale", "_typeshed"}
-            of_tests = {"hypothesis"} if layer == 4 else set()
+            of_tests = {"hypothesis"} if layer == 4 or name == "strategies" else set()
             extra = of_tests.union(EXTRAS.get(name, ()))
             assert third <= {"werkzeug", "jsonschema_rs", "pytest"} | extra, name
 

@@ -56,6 +56,11 @@ def test_the_compact_form_is_enough() -> None:
     }
 
 
+def test_an_empty_urgency_is_read_as_it_is_created() -> None:
+    task = FakeScale().tasks.create("chat", urgency="")
+    assert read_task(task.to_json(), is_test=False).urgency == ""
+
+
 def test_null_is_absent() -> None:
     assert read_task(without(appsheetProjectId=None, batch=None), is_test=False).batch is None
 

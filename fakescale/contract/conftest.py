@@ -20,8 +20,8 @@ from fakescale.errors import ApiError
 # Settings of their own, so that those of a suite that is run with these stay as they are.
 # No deadline: that would be a check of speed.
 PROFILES = {
-    "quick": hypothesis.settings(max_examples=60, stateful_step_count=30, deadline=None),
-    "thorough": hypothesis.settings(max_examples=1000, stateful_step_count=60, deadline=None),
+    "quick": hypothesis.settings(max_examples=24, stateful_step_count=80, deadline=None),
+    "thorough": hypothesis.settings(max_examples=400, stateful_step_count=100, deadline=None),
     "few": hypothesis.settings(
         max_examples=2, stateful_step_count=12, deadline=None, database=None
     ),

@@ -1,0 +1,272 @@
+"""What a server must show, as plainly as can be told: a list of tasks, a few dicts and a clock.
+
+Written from what is known of the API, and with nothing of the fake, so that the two can
+disagree. Tasks are dicts as the API prints them.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Printed = dict[str, Any]
+
+DAY = dt.timedelta(hours=24)
+STATUSES = ("pending", "completed", "canceled", "error")
+_MOST_TAGS = 5
+# What of a creation body is told of the task itself, and not of its work.
+_OWN = {"instruction", "metadata", "unique_id", "tags", "project", "batch"}
+_NOT_TOLD = {"clear_unique_id_on_error"}
+
+
+def stamp(moment: dt.datetime) -> str:
+    """Return a moment as it is printed: in UTC, with milliseconds."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+class Refused(Exception):
+    """What is answered with ``status`` and an error."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Use(NamedTuple):
+    """The first use of an Idempotency-Key: when, what was asked, and the answer."""
+
+    since: dt.datetime
+    request: Any
+    answer: Any
+
+
+class Model:
+    """An account. What a client or a labeler does is a method, which raises Refused."""
+
+    def __init__(self, now: dt.datetime, *, is_test: bool) -> None:
+        self.now = now
+        self.is_test = is_test
+        self.tasks: list[Printed] = []
+        #: The versions of the parameters of each project, oldest first.
+        self.projects: dict[str, list[Mapping[str, Any]]] = {}
+        #: The project of each batch.
+        self.batches: dict[str, str] = {}
+        self.keys: dict[str, Use] = {}
+        self._clears_on_error: set[int] = set()
+        self._started: set[int] = set()
+
+    @property
+    def moment(self) -> str:
+        """The present moment as it is printed."""
+        return stamp(self.now)
+
+    # Creation.
+
+    def saved(self, key: str, request: Any) -> Any:
+        """Return the answer that was saved under a key, None if it is as good as new."""
+        use = self.keys.get(key)
+        if use is None or self.now - use.since >= DAY:
+            return None
+        if use.request != request:
+            raise Refused(409)
+        return use.answer
+
+    def save(self, key: str, request: Any, answer: Any) -> None:
+        """Save the answer to the first use of a key, also if it is a refusal."""
+        self.keys[key] = Use(self.now, request, answer)
+
+    def create(self, type: str, body: Mapping[str, Any]) -> Printed:
+        """Return the new task, which has no ``task_id`` yet."""
+        if not isinstance(body.get("metadata", {}), dict):
+            raise Refused(400)
+        tags = self._tags(body.get("tags", []))
+        if len(tags) > _MOST_TAGS:
+            raise Refused(400)
+        self._check_unique_id(body.get("unique_id"), None)
+        batch = body.get("batch")
+        project = body.get("project", self.batches.get(batch) if batch else None)
+        versions = self.projects[project] if project else []
+        work = {**versions[-1], **body} if versions else body
+        task = {
+            "created_at": self.moment,
+            "updated_at": self.moment,
+            "type": type,
+            "status": "pending",
+            "params": {k: v for k, v in work.items() if k not in _OWN | _NOT_TOLD},
+            "metadata": {},
+            "is_test": self.is_test,
+            **{k: v for k, v in body.items() if k in _OWN},
+            **({"project": project} if project else {}),
+            **({"project_param_version": len(versions) - 1} if versions else {}),
+        }
+        self._put(task, "tags", tags)
+        if body.get("clear_unique_id_on_error"):
+            self._clears_on_error.add(id(task))
+        self.tasks.append(task)
+        return task
+
+    # What a client does to a task.
+
+    def cancel(self, task: Printed, *, clear_unique_id: bool) -> None:
+        """Only pending tasks, but also again; the unique_id stays unless it is cleared."""
+        if task["status"] not in ("pending", "canceled") or id(task) in self._started:
+            raise Refused(400)
+        if task["status"] == "pending" or (clear_unique_id and "unique_id" in task):
+            self._touch(task)
+        task["status"] = "canceled"
+        if clear_unique_id:
+            task.pop("unique_id", None)
+
+    def set_metadata(self, task: Printed, metadata: Any) -> None:
+        """Replace the metadata."""
+        if not isinstance(metadata, dict):
+            raise Refused(400)
+        task["metadata"] = metadata
+        self._touch(task)
+
+    def change_tags(self, verb: str, task: Printed, given: Sequence[str]) -> None:
+        """PUT adds behind those that are there, POST replaces, DELETE removes what is there."""
+        before, given = task.get("tags", []), self._tags(given)
+        after = {
+            "PUT": before + [tag for tag in given if tag not in before],
+            "POST": given,
+            "DELETE": [tag for tag in before if tag not in given],
+        }[verb]
+        if len(after) > _MOST_TAGS:
+            raise Refused(400)
+        if after != before:
+            self._put(task, "tags", after)
+            self._touch(task)
+
+    def set_unique_id(self, task: Printed, unique_id: str) -> None:
+        """Give it another; the one it had is free again."""
+        self._check_unique_id(unique_id, task)
+        task["unique_id"] = unique_id
+        self._touch(task)
+
+    def clear_unique_id(self, task: Printed) -> None:
+        """Nothing happens if there is none."""
+        if task.pop("unique_id", None) is not None:
+            self._touch(task)
+
+    def audit(self, task: Printed, *, accepted: bool, comments: str | None) -> None:
+        """Audit it; the newest stands first (what an audit sets is guessed)."""
+        if task["status"] != "completed":
+            raise Refused(400)
+        result = "accepted" if accepted else "rejected"
+        audit = {
+            "audited_at": self.moment,
+            "audit_result": result,
+            "audit_source": "customer",
+        }
+        task["audits"] = [audit, *task.get("audits", [])]
+        task["customer_review_status"] = result
+        if comments:
+            said = task.get("customer_review_comments", [])
+            task["customer_review_comments"] = [comments, *said]
+        self._touch(task)
+
+    # What labelers do.
+
+    def start(self, task: Printed) -> None:
+        """From now on it cannot be canceled."""
+        if task["status"] != "pending" or id(task) in self._started:
+            raise Refused(400)
+        self._started.add(id(task))
+        task["work_started"] = True
+        self._touch(task)
+
+    def complete(self, task: Printed, response: Mapping[str, Any]) -> None:
+        """Give it its response."""
+        self._end(task, "completed", response)
+        task["completed_at"] = task["updated_at"]
+
+    def fail(self, task: Printed, response: Mapping[str, Any]) -> None:
+        """Give it the detail as response; the unique_id may have been meant to go then."""
+        self._end(task, "error", response)
+        if id(task) in self._clears_on_error:
+            task.pop("unique_id", None)
+
+    # What is shown.
+
+    def listed(self, filters: Mapping[str, Sequence[str]]) -> list[Printed]:
+        """Return the tasks that pass all filters, newest first. A comma separates values."""
+        wanted = {name: ",".join(values).split(",") for name, values in filters.items()}
+        tasks = [
+            task
+            for task in self.tasks
+            if all(_FILTERS[name](task, values) for name, values in wanted.items())
+        ]
+        return sorted(tasks, key=lambda task: (task["created_at"], task["task_id"]), reverse=True)
+
+    def progress(self, batch: str) -> Printed:
+        """Return how far a batch is: done when it has tasks and none is pending."""
+        counts = Counter(task["status"] for task in self.tasks if task.get("batch") == batch)
+        done = counts and not counts["pending"]
+        numbers = {status: counts[status] for status in STATUSES}
+        return {"status": "completed" if done else "in_progress", **numbers}
+
+    # Inside.
+
+    def _touch(self, task: Printed) -> None:
+        task["updated_at"] = self.moment
+
+    def _end(self, task: Printed, status: str, response: Mapping[str, Any]) -> None:
+        if task["status"] != "pending":
+            raise Refused(400)
+        task["status"] = status
+        task["response"] = response
+        self._touch(task)
+
+    def _check_unique_id(self, unique_id: str | None, own: Printed | None) -> None:
+        for task in self.tasks:
+            if unique_id is not None and task is not own and task.get("unique_id") == unique_id:
+                raise Refused(409)
+
+    @staticmethod
+    def _tags(tags: Sequence[str]) -> list[str]:
+        if "" in tags:
+            raise Refused(400)
+        return list(dict.fromkeys(tags))
+
+    @staticmethod
+    def _put(task: Printed, name: str, value: Any) -> None:
+        """Leave out what is empty."""
+        if value:
+            task[name] = value
+        else:
+            task.pop(name, None)
+
+
+# Which tasks each filter of the list keeps, given its values. Those of one filter are
+# alternatives, and bounds belong to the span (both guessed).
+_Keep = Callable[[Printed, Sequence[str]], bool]
+
+
+def _any_of(name: str) -> _Keep:
+    return lambda task, values: task.get(name) in values
+
+
+def _since(name: str) -> _Keep:
+    return lambda task, values: name in task and task[name] >= values[0]
+
+
+def _until(name: str) -> _Keep:
+    return lambda task, values: name in task and task[name] <= values[0]
+
+
+_FILTERS: Mapping[str, _Keep] = {
+    "status": _any_of("status"),
+    "type": _any_of("type"),
+    "project": _any_of("project"),
+    "batch": _any_of("batch"),
+    "unique_id": _any_of("unique_id"),
+    "customer_review_status": _any_of("customer_review_status"),
+    "tags": lambda task, values: not {*values}.isdisjoint(task.get("tags", [])),
+    "start_time": _since("created_at"),
+    "end_time": _until("created_at"),
+    "completed_after": _since("completed_at"),
+    "completed_before": _until("completed_at"),
+    "updated_after": _since("updated_at"),
+    "updated_before": _until("updated_at"),
+}

@@ -1,0 +1,513 @@
+"""Random steps on an account, which must show after each what a plain model of it shows."""
+
+import contextlib
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from fakescale import strategies
+from fakescale.contract.model import DAY, STATUSES, Model, Printed, Refused, stamp
+from fakescale.contract.target import ABSENT, Reply, Target
+from fakescale.errors import ApiError
+
+PAGE = 3  # so small that few tasks fill several
+MILLISECOND = dt.timedelta(milliseconds=1)
+
+# Types with all the work of a task; a project has one type.
+WORK: Mapping[str, Mapping[str, Any]] = {
+    "categorization": {
+        "instruction": "Big or small?",
+        "attachment_type": "text",
+        "attachment": "car",
+        "categories": ["big", "small"],
+        "allow_multiple": False,
+    },
+    "textcollection": {"attachments": [{"type": "text", "content": "Great soup."}]},
+}
+TYPE = "categorization"  # of the one project
+
+
+def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
+    """Return what is drawn from ``usual``, and now and then ``odd``."""
+    return st.sampled_from([*[usual] * 9, st.just(odd)]).flatmap(lambda it: it)
+
+
+# Small universes, so that steps collide. A number stands for one of a few: a task, a name.
+NUMBERS = st.integers(0, 12)
+SOME = st.lists(NUMBERS, min_size=1, max_size=2)
+TAGS = seldom(strategies.tags(), ["a", ""])
+METADATA = seldom(strategies.metadata(), ["no object"])
+EDGES = st.sampled_from([0, -1, 1])  # milliseconds from one
+VERBS = st.sampled_from(["PUT", "POST", "DELETE"])
+ACTIONS = (
+    "complete",
+    "fail",
+    "start",
+    "cancel",
+    "cancel?clear_unique_id=false",
+    "cancel?clear_unique_id=true",
+    "audit?accepted",
+    "audit?rejected",
+)
+# What seldom comes about by itself, since it must begin with a pending task.
+STORIES = (
+    ("fail",),
+    ("start", "cancel"),
+    ("complete", "audit?accepted", "audit?rejected"),
+)
+RESPONSES = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
+FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
+MORE_FILTERS = {
+    "customer_review_status": "",
+    "start_time": "created_at",
+    "end_time": "created_at",
+    "completed_after": "completed_at",
+    "completed_before": "completed_at",
+    "updated_after": "updated_at",
+    "updated_before": "updated_at",
+}
+
+# What is compared where nothing steers the server: there is more, and time goes by.
+MEMBERS = (
+    "task_id",
+    "type",
+    "status",
+    "instruction",
+    "params",
+    "metadata",
+    "tags",
+    "unique_id",
+    "project",
+    "batch",
+    "response",
+    "is_test",
+)
+
+
+LIMITED = ("task_id", "status", "metadata", "project")
+AUDIT = ("audited_at", "audit_result", "audit_source")
+
+
+CREATIONS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from([*WORK]),
+        "home": st.sampled_from([None, "project", "batch", "batch"]),
+        "batch": NUMBERS,
+        "unique_id": st.sampled_from([None, 0, 1, 2]),
+        "key": st.sampled_from([None, None, 0, 1]),
+        "members": st.fixed_dictionaries(
+            {"metadata": METADATA, "tags": TAGS, "clear_unique_id_on_error": st.booleans()}
+        ),
+    }
+)
+
+
+NEED_TIME = ("let_time_pass", "create_again_a_day_later")
+
+# The steps, and what they are given. They are one rule, since hypothesis would leave out
+# several of many in each example, and most of what goes wrong takes several kinds of them.
+STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
+    "clear_unique_id": {"number": NUMBERS},
+    "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
+    "set_metadata": {"number": NUMBERS, "metadata": METADATA},
+    "change_tags": {
+        "number": NUMBERS,
+        "changes": st.lists(st.tuples(VERBS, TAGS), min_size=1, max_size=3),
+    },
+    "move": {
+        "number": NUMBERS,
+        "actions": st.sampled_from(STORIES)
+        | st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
+    },
+    "create": {"it": CREATIONS},
+    "create_again": {"key": NUMBERS, "other": st.booleans()},
+    "create_again_a_day_later": {"key": NUMBERS, "edge": EDGES, "between": st.booleans()},
+    "let_time_pass": {"by": st.sampled_from([MILLISECOND, dt.timedelta(seconds=1), DAY])},
+    "set_params": {"size": st.integers(0, 9)},
+    "list_by_each_filter": {"numbers": SOME, "edge": EDGES, "joined": st.booleans()},
+    "list_by_some_filters": {
+        "names": st.lists(NUMBERS, max_size=2),
+        "numbers": SOME,
+        "edge": EDGES,
+        "offset": st.integers(0, 2),
+        "limited": st.booleans(),
+    },
+    "ask_for_nothing": {
+        "verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])
+    },
+}
+
+
+def run(target: Target, settings: hypothesis.settings, *, steered: bool) -> None:
+    """Run the machine; it raises AssertionError where the server and the model differ.
+
+    ``steered`` says that time stands and labelers are played; else nothing but calls is made,
+    and times are not compared.
+    """
+    factory = functools.partial(Machine, target, steered=steered)
+    run_state_machine_as_test(factory, settings=settings)  # type: ignore[arg-type]
+
+
+def test_a_steered_account_shows_what_the_model_shows(
+    steered: Target, profile: hypothesis.settings
+) -> None:
+    run(steered, profile, steered=True)
+
+
+def test_an_account_in_test_mode_shows_what_the_model_shows(
+    test_mode: Target, profile: hypothesis.settings
+) -> None:
+    fewer = hypothesis.settings(profile, max_examples=(profile.max_examples + 3) // 4)
+    run(test_mode, fewer, steered=False)
+
+
+class Machine(RuleBasedStateMachine):
+    """Each rule is a call, or what a labeler does, to the server and to the model."""
+
+    def __init__(self, target: Target, *, steered: bool) -> None:
+        super().__init__()
+        self._stack = contextlib.ExitStack()
+        self.api = self._stack.enter_context(target.clean())
+        self.steered = steered
+        now = self.api.fake.now() if steered else dt.datetime.now(dt.UTC)
+        self.model = Model(now, is_test=self.api.is_test)
+        self.changed: list[Printed] = []
+        one, two = self.api.name("a"), self.api.name("b")
+        self.unique_ids = [one, two, f"{one},{two}"]
+        self.keys = [self.api.name(), self.api.name()]
+        self.project = self.api.name("/ä")
+        self.batches = [self.api.name("/1"), self.api.name(" 2")]
+        self.call("POST", "/projects", {"type": TYPE, "name": self.project})
+        self.model.projects[self.project] = []
+        for name in self.batches:
+            self.call("POST", "/batches", {"project": self.project, "name": name})
+            self.model.batches[name] = self.project
+        self.filters = [*FILTERS, *(MORE_FILTERS if steered else ())]
+        # In an account with other things in it only the project is looked at.
+        self.scope = {} if self.api.fake else {"project": [self.project]}
+
+    def teardown(self) -> None:
+        """Leave nothing behind, where that can be."""
+        self._stack.close()
+
+    # What must be the same after every step.
+
+    @invariant()
+    def what_is_listed_is_what_is_there(self) -> None:
+        """List all tasks, in pages."""
+        self.check_list({}, limit=PAGE)
+
+    @invariant()
+    def what_has_changed_is_shown(self) -> None:
+        """Look at the tasks themselves, and at the counters of their batches."""
+        for task in self.changed:
+            self.check(self.call("GET", f"/task/{task['task_id']}").json, task)
+        for batch in {task["batch"]: None for task in self.changed if "batch" in task}:
+            shown = self.call("GET", f"/batches/{quote(batch, safe='')}/status").json
+            assert {"pending": 0, "completed": 0, "canceled": 0, "error": 0, **shown} == (
+                self.model.progress(batch)
+            ), f"the progress of {batch}"
+        self.changed.clear()
+
+    # What a client does.
+
+    @initialize(several=st.lists(CREATIONS, min_size=3, max_size=4))
+    def create_some(self, several: list[dict[str, Any]]) -> None:
+        """Begin with some tasks, or many an example would have none."""
+        for it in several:
+            self.create(it)
+
+    @rule(
+        step=st.one_of(
+            [st.tuples(st.just(name), st.fixed_dictionaries({**it})) for name, it in STEPS.items()]
+        )
+    )
+    def take(self, step: tuple[str, Mapping[str, Any]]) -> None:
+        """Take a step; most need a task, or a key that was used."""
+        name, given = step
+        if name in NEED_TIME and not self.steered:
+            return
+        needed = {"number": self.model.tasks, "key": self.model.keys}
+        if all(there for it, there in needed.items() if it in given):
+            getattr(self, name)(**given)
+
+    def create(self, it: Mapping[str, Any]) -> None:
+        """Create a task, with or without each of what may go wrong."""
+        type, home = it["type"], it["home"]
+        if self.scope or home is not None:
+            type, home = TYPE, home or "project"
+        body = {**WORK[type], **it["members"]}
+        if home is not None:
+            body[home] = self.project if home == "project" else self.one(it["batch"], self.batches)
+        if it["unique_id"] is not None:
+            body["unique_id"] = self.one(it["unique_id"], self.unique_ids)
+        self.creation(type, body, None if it["key"] is None else self.one(it["key"], self.keys))
+
+    def create_again(self, key: int, other: bool) -> None:
+        """Use a key again, for the same request or with another body."""
+        name = self.one(key, [*self.model.keys])
+        type, body = self.model.keys[name].request
+        self.creation(type, {**body, "metadata": {"other": True}} if other else body, name)
+
+    def move(self, number: int, actions: Sequence[str]) -> None:
+        """Take a task through what can happen to it."""
+        task = self.one(number, self.model.tasks)
+        for action in actions:
+            name, _, query = action.partition("?")
+            if name == "cancel":
+                clear = query.endswith("true")
+                cancel = functools.partial(self.model.cancel, task, clear_unique_id=clear)
+                self.change(task, ("POST", f"/{action}"), cancel)
+            elif self.steered and name == "audit":  # said to be impossible in test mode
+                self.audit(task, accepted=query == "accepted")
+            elif self.steered:
+                self.label(task, name)
+
+    def set_metadata(self, number: int, metadata: Any) -> None:
+        """Change a task in one way."""
+        task = self.one(number, self.model.tasks)
+        change = functools.partial(self.model.set_metadata, task, metadata)
+        self.change(task, ("POST", "/setMetadata", metadata), change)
+
+    def change_tags(self, number: int, changes: Sequence[tuple[str, list[str]]]) -> None:
+        """Add, replace and remove tags of a task."""
+        task = self.one(number, self.model.tasks)
+        for verb, tags in changes:
+            change = functools.partial(self.model.change_tags, verb, task, tags)
+            self.change(task, (verb, "/tags", tags), change)
+
+    def set_unique_id(self, number: int, which: int) -> None:
+        """Change a task in one way."""
+        task = self.one(number, self.model.tasks)
+        unique_id = self.one(which, self.unique_ids)
+        change = functools.partial(self.model.set_unique_id, task, unique_id)
+        self.change(task, ("POST", "/unique_id", {"unique_id": unique_id}), change)
+
+    def clear_unique_id(self, number: int) -> None:
+        """Change a task in one way."""
+        task = self.one(number, self.model.tasks)
+        change = functools.partial(self.model.clear_unique_id, task)
+        self.change(task, ("DELETE", "/unique_id"), change)
+
+    def set_params(self, size: int) -> None:
+        """Give the project other parameters, for the tasks to come."""
+        params = {"padding": size}
+        path = f"/projects/{quote(self.project, safe='')}"
+        self.call("POST", f"{path}/setParams", params)
+        versions = self.model.projects[self.project]
+        versions.append(params)
+        history = self.call("GET", path).json["param_history"]
+        expected = [{**params, "version": number} for number, params in enumerate(versions)]
+        shown = [{k: v for k, v in it.items() if k != "created_at"} for it in history]
+        assert shown == expected, "the versions of the parameters"
+
+    def ask_for_nothing(self, verb: str) -> None:
+        """Ask for a task that nobody made."""
+        method, _, action = verb.partition("/")
+        body = {} if action == "setMetadata" else ABSENT
+        path = f"/task/{self.api.task_id()}/{action}".rstrip("/")
+        self.call(method, path, body, status=404)
+
+    def list_by_each_filter(self, numbers: Sequence[int], edge: int, joined: bool) -> None:
+        """See what each filter keeps by itself; bounds may be the very times of a task."""
+        for name in self.filters:
+            self.check_list({name: self.values(name, numbers, edge)}, limit=PAGE, joined=joined)
+
+    def list_by_some_filters(
+        self, names: Sequence[int], numbers: Sequence[int], edge: int, offset: int, limited: bool
+    ) -> None:
+        """See what filters keep together."""
+        filters = [self.filters[name % len(self.filters)] for name in names]
+        self.check_list(
+            {name: self.values(name, numbers, edge) for name in filters},
+            limit=PAGE,
+            offset=offset if self.steered else 0,  # seen in old calls alone
+            limited=limited,
+        )
+
+    # What time does.
+
+    def let_time_pass(self, by: dt.timedelta) -> None:
+        """Let nothing happen for a while."""
+        self.api.fake.advance(seconds=by.total_seconds())
+        self.model.now += by
+
+    def create_again_a_day_later(self, key: int, edge: int, between: bool) -> None:
+        """Use a key again when its 24 hours are just over, or not yet; perhaps once before."""
+        name = self.one(key, [*self.model.keys])
+        use = self.model.keys[name]
+        type, body = use.request
+        end = use.since + DAY + edge * MILLISECOND
+        for moment in [end - DAY / 2, end] if between else [end]:
+            if moment > self.model.now:
+                self.let_time_pass(moment - self.model.now)
+                self.creation(type, body, name)
+
+    # How a step is made and judged.
+
+    def one(self, number: int, some: Sequence[Any]) -> Any:
+        """Return the one that a number stands for; of tasks, a late one."""
+        return some[-1 - number % len(some)]
+
+    def call(
+        self, method: str, path: str, body: Any = ABSENT, *, status: int = 200, key: str = ""
+    ) -> Reply:
+        """Send a request, which must be answered with ``status``."""
+        headers = {"Idempotency-Key": key or None}
+        reply = self.api.call(method, path, body, headers=headers)
+        asked = f"{method} {path} {'' if body is ABSENT else body}"
+        assert reply.status == status, f"{asked}: {reply.status}, not {status}: {reply.json}"
+        assert status == 200 or reply.error, asked
+        return reply
+
+    def creation(self, type: str, body: Mapping[str, Any], key: str | None) -> None:
+        """Create a task, if the model would."""
+        call = functools.partial(self.call, "POST", f"/task/{type}", body, key=key or "")
+        request = type, body
+        try:
+            saved = self.model.saved(key, request) if key else None
+        except Refused as refused:
+            call(status=refused.status)
+            return
+        if saved is not None:
+            assert call(status=saved.status).json == saved.json, f"the saved answer of {key}"
+            return
+        try:
+            task = self.model.create(type, body)
+        except Refused as refused:
+            reply = call(status=refused.status)
+        else:
+            reply = call()
+            self.adopt(task, reply.json)
+        if key:
+            self.model.save(key, request, reply)
+
+    def adopt(self, task: Printed, printed: Printed) -> None:
+        """Take over what only the server knows of a new task, and see the rest."""
+        task_id = printed["task_id"]
+        assert task_id not in [it.get("task_id") for it in self.model.tasks], "the id is not new"
+        task["task_id"] = task_id
+        if not self.steered:
+            task["created_at"] = printed["created_at"]
+        self.check(printed, task)
+        if self.model.is_test:  # which is completed when it is looked at
+            self.model.complete(task, {})
+            task["response"] = self.call("GET", f"/task/{task_id}").json["response"]
+        self.changed.append(task)
+
+    def change(self, task: Printed, request: tuple[Any, ...], change: Callable[[], None]) -> None:
+        """Send a request about a task: the method, the rest of the path, and maybe a body."""
+        method, path, *body = request
+        status = modeled(change)
+        reply = self.call(method, f"/task/{task['task_id']}{path}", *body, status=status)
+        if status == 200:
+            self.check(reply.json, task)
+        self.changed.append(task)
+
+    def audit(self, task: Printed, *, accepted: bool) -> None:
+        """Audit a task, with comments if it is rejected."""
+        comments = None if accepted else "Why?"
+        audit = functools.partial(self.model.audit, task, accepted=accepted, comments=comments)
+        self.change(task, ("POST", "/audit", {"accepted": accepted, "comments": comments}), audit)
+
+    def label(self, task: Printed, action: str) -> None:
+        """Do what a labeler does."""
+        given = [RESPONSES[action]] if action in RESPONSES else []
+        expected = modeled(lambda: getattr(self.model, action)(task, *given))
+        status = 200
+        try:
+            getattr(self.api.world.tasks, action)(task["task_id"], *given)
+        except ApiError as error:
+            status = error.status
+        assert status == expected, f"to {action} it is answered with {status}, not {expected}"
+        self.changed.append(task)
+
+    def values(self, name: str, numbers: Sequence[int], edge: int) -> Sequence[str]:
+        """Return values for a filter, such as tasks have."""
+        if member := MORE_FILTERS.get(name):
+            moments = [task[member] for task in self.model.tasks if member in task]
+            moment = self.one(numbers[0], moments or [self.model.moment])
+            return [stamp(dt.datetime.fromisoformat(moment) + edge * MILLISECOND)]
+        some = {
+            "status": STATUSES,
+            "type": [*WORK],
+            "project": [self.project, "nowhere"],
+            "batch": self.batches,
+            "unique_id": self.unique_ids,
+            "tags": strategies.TAGS,
+            "customer_review_status": ["accepted", "rejected"],
+        }[name]
+        return [self.one(number, some) for number in numbers]
+
+    def check_list(
+        self,
+        filters: Mapping[str, Sequence[str]],
+        *,
+        limit: int,
+        offset: int = 0,
+        limited: bool = False,
+        joined: bool = False,
+    ) -> None:
+        """See all pages of a list."""
+        wanted = {**filters, **self.scope}
+        expected = self.model.listed(wanted)
+        query: dict[str, Any] = {
+            name: ",".join(values) if joined else values for name, values in wanted.items()
+        }
+        query |= {"limit": limit, "offset": offset}
+        query |= {"limited_response": True} if limited else {}
+        what = f"the list by {query}"
+        docs: list[Printed] = []
+        for _ in range(len(expected) // limit + 1):
+            page = self.call("GET", f"/tasks?{urlencode(query, doseq=True)}").json
+            docs += page["docs"]
+            assert page["total"] == len(expected), f"the total of {what}"
+            assert len(page["docs"]) <= page["limit"] == limit, f"the limit of {what}"
+            more = offset + len(docs) < len(expected)
+            assert page["has_more"] == more, f"has_more of {what}"
+            if not more:
+                break
+            assert "next_token" in page, f"the token of {what}"
+            query["next_token"] = page["next_token"]
+        expected = expected[offset:]
+        ids = [task["task_id"] for task in docs]
+        assert ids == [task["task_id"] for task in expected], what
+        for printed, task in zip(docs, expected, strict=True):
+            if limited:
+                shown = {name: task[name] for name in LIMITED if name in task}
+                assert {**printed, "otherVersion": 0} == {**shown, "otherVersion": 0}, what
+            else:
+                self.check(printed, task)
+
+    def check(self, printed: Printed, task: Printed) -> None:
+        """See that a task is printed as it is known."""
+        # Who audited, and how long it took, is not ours to know.
+        entries = [{k: it[k] for k in AUDIT} for it in printed.get("audits", [])]
+        shown = {**printed, "audits": entries} if entries else printed
+        if not self.steered:
+            params = {name: printed["params"].get(name) for name in task["params"]}
+            shown = {name: printed[name] for name in MEMBERS if name in printed}
+            shown["params"] = params
+            task = {name: task[name] for name in MEMBERS if name in task}
+        assert shown == task, f"task {task['task_id']}"
+
+
+def modeled(work: Callable[[], None]) -> int:
+    """Return the status that the model answers with."""
+    try:
+        work()
+    except Refused as refused:
+        return refused.status
+    return 200
