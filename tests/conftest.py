@@ -14,6 +14,14 @@ from tests.support import Caller
 NOON = "2024-02-29T12:00:00.000Z"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _light_runs() -> Iterator[None]:
+    """Let runs of pytest that tests start do without a plugin that takes a second to import."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis")
+        yield
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeScale]:
     """Return a fake that no server serves."""
@@ -63,4 +71,11 @@ def undocumented(complaints: list[str]) -> Iterator[None]:
     """Let a test make the API answer what the OpenAPI document does not say, as bugs do."""
     yield
     assert complaints
+    complaints.clear()
+
+
+@pytest.fixture
+def seeded(complaints: list[str]) -> Iterator[None]:
+    """Let a test seed bugs for another checker, some of which the document shows as well."""
+    yield
     complaints.clear()

@@ -140,6 +140,7 @@ def a_bug_that_one_in_many_calls_meets(patch: Patch) -> None:
     patch.setattr(Projects, "get", failing)
 
 
+@pytest.mark.usefixtures("seeded")
 @pytest.mark.parametrize(
     ("bug", "problems"),
     [
@@ -170,6 +171,7 @@ def test_a_crowd_finds(
     raise AssertionError(f"not found: {missing}")
 
 
+@pytest.mark.usefixtures("seeded")
 def test_a_crowd_that_gets_stuck_tells_where(account: Target, monkeypatch: Patch) -> None:
     crowd, let_go = Crowd(account, 0), threading.Event()
 

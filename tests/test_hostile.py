@@ -490,6 +490,7 @@ BUGS = {
 }
 
 
+@pytest.mark.usefixtures("seeded")
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
 def test_the_fuzz_finds_each_of_these_bugs(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bug.place, bug.name, bug.value, raising=False)
