@@ -294,6 +294,10 @@ class _Broken(NamedTuple):
     value: Any
 
 
+def _below(head: str, path: str) -> str:
+    return f"{head}{path}" if path[:1] in ("", "[") else f"{head}.{path}"
+
+
 # One value of each type, none of which is read as another when it comes as text.
 _SAMPLES: Mapping[str, Any] = {
     "string": "neither here nor there",
@@ -343,7 +347,7 @@ def _flaws(schema: Schema) -> Iterator[tuple[str, SearchStrategy[_Broken]]]:
         if keyword in _BREAKING:
             yield keyword, _BREAKING[keyword](schema).map(lambda value: _Broken("", value))
     for rule, broken in _flaws(schema["items"]) if "items" in schema else ():
-        yield rule, broken.map(lambda it: _Broken(f"[0]{it.path}", [it.value]))
+        yield rule, broken.map(lambda it: _Broken(_below("[0]", it.path), [it.value]))
     for rule, name, members in _member_flaws(schema):
         yield rule, _having(name, members, functools.partial(_objects, schema))
 
@@ -384,7 +388,7 @@ def _having(
     for key, value in members.items():
         drawn = draw(value) if isinstance(value, SearchStrategy) else value
         if isinstance(drawn, _Broken):
-            path += drawn.path if drawn.path[:1] in ("", "[") else f".{drawn.path}"
+            path = _below(path, drawn.path)
             drawn = drawn.value
         given[key] = drawn
     return _Broken(path, draw(objects(given)))

@@ -72,6 +72,13 @@ def account() -> Iterator[Target]:
         yield target
 
 
+@pytest.fixture
+def stranger() -> Target:
+    """Return an account of test mode, of a server that nothing steers."""
+    fake = FakeScale(seed="stranger")
+    return Target(fake.url, fake.test_api_key, line=_InProcess(fake))
+
+
 # The pieces that are replaced, as they should be.
 page, read_query, note = listing.page, listing.read_query, batches.Batches.note
 select = Query.select
@@ -268,6 +275,22 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
 }  # fmt: skip
 
 
+def seed(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, wrong = BUGS[bug]
+    if isinstance(owner, Mapping):
+        monkeypatch.setitem(owner, name, wrong)
+    else:
+        monkeypatch.setattr(owner, name, wrong)
+
+
+def find(account: Target, log: pytest.LogCaptureFixture, *, steered: bool) -> None:
+    """See that a bug is found, by what is compared, and not because something else broke."""
+    with pytest.raises(AssertionError) as found:
+        run(account, SETTINGS, steered=steered)
+    assert str(found.traceback[-1].path).endswith("test_machine.py")
+    assert "a bug in fakescale" not in log.text
+
+
 @pytest.mark.usefixtures("seeded")
 @pytest.mark.parametrize("bug", BUGS)
 def test_the_machine_finds(
@@ -276,18 +299,28 @@ def test_the_machine_finds(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    owner, name, wrong = BUGS[bug]
-    if isinstance(owner, Mapping):
-        monkeypatch.setitem(owner, name, wrong)
-    else:
-        monkeypatch.setattr(owner, name, wrong)
-    with pytest.raises(AssertionError) as found:
-        run(account, SETTINGS, steered=True)
-    # By what it compares, and not because something broke that has nothing to do with it.
-    assert str(found.traceback[-1].path).endswith("test_machine.py")
-    assert "a bug in fakescale" not in caplog.text
+    seed(bug, monkeypatch)
+    find(account, caplog, steered=True)
 
 
-def test_the_machine_finds_nothing_where_there_is_no_bug(account: Target) -> None:
-    # Longer than any bug takes; all examples are in the machine's own test.
-    run(account, hypothesis.settings(SETTINGS, max_examples=8), steered=True)
+@pytest.mark.usefixtures("seeded")
+@pytest.mark.parametrize(
+    "bug", ["a unique_id of two", "filters of the first page only", "a replay rendered anew"]
+)
+def test_the_machine_finds_in_test_mode_of_a_server_that_nothing_steers(
+    bug: str,
+    stranger: Target,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seed(bug, monkeypatch)
+    find(stranger, caplog, steered=False)
+
+
+# Longer than any bug takes; all examples are in the machine's own test.
+LONGER = hypothesis.settings(SETTINGS, max_examples=8)
+
+
+def test_the_machine_finds_nothing_where_there_is_no_bug(account: Target, stranger: Target) -> None:
+    run(account, LONGER, steered=True)
+    run(stranger, LONGER, steered=False)

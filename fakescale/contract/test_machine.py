@@ -19,65 +19,21 @@ from hypothesis.stateful import (
 
 from fakescale import strategies
 from fakescale.contract.model import DAY, STATUSES, Model, Printed, Refused, stamp
+from fakescale.contract.steps import (
+    CREATIONS,
+    FILTERS,
+    MILLISECOND,
+    MORE_FILTERS,
+    NEED_TIME,
+    RESPONSES,
+    STEPS,
+    TYPE,
+    WORK,
+)
 from fakescale.contract.target import ABSENT, Reply, Target
 from fakescale.errors import ApiError
 
 PAGE = 3  # so small that few tasks fill several
-MILLISECOND = dt.timedelta(milliseconds=1)
-
-# Types with all the work of a task; a project has one type.
-WORK: Mapping[str, Mapping[str, Any]] = {
-    "categorization": {
-        "instruction": "Big or small?",
-        "attachment_type": "text",
-        "attachment": "car",
-        "categories": ["big", "small"],
-        "allow_multiple": False,
-    },
-    "textcollection": {"attachments": [{"type": "text", "content": "Great soup."}]},
-}
-TYPE = "categorization"  # of the one project
-
-
-def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
-    """Return what is drawn from ``usual``, and now and then ``odd``."""
-    return st.sampled_from([*[usual] * 9, st.just(odd)]).flatmap(lambda it: it)
-
-
-# Small universes, so that steps collide. A number stands for one of a few: a task, a name.
-NUMBERS = st.integers(0, 12)
-SOME = st.lists(NUMBERS, min_size=1, max_size=2)
-TAGS = seldom(strategies.tags(), ["a", ""])
-METADATA = seldom(strategies.metadata(), ["no object"])
-EDGES = st.sampled_from([0, -1, 1])  # milliseconds from one
-VERBS = st.sampled_from(["PUT", "POST", "DELETE"])
-ACTIONS = (
-    "complete",
-    "fail",
-    "start",
-    "cancel",
-    "cancel?clear_unique_id=false",
-    "cancel?clear_unique_id=true",
-    "audit?accepted",
-    "audit?rejected",
-)
-# What seldom comes about by itself, since it must begin with a pending task.
-STORIES = (
-    ("fail",),
-    ("start", "cancel"),
-    ("complete", "audit?accepted", "audit?rejected"),
-)
-RESPONSES = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
-FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
-MORE_FILTERS = {
-    "customer_review_status": "",
-    "start_time": "created_at",
-    "end_time": "created_at",
-    "completed_after": "completed_at",
-    "completed_before": "completed_at",
-    "updated_after": "updated_at",
-    "updated_before": "updated_at",
-}
 
 # What is compared where nothing steers the server: there is more, and time goes by.
 MEMBERS = (
@@ -98,56 +54,6 @@ MEMBERS = (
 
 LIMITED = ("task_id", "status", "metadata", "project")
 AUDIT = ("audited_at", "audit_result", "audit_source")
-
-
-CREATIONS = st.fixed_dictionaries(
-    {
-        "type": st.sampled_from([*WORK]),
-        "home": st.sampled_from([None, "project", "batch", "batch"]),
-        "batch": NUMBERS,
-        "unique_id": st.sampled_from([None, 0, 1, 2]),
-        "key": st.sampled_from([None, None, 0, 1]),
-        "members": st.fixed_dictionaries(
-            {"metadata": METADATA, "tags": TAGS, "clear_unique_id_on_error": st.booleans()}
-        ),
-    }
-)
-
-
-NEED_TIME = ("let_time_pass", "create_again_a_day_later")
-
-# The steps, and what they are given. They are one rule, since hypothesis would leave out
-# several of many in each example, and most of what goes wrong takes several kinds of them.
-STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
-    "clear_unique_id": {"number": NUMBERS},
-    "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
-    "set_metadata": {"number": NUMBERS, "metadata": METADATA},
-    "change_tags": {
-        "number": NUMBERS,
-        "changes": st.lists(st.tuples(VERBS, TAGS), min_size=1, max_size=3),
-    },
-    "move": {
-        "number": NUMBERS,
-        "actions": st.sampled_from(STORIES)
-        | st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
-    },
-    "create": {"it": CREATIONS},
-    "create_again": {"key": NUMBERS, "other": st.booleans()},
-    "create_again_a_day_later": {"key": NUMBERS, "edge": EDGES, "between": st.booleans()},
-    "let_time_pass": {"by": st.sampled_from([MILLISECOND, dt.timedelta(seconds=1), DAY])},
-    "set_params": {"size": st.integers(0, 9)},
-    "list_by_each_filter": {"numbers": SOME, "edge": EDGES, "joined": st.booleans()},
-    "list_by_some_filters": {
-        "names": st.lists(NUMBERS, max_size=2),
-        "numbers": SOME,
-        "edge": EDGES,
-        "offset": st.integers(0, 2),
-        "limited": st.booleans(),
-    },
-    "ask_for_nothing": {
-        "verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])
-    },
-}
 
 
 def run(target: Target, settings: hypothesis.settings, *, steered: bool) -> None:
@@ -189,11 +95,6 @@ class Machine(RuleBasedStateMachine):
         self.keys = [self.api.name(), self.api.name()]
         self.project = self.api.name("/ä")
         self.batches = [self.api.name("/1"), self.api.name(" 2")]
-        self.call("POST", "/projects", {"type": TYPE, "name": self.project})
-        self.model.projects[self.project] = []
-        for name in self.batches:
-            self.call("POST", "/batches", {"project": self.project, "name": name})
-            self.model.batches[name] = self.project
         self.filters = [*FILTERS, *(MORE_FILTERS if steered else ())]
         # In an account with other things in it only the project is looked at.
         self.scope = {} if self.api.fake else {"project": [self.project]}
@@ -225,7 +126,12 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(several=st.lists(CREATIONS, min_size=3, max_size=4))
     def create_some(self, several: list[dict[str, Any]]) -> None:
-        """Begin with some tasks, or many an example would have none."""
+        """Begin with the project, its batches and some tasks, or many an example had none."""
+        self.call("POST", "/projects", {"type": TYPE, "name": self.project})
+        self.model.projects[self.project] = []
+        for name in self.batches:
+            self.call("POST", "/batches", {"project": self.project, "name": name})
+            self.model.batches[name] = self.project
         for it in several:
             self.create(it)
 
