@@ -30,7 +30,7 @@ import urllib3
 import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
-from fakescale import FakeScale, redirect
+from fakescale import FakeScale, Limits, redirect
 from fakescale.certificates import Authority
 from fakescale.detours import ADDRESS, DETOURS
 from fakescale.hosts import HOST
@@ -525,6 +525,12 @@ def test_it_takes_a_fake_or_what_makes_one() -> None:
         assert requests.get(f"{url}/tasks", auth=AUTH).status_code == 200
     with pytest.raises(TypeError, match="seed"), redirect(fake, seed=1):
         pass
+
+
+def test_its_limits_hold_for_connections_too() -> None:
+    with redirect(limits=Limits(max_request_line=99)):
+        for size, status in ((20, 200), (99, 414)):
+            assert requests.get(URL, {"tags": "x" * size}, auth=AUTH).status_code == status
 
 
 def test_what_is_due_happens_by_itself() -> None:
