@@ -3,7 +3,6 @@
 The views of all but tasks, projects and batches are in ``account_views``.
 """
 
-import difflib
 import functools
 import re
 from typing import Any
@@ -332,6 +331,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 def nearest(method: str, path: str) -> Route:
     """Return the route that looks most like what was asked for."""
+    import difflib  # seldom needed
+
     wanted = path.strip("/").split("/")
 
     def likeness(route: Route) -> float:

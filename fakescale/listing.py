@@ -7,7 +7,7 @@ import datetime as dt
 import itertools
 import json
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,12 +31,13 @@ class Parameter(NamedTuple):
 class Filter(NamedTuple):
     """A parameter that says which tasks, or what else is listed, are kept.
 
-    ``test`` is given what was read and returns what judges a task by the value of ``field``.
+    ``keep`` is given what was read and the values of ``field``, and says which are kept. It
+    is given all of them at once since that is ten times as fast as one after the other.
     """
 
     read: Callable[[str, Sequence[str]], Any]
     field: str
-    test: Callable[[Any], Callable[[Any], bool]]
+    keep: Callable[[Any, Iterable[Any]], Iterable[bool]]
     schema: Mapping[str, Any]
 
 
@@ -52,9 +53,8 @@ class Query(NamedTuple):
     def select(self, items: list[Item]) -> list[Item]:
         """Return the items that pass all filters (guessed: AND between filters)."""
         for it, wanted in self.filters.values():
-            # All of it runs in C where `test` does, ten times as fast as a loop.
             values = map(operator.attrgetter(it.field), items)
-            items = list(itertools.compress(items, map(it.test(wanted), values)))
+            items = list(itertools.compress(items, it.keep(wanted, values)))
         return items
 
 
@@ -263,23 +263,27 @@ def _number(least: int, most: int | None, default: int) -> Parameter:
 
 def _since(field: str) -> Filter:
     # Guessed: bounds are inclusive, and a task without the time never matches.
-    return Filter(_earliest, field, lambda bound: lambda moment: (moment or "") >= bound, _MOMENT)
+    return Filter(
+        _earliest, field, lambda bound, moments: [(it or "") >= bound for it in moments], _MOMENT
+    )
 
 
 def _until(field: str) -> Filter:
-    return Filter(_latest, field, lambda bound: lambda moment: (moment or "~") <= bound, _MOMENT)
+    return Filter(
+        _latest, field, lambda bound, moments: [(it or "~") <= bound for it in moments], _MOMENT
+    )
 
 
 def _any_of(field: str, read: Callable[[str, Sequence[str]], frozenset[str]] = _several) -> Filter:
-    return Filter(read, field, lambda wanted: wanted.__contains__, _TEXTS)
+    return Filter(read, field, lambda wanted, names: map(wanted.__contains__, names), _TEXTS)
 
 
-def _overlaps(wanted: frozenset[str]) -> Callable[[Sequence[str]], bool]:
-    return lambda names: not wanted.isdisjoint(names)
+def _overlap(wanted: frozenset[str], several: Iterable[Sequence[str]]) -> Iterable[bool]:
+    return map(operator.not_, map(wanted.isdisjoint, several))
 
 
-def _includes(wanted: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda members: all(members.get(name) == wanted[name] for name in wanted)
+def _include(wanted: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> Iterable[bool]:
+    return [all(it.get(name) == wanted[name] for name in wanted) for it in objects]
 
 
 def _one_of(field: str, allowed: Collection[str]) -> Filter:
@@ -315,7 +319,7 @@ FILTERS: Mapping[str, Filter] = {
     "customer_review_status": _one_of("customer_review_status", tuple(ReviewStatus)),
     "unique_id": _any_of("unique_id"),
     # Guessed: a task with any of the tags matches.
-    "tags": Filter(_several, "tags", _overlaps, _TEXTS),
+    "tags": Filter(_several, "tags", _overlap, _TEXTS),
 }
 
 
@@ -335,7 +339,10 @@ BATCH_FILTERS: Mapping[str, Filter] = {
     "status": _one_of("status", BATCH_STATUSES),
     "project": _any_of("project", _names),
     "exclude_archived": Filter(
-        read_boolean, "archived", lambda wanted: lambda archived: not (wanted and archived), _FLAG
+        read_boolean,
+        "archived",
+        lambda exclude, archived: [not (exclude and it) for it in archived],
+        _FLAG,
     ),
 }
 
@@ -343,8 +350,8 @@ BATCH_FILTERS: Mapping[str, Filter] = {
 # Those of the list of files (both names are documented). Guessed: that the metadata is JSON
 # in a text, of which a file must have every member.
 FILE_FILTERS: Mapping[str, Filter] = {
-    "project": Filter(_names, "project_names", _overlaps, _TEXTS),
-    "metadata": Filter(_json_object, "metadata", _includes, {"type": "object"}),
+    "project": Filter(_names, "project_names", _overlap, _TEXTS),
+    "metadata": Filter(_json_object, "metadata", _include, {"type": "object"}),
 }
 
 # Those of the list of what labelers achieved in quality tasks (observed in a client).

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import queue
 import selectors
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ class Server:
         self._listener.setblocking(False)  # a client may be gone before it is accepted
         self.host, self.port = self._listener.getsockname()[:2]
         self._woken, self._wake = socket.socketpair()
+        self._heeds_signals = False
         self.stopped = threading.Event()  # for answers that are held back
         self._open: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
@@ -122,6 +124,8 @@ class Server:
             self._spare = 0
         for thread in list(self._threads):
             thread.join(timeout=1)
+        if self._heeds_signals:
+            signal.set_wakeup_fd(-1)
         self._woken.close()
         self._wake.close()
 
@@ -129,6 +133,15 @@ class Server:
         """Make ``serve_forever`` end, and every connection with it."""
         with contextlib.suppress(OSError):  # it has ended already
             self._wake.send(b"x")
+
+    def stop_at(self, *signals: int) -> None:
+        """Stop when the process gets one of these; for the main thread, which then serves."""
+        for number in signals:
+            signal.signal(number, lambda *_: self.stop())
+        # A signal may reach another thread, and the main one would go on waiting.
+        self._wake.setblocking(False)
+        signal.set_wakeup_fd(self._wake.fileno())
+        self._heeds_signals = True
 
     def _accept(self) -> None:
         """Give the next connection a thread."""

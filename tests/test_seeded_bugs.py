@@ -157,10 +157,10 @@ def any_filter(query: Query, items: list[Any]) -> list[Any]:
 
 
 def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
-    def test(wanted: Any) -> Any:
-        return lambda value: keep(value, wanted)
+    def wrong(wanted: Any, values: Any) -> Any:
+        return [keep(value, wanted) for value in values]
 
-    return TASK_QUERY, name, TASK_QUERY[name]._replace(**{"test": test, **changes})
+    return TASK_QUERY, name, TASK_QUERY[name]._replace(**{"keep": wrong, **changes})
 
 
 # What is replaced, where, and by what.

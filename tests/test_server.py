@@ -6,6 +6,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -377,3 +379,33 @@ def test_stopping_twice_is_harmless() -> None:
     server.stop()
     thread.join()
     server.stop()
+
+
+def test_a_signal_that_reaches_another_thread_stops_it_too() -> None:
+    code = """if True:
+        import http.client, os, signal, threading
+        from fakescale import FakeScale
+        from fakescale.server import Server
+
+        server = Server(FakeScale(), "127.0.0.1", 0)
+        server.stop_at(signal.SIGTERM)
+
+        def client():
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            for _ in range(50):  # after which the main thread waits for what comes next
+                connection.request("GET", "/")
+                connection.getresponse().read()
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            ended.wait()
+
+        ended = threading.Event()
+        thread = threading.Thread(target=client)
+        thread.start()
+        server.serve_forever()
+        print("ended", signal.set_wakeup_fd(-1))
+        ended.set()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=20
+    )
+    assert (done.stdout, done.stderr) == ("ended -1\n", "")

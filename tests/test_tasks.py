@@ -5,7 +5,7 @@ import gc
 import itertools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -473,16 +473,16 @@ def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) ->
     tasks.create("chat")
     made = []
 
-    def test(wanted: Any) -> Callable[[str], bool]:
+    def keep(wanted: Any, statuses: Iterable[Any]) -> Iterable[bool]:
         def create() -> None:
             made.append(tasks.create("chat"))
 
         thread = threading.Thread(target=create)
         thread.start()
         thread.join(10)  # for ever, if the lock were held
-        return lambda status: True
+        return (True for _ in statuses)
 
-    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", test, {}), None)})
+    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", keep, {}), None)})
     assert len(tasks.page(query).docs) == len(made) == 1
 
 

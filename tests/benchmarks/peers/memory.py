@@ -34,11 +34,12 @@ def hold(fake: FakeScale, count: int) -> float:
 
 
 def note(fake: FakeScale, count: int, content: bytes, status: str, **changes: Any) -> float:
-    """Send the same request so many times, all of which come into the journal."""
+    """Send such a request so many times, all of which come into the journal."""
     gc.collect()
     before = resident()
     for _ in range(count):
-        wsgi.call(fake, wsgi.environ(content, **changes), status)
+        # A copy each time, as what comes from a socket is.
+        wsgi.call(fake, wsgi.environ(bytes(bytearray(content)), **changes), status)
     gc.collect()
     return (resident() - before) / 2**20
 
