@@ -208,12 +208,13 @@ def test_a_client_that_reads_nothing_is_given_up() -> None:
     limits = Limits(idle_seconds=TINY)
     with FakeScale(limits=limits).serve() as fake:
         fake.tasks.create("chat", instruction="x" * 10_000_000)
+        ask(fake.url, GET, end="half-close")
+        before = descriptors()
         with connect(fake.url) as deaf:
             key = fake.api_key.encode()
             deaf.sendall(b"GET /v1/tasks HTTP/1.1\r\nAuthorization: Bearer " + key + b"\r\n\r\n")
-            wait_until(lambda: len(fake.requests) == 1)
-            threads = threading.active_count()
-            wait_until(lambda: threading.active_count() <= threads)
+            wait_until(lambda: len(fake.requests) == 2)
+            wait_until(lambda: descriptors() == before + 1)  # the client's
         assert [answer.status for answer in ask(fake.url, GET)] == [200]
 
 
