@@ -1,9 +1,14 @@
 """Retries without the wait between them."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 from fakescale.detours import replaced
+
+_lock = threading.Lock()
+_blocks: list[None] = []  # one for each block that is within, in whatever thread
+_replacement = contextlib.ExitStack()
 
 
 @contextlib.contextmanager
@@ -16,5 +21,14 @@ def without_backoff() -> Iterator[None]:
     """
     from urllib3.util.retry import Retry
 
-    with replaced(Retry, "sleep", lambda *_, **__: None):
+    with _lock:
+        if not _blocks:
+            _replacement.enter_context(replaced(Retry, "sleep", lambda *_, **__: None))
+        _blocks.append(None)
+    try:
         yield
+    finally:
+        with _lock:
+            _blocks.pop()
+            if not _blocks:
+                _replacement.close()

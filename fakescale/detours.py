@@ -45,6 +45,9 @@ def is_host(value: object) -> bool:
     """Return whether ``value`` is the host's name, as text or bytes, in any of its spellings."""
     if isinstance(value, bytes | bytearray):
         value = value.decode("latin-1")
+    if isinstance(value, str) and not value.isascii():
+        with contextlib.suppress(UnicodeError):
+            value = value.encode("idna").decode()  # as getaddrinfo does
     return isinstance(value, str) and value.removesuffix(".").lower() == HOST
 
 
@@ -157,7 +160,7 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
 
     @functools.wraps(original)
     def do_handshake(connection: Any, *args: Any, **options: Any) -> Any:
-        if connection.server_side or not is_host(connection.server_hostname):
+        if not is_host(connection.server_hostname):  # as it is on the side of a server
             return original(connection, *args, **options)
         # That of the standard library, in whose place truststore puts one of its own.
         kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")

@@ -17,6 +17,7 @@ from fakescale.certificates import Authority
 from fakescale.detours import DETOURS, Target, is_host, replaced
 from fakescale.fake import FakeScale
 from fakescale.hosts import HOST
+from fakescale.limits import DEFAULTS, Limits
 from fakescale.server import serving
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def redirect(fake: FakeScale | None = None, **options: Any) -> Iterator[FakeScal
         fake = FakeScale(**options)
     elif options:
         raise TypeError(f"a fake that exists takes no options: {', '.join(options)}")
-    with redirecting(lambda: fake) as origin, standing_in(fake, origin):
+    with redirecting(lambda: fake, fake.limits) as origin, standing_in(fake, origin):
         yield fake
 
 
@@ -55,7 +56,7 @@ def standing_in(fake: FakeScale, origin: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def redirecting(present: Callable[[], FakeScale]) -> Iterator[str]:
+def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> Iterator[str]:
     """Redirect the host to the fake that is ``present`` when a request comes.
 
     The ``with`` block gets the origin of the server behind it, for plain HTTP.
@@ -75,7 +76,7 @@ def redirecting(present: Callable[[], FakeScale]) -> Iterator[str]:
     try:
         authority = _authority()
         with (
-            serving(app, "127.0.0.1", 0, authority=authority) as origin,
+            serving(app, "127.0.0.1", 0, limits, authority=authority) as origin,
             contextlib.ExitStack() as ways,
         ):
             host, _, port = origin.removeprefix("https://").partition(":")

@@ -73,9 +73,10 @@ def raw_path(environ: Mapping[str, Any]) -> str:
             return quote(path.encode("latin-1"))
         except UnicodeEncodeError:  # httpx passes text where WSGI wants bytes in disguise
             return quote(path)
-    if not target.startswith("/"):  # `GET http://host/path`, as sent to proxies
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    return target.partition("?")[0].removeprefix(quote(environ.get("SCRIPT_NAME", "")))
+    path = target.partition("?")[0]
+    if not path.startswith("/"):  # `GET http://host/path`, as sent to proxies
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return path.removeprefix(quote(environ.get("SCRIPT_NAME", "")))
 
 
 class Request(WerkzeugRequest):

@@ -94,6 +94,17 @@ def test_it_waits_elsewhere(
     assert waits == [4]  # as was measured with the real wait: none before the first
 
 
+def test_blocks_may_overlap_as_those_of_threads_do() -> None:
+    before = vars(Retry)["sleep"]
+    first, second = without_backoff(), without_backoff()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert vars(Retry)["sleep"] is not before
+    second.__exit__(None, None, None)
+    assert vars(Retry)["sleep"] is before
+
+
 def test_a_retry_after_is_no_wait_either(fake: FakeScale, waits: list[float]) -> None:
     fake.faults.add(status=503, times=1, headers={"Retry-After": "7"})
     adapter = requests.adapters.HTTPAdapter(max_retries=Retry(1))

@@ -4,6 +4,7 @@ import pytest
 
 from fakescale.framing import Refused, check_beginning, read_chunk_size, read_head
 from fakescale.limits import DEFAULTS, Limits
+from fakescale.wire import raw_path
 
 LINE = b"GET / HTTP/1.1"
 
@@ -51,6 +52,8 @@ def test_a_name_with_an_underscore_passes_for_none_with_a_dash() -> None:
         (b"http://h:8/p?q", "/p", "q", "h:8"),
         (b"HTTPS://[::1]:8?q", "/", "q", "[::1]:8"),
         (b"http://h", "/", "", "h"),
+        (b"http://h?q=http://g/v1/tasks", "/", "q=http://g/v1/tasks", "h"),
+        (b"http://h/p?q=://g/v1/tasks", "/p", "q=://g/v1/tasks", "h"),
         (b"*", "*", "", "other"),
         (b"//h/p", "//h/p", "", "other"),
     ],
@@ -63,6 +66,7 @@ def test_the_host_of_a_url_counts_whatever_the_field_says(
     got = (environ["PATH_INFO"], environ["QUERY_STRING"], environ["HTTP_HOST"])
     assert got == (path, query, host)
     assert environ["REQUEST_URI"] == target.decode()
+    assert raw_path(environ) == path.replace("*", "/")
 
 
 @pytest.mark.parametrize(

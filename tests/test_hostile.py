@@ -18,10 +18,14 @@ from hypothesis.errors import Flaky
 
 from fakescale import FakeScale, Limits, connection, framing, wire
 from fakescale.connection import Connection, _Body, _Input
+from fakescale.journal import Exchange
 from fakescale.server import Server, serving
 from tests import raw
 from tests.raw import converse, descriptors, read_answers, wait_until, watching
 from tests.test_framing import MALFORMED
+
+# Of what is found before it is made smaller.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 # Small, so that bodies are often over them.
 LIMITS = Limits(max_body=5_000, max_request_line=300, max_headers=20, max_header_bytes=1_000)
@@ -78,14 +82,31 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
     return data + draw(st.sampled_from([b"0", b"000;a"])) + b"\r\n" + trailer + b"\r\n"
 
 
+class Asked(NamedTuple):
+    """What requests are for: these methods and paths, and what is in each of their heads."""
+
+    methods: list[str]
+    paths: list[str]
+    fields: list[tuple[str, str, str]]
+
+
+ECHO = Asked(
+    ["GET", "POST", "HEAD", "DELETE", "PUT", "M-SEARCH", "get"], ["/all", "/some", "/none"], []
+)
+API = Asked(
+    ["POST", "POST", "PUT", "HEAD"],
+    ["/v1/task/chat"],
+    [("Authorization: Bearer live_x", "AUTHORIZATION", "Bearer live_x")],
+)
+
+
 @st.composite
-def requests(draw: st.DrawFn) -> Sent:
-    method = draw(st.sampled_from(["GET", "POST", "HEAD", "DELETE", "PUT", "M-SEARCH", "get"]))
-    how = draw(st.sampled_from(["all", "some", "none"]))
+def requests(draw: st.DrawFn, asked: Asked) -> Sent:
+    method = draw(st.sampled_from(asked.methods))
     origin = draw(st.sampled_from(["", "", "http://example:1", "HTTP://[::1]"]))
-    target = f"{origin}/{how}{draw(TARGETS)}"
+    target = f"{origin}{draw(st.sampled_from(asked.paths))}{draw(TARGETS)}"
     body = draw(BODIES)
-    lines = draw(st.lists(st.sampled_from(FIELDS), max_size=5))
+    lines = asked.fields + draw(st.lists(st.sampled_from(FIELDS), max_size=5))
     length = draw(st.sampled_from(["none", "number", "chunks"]))
     if length == "none":
         body = b""
@@ -119,9 +140,9 @@ def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> tuple[list[Sent], list[bytes]]:
+def conversations(draw: st.DrawFn, asked: Asked = ECHO) -> tuple[list[Sent], list[bytes]]:
     """Return requests in a row, and the pieces in which they are sent."""
-    row = draw(st.lists(requests(), min_size=1, max_size=4))
+    row = draw(st.lists(requests(asked), min_size=1, max_size=4))
     return row, draw(cut(b"".join(request.data for request in row)))
 
 
@@ -224,6 +245,42 @@ def fuzz_valid(bounds: settings) -> None:
             check_echoes(row, converse(origin, pieces))
 
         run()
+
+
+def fuzz_journal(bounds: settings) -> None:
+    """Send valid requests to the fake itself, whose journal must hold them as they were sent."""
+    with FakeScale(limits=LIMITS).serve() as fake:
+
+        @bounds
+        @given(conversations(API))
+        def run(given: tuple[list[Sent], list[bytes]]) -> None:
+            row, pieces = given
+            fake.reset()
+            received = converse(fake.url, pieces)
+            answers = read_answers(received, [request.method for request in row])
+            journal = list(fake.requests)
+            assert [entry.status for entry in journal] == [answer.status for answer in answers]
+            # An awaited body that nobody reads ends the connection.
+            assert len(answers) == len(row) or row[len(answers) - 1].is_awaited
+            for request, entry in zip(row, journal, strict=False):
+                check_entry(request, entry)
+
+        run()
+
+
+def check_entry(sent: Sent, entry: Exchange) -> None:
+    path, question, query = sent.target.partition("?")
+    path = path.removeprefix("http://example:1").removeprefix("HTTP://[::1]")
+    assert (entry.method, entry.path, entry.query) == (sent.method, path, query)
+    assert entry.target == f"{path}{question if query else ''}{query}"
+    fields = {name.upper().replace("-", "_"): value for name, value in entry.headers.items()}
+    assert fields == sent.fields
+    assert entry.traceback is None
+    assert entry.body in (b"", sent.body)  # which nobody reads for an unknown path
+    # Unless the host is refused.
+    if (sent.method, path, entry.status != 403) == ("POST", "/v1/task/chat", True):
+        assert entry.status in (200, 400)
+        assert entry.body == sent.body
 
 
 # Hostile ones.
@@ -418,6 +475,7 @@ def bounded(examples: int, *phases: Phase) -> settings:
 FUZZES: dict[Callable[[settings], None], int] = {
     fuzz_segments: 150,
     fuzz_valid: 60,
+    fuzz_journal: 60,
     fuzz_garbage: 120,
     fuzz_silence: 30,
     fuzz_poison: 5,
@@ -481,6 +539,12 @@ BUGS = {
     "control characters pass": Bug(fuzz_poison, framing, "_CONTROLS", b""),
     "a path must be UTF-8": Bug(
         fuzz_valid, framing, "unquote", lambda path, _: unquote_to_bytes(path).decode()
+    ),
+    "a body is cut": Bug(
+        fuzz_journal, wire.Request, "seen", property(lambda _: b"", lambda *_: None)
+    ),
+    "a path is decoded": Bug(
+        fuzz_journal, wire, "raw_path", lambda environ: environ["PATH_INFO"].partition("?")[0]
     ),
     "bytes that nobody read reset the connection": Bug(
         fuzz_garbage, Connection, "_linger", lambda _: None

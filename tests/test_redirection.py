@@ -30,7 +30,7 @@ import urllib3
 import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
-from fakescale import FakeScale, redirect
+from fakescale import FakeScale, Limits, redirect
 from fakescale.certificates import Authority
 from fakescale.detours import ADDRESS, DETOURS
 from fakescale.hosts import HOST
@@ -393,7 +393,16 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [HOST, HOST.upper(), f"{HOST}.", HOST.encode(), bytearray(b"Api.scale.com")]
+    "name",
+    [
+        HOST,
+        HOST.upper(),
+        f"{HOST}.",
+        HOST.encode(),
+        bytearray(b"Api.scale.com"),
+        HOST.replace(".", "\u3002"),
+        HOST.replace("a", "\uff41"),
+    ],
 )
 def test_the_name_is_known_however_it_is_written(name: Any) -> None:
     with redirect():
@@ -405,7 +414,9 @@ def test_the_name_is_known_however_it_is_written(name: Any) -> None:
         assert socket.getfqdn(HOST) == socket.gethostbyaddr(ADDRESS)[0] == HOST
 
 
-@pytest.mark.parametrize("name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", ""])
+@pytest.mark.parametrize(
+    "name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", "", "äpi.scale.com", "ä" * 99]
+)
 def test_other_names_are_resolved_as_ever(name: str) -> None:
     with redirect(), pytest.raises(OSError, match="would have left"):
         socket.getaddrinfo(name, 443)
@@ -436,11 +447,11 @@ def test_no_name_server_is_asked(method: str) -> None:
 def test_a_url_may_be_written_differently() -> None:
     with redirect() as fake:
         assert requests.get(f"https://{HOST}./v1/tasks", auth=AUTH).status_code == 200
-        for origin in (f"https://{HOST}:443", f"http://{HOST}:80"):
+        for origin in (f"https://{HOST}:443", f"http://{HOST}:80", f"http://{HOST.upper()}."):
             request = urllib.request.Request(f"{origin}/v1/tasks", headers=HEADERS)
             with urllib.request.urlopen(request) as reply:
                 assert reply.status == 200
-        assert fake.requests.total == 3
+        assert fake.requests.total == 4
 
 
 def test_a_socket_may_be_given_the_name() -> None:
@@ -525,6 +536,12 @@ def test_it_takes_a_fake_or_what_makes_one() -> None:
         assert requests.get(f"{url}/tasks", auth=AUTH).status_code == 200
     with pytest.raises(TypeError, match="seed"), redirect(fake, seed=1):
         pass
+
+
+def test_its_limits_hold_for_connections_too() -> None:
+    with redirect(limits=Limits(max_request_line=99)):
+        for size, status in ((20, 200), (99, 414)):
+            assert requests.get(URL, {"tags": "x" * size}, auth=AUTH).status_code == status
 
 
 def test_what_is_due_happens_by_itself() -> None:
