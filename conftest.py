@@ -1,5 +1,7 @@
 """What every test of the suite needs: pytest's own test tool, and hypothesis's profile."""
 
+import gc
+
 import hypothesis
 
 pytest_plugins = ["pytester"]
@@ -12,3 +14,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("fakescale")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what lives to the end: each run of pytester collects often."""
+    gc.collect()
+    gc.freeze()
