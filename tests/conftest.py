@@ -16,14 +16,9 @@ NOON = "2024-02-29T12:00:00.000Z"
 
 @pytest.fixture(scope="session", autouse=True)
 def _light_runs() -> Iterator[None]:
-    """Let processes that tests start do without what takes long and proves nothing there.
-
-    That is plugins which are not under test, and to compile all anew: where this variable is
-    set, as it seldom is among users, each run would rewrite even hypothesis's assertions.
-    """
+    """Let runs of pytest that tests start do without plugins that take long to import."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis -p no:anyio")
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

@@ -217,7 +217,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")
     assert '"[0].created_at" is required' in refused(f"--load={file}")
     assert refused("--api-key=secret").startswith("fakescale: 'secret' is not an API key")
-    assert "cannot listen on" in refused("--port=70000")
+    assert "cannot listen on" in refused("--port=70000", run=run)
     assert "cannot listen on" in refused("--host=nowhere.invalid")
     assert "cannot listen on" in refused("--host=a..b")
     assert "turnaround" in refused("--complete-after=-1")
