@@ -1,8 +1,14 @@
-"""What every test of the suite needs: pytest's own test tool, and hypothesis's profile."""
+"""What every run of the suite needs, whichever tests it is of."""
+
+import gc
+import os
 
 import hypothesis
 
 pytest_plugins = ["pytester"]
+
+# Processes that are started from here, xdist's and those of tests, are not to compile all anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline: tests freeze and move the clock that it would be measured with.
 hypothesis.settings.register_profile(
@@ -12,3 +18,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("fakescale")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what lives to the end: each run of pytester collects often."""
+    gc.collect()
+    gc.freeze()

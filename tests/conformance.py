@@ -20,6 +20,7 @@ class Judge:
 
     def __init__(self, described: dict[str, Any]) -> None:
         self._document = json.loads(json.dumps(described))
+        self._validators: dict[int, jsonschema_rs.Validator] = {}
         paths = self._document["paths"]
         # A path without names comes first, as OpenAPI wants it.
         self._patterns = [
@@ -49,10 +50,11 @@ class Judge:
             return f"{asked}: the document has no {media_type} there"
         if kind != "application/json":
             return None
-        schema = json.dumps(response["content"][kind]["schema"])
-        error = next(self._validator(schema).iter_errors(json.loads(body)), None)
-        if error is None:
+        validator = self._validator(response["content"][kind]["schema"])
+        value = json.loads(body)
+        if validator.is_valid(value):
             return None
+        error = next(validator.iter_errors(value))
         return f"{asked}: {error.message[:300]} at {error.instance_path}: {body[:200]!r}"
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019
@@ -62,11 +64,13 @@ class Judge:
                 return self._document["paths"][template].get(method.lower())
         return None
 
-    @functools.cache  # noqa: B019
-    def _validator(self, schema: str) -> jsonschema_rs.Validator:
-        return jsonschema_rs.validator_for(
-            {**json.loads(schema), "components": self._components}, validate_formats=True
-        )
+    def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
+        # Every schema is a part of the document, and lives as long.
+        if id(schema) not in self._validators:
+            self._validators[id(schema)] = jsonschema_rs.validator_for(
+                {**schema, "components": self._components}, validate_formats=True
+            )
+        return self._validators[id(schema)]
 
     def _resolved(self, response: dict[str, Any]) -> Any:
         if "$ref" not in response:

@@ -16,9 +16,9 @@ NOON = "2024-02-29T12:00:00.000Z"
 
 @pytest.fixture(scope="session", autouse=True)
 def _light_runs() -> Iterator[None]:
-    """Let runs of pytest that tests start do without a plugin that takes a second to import."""
+    """Let runs of pytest that tests start do without plugins that take long to import."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis")
+        patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis -p no:anyio")
         yield
 
 

@@ -296,12 +296,12 @@ def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pyte
 
 def test_parallel_and_repeated_runs_just_work(suite: pytest.Pytester) -> None:
     suite.makepyfile(EXAMPLE)
-    suite.runpytest_subprocess("-n", "2", "--count", "10").assert_outcomes(passed=10)
+    suite.runpytest_inprocess("-n", "2", "--count", "10").assert_outcomes(passed=10)
 
 
 def test_a_failing_test_of_a_worker_has_its_section(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale): assert fakescale.tasks.list() == [1]")
-    result = suite.runpytest_subprocess("-n", "1")
+    result = suite.runpytest_inprocess("-n", "1")
     result.stdout.fnmatch_lines(["*- fakescale -*", "--fakescale-seed=*"])
 
 
@@ -398,7 +398,7 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
             monkeypatch.setenv("FAKESCALE_URL", fake.url)
         arguments = [f"--fakescale-url={fake.url}"] if way == "option" else []
         suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
-        suite.runpytest_subprocess("-n", "2", *arguments).assert_outcomes(passed=4)
+        suite.runpytest_inprocess("-n", "2", *arguments).assert_outcomes(passed=4)
         assert [task.unique_id for task in fake.tasks] == ["mine"]
         # Each test took what it made away, and nothing else.
         assert (fake.requests.total, len(fake.requests)) == (6, 0)

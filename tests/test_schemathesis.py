@@ -143,8 +143,13 @@ def _own_rules_of(label: str) -> jsonschema_rs.Validator:
     body = DOCUMENT["paths"][path][method.lower()]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     return jsonschema_rs.validator_for(
-        _as_keywords({**schema, "components": DOCUMENT["components"]}), keywords=KEYWORDS
+        {**_as_keywords(schema), "components": _components_as_keywords()}, keywords=KEYWORDS
     )
+
+
+@functools.cache
+def _components_as_keywords() -> Any:
+    return _as_keywords(DOCUMENT["components"])
 
 
 def _as_keywords(schema: Any) -> Any:

@@ -20,10 +20,10 @@ from fakescale.listing import TASK_QUERY, Page, Query
 from fakescale.records import TRANSITIONS, Status, Task
 from fakescale.tasks import Tasks
 
-# The quick profile, always with the same steps, and no time spent on making a failure small.
+# The quick profile with fewer steps, always the same, and no time spent on making a failure small.
 SETTINGS = hypothesis.settings(
     max_examples=24,
-    stateful_step_count=80,
+    stateful_step_count=60,
     deadline=None,
     derandomize=True,
     database=None,
