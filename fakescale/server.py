@@ -138,7 +138,8 @@ class Server:
         """Stop when the process gets one of these; for the main thread, which then serves."""
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
-        # A signal may reach another thread, and the main one would go on waiting.
+        # A signal may come just before the wait, or reach another thread: the main one would
+        # go on waiting.
         self._wake.setblocking(False)
         signal.set_wakeup_fd(self._wake.fileno())
         self._heeds_signals = True
