@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 # Deep enough for any real task; keeps every recursion far from Python's limit (guessed).
 MAX_DEPTH = 100
+# Bits; Python writes all shorter integers, whatever the limit it is given.
+_LONG = 2000
 
 
 class FrozenDict(dict[str, Any]):
@@ -52,15 +54,19 @@ def freeze(value: Any, depth: int = 0) -> Any:
     """Return a frozen deep copy of a JSON value; tuples become lists.
 
     Raises ValueError for what JSON cannot hold: other types, keys that are not text,
-    numbers that are not finite, text that is not valid Unicode, and for values nested
-    deeper than ``MAX_DEPTH``.
+    numbers that are not finite, integers longer than Python reads or writes, text that is
+    not valid Unicode, and for values nested deeper than ``MAX_DEPTH``.
     """
     kind = type(value)
     if kind is str:
         if not value.isascii():
             _refuse_lone_surrogates(value)
         return value
-    if kind is int or kind is bool or value is None:
+    if kind is int:
+        if value.bit_length() > _LONG:
+            _refuse_unreadable(value)
+        return value
+    if kind is bool or value is None:
         return value
     if kind is FrozenDict or kind is FrozenList:
         return value
@@ -90,3 +96,10 @@ def _refuse_lone_surrogates(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair, which is not Unicode") from None
+
+
+def _refuse_unreadable(number: int) -> None:
+    try:
+        str(number)
+    except ValueError:
+        raise ValueError("holds a number that is too long") from None

@@ -88,6 +88,7 @@ def test_frozen_values_can_be_hashed() -> None:
         ("\ud800", "surrogate"),
         ({"\udfff": 1}, "surrogate"),
         (object(), "object"),
+        ([10**4300], "too long"),
         (b"bytes", "bytes"),
     ],
 )
