@@ -164,7 +164,7 @@ def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) ->
     account, is_test = call.world.key
     # Guessed: what makes a request another one, and that the modes have keys of their own.
     # Equal are an empty body and {}, and null and an absent member, as everywhere.
-    body = call.request.content or {}
+    body = call.request.json_content or {}
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value is not None}
     fingerprint = (

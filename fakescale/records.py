@@ -244,6 +244,8 @@ class _Packed:
         return freeze(json.loads(held)) if isinstance(held, str) else held
 
     def __set__(self, task: Task, value: Mapping[str, Any] | None) -> None:
+        if value == {}:
+            value = EMPTY_DICT  # which all share, and nobody can change
         self._slot.__set__(task, encode(value) if value else value)
 
 

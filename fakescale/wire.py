@@ -145,7 +145,7 @@ class Request(WerkzeugRequest):
         """Whether the body is a form that may carry files."""
         return self.mimetype == "multipart/form-data"
 
-    @property
+    @functools.cached_property
     def content(self) -> Any:
         """The body as frozen JSON, or None when it is empty; raises as ``json_content``."""
         return frozen_json("body", self.json_content)

@@ -178,3 +178,13 @@ def test_what_a_task_holds_cannot_be_changed() -> None:
             held.clear()
     assert dataclasses.replace(task, status=Status.ERROR).params == {"a": [1]}
     assert pickle.loads(pickle.dumps(task)) == task
+
+
+def test_nor_can_an_empty_object_that_it_holds() -> None:
+    given: dict[str, Any] = {}
+    task = task_in("pending", params=given)
+    given["a"] = 1
+    assert task.params == {}
+    held: Any = task.params
+    with pytest.raises(TypeError, match="cannot be changed"):
+        held["a"] = 1
