@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fakescale.access_log import AccessLog
 from fakescale.errors import ApiError
 from fakescale.fake import FakeScale
 from fakescale.hosts import HOST, is_loopback
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr,
         format="%(asctime)s %(message)s",
-        level=logging.DEBUG if options.verbose else logging.INFO,
+        level=logging.INFO,
     )
     try:
         fake, authority, server, proxy = _start(options)
@@ -207,13 +208,14 @@ def _start(
     if options.load is not None:
         _load(fake, options.load, options.api_key)
     host, port = options.host, options.port
+    report = AccessLog(sys.stderr, bodies=options.verbose)
     try:
-        server = Server(fake, host, port, fake.limits, authority=authority)
+        server = Server(fake, host, port, fake.limits, authority=authority, report=report)
         if authority is not None and options.proxy is not None:
             from fakescale.proxy import Proxy
 
             host, port = "127.0.0.1", options.proxy
-            proxy = Proxy(fake, authority, port, fake.limits)
+            proxy = Proxy(fake, authority, port, fake.limits, report=report)
     except (OSError, OverflowError, UnicodeError) as error:
         raise _CannotStart(f"cannot listen on {host}:{port}: {error}") from None
     fake.origin = server.origin

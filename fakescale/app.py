@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fakescale import wire
 from fakescale.access import Access
+from fakescale.access_log import log_exchange
 from fakescale.api import match
 from fakescale.call import Call
 from fakescale.effects import Effect
@@ -84,7 +85,9 @@ def application(
     )
     if not is_control:
         service.journal.append(exchange)
-    _log(exchange)
+    if trace is not None:
+        log.error("a bug in fakescale\n%s", trace)
+    environ.get(wire.REPORT, log_exchange)(exchange)
     if delay := sum(effect.delay for effect in effects):
         # Not on a clock: that of a test may stand still.
         environ.get(wire.STOPPED, threading.Event()).wait(delay)
@@ -175,17 +178,3 @@ def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) ->
         json.dumps(body, sort_keys=True),
     )
     return service.once.run((is_test, key), fingerprint, work)
-
-
-def _log(exchange: Exchange) -> None:
-    if exchange.traceback:
-        log.error("a bug in fakescale\n%s", exchange.traceback)
-    if not log.isEnabledFor(logging.INFO):
-        return
-    line = f"{exchange.method} {exchange.target} {exchange.status or 'reset'}"
-    line += f" (fault: {exchange.fault})" if exchange.fault else ""
-    if log.isEnabledFor(logging.DEBUG):
-        body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
-        line += f" {body} -> {answer}"
-    # What a client sends must not reach a terminal as control characters, or as a line more.
-    log.info("%s", line.encode("unicode_escape").decode())

@@ -62,6 +62,7 @@ class Connection:
             "REMOTE_PORT": address[1],
             access.BOUND_HOST: server.named,
             wire.STOPPED: server.stopped,
+            wire.REPORT: server.report,
         }
         connection.settimeout(server.limits.idle_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

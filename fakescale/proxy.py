@@ -7,14 +7,16 @@ that it never connects to anything.
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakescale import wire
+from fakescale.access_log import log_exchange
 from fakescale.certificates import Authority
 from fakescale.connection import Connection
 from fakescale.errors import shown
 from fakescale.hosts import HOST
+from fakescale.journal import Exchange
 from fakescale.limits import DEFAULTS, Limits
 from fakescale.server import Server, running
 
@@ -74,8 +76,10 @@ class Proxy(Server):
         authority: Authority,
         port: int = 0,
         limits: Limits = DEFAULTS,
+        *,
+        report: Callable[[Exchange], None] = log_exchange,
     ) -> None:
-        super().__init__(app, "127.0.0.1", port, limits, authority=authority)
+        super().__init__(app, "127.0.0.1", port, limits, authority=authority, report=report)
 
     @property
     def origin(self) -> str:

@@ -10,12 +10,14 @@ import selectors
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fakescale import tls
+from fakescale.access_log import log_exchange
 from fakescale.connection import Connection
 from fakescale.framing import Refused
+from fakescale.journal import Exchange
 from fakescale.limits import DEFAULTS, Limits
 
 if TYPE_CHECKING:
@@ -82,8 +84,11 @@ class Server:
         limits: Limits = DEFAULTS,
         *,
         authority: "Authority | None" = None,
+        report: Callable[[Exchange], None] = log_exchange,
     ) -> None:
         self.app = app
+        #: What is called with each exchange.
+        self.report = report
         self.limits = limits
         #: The host as it was named.
         self.named = host
