@@ -19,6 +19,7 @@ from fakescale.errors import ApiError, NotFound, invalid
 from fakescale.faults import Asked
 from fakescale.idempotency import LONGEST_KEY
 from fakescale.journal import Exchange
+from fakescale.meanwhile import give_way
 from fakescale.records import Answer
 from fakescale.results import seen_from
 from fakescale.service import Service
@@ -90,6 +91,7 @@ def application(
     environ.get(wire.REPORT, log_exchange)(exchange)
     if delay := sum(effect.delay for effect in effects):
         # Not on a clock: that of a test may stand still.
+        give_way()
         environ.get(wire.STOPPED, threading.Event()).wait(delay)
     if answer.status:
         start_response(
@@ -129,6 +131,7 @@ def _control(
 
         return wire.answer(document(f"{request.called_at or service.origin()}/v1"))
     access.check_control(request)
+    give_way()  # much of it takes long, and time that moves on sends callbacks
     return control(request, path[len(CONTROL) :])
 
 

@@ -2,6 +2,8 @@
 
 An answer leaves in one piece, since a second one waits 40 ms for Nagle and delayed ACK. No
 wait depends on a clock that can be frozen.
+
+What yields is done in steps: see ``crew``.
 """
 
 import contextlib
@@ -12,10 +14,12 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Generator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fakescale import access, wire
+from fakescale.crew import Steps
 from fakescale.framing import (
     Head,
     Refused,
@@ -33,7 +37,7 @@ log = logging.getLogger("fakescale")
 
 _LINGER_SECONDS = 1  # how long a client may stay silent that was told to go
 _DRAIN = 64 * 1024  # unread bytes of a body up to which a connection is worth keeping
-_PIECE = 64 * 1024
+_PIECE = 64 * 1024  # at least a record of TLS, of which nothing may stay behind
 _LINE = 4096  # bytes of a line between chunks; guessed
 
 
@@ -44,7 +48,7 @@ class Connection:
         self._socket = connection
         self._server = server
         self._limits = server.limits
-        self._input = _Input(connection)
+        self._input = _Input(connection, server.limits.idle_seconds)
         self._is_head = False  # whether to answer without a body
         self._about = {
             "wsgi.version": (1, 0),
@@ -63,27 +67,29 @@ class Connection:
             access.BOUND_HOST: server.named,
             wire.STOPPED: server.stopped,
             wire.REPORT: server.report,
+            wire.GIVE_WAY: server.give_way,
         }
         connection.settimeout(server.limits.idle_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def serve(self) -> None:
+    def serve(self) -> Steps:
         """Serve it to its end, but for closing it; raises OSError when the client breaks off."""
         try:
-            while (head := self._read_head()) is not None:
-                if not self._answer(head):
+            while (head := (yield from self._read_head())) is not None:
+                if not (yield from self._answer(head)):
                     return
         except Refused as error:
-            self.refuse(error)
+            yield from self.refuse(error)
 
-    def refuse(self, error: Refused) -> None:
+    def refuse(self, error: Refused) -> Steps:
         """Answer whatever was asked with this, and end the connection."""
         answer = wire.answer({"status_code": error.status, "error": str(error)})
         status = f"{error.status} {HTTPStatus(error.status).phrase}"
         log.info("refused: %s %s", error.status, error)
         self._send(status, wire.headers(answer.body), answer.body, is_last=True)
+        yield from self._linger()
 
-    def _read_head(self) -> Head | None:
+    def _read_head(self) -> Generator[float, bool, Head | None]:
         """Return the next head, or None when the client has gone, or is silent."""
         source = self._input
         source.due = math.inf
@@ -93,24 +99,28 @@ class Connection:
                 check_beginning(begun, self._limits)
                 if source.due == math.inf:
                     source.allow(self._limits.head_seconds)
-            try:
-                if not source.receive():
-                    return None  # whatever it began is not carried out
-            except TimeoutError:
+            if (yield source.patience):
                 if not begun:
                     return None
-                raise Refused(408, "The head of the request took too long to arrive.") from None
+                raise Refused(408, "The head of the request took too long to arrive.")
+            if not source.receive():
+                return None  # whatever it began is not carried out
         self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
         return read_head(head, self._limits)
 
-    def _answer(self, head: Head) -> bool:
+    def _answer(self, head: Head) -> Generator[float, bool, bool]:
         """Answer a request; return whether another one may follow."""
         environ = self._about | head.environ
         late = None
-        if head.length is not None and head.length <= self._input.available:
-            environ["wsgi.input"] = io.BytesIO(self._input.take(head.length))
+        source = self._input
+        if head.length is None or head.length > source.available:
+            source.allow(self._limits.body_seconds)
+            if head.length is not None and head.length <= _PIECE and not head.awaits:
+                yield from source.gather(head.length)
+        if head.length is not None and head.length <= source.available:
+            environ["wsgi.input"] = io.BytesIO(source.take(head.length))
         else:
-            late = _Body(self._input, head, self._socket, self._limits)
+            late = _Body(source, head, self._socket, self._limits)
             environ["wsgi.input"] = io.BufferedReader(late)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
@@ -126,10 +136,10 @@ class Connection:
             raise Refused(500, "Something went wrong inside fakescale.") from None
         is_last = head.is_last or (late is not None and not late.is_worth_reading)
         self._send(given[0], given[1], content, is_last=is_last)
-        if late is not None and not is_last and not late.skip():
-            self._linger()
-            return False
-        return not is_last
+        goes_on = not is_last and (late is None or late.skip())
+        if not goes_on:
+            yield from self._linger()
+        return goes_on
 
     def _send(
         self,
@@ -144,8 +154,6 @@ class Connection:
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
         # In one piece, or else the second waits until the first is acknowledged.
         self._socket.sendall(head.encode("latin-1") + (b"" if self._is_head else content))
-        if is_last:
-            self._linger()
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
@@ -153,20 +161,20 @@ class Connection:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
         self._socket.close()
 
-    def _linger(self) -> None:
+    def _linger(self) -> Steps:
         """Let the client read its answer: to close over unread bytes would reset it."""
         self._socket.shutdown(socket.SHUT_WR)
-        self._socket.settimeout(_LINGER_SECONDS)
         self._input.allow(10 * _LINGER_SECONDS)
-        while self._input.receive():
+        while not (yield min(_LINGER_SECONDS, self._input.patience)) and self._input.receive():
             self._input.take(self._input.available)
 
 
 class _Input:
     """What a client sends, read ahead of its use."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, idle_seconds: float) -> None:
         self._socket = connection
+        self._idle_seconds = idle_seconds
         self._ahead = b""  # what was received,
         self._used = 0  # and how much of it was used: to cut that off each time would be slow
         #: When it becomes too late to receive something.
@@ -181,11 +189,31 @@ class _Input:
 
         Raises OSError when the client breaks off, TimeoutError when it is silent or late.
         """
-        piece = self._socket.recv(_PIECE)
-        if self.due != math.inf and _now() > self.due:
+        piece = b"" if self._is_late else self._socket.recv(_PIECE)
+        if self._is_late:
             raise TimeoutError
         self._ahead, self._used = self.rest() + piece, 0
         return piece != b""
+
+    @property
+    def _is_late(self) -> bool:
+        return self.due != math.inf and _now() >= self.due
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds to wait for more; none when it is too late."""
+        if self.due == math.inf:
+            return self._idle_seconds
+        return min(self._idle_seconds, self.due - _now())
+
+    def gather(self, number: int) -> Steps:
+        """Receive so many bytes, unless the client ends before, or is silent or late."""
+        while self.available < number:
+            if (yield self.patience):
+                self.due = -math.inf  # whoever wants the rest is to be told
+                return
+            if not self.receive():
+                return
 
     @property
     def available(self) -> int:
@@ -225,7 +253,6 @@ class _Body(io.RawIOBase):
         self._connection = connection
         self._max_trailer = limits.max_header_bytes
         self._error: OSError | None = None
-        source.allow(limits.body_seconds)
 
     @property
     def is_worth_reading(self) -> bool:

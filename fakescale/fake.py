@@ -19,9 +19,10 @@ from fakescale.hosts import read_host
 from fakescale.ids import TaskIds
 from fakescale.journal import Journal
 from fakescale.keys import check_account, read_key
-from fakescale.labor import Labeler, Turnaround, serving
+from fakescale.labor import Labeler, Turnaround
 from fakescale.limits import DEFAULTS, Limits
 from fakescale.loading import printed_tasks
+from fakescale.meanwhile import serving
 from fakescale.projects import Projects
 from fakescale.quality_tasks import QualityTasks
 from fakescale.records import Answer
@@ -29,7 +30,7 @@ from fakescale.service import Service
 from fakescale.studio import Studio
 from fakescale.tasks import Tasks
 from fakescale.teams import Teammates
-from fakescale.wire import Request
+from fakescale.wire import GIVE_WAY, Request
 from fakescale.worlds import Account, World
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ class FakeScale:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        token = serving.set(True)  # see Labor.settle
+        token = serving.set(environ.get(GIVE_WAY, _nothing))
         try:
             return application(
                 self._service,
@@ -370,3 +371,7 @@ class FakeScale:
         from fakescale.control import respond  # which knows this class
 
         return respond(self, request, name)
+
+
+def _nothing() -> None:
+    """Give no way, for a server that needs none."""

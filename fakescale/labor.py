@@ -1,6 +1,5 @@
 """Who does the work of live tasks, and how long that takes."""
 
-import contextvars
 import datetime as dt
 import heapq
 import itertools
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from fakescale import canned
 from fakescale.clock import Clock, read_moment, stamp
 from fakescale.frozen import FrozenDict
+from fakescale.meanwhile import give_way, serving
 from fakescale.records import Task
 from fakescale.schemas import frozen_json
 
@@ -24,9 +24,6 @@ _FOREVER = dt.timedelta(days=36_500)
 NEVER = "~"
 #: How long to wait for a labeler, in seconds of real time, lest two wait for each other.
 _PATIENCE = 10.0
-
-#: Whether this thread is serving a request.
-serving = contextvars.ContextVar("serving", default=False)
 
 
 class Workplace(Protocol):
@@ -83,7 +80,10 @@ class Labor:
 
         Raises what a callable turnaround raises, and TypeError for what is no timedelta.
         """
-        wait = self._turnaround(task) if callable(self._turnaround) else self._turnaround
+        wait = self._turnaround
+        if callable(wait):
+            give_way()
+            wait = wait(task)
         if wait is None:
             return NEVER
         if not isinstance(wait, dt.timedelta):
@@ -113,7 +113,7 @@ class Labor:
         worker = self._worker
         if worker == threading.get_ident() or not (worker or self._is_due()):
             return
-        waits = not serving.get() or self.labeler is self._make_up
+        waits = serving.get() is None or self.labeler is self._make_up
         if not self._turn.acquire(timeout=_PATIENCE if waits else 0):
             return
         try:
@@ -136,6 +136,8 @@ class Labor:
             return None
 
     def _work(self, task: Task) -> tuple[Move, Mapping[str, Any]] | None:
+        if self.labeler is not self._make_up:
+            give_way()
         try:
             response = self.labeler(task)
             if response is None:

@@ -86,12 +86,18 @@ class Proxy(Server):
         """The URL of the proxy, which is itself reached without TLS."""
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long a client may be silent at first."""
+        return HEAD_SECONDS
+
     @contextlib.contextmanager
     def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
         """Give what serves a connection: over TLS, through the tunnel that was asked for.
 
         Raises OSError when none was, or none that there is.
         """
+        self.give_way()
         connection.settimeout(HEAD_SECONDS)
         head = _read_head(connection)
         if refusal := _refusal(head):

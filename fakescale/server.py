@@ -1,21 +1,22 @@
-"""The server: it listens, gives each connection a thread, and stops at once.
+"""The server: it listens, makes a job of each connection, and stops at once.
 
 No wait here depends on a clock that can be frozen.
 """
 
 import contextlib
+import functools
 import logging
-import queue
-import selectors
+import math
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fakescale import tls
 from fakescale.access_log import log_exchange
 from fakescale.connection import Connection
+from fakescale.crew import Crew, Steps
 from fakescale.framing import Refused
 from fakescale.journal import Exchange
 from fakescale.limits import DEFAULTS, Limits
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-_SPARE = 8  # threads that wait for a connection to come: making one is slower by far
 _CROWD = 16  # connections over the limit that are told so; any more are just closed
 
 # Ports that were picked here. To one that is picked again a straggler of its earlier life
@@ -62,13 +62,6 @@ def running(server: "Server") -> Iterator[None]:
         thread.join()
 
 
-class _Accepted(NamedTuple):
-    connection: socket.socket
-    address: Any
-    #: Whether it is one more than may be.
-    is_over: bool
-
-
 class Server:
     """A server that listens once it is made; with an ``authority``, for https and http.
 
@@ -96,14 +89,12 @@ class Server:
         self._listener = _listen(host, port)
         self._listener.setblocking(False)  # a client may be gone before it is accepted
         self.host, self.port = self._listener.getsockname()[:2]
-        self._woken, self._wake = socket.socketpair()
-        self._heeds_signals = False
+        self._crew = Crew()
+        #: To be called before what takes long.
+        self.give_way = self._crew.give_way
         self.stopped = threading.Event()  # for answers that are held back
-        self._open: set[socket.socket] = set()
-        self._threads: set[threading.Thread] = set()
-        self._lock = threading.Lock()
-        self._spare = 0  # threads that wait for what comes next in the queue
-        self._next: queue.SimpleQueue[_Accepted | None] = queue.SimpleQueue()
+        self._open: set[socket.socket] = {self._listener}
+        self._ended = threading.Event()  # once none is open any more
 
     @property
     def origin(self) -> str:
@@ -111,103 +102,92 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self._authority else 'http'}://{host}:{self.port}"
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long a client may be silent at first, where it begins with TLS or the like."""
+        return self.limits.idle_seconds
+
     def serve_forever(self) -> None:
         """Serve until ``stop`` is called, from any thread or a signal handler."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while all(key.fileobj is not self._woken for key, _ in selector.select()):
-                self._accept()
-        self._listener.close()
+        self._crew.start()
+        self._crew.order(self._begin)
+        self._crew.watch()
         self.stopped.set()
-        for connection in list(self._open):  # an idle one would outlive the server
-            with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        with self._lock:
-            for _ in range(self._spare):
-                self._next.put(None)
-            self._spare = 0
-        for thread in list(self._threads):
-            thread.join(timeout=1)
-        if self._heeds_signals:
-            signal.set_wakeup_fd(-1)
-        self._woken.close()
-        self._wake.close()
+        self._shut()
+        self._crew.order(self._drop)
+        self._ended.wait(timeout=1)
+        self._crew.end()
 
     def stop(self) -> None:
         """Make ``serve_forever`` end, and every connection with it."""
-        with contextlib.suppress(OSError):  # it has ended already
-            self._wake.send(b"x")
+        self._crew.stop()
 
     def stop_at(self, *signals: int) -> None:
         """Stop when the process gets one of these; for the main thread, which then serves."""
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
-        # A signal may come just before the wait, or reach another thread: the main one would
-        # go on waiting.
-        self._wake.setblocking(False)
-        signal.set_wakeup_fd(self._wake.fileno())
-        self._heeds_signals = True
 
-    def _accept(self) -> None:
-        """Give the next connection a thread."""
+    def _begin(self) -> None:
+        self._crew.add(self, self._listener, self._accept())
+
+    def _shut(self) -> None:
+        """Shut the connections: one that a thread waits for would outlive the server."""
+        for connection in self._open - {self._listener}:
+            with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def _drop(self) -> None:
+        self._crew.drop(self)
+        self._shut()  # what other threads are at
+
+    def _accept(self) -> Steps:
+        """Accept connections, each a job of its own."""
         try:
-            connection, address = self._listener.accept()
-        except BlockingIOError:
-            return  # the client has gone away already
-        except OSError:  # there are no descriptors left
-            self.stopped.wait(0.01)
-            return
-        excess = len(self._open) - self.limits.max_connections
-        if excess >= _CROWD:
-            connection.close()
-            return
-        self._open.add(connection)
-        accepted = _Accepted(connection, address, is_over=excess >= 0)
-        with self._lock:
-            is_awaited = self._spare > 0
-            self._spare -= is_awaited
-        if is_awaited:
-            self._next.put(accepted)
-            return
-        thread = threading.Thread(target=self._work, args=(accepted,), daemon=True)
-        self._threads.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:  # the system has none left
-            self._threads.discard(thread)
+            while True:
+                yield math.inf
+                try:
+                    connection, address = self._listener.accept()
+                except BlockingIOError:
+                    continue  # the client has gone away already
+                except OSError:  # there are no descriptors left
+                    self.stopped.wait(0.01)
+                    continue
+                self._open.add(connection)
+                self._crew.order(functools.partial(self._admit, connection, address))
+        finally:
+            self._end(self._listener)
+
+    def _admit(self, connection: socket.socket, address: Any) -> None:
+        excess = len(self._open) - 1 - self.limits.max_connections
+        if self.stopped.is_set() or excess > _CROWD:
             self._end(connection)
+        else:
+            steps = self._serve(connection, address, is_over=excess > 0)
+            self._crew.add(self, connection, steps)
 
-    def _work(self, accepted: _Accepted | None) -> None:
-        """Serve a connection, and then others that come soon."""
-        while accepted is not None:
-            self._serve(accepted)
-            with self._lock:
-                if self.stopped.is_set() or self._spare == _SPARE:
-                    break
-                self._spare += 1
-            accepted = self._next.get()
-        self._threads.discard(threading.current_thread())
-
-    def _serve(self, accepted: _Accepted) -> None:
+    def _serve(self, connection: socket.socket, address: Any, *, is_over: bool) -> Steps:
         try:
-            with self.prepared(accepted.connection, accepted.address) as connection:
-                if accepted.is_over:
+            if self._authority is not None and (yield self.silent_seconds):
+                return
+            with self.prepared(connection, address) as prepared:
+                if is_over:
                     number = self.limits.max_connections
-                    connection.refuse(Refused(503, f"There are {number} connections already."))
+                    refused = Refused(503, f"There are {number} connections already.")
+                    yield from prepared.refuse(refused)
                 else:
-                    connection.serve()
+                    yield from prepared.serve()
         except OSError:
             pass  # the client has gone
         except Exception:
             log.exception("a bug in fakescale")
         finally:
-            self._end(accepted.connection)
+            self._end(connection)
 
     @contextlib.contextmanager
     def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
         """Give what serves a connection: over TLS, if it begins so and there is an authority."""
         if self._authority is not None:
+            self.give_way()  # of a handshake the client does its part meanwhile
             connection.settimeout(self.limits.idle_seconds)
             if tls.begins(connection):
                 with self.secured(connection, address) as secured:
@@ -238,8 +218,10 @@ class Server:
             self._end(secured)
 
     def _end(self, connection: socket.socket) -> None:
-        self._open.discard(connection)
         connection.close()
+        self._open.discard(connection)
+        if not self._open:
+            self._ended.set()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ from fakescale.ids import TaskIds
 from fakescale.inheritance import inherit
 from fakescale.labor import NEVER, Labor, Work, failure
 from fakescale.listing import Page, Place, Query, filters_query, page, place
+from fakescale.meanwhile import give_way
 from fakescale.projects import Projects
 from fakescale.records import AUDIT_RESULTS, Task
 from fakescale.schemas import frozen_json
@@ -26,6 +27,7 @@ from fakescale.task_types import accept, check_common, check_enabled, check_tags
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
+_MANY = 10_000  # tasks that take a while to go through
 
 
 # Owes a callback about an event and a task, unless there is no address for it; returns
@@ -430,6 +432,8 @@ class Tasks:
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
                 tasks = [self._by_id[owner] for owner in owners if owner]
+        if len(tasks) > _MANY:
+            give_way()
         return sorted(query.select(tasks), key=place)
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakescale import access
 from fakescale.connection import Connection
+from fakescale.crew import Steps
 from fakescale.hosts import HOST
 
 if TYPE_CHECKING:
@@ -51,6 +52,6 @@ class SecureConnection(Connection):
         name = connection.server_hostname or ""
         self._about[access.STANDS_IN] = name.lower() == HOST
 
-    def _linger(self) -> None:
+    def _linger(self) -> Steps:
         notify(self._secured)
-        super()._linger()  # below TLS, where what still comes need not be decrypted
+        yield from super()._linger()  # below TLS, where what still comes need not be decrypted

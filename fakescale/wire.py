@@ -21,7 +21,9 @@ from fakescale.schemas import frozen_json
 
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
-#: Where in the environ it may put what is called with each exchange, instead of logging it.
+#: Where it may put what is called before something that takes long, so that others go on.
+GIVE_WAY = "fakescale.give_way"
+#: Where it may put what is called with each exchange, instead of logging it.
 REPORT = "fakescale.report"
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query

@@ -8,7 +8,7 @@ import pytest
 
 from fakescale.batches import Batch, Batches
 from fakescale.contract.crowd import Crowd, Stuck
-from fakescale.contract.target import Target, opened
+from fakescale.contract.target import Target, opened, side_by_side
 from fakescale.errors import Conflict
 from fakescale.idempotency import OncePerKey
 from fakescale.projects import Projects
@@ -19,7 +19,7 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture
 def account() -> Iterator[Target]:
-    with opened() as target:
+    with opened() as target, side_by_side(target):
         yield target.in_mode(test=False)
 
 

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from fakescale.contract.assumptions import Assumption, Row, report
-from fakescale.contract.target import Target, opened
+from fakescale.contract.target import Target, opened, side_by_side
 from fakescale.contract.where import Where
 from fakescale.errors import ApiError
 
@@ -81,9 +81,10 @@ def steered(target: Target) -> Iterator[Target]:
 
 
 @pytest.fixture
-def crowded(live: Target) -> Target:
+def crowded(target: Target, live: Target) -> Iterator[Target]:
     """Return a live account that many may use at once, unlike one on another machine."""
-    return live
+    with side_by_side(target):
+        yield live
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from fakescale.app import HEALTH
@@ -21,6 +21,10 @@ from fakescale.fake import FakeScale
 from fakescale.hosts import is_loopback
 from fakescale.keys import read_key
 from fakescale.remote import RemoteFakeScale
+from fakescale.wire import GIVE_WAY
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ABSENT: Any = object()
 _SECONDS = 60  # without a word from the server
@@ -255,6 +259,32 @@ class _Connection(http.client.HTTPConnection):
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class _Fake(FakeScale):
+    """A fake that can answer each request on a thread of its own, as if it took long."""
+
+    is_crowded = False
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if self.is_crowded:
+            environ[GIVE_WAY]()
+        return super().__call__(environ, start_response)
+
+
+@contextlib.contextmanager
+def side_by_side(target: Target) -> Iterator[None]:
+    """Let requests meet within the fake, for a ``with`` block, where it was started for this."""
+    if not isinstance(target.fake, _Fake):
+        yield
+        return
+    target.fake.is_crowded = True
+    try:
+        yield
+    finally:
+        target.fake.is_crowded = False
+
+
 @contextlib.contextmanager
 def opened(where: Where = HERE) -> Iterator[Target]:
     """Give the target that is there, for a ``with`` block.
@@ -265,7 +295,7 @@ def opened(where: Where = HERE) -> Iterator[Target]:
     OSError where nobody answers.
     """
     if where.url is None:
-        with FakeScale(seed="contract").serve() as fake, _Line(fake.url) as line:
+        with _Fake(seed="contract").serve() as fake, _Line(fake.url) as line:
             yield Target(fake.url, fake.test_api_key, fake=fake, line=line)
         return
     if not where.is_far and _is_fakescale(where.url):

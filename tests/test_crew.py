@@ -1,0 +1,207 @@
+"""Threads that take turns."""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from fakescale import crew as crew_module
+from fakescale.crew import Crew, Steps
+from tests.raw import wait_until
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    crew = Crew()
+    crew.start()
+    watcher = threading.Thread(target=crew.watch)
+    watcher.start()
+    yield crew
+    crew.stop()
+    watcher.join()
+    crew.end()
+
+
+class Client:
+    """A socket whose other end is a job: it does something with each byte, and sends it back."""
+
+    def __init__(self, crew: Crew, do: Callable[[], object], patience: float = 60) -> None:
+        self.socket, self._other = socket.socketpair()
+        self.socket.settimeout(20)
+        self._do = do
+        self._patience = patience
+        crew.order(lambda: crew.add(self, self._other, self._steps()))
+
+    def _steps(self) -> Steps:
+        with self._other:
+            is_late = yield self._patience
+            while not is_late and (byte := self._other.recv(1)):
+                self._do()
+                self._other.send(byte)
+                is_late = yield self._patience
+
+    def ask(self) -> bool:
+        self.socket.send(b"x")
+        return self.socket.recv(1) == b"x"
+
+
+@pytest.fixture
+def client(crew: Crew) -> Iterator[Callable[..., Client]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(do: Callable[[], object] = lambda: None, **options: float) -> Client:
+            client = Client(crew, do, **options)
+            stack.enter_context(client.socket)
+            return client
+
+        yield make
+
+
+def test_one_thread_goes_on_with_all(client: Callable[..., Client]) -> None:
+    threads: set[int] = set()
+    clients = [client(lambda: threads.add(threading.get_ident())) for _ in range(20)]
+    assert all(it.ask() for it in clients + clients)
+    assert len(threads) == 1
+
+
+def test_others_go_on_while_one_gives_way(crew: Crew, client: Callable[..., Client]) -> None:
+    go_on = threading.Event()
+
+    def wait() -> None:
+        crew.give_way()
+        crew.give_way()  # again changes nothing
+        go_on.wait(20)
+
+    slow = [client(wait) for _ in range(3)]
+    for it in slow:
+        it.socket.send(b"a")
+    assert client().ask()
+    for it in slow:
+        it.socket.send(b"b")  # is for the same thread, once it is done
+    assert client().ask()
+    go_on.set()
+    assert [it.socket.recv(1) + it.socket.recv(1) for it in slow] == [b"ab"] * 3
+    assert all(it.ask() for it in slow)
+
+
+def test_others_go_on_while_one_is_stuck(client: Callable[..., Client]) -> None:
+    go_on = threading.Event()
+    stuck = client(lambda: go_on.wait(20))
+    stuck.socket.send(b"x")
+    assert client().ask()
+    go_on.set()
+    assert stuck.socket.recv(1) == b"x"
+    assert stuck.ask()
+
+
+def test_one_that_gives_way_may_ask_another(crew: Crew, client: Callable[..., Client]) -> None:
+    inner = client()
+
+    def ask() -> None:
+        crew.give_way()
+        assert inner.ask()
+
+    assert client(ask).ask()
+
+
+def test_nobody_else_gives_way(crew: Crew, client: Callable[..., Client]) -> None:
+    threads = threading.active_count()
+    crew.give_way()
+    assert client().ask()
+    assert threading.active_count() == threads
+
+
+def test_a_job_is_told_when_it_has_waited_too_long(client: Callable[..., Client]) -> None:
+    short, long = client(patience=0.01), client()
+    assert short.socket.recv(1) == b""
+    assert long.ask()
+
+
+def test_a_job_that_raises_ends_alone(
+    client: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        pytest.fail("on purpose")
+
+    failing = client(fail)
+    failing.socket.send(b"x")
+    assert failing.socket.recv(1) == b""
+    assert client().ask()
+    assert "on purpose" in caplog.text
+
+
+def test_an_order_that_raises_stops_nothing(
+    crew: Crew, client: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    crew.order(lambda: 1 / 0)  # type: ignore[arg-type]
+    assert client().ask()
+    assert [it.levelno for it in caplog.records] == [logging.ERROR]
+
+
+def test_an_owner_can_end_its_jobs(crew: Crew, client: Callable[..., Client]) -> None:
+    one, other = client(), client()
+    assert one.ask()
+    crew.order(lambda: crew.drop(one))
+    assert one.socket.recv(1) == b""
+    assert other.ask()
+
+
+def test_a_descriptor_that_is_used_again_is_another_job(
+    crew: Crew, client: Callable[..., Client]
+) -> None:
+    for do in (lambda: None, crew.give_way) * 20:
+        one = client(do)
+        assert one.ask()
+        one.socket.shutdown(socket.SHUT_WR)
+        assert one.socket.recv(1) == b""
+        one.socket.close()
+
+
+def test_its_threads_end_with_it() -> None:
+    crew = Crew()
+    before = threading.active_count()
+    crew.start()
+    with contextlib.ExitStack() as stack:
+        clients = [Client(crew, crew.give_way) for _ in range(20)]
+        for it in clients:
+            stack.enter_context(it.socket)
+            it.socket.send(b"x")
+        assert all(it.socket.recv(1) for it in clients)
+        crew.stop()
+        crew.watch()
+        crew.end()
+        assert [it.socket.recv(1) for it in clients] == [b""] * 20
+    assert threading.active_count() == before
+
+
+def test_few_threads_wait_for_a_turn(crew: Crew, client: Callable[..., Client]) -> None:
+    before = threading.active_count()
+    barrier = threading.Barrier(21)
+
+    def meet() -> None:
+        crew.give_way()
+        barrier.wait(20)
+
+    clients = [client(meet) for _ in range(20)]
+    for it in clients:
+        it.socket.send(b"x")
+    barrier.wait(20)
+    assert all(it.socket.recv(1) for it in clients)
+    wait_until(lambda: threading.active_count() <= before + crew_module._SPARE)
+
+
+def test_without_a_thread_to_give_way_to_it_goes_on_itself(
+    crew: Crew, client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    one = client(crew.give_way)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        assert one.ask()
+    assert one.ask()
+    assert client().ask()
