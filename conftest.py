@@ -2,13 +2,16 @@
 
 import gc
 import os
+import sys
 
 import hypothesis
 
 pytest_plugins = ["pytester"]
 
-# Processes that are started from here, xdist's and those of tests, are not to compile all anew.
+# Processes that are started from here, xdist's and those of tests, are not to compile all anew,
+# nor is the next run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No deadline: tests freeze and move the clock that it would be measured with.
 hypothesis.settings.register_profile(

@@ -14,11 +14,16 @@ from tests.support import Caller
 NOON = "2024-02-29T12:00:00.000Z"
 
 
+# What runs of pytest that tests start are given, in place of all that is installed.
+PLUGINS = ["fakescale.pytest_plugin", "xdist.plugin", "pytest_repeat"]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _light_runs() -> Iterator[None]:
     """Let runs of pytest that tests start do without plugins that take long to import."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis -p no:anyio")
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.setenv("PYTEST_PLUGINS", ",".join(PLUGINS))
         yield
 
 
