@@ -80,7 +80,6 @@ def undocumented(complaints: list[str]) -> Iterator[None]:
 
 
 @pytest.fixture
-def seeded(complaints: list[str]) -> Iterator[None]:
-    """Let a test seed bugs for another checker, some of which the document shows as well."""
-    yield
-    complaints.clear()
+def seeded(complaints: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test seed bugs for another checker, while this one does not look."""
+    monkeypatch.setattr("fakescale.fake.application", app.application)
