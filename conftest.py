@@ -13,9 +13,11 @@ pytest_plugins = ["pytester"]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# No deadline: tests freeze and move the clock that it would be measured with.
+# No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
+# than hypothesis's own 100; where more or fewer are worth their time, a test says so.
 hypothesis.settings.register_profile(
     "fakescale",
+    max_examples=50,
     deadline=None,
     derandomize=False,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import freezegun
 import httpcore  # noqa: F401  # pytester would half forget it, and httpx not know its errors
 import pytest
 import time_machine
@@ -10,6 +11,9 @@ import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 from fakescale import FakeScale, app
 from tests.conformance import judged
 from tests.support import Caller
+
+# Large packages of which nothing tells the time to a test: each freeze looks through the others.
+freezegun.configure(extend_ignore_list=["schemathesis", "scaleapi", "pydantic", "rich"])
 
 NOON = "2024-02-29T12:00:00.000Z"
 
