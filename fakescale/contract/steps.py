@@ -86,9 +86,7 @@ NEED_TIME = ("let_time_pass", "create_again_a_day_later")
 # The first is what the first example is made of alone, and what others are made small to.
 IDLE = "ask_for_nothing"
 STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
-    IDLE: {
-        "verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])
-    },
+    IDLE: {"verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])},
     "clear_unique_id": {"number": NUMBERS},
     "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
     "set_metadata": {"number": NUMBERS, "metadata": METADATA},
