@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "openapi":
         from fakescale.openapi import document
 
-        print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
+        _print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
         return
     logging.basicConfig(
         stream=sys.stderr,
@@ -164,6 +164,15 @@ def _parser() -> argparse.ArgumentParser:
         )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
+
+
+def _print(text: str) -> None:
+    """Print ``text``; who reads it may have had enough before its end, as ``head`` has."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Or else the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _port(text: str) -> int:

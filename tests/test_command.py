@@ -234,6 +234,18 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         assert f"--complete-after: '{text}' is no number of seconds" in done.stderr
 
 
+def test_it_ends_quietly_when_the_reader_of_the_document_does() -> None:
+    command = [sys.executable, "-W", "error", "-m", "fakescale", "openapi"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()  # with more to come than a pipe holds
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 # Control over HTTP
 
 
