@@ -2,17 +2,22 @@
 
 import gc
 import os
+import sys
 
 import hypothesis
 
 pytest_plugins = ["pytester"]
 
-# Processes that are started from here, xdist's and those of tests, are not to compile all anew.
+# Processes that are started from here, xdist's and those of tests, are not to compile all anew,
+# nor is the next run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
-# No deadline: tests freeze and move the clock that it would be measured with.
+# No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
+# than hypothesis's own 100; where more or fewer are worth their time, a test says so.
 hypothesis.settings.register_profile(
     "fakescale",
+    max_examples=50,
     deadline=None,
     derandomize=False,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "openapi":
         from fakescale.openapi import document
 
-        print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
+        _print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
         return
     logging.basicConfig(
         stream=sys.stderr,
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print the OpenAPI document of what would be served, and end",
     )
     add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    add("--port", type=int, default=8675, help="the port; 0 picks a free one (%(default)s)")
+    add("--port", type=_port, default=8675, help="the port; 0 picks a free one (%(default)s)")
     add(
         "--api-key",
         action="append",
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--proxy",
-        type=int,
+        type=_port,
         metavar="PORT",
         help=f"--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
         f" https://{HOST} the fake; 0 picks a free one",
@@ -165,6 +165,21 @@ def _parser() -> argparse.ArgumentParser:
         )
     add("--verbose", action="store_true", help="log the bodies of requests and answers too")
     return parser
+
+
+def _print(text: str) -> None:
+    """Print ``text``; who reads it may have had enough before its end, as ``head`` has."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Or else the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is 0 to 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> dt.timedelta:

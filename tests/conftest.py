@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import freezegun
 import httpcore  # noqa: F401  # pytester would half forget it, and httpx not know its errors
 import pytest
 import time_machine
@@ -11,14 +12,22 @@ from fakescale import FakeScale, app
 from tests.conformance import judged
 from tests.support import Caller
 
+# Large packages of which nothing tells the time to a test: each freeze looks through the others.
+freezegun.configure(extend_ignore_list=["schemathesis", "scaleapi", "pydantic", "rich"])
+
 NOON = "2024-02-29T12:00:00.000Z"
+
+
+# What runs of pytest that tests start are given, in place of all that is installed.
+PLUGINS = ["fakescale.pytest_plugin", "xdist.plugin", "pytest_repeat"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _light_runs() -> Iterator[None]:
     """Let runs of pytest that tests start do without plugins that take long to import."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis -p no:anyio")
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.setenv("PYTEST_PLUGINS", ",".join(PLUGINS))
         yield
 
 
@@ -75,7 +84,6 @@ def undocumented(complaints: list[str]) -> Iterator[None]:
 
 
 @pytest.fixture
-def seeded(complaints: list[str]) -> Iterator[None]:
-    """Let a test seed bugs for another checker, some of which the document shows as well."""
-    yield
-    complaints.clear()
+def seeded(complaints: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test seed bugs for another checker, while this one does not look."""
+    monkeypatch.setattr("fakescale.fake.application", app.application)

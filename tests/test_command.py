@@ -217,17 +217,33 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")
     assert '"[0].created_at" is required' in refused(f"--load={file}")
     assert refused("--api-key=secret").startswith("fakescale: 'secret' is not an API key")
-    assert "cannot listen on" in refused("--port=70000", run=run)
     assert "cannot listen on" in refused("--host=nowhere.invalid")
     assert "cannot listen on" in refused("--host=a..b")
     assert "turnaround" in refused("--complete-after=-1")
     done = run_here(f"--dump={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
     assert "'a:80' is no host" in refused("--callback-host=b", "--callback-host=a:80")
+    for option in ("--port", "--proxy"):
+        for text in ("65536", "-1", "http"):
+            done = run_here(f"{option}={text}")
+            assert done.returncode == 2
+            assert f"{option}: '{text}' is no port, which is 0 to 65535" in done.stderr
     for text in ("nan", "1e300", "soon"):
         done = run_here(f"--complete-after={text}")
         assert done.returncode == 2
         assert f"--complete-after: '{text}' is no number of seconds" in done.stderr
+
+
+def test_it_ends_quietly_when_the_reader_of_the_document_does() -> None:
+    command = [sys.executable, "-W", "error", "-m", "fakescale", "openapi"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()  # with more to come than a pipe holds
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 # Control over HTTP
@@ -356,7 +372,10 @@ def test_it_can_be_a_proxy_and_ends_with_tunnels_open(log: Path) -> None:
 def test_what_keeps_tls_from_starting_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "cannot listen on 127.0.0.1:70000" in refused("--port=0", "--proxy=70000", run=run)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused("--port=0", f"--proxy={port}", run=run)
+        assert f"cannot listen on 127.0.0.1:{port}" in said
     assert "no certificate can name" in refused("--tls", "--allow-host=my_box")
     done = run_here(f"--tls-ca={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)

@@ -129,7 +129,7 @@ def test_a_user_s_own_profile_of_hypothesis_is_left_alone(suite: pytest.Pytester
     suite.makeconftest(
         """
         import hypothesis
-        hypothesis.settings.register_profile("mine", max_examples=7)
+        hypothesis.settings.register_profile("mine", stateful_step_count=7)
         hypothesis.settings.load_profile("mine")
         """
     )
@@ -137,7 +137,7 @@ def test_a_user_s_own_profile_of_hypothesis_is_left_alone(suite: pytest.Pytester
         test_mine="""
         import hypothesis
         def test_mine():
-            assert hypothesis.settings().max_examples == 7
+            assert hypothesis.settings().stateful_step_count == 7
         """
     )
     run(suite, "test_mine.py", module=".test_concurrency").assert_outcomes(passed=2)

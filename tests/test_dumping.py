@@ -4,6 +4,7 @@ import json
 import threading
 from typing import Any
 
+import hypothesis
 import pytest
 import time_machine
 from hypothesis import given
@@ -72,6 +73,7 @@ def take(fake: FakeScale, action: str, mode: str, account: str, number: int) -> 
         getattr(world.tasks, action)(ids[number % len(ids)])
 
 
+@hypothesis.settings(max_examples=40)
 @given(st.lists(STEPS, max_size=25))
 def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:

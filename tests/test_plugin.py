@@ -31,7 +31,11 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def test_the_fixtures_are_found_without_a_conftest(suite: pytest.Pytester) -> None:
+def test_the_fixtures_are_found_without_a_conftest(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_PLUGINS")
     suite.makepyfile(EXAMPLE)
     suite.runpytest_inprocess().assert_outcomes(passed=1)
     fixtures = suite.runpytest_inprocess("--fixtures").stdout.str()
@@ -295,7 +299,18 @@ def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pyte
 
 
 def test_parallel_and_repeated_runs_just_work(suite: pytest.Pytester) -> None:
-    suite.makepyfile(EXAMPLE)
+    # Without a client, which would take the workers longer to import than all else they do.
+    suite.makepyfile(
+        """
+        from urllib.request import Request, urlopen
+
+        def test_clean(fakescale):
+            headers = {"Authorization": f"Bearer {fakescale.api_key}"}
+            url = f"{fakescale.url}/task/chat"
+            assert urlopen(Request(url, b"{}", headers)).status == 200
+            assert len(fakescale.tasks) == 1
+        """
+    )
     suite.runpytest_inprocess("-n", "2", "--count", "10").assert_outcomes(passed=10)
 
 
@@ -340,7 +355,10 @@ assert len(fake.tasks.list(end_time="2020-01-01")) == 1
 HEAVY = ["werkzeug", "jsonschema_rs", "hypothesis", "freezegun", "ssl", "requests", "http.server"]
 
 
-def test_an_unused_plugin_imports_nothing_heavy(suite: pytest.Pytester) -> None:
+def test_an_unused_plugin_imports_nothing_heavy(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_PLUGINS")
     suite.makepyfile(
         f"""
         import sys

@@ -120,7 +120,10 @@ def test_a_run_whose_conftest_fails_leaves_nothing_behind(suite: pytest.Pytester
     assert socket.getaddrinfo is before
 
 
-def test_a_conftest_may_name_the_plugin(suite: pytest.Pytester) -> None:
+def test_a_conftest_may_name_the_plugin(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_PLUGINS")
     suite.makeconftest("pytest_plugins = ['fakescale.pytest_plugin']")
     suite.makepyfile(
         """

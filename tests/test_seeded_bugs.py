@@ -22,7 +22,7 @@ from fakescale.tasks import Tasks
 
 # The quick profile with fewer steps, always the same, and no time spent on making a failure small.
 SETTINGS = hypothesis.settings(
-    max_examples=24,
+    max_examples=16,
     stateful_step_count=60,
     deadline=None,
     derandomize=True,
