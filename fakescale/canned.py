@@ -264,8 +264,10 @@ def _document(params: Params, rng: random.Random) -> Any:
         }
         for feature in map(_members, _items(params.get("features")))
     ]
-    fields = params.get("fields")
-    return {"annotations": annotations, "fields": _field_values(fields, rng)}
+    # An array, by the one published response, where it is empty; what is in it is guessed.
+    values = _field_values(params.get("fields"), rng).items()
+    fields = [{"field_id": field_id, "value": value} for field_id, value in values]
+    return {"annotations": annotations, "fields": fields}
 
 
 def _category(params: Params, rng: random.Random) -> Any:

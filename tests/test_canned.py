@@ -98,6 +98,13 @@ def test_several_categories_are_a_list_and_ids_come_back() -> None:
     assert len(answer["category"]) == len(answer["category_id"]) == 1
 
 
+def test_the_fields_of_a_document_are_an_array() -> None:
+    fields = [{"type": "text", "field_id": "x", "title": "X"}]
+    [answer] = made("documenttranscription", fields=fields)["fields"]
+    assert (answer["field_id"], type(answer["value"])) == ("x", str)
+    assert made("documenttranscription", features=[{"type": "text"}])["fields"] == []
+
+
 def test_fields_are_answered_by_their_type() -> None:
     fields = [
         {"type": kind, "field_id": kind, "title": kind, **more}

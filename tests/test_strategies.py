@@ -82,7 +82,6 @@ def test_every_response_has_the_published_shape(type: str) -> None:
 ASKED_FOR = {
     "categorization": ["category"],
     "comparison": [],
-    "documenttranscription": ["fields"],
     "phonecall": [],
     "transcription": [],
 }
