@@ -99,12 +99,13 @@ class Connection:
                 check_beginning(begun, self._limits)
                 if source.due == math.inf:
                     source.allow(self._limits.head_seconds)
-            if (yield source.patience):
+            try:
+                if not (yield from source.more()):
+                    return None  # whatever it began is not carried out
+            except TimeoutError:
                 if not begun:
                     return None
-                raise Refused(408, "The head of the request took too long to arrive.")
-            if not source.receive():
-                return None  # whatever it began is not carried out
+                raise Refused(408, "The head of the request took too long to arrive.") from None
         self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
         return read_head(head, self._limits)
 
@@ -164,8 +165,9 @@ class Connection:
     def _linger(self) -> Steps:
         """Let the client read its answer: to close over unread bytes would reset it."""
         self._socket.shutdown(socket.SHUT_WR)
+        self._input.idle_seconds = _LINGER_SECONDS
         self._input.allow(10 * _LINGER_SECONDS)
-        while not (yield min(_LINGER_SECONDS, self._input.patience)) and self._input.receive():
+        while (yield from self._input.more()):
             self._input.take(self._input.available)
 
 
@@ -174,7 +176,7 @@ class _Input:
 
     def __init__(self, connection: socket.socket, idle_seconds: float) -> None:
         self._socket = connection
-        self._idle_seconds = idle_seconds
+        self.idle_seconds = idle_seconds
         self._ahead = b""  # what was received,
         self._used = 0  # and how much of it was used: to cut that off each time would be slow
         #: When it becomes too late to receive something.
@@ -199,21 +201,22 @@ class _Input:
     def _is_late(self) -> bool:
         return self.due != math.inf and _now() >= self.due
 
-    @property
-    def patience(self) -> float:
-        """For how many seconds to wait for more; none when it is too late."""
-        if self.due == math.inf:
-            return self._idle_seconds
-        return min(self._idle_seconds, self.due - _now())
+    def more(self) -> Generator[float, bool, bool]:
+        """Wait for something, and receive it; as ``receive``."""
+        patience = self.idle_seconds
+        if self.due != math.inf:
+            patience = min(patience, self.due - _now())
+        if (yield patience):
+            raise TimeoutError
+        return self.receive()
 
     def gather(self, number: int) -> Steps:
         """Receive so many bytes, unless the client ends before, or is silent or late."""
-        while self.available < number:
-            if (yield self.patience):
-                self.due = -math.inf  # whoever wants the rest is to be told
-                return
-            if not self.receive():
-                return
+        try:
+            while self.available < number and (yield from self.more()):
+                pass
+        except TimeoutError:
+            self.due = -math.inf  # whoever wants the rest is to be told
 
     @property
     def available(self) -> int:

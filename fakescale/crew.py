@@ -10,12 +10,13 @@ import contextlib
 import functools
 import logging
 import math
+import os
 import queue
 import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
 log = logging.getLogger("fakescale")
 
@@ -53,7 +54,7 @@ class _Job:
 
 
 class Crew:
-    """Threads for jobs, from ``start`` to ``end``."""
+    """Threads for jobs, from ``start`` to ``end``, and one that looks after them."""
 
     def __init__(self) -> None:
         # The thread whose turn it is is the only one that touches these three.
@@ -78,27 +79,20 @@ class Crew:
         self._spare = 0  # how many of them wait for a turn
         self._turns: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._is_ending = False
-        self._until = threading.Lock()
-        self._until.acquire()
+        self._watch = threading.Thread(target=self._look_after, name="fakescale", daemon=True)
+        self._end = threading.Lock()
+        self._end.acquire()
 
     def start(self) -> None:
-        """Let the first thread begin; raises RuntimeError when the system has none left."""
+        """Let the threads begin; raises RuntimeError when the system has none left."""
         with self._lock:
             self._pass_on()
-
-    def watch(self) -> None:
-        """Look after the threads until ``stop`` is called."""
-        # A lock is waited for without a clock that can be frozen.
-        while not self._until.acquire(timeout=_LOOK_SECONDS):
-            self._look()
-
-    def stop(self) -> None:
-        """Make ``watch`` end; from any thread, or from a signal handler."""
-        with contextlib.suppress(RuntimeError):  # it was called before
-            self._until.release()
+        self._watch.start()
 
     def end(self) -> None:
         """End the jobs and the threads, but for those that are at something for long."""
+        self._end.release()
+        self._watch.join()
         with self._lock:
             self._is_ending = True
             for _ in range(self._spare):
@@ -137,6 +131,11 @@ class Crew:
         if self._leader == threading.get_ident():
             with self._lock, contextlib.suppress(RuntimeError):  # the system has none left
                 self._pass_on()
+
+    def _look_after(self) -> None:
+        # A lock is waited for without a clock that can be frozen.
+        while not self._end.acquire(timeout=_LOOK_SECONDS):
+            self._look()
 
     def _look(self) -> None:
         self._looks += 1
@@ -227,3 +226,36 @@ class Crew:
     def _forget(self, job: _Job) -> None:
         del self._jobs[job.fd]
         self._selector.unregister(job.fd)
+
+
+_sharing = threading.Lock()
+_shared: list[Crew] = []  # as often as it is used
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[Crew]:
+    """Give the one crew of this process, which lasts from the first such block to the last."""
+    with _sharing:
+        if not _shared:
+            crew = Crew()
+            crew.start()
+            _shared.append(crew)
+        else:
+            _shared.append(crew := _shared[0])
+    try:
+        yield crew
+    finally:
+        with _sharing:
+            if crew in _shared:  # and not of the process that this one was forked from
+                _shared.remove(crew)
+                if not _shared:
+                    crew.end()
+
+
+def _forget() -> None:
+    """Have no crew, since a process that was forked has none of its threads."""
+    _shared.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -152,6 +152,9 @@ class _Fakes:
         self._origin: str | None = None
         self._present: FakeScale
         self._turn = contextlib.ExitStack()
+        self._is_crewed = False
+        #: What lasts to the end of the run.
+        self.after = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def redirect(self) -> Iterator[None]:
@@ -205,6 +208,11 @@ class _Fakes:
         # The account has a name of its own, so that a key is of use with this fake alone.
         account = f"test-{secrets.token_hex(4)}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
+        if served and not self._is_crewed:
+            from fakescale.crew import shared
+
+            self._is_crewed = True
+            self.after.enter_context(shared())  # since its threads take a while to start
         with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
             try:
                 yield fake
@@ -288,14 +296,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare(config: pytest.Config, options: argparse.Namespace) -> None:
     fakes = config.stash[_FAKES] = _Fakes(options.fakescale_seed)
+    config.add_cleanup(fakes.after.close)
     if not options.fakescale_redirect:
         return
     if options.fakescale_url:
         raise pytest.UsageError(f"--fakescale-redirect {_HERE}")
-    redirection = contextlib.ExitStack()
-    config.add_cleanup(redirection.close)
     try:
-        redirection.enter_context(fakes.redirect())
+        fakes.after.enter_context(fakes.redirect())
     except (ImportError, RuntimeError) as error:  # RuntimeError: a run within another one
         raise pytest.UsageError(f"--fakescale-redirect: {error}") from error
 

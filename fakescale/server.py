@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fakescale import tls
 from fakescale.access_log import log_exchange
 from fakescale.connection import Connection
-from fakescale.crew import Crew, Steps
+from fakescale.crew import Crew, Steps, shared
 from fakescale.framing import Refused
 from fakescale.journal import Exchange
 from fakescale.limits import DEFAULTS, Limits
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
+_NAP_SECONDS = 0.05  # of real time, whatever the clock
 _CROWD = 16  # connections over the limit that are told so; any more are just closed
 
 # Ports that were picked here. To one that is picked again a straggler of its earlier life
@@ -44,7 +45,7 @@ def serving(
     *,
     authority: "Authority | None" = None,
 ) -> Iterator[str]:
-    """Serve ``app`` on a thread for the length of a ``with`` block, which gets its origin."""
+    """Serve ``app`` for the length of a ``with`` block, which gets its origin."""
     server = Server(app, host, port, limits, authority=authority)
     with running(server):
         yield server.origin
@@ -52,14 +53,13 @@ def serving(
 
 @contextlib.contextmanager
 def running(server: "Server") -> Iterator[None]:
-    """Let a server serve on a thread for the length of a ``with`` block."""
-    thread = threading.Thread(target=server.serve_forever, name="fakescale", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.stop()
-        thread.join()
+    """Let a server serve for the length of a ``with`` block."""
+    with shared() as crew:
+        server.begin(crew)
+        try:
+            yield
+        finally:
+            server.end()
 
 
 class Server:
@@ -89,12 +89,11 @@ class Server:
         self._listener = _listen(host, port)
         self._listener.setblocking(False)  # a client may be gone before it is accepted
         self.host, self.port = self._listener.getsockname()[:2]
-        self._crew = Crew()
-        #: To be called before what takes long.
-        self.give_way = self._crew.give_way
         self.stopped = threading.Event()  # for answers that are held back
         self._open: set[socket.socket] = {self._listener}
         self._ended = threading.Event()  # once none is open any more
+        self._until = threading.Lock()
+        self._until.acquire()
 
     @property
     def origin(self) -> str:
@@ -109,26 +108,34 @@ class Server:
 
     def serve_forever(self) -> None:
         """Serve until ``stop`` is called, from any thread or a signal handler."""
-        self._crew.start()
-        self._crew.order(self._begin)
-        self._crew.watch()
-        self.stopped.set()
-        self._shut()
-        self._crew.order(self._drop)
-        self._ended.wait(timeout=1)
-        self._crew.end()
+        with running(self):
+            # Not for ever at once: a signal may come just before, or reach another thread.
+            while not self._until.acquire(timeout=_NAP_SECONDS):
+                pass
 
     def stop(self) -> None:
         """Make ``serve_forever`` end, and every connection with it."""
-        self._crew.stop()
+        with contextlib.suppress(RuntimeError):  # it was called before
+            self._until.release()
 
     def stop_at(self, *signals: int) -> None:
         """Stop when the process gets one of these; for the main thread, which then serves."""
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
 
-    def _begin(self) -> None:
-        self._crew.add(self, self._listener, self._accept())
+    def begin(self, crew: Crew) -> None:
+        """Serve from now on, as jobs of a crew."""
+        self._crew = crew
+        #: To be called before what takes long.
+        self.give_way = crew.give_way
+        crew.order(lambda: crew.add(self, self._listener, self._accept()))
+
+    def end(self) -> None:
+        """Serve no more, and end every connection."""
+        self.stopped.set()
+        self._shut()
+        self._crew.order(self._drop)
+        self._ended.wait(timeout=1)
 
     def _shut(self) -> None:
         """Shut the connections: one that a thread waits for would outlive the server."""

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
-from fakescale import FakeScale, app
+from fakescale import FakeScale, app, crew
 from tests.conformance import judged
 from tests.support import Caller
 
@@ -37,6 +37,12 @@ def fake() -> Iterator[FakeScale]:
     fake = FakeScale(seed="tests")
     yield fake
     fake.callbacks.stop(for_good=True)  # or else its threads could be counted by another test
+
+
+@pytest.fixture
+def own_crew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers of this test have threads of their own, which end with it."""
+    monkeypatch.setattr(crew, "_shared", [])
 
 
 @pytest.fixture

@@ -2,26 +2,27 @@
 
 import contextlib
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from fakescale import crew as crew_module
-from fakescale.crew import Crew, Steps
+from fakescale.crew import Crew, Steps, shared
 from tests.raw import wait_until
+
+pytestmark = pytest.mark.usefixtures("own_crew")
 
 
 @pytest.fixture
 def crew() -> Iterator[Crew]:
     crew = Crew()
     crew.start()
-    watcher = threading.Thread(target=crew.watch)
-    watcher.start()
     yield crew
-    crew.stop()
-    watcher.join()
     crew.end()
 
 
@@ -170,8 +171,6 @@ def test_its_threads_end_with_it() -> None:
             stack.enter_context(it.socket)
             it.socket.send(b"x")
         assert all(it.socket.recv(1) for it in clients)
-        crew.stop()
-        crew.watch()
         crew.end()
         assert [it.socket.recv(1) for it in clients] == [b""] * 20
     assert threading.active_count() == before
@@ -205,3 +204,45 @@ def test_without_a_thread_to_give_way_to_it_goes_on_itself(
         assert one.ask()
     assert one.ask()
     assert client().ask()
+
+
+def test_a_process_shares_one_while_someone_uses_it() -> None:
+    before = threading.active_count()
+    with shared() as one:
+        with shared() as same:
+            assert same is one
+        assert threading.active_count() == before + 2
+    with shared() as another:
+        assert another is not one
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can be forked here")
+def test_a_process_that_was_forked_has_one_of_its_own() -> None:
+    code = """if True:
+        import http.client, os
+        from fakescale import FakeScale
+
+        def is_served(fake):
+            connection = http.client.HTTPConnection(fake.origin.removeprefix("http://"), timeout=9)
+            connection.request("GET", "/v1/tasks")
+            return connection.getresponse().status == 401
+
+        with FakeScale().serve() as fake:
+            assert is_served(fake)
+            if (child := os.fork()) == 0:
+                with FakeScale().serve() as other:
+                    os._exit(not is_served(other))
+            assert os.waitpid(child, 0)[1] == 0
+            assert is_served(fake)
+        print("served")
+    """
+    options = ["-W", "ignore::DeprecationWarning"]  # since Python 3.12, of a fork with threads
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("served\n", "")

@@ -19,13 +19,16 @@ from hypothesis.errors import Flaky
 from fakescale import FakeScale, Limits, connection, framing, wire
 from fakescale.connection import Connection, _Body, _Input
 from fakescale.journal import Exchange
-from fakescale.server import Server, serving
+from fakescale.server import Server, running, serving
 from tests import raw
 from tests.raw import converse, descriptors, read_answers, wait_until, watching
 from tests.test_framing import MALFORMED
 
 # Of what is found before it is made smaller.
-pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+pytestmark = [
+    pytest.mark.usefixtures("own_crew"),
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
+]
 
 # Small, so that bodies are often over them.
 LIMITS = Limits(max_body=5_000, max_request_line=300, max_headers=20, max_header_bytes=1_000)
@@ -229,11 +232,8 @@ def fuzz_segments(bounds: settings) -> None:
             pass
         check_echoes(row, b"".join(scripted.sent))
 
-    try:
+    with running(ours):
         run()
-    finally:
-        ours.stop()
-        ours.serve_forever()
 
 
 def fuzz_valid(bounds: settings) -> None:

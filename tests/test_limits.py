@@ -31,7 +31,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
-def _watched() -> Iterator[None]:
+def _watched(own_crew: None) -> Iterator[None]:
     with watching():
         yield
 

@@ -20,7 +20,7 @@ from fakescale.errors import ApiError
 # Settings of their own, so that those of a suite that is run with these stay as they are.
 # No deadline: that would be a check of speed.
 PROFILES = {
-    "quick": hypothesis.settings(max_examples=16, stateful_step_count=80, deadline=None),
+    "quick": hypothesis.settings(max_examples=24, stateful_step_count=80, deadline=None),
     "thorough": hypothesis.settings(max_examples=400, stateful_step_count=100, deadline=None),
     "few": hypothesis.settings(
         max_examples=2, stateful_step_count=12, deadline=None, database=None
