@@ -40,7 +40,8 @@ class Ticker:
     def begin(self) -> None:
         """Begin to look after what becomes due."""
         self._running = True
-        self.wake()
+        if self._next_due() is not None:  # or else a thread would be started for nothing
+            self.wake()
 
     def end(self) -> None:
         """Look no more, and return when the thread has ended."""
