@@ -96,6 +96,13 @@ def common_parameters() -> Mapping[str, Any]:
 
 def distinct(tags: Any) -> FrozenList:
     """Return ``tags`` without repetitions, each at its first place (guessed)."""
+    return _distinct(tuple(tags))
+
+
+# Many tasks have the same ones: shared, they take less memory, and a filter finds them in the
+# processor's cache.
+@functools.lru_cache(maxsize=256)
+def _distinct(tags: tuple[str, ...]) -> FrozenList:
     return FrozenList(dict.fromkeys(tags))
 
 
