@@ -68,8 +68,8 @@ def freeze(value: Any, depth: int = 0) -> Any:
         return value
     if kind is bool or value is None:
         return value
-    if kind is FrozenDict or kind is FrozenList:
-        return value
+    if depth == 0 and (kind is FrozenDict or kind is FrozenList):
+        return value  # within another one it could be too deep
     if depth > MAX_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping):

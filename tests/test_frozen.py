@@ -104,3 +104,13 @@ def test_nesting_is_bounded() -> None:
     assert freeze(value)
     with pytest.raises(ValueError, match="deeper"):
         freeze([value])
+
+
+def test_frozen_values_within_another_are_not_too_deep_either() -> None:
+    inner: Any = 1
+    for _ in range(MAX_DEPTH):
+        inner = [inner]
+    frozen = freeze(inner)
+    assert freeze(frozen) is frozen
+    with pytest.raises(ValueError, match="nested deeper than"):
+        freeze([frozen, [frozen]])

@@ -7,6 +7,7 @@ import requests
 import time_machine
 
 from fakescale import FakeScale, Task
+from fakescale.frozen import MAX_DEPTH
 from tests.support import Caller
 
 HOUR = dt.timedelta(hours=1)
@@ -286,3 +287,13 @@ def test_no_work_is_done_in_an_account_that_was_forgotten(fake: FakeScale) -> No
     fake.reset("other")
     fake.advance(hours=2)
     assert asked == [mine.id]
+
+
+def test_a_response_that_is_made_of_params_may_not_be_too_deep(fake: FakeScale) -> None:
+    deep: Any = 1
+    for _ in range(MAX_DEPTH - 1):
+        deep = [deep]
+    fake.labeler, fake.turnaround = lambda task: {"a": {"b": task.params["x"]}}, dt.timedelta()
+    task = fake.tasks.create("chat", x=deep)
+    assert fake.tasks.get(task.id).status == "error"
+    assert "nested deeper" in str(fake.tasks.get(task.id).response)
