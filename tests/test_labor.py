@@ -293,7 +293,7 @@ def test_a_response_that_is_made_of_params_may_not_be_too_deep(fake: FakeScale) 
     deep: Any = 1
     for _ in range(MAX_DEPTH - 1):
         deep = [deep]
-    fake.labeler, fake.turnaround = lambda task: {"a": {"b": task.params["x"]}}, dt.timedelta()
+    fake.labeler, fake.turnaround = lambda task: {"a": [[task.params["x"]]]}, dt.timedelta()
     task = fake.tasks.create("chat", x=deep)
     assert fake.tasks.get(task.id).status == "error"
     assert "nested deeper" in str(fake.tasks.get(task.id).response)
