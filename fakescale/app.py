@@ -1,6 +1,8 @@
 """What surrounds every request: who may call, the key, the route, the refusals, the journal."""
 
+import datetime as dt
 import email.utils
+import functools
 import http
 import json
 import logging
@@ -98,12 +100,17 @@ def application(
             f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
             [
                 *wire.headers(answer.body, answer.headers),
-                ("Date", email.utils.format_datetime(now, usegmt=True)),
+                ("Date", _date(now.replace(microsecond=0))),
             ],
         )
     if answer.is_reset:
         raise wire.BrokenOff(answer.body)
     return [answer.body]
+
+
+@functools.lru_cache(maxsize=4)
+def _date(second: dt.datetime) -> str:
+    return email.utils.format_datetime(second, usegmt=True)
 
 
 def _decide(service: Service, request: wire.Request, path: str) -> list[Effect]:

@@ -206,9 +206,12 @@ def _spelled(name: str, path: list[str | int]) -> str:
     return name or "value"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def json_bytes(value: Any) -> int:
     """Return the length of ``value`` as compact JSON in UTF-8."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(_encode(value).encode())
 
 
 def _ascending(pairs: list[list[str]], value: Any) -> None:
