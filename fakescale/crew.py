@@ -100,6 +100,8 @@ class Crew:
         self.order(lambda: None)
         for thread in list(self._threads):
             thread.join(timeout=1)
+        while self._orders:  # a thread may have come to the end of a step meanwhile
+            self._obey(self._orders.popleft())
         for job in self._jobs.values():
             job.steps.close()
         self._selector.close()
