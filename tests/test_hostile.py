@@ -549,7 +549,7 @@ BUGS = {
         fuzz_journal, wire, "raw_path", lambda environ: environ["PATH_INFO"].partition("?")[0]
     ),
     "bytes that nobody read reset the connection": Bug(
-        fuzz_garbage, Connection, "_linger", lambda _: None
+        fuzz_garbage, Connection, "_linger", lambda _: iter(())
     ),
     "connections are never closed": Bug(fuzz_garbage, Server, "_end", end_but_keep),
     "a refusal is a bug": Bug(fuzz_garbage, Connection, "refuse", lambda *_: 1 / 0),
