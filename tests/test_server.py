@@ -312,6 +312,7 @@ def test_stopping_ends_idle_and_busy_connections(monkeypatch: pytest.MonkeyPatch
         assert busy.ended()
 
 
+@pytest.mark.usefixtures("own_crew")
 def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
     def once() -> None:
         with FakeScale().serve() as fake, contextlib.closing(Connection(fake)) as connection:

@@ -155,6 +155,7 @@ def test_urls_in_answers_are_those_of_https(served: FakeScale, ca: str) -> None:
 STUCK = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]
 
 
+@pytest.mark.usefixtures("own_crew")
 def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Authority) -> None:
     threads = set(threading.enumerate())
     with contextlib.ExitStack() as stack:
@@ -172,6 +173,7 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Auth
         assert stuck.ended()
 
 
+@pytest.mark.usefixtures("own_crew")
 def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +251,7 @@ def test_certificates_hold_at_any_frozen_date(served: FakeScale, ca: str, moment
         assert requests.get(f"{fake.url}/tasks", verify=path, timeout=10).status_code == 401
 
 
+@pytest.mark.usefixtures("own_crew")
 def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> None:
     def once(fake: FakeScale) -> None:
         with contextlib.closing(SecureConnection(fake, authority)) as connection:
