@@ -8,7 +8,7 @@ import argparse
 import contextlib
 import itertools
 import os
-import secrets
+import random
 from collections import deque
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -139,7 +139,7 @@ class _Fakes:
     """The fakes of this run, and what they saw of the present test."""
 
     def __init__(self, seed: str | None) -> None:
-        self.seed = seed or str(secrets.randbelow(10**9))
+        self.seed = seed or str(random.SystemRandom().randrange(10**9))
         # The open ones, each by its name, with the number of exchanges that are told already
         # or belong to an earlier test.
         self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
@@ -206,7 +206,7 @@ class _Fakes:
             # so that one can be replayed.
             name = next(name for name in map(str, itertools.count()) if name not in self._open)
         # The account has a name of its own, so that a key is of use with this fake alone.
-        account = f"test-{secrets.token_hex(4)}"
+        account = f"test-{os.urandom(4).hex()}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
         if served and not self._is_crewed:
             from fakescale.crew import shared
@@ -227,7 +227,7 @@ class _Fakes:
         self._used, self._url = True, url
         fake = RemoteFakeScale(
             url,
-            account=f"test-{secrets.token_hex(8)}",
+            account=f"test-{os.urandom(8).hex()}",
             token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
         )
         fake.reset()  # fails here, not in the test, when there is no such server
