@@ -130,7 +130,7 @@ class Crew:
 
     def give_way(self) -> None:
         """Let another thread have the turn, where it is this one's."""
-        if self._leader == threading.get_ident():
+        if self._leader == threading.get_ident() and self._under_way is not None:
             with self._lock, contextlib.suppress(RuntimeError):  # the system has none left
                 self._pass_on()
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from fakescale import FakeScale, Limits, connection, framing, wire
-from fakescale.connection import Connection, _Body, _Input
+from fakescale import FakeScale, Limits, framing, intake, wire
+from fakescale.connection import Connection
+from fakescale.intake import Body, Input
 from fakescale.journal import Exchange
 from fakescale.server import Server, running, serving
 from tests import raw
@@ -525,16 +526,14 @@ def end_but_keep(_: Server, connection: socket.socket) -> None:
 
 
 BUGS = {
-    "the rest of a body is not skipped": Bug(fuzz_segments, _Body, "skip", lambda _: True),
-    "a piece drives out the one before": Bug(fuzz_segments, _Input, "rest", lambda _: b""),
+    "the rest of a body is not skipped": Bug(fuzz_segments, Body, "skip", lambda _: True),
+    "a piece drives out the one before": Bug(fuzz_segments, Input, "rest", lambda _: b""),
     "the size of a chunk is decimal": Bug(
-        fuzz_segments, connection, "read_chunk_size", lambda line: int(line.partition(b";")[0], 10)
+        fuzz_segments, intake, "read_chunk_size", lambda line: int(line.partition(b";")[0], 10)
     ),
-    "a trailer may be anything": Bug(fuzz_chunks, connection, "check_trailer", lambda line: None),
+    "a trailer may be anything": Bug(fuzz_chunks, intake, "check_trailer", lambda line: None),
     "HEAD gets a body": Bug(fuzz_segments, Connection, "_is_head", ignored(value=False)),
-    "a client is told to go on again": Bug(
-        fuzz_segments, _Body, "_is_awaited", ignored(value=True)
-    ),
+    "a client is told to go on again": Bug(fuzz_segments, Body, "_is_awaited", ignored(value=True)),
     "an underscore is a dash": Bug(fuzz_segments, framing, "_key", any_key),
     "a space before the colon is nothing": Bug(fuzz_poison, framing, "_key", any_key),
     "of two hosts one counts": Bug(fuzz_poison, framing, "_ONCE", ()),
