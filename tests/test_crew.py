@@ -13,7 +13,7 @@ import pytest
 
 from fakescale import crew as crew_module
 from fakescale.crew import Crew, Steps, shared
-from tests.raw import wait_until
+from tests.raw import receive, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_crew")
 
@@ -174,6 +174,74 @@ def test_its_threads_end_with_it() -> None:
         crew.end()
         assert [it.socket.recv(1) for it in clients] == [b""] * 20
     assert threading.active_count() == before
+
+
+def test_it_ends_though_threads_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew, go_on, is_stuck = Crew(), threading.Event(), threading.Barrier(5)
+    waited: list[float | None] = []
+    before, join = threading.active_count(), threading.Thread.join
+
+    def wait() -> None:
+        crew.give_way()
+        is_stuck.wait(20)
+        go_on.wait(20)
+
+    def count(thread: threading.Thread, timeout: float | None = None) -> None:
+        join(thread, timeout)
+        if thread.is_alive():
+            waited.append(timeout)
+
+    crew.start()
+    with contextlib.ExitStack() as stack:
+        clients = [Client(crew, wait) for _ in range(4)]
+        for it in clients:
+            stack.enter_context(it.socket)
+            it.socket.send(b"x")
+        is_stuck.wait(20)
+        monkeypatch.setattr(threading.Thread, "join", count)
+        crew.end()
+        go_on.set()
+        assert [receive(it.socket) for it in clients] == [b"x"] * 4
+    assert waited == [1, 0, 0, 0]  # seconds, not as many for each
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_it_ends_though_one_has_not_given_way() -> None:
+    crew, go_on, is_stuck = Crew(), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_stuck.set()
+        go_on.wait(20)
+
+    before = threading.active_count()
+    crew.start()
+    idle, stuck = Client(crew, lambda: None), Client(crew, wait)
+    with idle.socket, stuck.socket:
+        assert idle.ask()
+        stuck.socket.send(b"x")
+        is_stuck.wait(20)
+        crew.end()  # before anybody looks
+        assert receive(idle.socket) == b""
+        go_on.set()
+        assert receive(stuck.socket) == b"x"
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_a_job_may_end_it() -> None:
+    crew, ended = Crew(), threading.Event()
+
+    def end() -> None:
+        crew.give_way()
+        crew.end()
+        ended.set()
+
+    before = threading.active_count()
+    crew.start()
+    with Client(crew, end).socket as client:
+        client.send(b"x")
+        assert ended.wait(20)
+        assert receive(client) == b"x"
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_few_threads_wait_for_a_turn(crew: Crew, client: Callable[..., Client]) -> None:
