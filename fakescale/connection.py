@@ -28,7 +28,6 @@ from fakescale.framing import (
     read_chunk_size,
     read_head,
 )
-from fakescale.limits import Limits
 
 if TYPE_CHECKING:
     from fakescale.server import Server
@@ -121,7 +120,7 @@ class Connection:
         if head.length is not None and head.length <= source.available:
             environ["wsgi.input"] = io.BytesIO(source.take(head.length))
         else:
-            late = _Body(source, head, self._socket, self._limits)
+            late = _Body(source, head, self._socket, self._server)
             environ["wsgi.input"] = io.BufferedReader(late)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
@@ -154,7 +153,11 @@ class Connection:
         end = "Connection: close\r\n\r\n" if is_last else "\r\n"
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
         # In one piece, or else the second waits until the first is acknowledged.
-        self._socket.sendall(head.encode("latin-1") + (b"" if self._is_head else content))
+        answer = head.encode("latin-1") + (b"" if self._is_head else content)
+        sent = self._socket.send(answer)
+        if sent < len(answer):  # the client does not read as fast, or at all
+            self._server.give_way()
+            self._socket.sendall(answer[sent:])
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
@@ -248,13 +251,14 @@ class _Body(io.RawIOBase):
     malformed, ends too early or comes too late, and then again.
     """
 
-    def __init__(self, source: _Input, head: Head, connection: socket.socket, limits: Limits):
+    def __init__(self, source: _Input, head: Head, connection: socket.socket, server: "Server"):
         self._source = source
         self._is_awaited = head.awaits
         self._is_chunked = head.length is None
         self._left = head.length or 0  # of it, or of a chunk
         self._connection = connection
-        self._max_trailer = limits.max_header_bytes
+        self._max_trailer = server.limits.max_header_bytes
+        self._give_way = server.give_way
         self._error: OSError | None = None
 
     @property
@@ -321,6 +325,7 @@ class _Body(io.RawIOBase):
         return line
 
     def _receive(self) -> None:
+        self._give_way()  # the client may take its time
         if not self._source.receive():
             raise ConnectionError("the body ends too early")
 
