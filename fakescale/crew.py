@@ -43,7 +43,6 @@ class _Job:
     def go_on(self) -> float | None:
         """Do a step; return for how long to wait, None at the end."""
         is_late, self.is_late = self.is_late, False
-        self.due = math.inf
         try:
             return self.steps.send(is_late)  # type: ignore[arg-type]
         except StopIteration:

@@ -1,6 +1,7 @@
 """Threads that take turns."""
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -142,6 +143,29 @@ def test_an_order_that_raises_stops_nothing(
     assert [it.levelno for it in caplog.records] == [logging.ERROR]
 
 
+def test_there_may_be_more_orders_than_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_LOOK_SECONDS", 3600)
+    crew, is_stuck, go_on = Crew(), threading.Event(), threading.Event()
+    obeyed: list[int] = []
+
+    def wait() -> None:
+        is_stuck.set()
+        go_on.wait(20)
+
+    crew.start()
+    stuck = Client(crew, wait)
+    with stuck.socket as one:
+        one.send(b"x")
+        is_stuck.wait(20)
+        for number in range(2000):
+            crew.order(functools.partial(obeyed.append, number))
+        go_on.set()
+        assert one.recv(1) == b"x"
+        assert stuck.ask()
+        crew.end()
+    assert obeyed == [*range(2000)]
+
+
 def test_an_owner_can_end_its_jobs(crew: Crew, client: Callable[..., Client]) -> None:
     one, other = client(), client()
     assert one.ask()
@@ -258,6 +282,7 @@ def test_few_threads_wait_for_a_turn(crew: Crew, client: Callable[..., Client]) 
     barrier.wait(20)
     assert all(it.socket.recv(1) for it in clients)
     wait_until(lambda: threading.active_count() <= before + crew_module._SPARE)
+    wait_until(lambda: len(crew._threads) <= crew_module._SPARE + 1)
 
 
 def test_without_a_thread_to_give_way_to_it_goes_on_itself(

@@ -437,7 +437,7 @@ def test_a_server_that_stops_while_it_accepts_listens_no_more(
 
 
 def listens(origin: str) -> bool:
-    with contextlib.suppress(ConnectionRefusedError):
+    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
         connect(origin).close()
         return True
     return False
