@@ -109,7 +109,7 @@ class Connection:
         if head.length is not None and head.length <= source.available:
             environ["wsgi.input"] = io.BytesIO(source.take(head.length))
         else:
-            late = Body(source, head, self._socket, self._limits)
+            late = Body(source, head, self._socket, self._server)
             environ["wsgi.input"] = io.BufferedReader(late)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
@@ -142,7 +142,11 @@ class Connection:
         end = "Connection: close\r\n\r\n" if is_last else "\r\n"
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
         # In one piece, or else the second waits until the first is acknowledged.
-        self._socket.sendall(head.encode("latin-1") + (b"" if self._is_head else content))
+        answer = head.encode("latin-1") + (b"" if self._is_head else content)
+        sent = self._socket.send(answer)
+        if sent < len(answer):  # the client does not read as fast, or at all
+            self._server.give_way()
+            self._socket.sendall(answer[sent:])
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""

@@ -43,7 +43,6 @@ class _Job:
     def go_on(self) -> float | None:
         """Do a step; return for how long to wait, None at the end."""
         is_late, self.is_late = self.is_late, False
-        self.due = math.inf
         try:
             return self.steps.send(is_late)  # type: ignore[arg-type]
         except StopIteration:
@@ -51,6 +50,11 @@ class _Job:
         except BaseException:  # of pytest's, too: without this thread all would stand still
             log.exception("a bug in fakescale")
             return None
+
+    def close(self) -> None:
+        """Do what is left to be done, unless a thread is at it, which then sees to that."""
+        with contextlib.suppress(ValueError):
+            self.steps.close()
 
 
 class Crew:
@@ -98,12 +102,15 @@ class Crew:
             for _ in range(self._spare):
                 self._turns.put(None)
         self.order(lambda: None)
-        for thread in list(self._threads):
-            thread.join(timeout=1)
+        patience = 1.0  # for all of them together
+        for thread in self._threads - {threading.current_thread()}:
+            thread.join(patience)
+            if thread.is_alive():
+                patience = 0
         while self._orders:  # a thread may have come to the end of a step meanwhile
             self._obey(self._orders.popleft())
         for job in self._jobs.values():
-            job.steps.close()
+            job.close()
         self._selector.close()
         self._woken.close()
         self._wake.close()
@@ -126,7 +133,7 @@ class Crew:
         self._ready = deque(job for job in self._ready if job.owner is not owner)
         for job in [job for job in self._jobs.values() if job.owner is owner]:
             self._forget(job)
-            job.steps.close()
+            job.close()
 
     def give_way(self) -> None:
         """Let another thread have the turn, where it is this one's."""
@@ -195,12 +202,14 @@ class Crew:
             self._under_way = job
             wait = job.go_on()
             with self._lock:
-                is_over = self._turn != turn
+                is_ending, is_over = self._is_ending, self._turn != turn
                 if not is_over:
                     self._under_way = None
-            if is_over:
-                if wait is not None:
+                elif wait is not None and not is_ending:
                     self.order(functools.partial(self._await, job, wait))
+            if is_ending:
+                job.close()
+            if is_ending or is_over:
                 return
             if wait is None:
                 self._forget(job)

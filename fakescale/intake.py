@@ -6,11 +6,13 @@ import math
 import os
 import socket
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakescale.crew import Steps
 from fakescale.framing import Head, check_trailer, read_chunk_size
-from fakescale.limits import Limits
+
+if TYPE_CHECKING:
+    from fakescale.server import Server
 
 #: How many bytes are received at once: at least a record of TLS, of which nothing may stay behind.
 PIECE = 64 * 1024
@@ -96,13 +98,14 @@ class Body(io.RawIOBase):
     malformed, ends too early or comes too late, and then again.
     """
 
-    def __init__(self, source: Input, head: Head, connection: socket.socket, limits: Limits):
+    def __init__(self, source: Input, head: Head, connection: socket.socket, server: "Server"):
         self._source = source
         self._is_awaited = head.awaits
         self._is_chunked = head.length is None
         self._left = head.length or 0  # of it, or of a chunk
         self._connection = connection
-        self._max_trailer = limits.max_header_bytes
+        self._max_trailer = server.limits.max_header_bytes
+        self._give_way = server.give_way
         self._error: OSError | None = None
 
     @property
@@ -171,6 +174,7 @@ class Body(io.RawIOBase):
         return line
 
     def _receive(self) -> None:
+        self._give_way()  # the client may take its time
         if not self._source.receive():
             raise ConnectionError("the body ends too early")
 

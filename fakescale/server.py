@@ -150,7 +150,8 @@ class Server:
     def _accept(self) -> Steps:
         """Accept connections, each a job of its own."""
         try:
-            while True:
+            # What a thread is at during the stop is not dropped.
+            while not self.stopped.is_set():
                 yield math.inf
                 try:
                     connection, address = self._listener.accept()

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+# That of functools has, in Python 3.11, one lock for all: a slow body would hold up the others.
+from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
@@ -117,7 +120,7 @@ class Request(WerkzeugRequest):
         except ValueError:
             return None
 
-    @functools.cached_property
+    @cached_property
     def fields(self) -> FrozenDict:
         """The header fields, with names like ``Idempotency-Key``."""
         return FrozenDict(
@@ -149,12 +152,12 @@ class Request(WerkzeugRequest):
         """Whether the body is a form that may carry files."""
         return self.mimetype == "multipart/form-data"
 
-    @functools.cached_property
+    @cached_property
     def content(self) -> Any:
         """The body as frozen JSON, or None when it is empty; raises as ``json_content``."""
         return frozen_json("body", self.json_content)
 
-    @functools.cached_property
+    @cached_property
     def json_content(self) -> Any:
         """The body as JSON, or None when it is empty; not frozen, which takes a while.
 

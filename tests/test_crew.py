@@ -1,6 +1,7 @@
 """Threads that take turns."""
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ import pytest
 
 from fakescale import crew as crew_module
 from fakescale.crew import Crew, Steps, shared
-from tests.raw import wait_until
+from tests.raw import receive, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_crew")
 
@@ -142,6 +143,29 @@ def test_an_order_that_raises_stops_nothing(
     assert [it.levelno for it in caplog.records] == [logging.ERROR]
 
 
+def test_there_may_be_more_orders_than_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_LOOK_SECONDS", 3600)
+    crew, is_stuck, go_on = Crew(), threading.Event(), threading.Event()
+    obeyed: list[int] = []
+
+    def wait() -> None:
+        is_stuck.set()
+        go_on.wait(20)
+
+    crew.start()
+    stuck = Client(crew, wait)
+    with stuck.socket as one:
+        one.send(b"x")
+        is_stuck.wait(20)
+        for number in range(2000):
+            crew.order(functools.partial(obeyed.append, number))
+        go_on.set()
+        assert one.recv(1) == b"x"
+        assert stuck.ask()
+        crew.end()
+    assert obeyed == [*range(2000)]
+
+
 def test_an_owner_can_end_its_jobs(crew: Crew, client: Callable[..., Client]) -> None:
     one, other = client(), client()
     assert one.ask()
@@ -176,6 +200,74 @@ def test_its_threads_end_with_it() -> None:
     assert threading.active_count() == before
 
 
+def test_it_ends_though_threads_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew, go_on, is_stuck = Crew(), threading.Event(), threading.Barrier(5)
+    waited: list[float | None] = []
+    before, join = threading.active_count(), threading.Thread.join
+
+    def wait() -> None:
+        crew.give_way()
+        is_stuck.wait(20)
+        go_on.wait(20)
+
+    def count(thread: threading.Thread, timeout: float | None = None) -> None:
+        join(thread, timeout)
+        if thread.is_alive():
+            waited.append(timeout)
+
+    crew.start()
+    with contextlib.ExitStack() as stack:
+        clients = [Client(crew, wait) for _ in range(4)]
+        for it in clients:
+            stack.enter_context(it.socket)
+            it.socket.send(b"x")
+        is_stuck.wait(20)
+        monkeypatch.setattr(threading.Thread, "join", count)
+        crew.end()
+        go_on.set()
+        assert [receive(it.socket) for it in clients] == [b"x"] * 4
+    assert waited == [1, 0, 0, 0]  # seconds, not as many for each
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_it_ends_though_one_has_not_given_way() -> None:
+    crew, go_on, is_stuck = Crew(), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_stuck.set()
+        go_on.wait(20)
+
+    before = threading.active_count()
+    crew.start()
+    idle, stuck = Client(crew, lambda: None), Client(crew, wait)
+    with idle.socket, stuck.socket:
+        assert idle.ask()
+        stuck.socket.send(b"x")
+        is_stuck.wait(20)
+        crew.end()  # before anybody looks
+        assert receive(idle.socket) == b""
+        go_on.set()
+        assert receive(stuck.socket) == b"x"
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_a_job_may_end_it() -> None:
+    crew, ended = Crew(), threading.Event()
+
+    def end() -> None:
+        crew.give_way()
+        crew.end()
+        ended.set()
+
+    before = threading.active_count()
+    crew.start()
+    with Client(crew, end).socket as client:
+        client.send(b"x")
+        assert ended.wait(20)
+        assert receive(client) == b"x"
+    wait_until(lambda: threading.active_count() == before)
+
+
 def test_few_threads_wait_for_a_turn(crew: Crew, client: Callable[..., Client]) -> None:
     before = threading.active_count()
     barrier = threading.Barrier(21)
@@ -190,6 +282,7 @@ def test_few_threads_wait_for_a_turn(crew: Crew, client: Callable[..., Client]) 
     barrier.wait(20)
     assert all(it.socket.recv(1) for it in clients)
     wait_until(lambda: threading.active_count() <= before + crew_module._SPARE)
+    wait_until(lambda: len(crew._threads) <= crew_module._SPARE + 1)
 
 
 def test_without_a_thread_to_give_way_to_it_goes_on_itself(

@@ -206,8 +206,11 @@ class Scripted:
             piece = self._piece.read(size)
         return piece
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: bytes) -> int:
         self.sent.append(data)
+        return len(data)
+
+    sendall = send
 
     def settimeout(self, seconds: float) -> None:
         pass

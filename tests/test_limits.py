@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fakescale import FakeScale, Limits, __main__, connection
+from fakescale import FakeScale, Limits, __main__, connection, crew
+from fakescale.server import serving
 from tests.raw import (
     Answered,
     connect,
@@ -321,3 +322,33 @@ def test_every_limit_is_a_flag_of_the_command() -> None:
         assert getattr(fake.limits, field.name) == getattr(server.limits, field.name) == number
         server.stop()
         server.serve_forever()
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look whether something takes long: it has to give way by itself."""
+    monkeypatch.setattr(crew, "_LOOK_SECONDS", 3600)
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_a_client_that_sends_slowly_holds_nobody_up() -> None:
+    begun = UNFINISHED.split(b"Content-Length")[0] + CHUNKED + b"5\r\n"
+    with FakeScale().serve() as fake, connect(fake.url) as one:
+        one.sendall(begun)
+        assert is_served(fake)
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_a_client_that_reads_slowly_holds_nobody_up() -> None:
+    content = b"x" * 20_000_000  # more than the system takes
+
+    def answer(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(content)))])
+        return [content]
+
+    other = serving(answer, "127.0.0.1", 0)
+    with FakeScale().serve() as fake, other as origin, connect(origin) as one:
+        one.sendall(GET)
+        assert is_served(fake)
+        one.shutdown(socket.SHUT_WR)
+        assert receive(one).endswith(b"\r\n\r\n" + content)

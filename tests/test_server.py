@@ -19,8 +19,9 @@ import pytest
 import requests
 
 from fakescale import FakeScale, Limits
-from fakescale.server import Server
+from fakescale.server import Server, serving
 from fakescale.tasks import Tasks
+from tests.raw import connect, wait_until
 
 AUTH = b"Authorization: Bearer live_x\r\n"
 GET = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
@@ -88,15 +89,15 @@ def test_an_answer_leaves_in_one_segment_and_at_once(
 ) -> None:
     sent: list[bytes] = []
     options: list[int] = []
-    sendall = socket.socket.sendall
+    send = socket.socket.send
 
-    def spy(self: socket.socket, data: bytes) -> None:
+    def spy(self: socket.socket, data: bytes) -> int:
         if data.startswith(b"HTTP/"):
             sent.append(data)
             options.append(self.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        sendall(self, data)
+        return send(self, data)
 
-    monkeypatch.setattr(socket.socket, "sendall", spy)
+    monkeypatch.setattr(socket.socket, "send", spy)
     with contextlib.closing(Connection(served)) as connection:
         connection.send(GET)
         assert connection.read()[0] == 200
@@ -252,6 +253,17 @@ def test_a_head_request_gets_no_body(connection: Connection) -> None:
         pass
     connection.send(GET)
     assert connection.read()[0] == 200
+
+
+def test_a_body_that_does_not_come_holds_no_other_body_up(served: FakeScale) -> None:
+    with contextlib.ExitStack() as stack:
+        stalled, other = (
+            stack.enter_context(contextlib.closing(Connection(served))) for _ in range(2)
+        )
+        head = b"POST /v1/task/chat HTTP/1.1\r\n" + AUTH + b"Transfer-Encoding: chunked\r\n\r\n"
+        stalled.send(head + b"5\r\n")
+        other.send(head + b"2\r\n{}\r\n0\r\n\r\n")
+        assert other.read()[0] == 200
 
 
 def test_silent_and_stalled_clients_block_nobody(served: FakeScale) -> None:
@@ -410,3 +422,34 @@ def test_a_signal_that_reaches_another_thread_stops_it_too() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=20
     )
     assert (done.stdout, done.stderr) == ("ended -1\n", "")
+
+
+def test_a_server_that_stops_while_it_accepts_listens_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accepts, go_on = threading.Event(), threading.Event()
+    accept = socket.socket.accept
+
+    def accept_slowly(listener: socket.socket) -> Any:
+        accepts.set()
+        go_on.wait(20)
+        return accept(listener)
+
+    with serving(FakeScale(), "127.0.0.1", 0) as other:
+        with monkeypatch.context() as patch, serving(FakeScale(), "127.0.0.1", 0) as origin:
+            patch.setattr(socket.socket, "accept", accept_slowly)
+            with connect(origin):
+                assert accepts.wait(20)
+            patch.undo()
+            with connect(other) as one:  # so another thread has the turn now
+                one.sendall(GET)
+                assert one.recv(1)
+        go_on.set()
+        wait_until(lambda: not listens(origin))
+
+
+def listens(origin: str) -> bool:
+    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
+        connect(origin).close()
+        return True
+    return False
