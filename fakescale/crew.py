@@ -79,6 +79,7 @@ class Crew:
         self._steps = 0  # the number of that step,
         self._seen = 0  # and of the one that it was at when it was last looked after
         self._looks = 0
+        self._look_seconds = _LOOK_SECONDS
         self._threads: set[threading.Thread] = set()
         self._spare = 0  # how many of them wait for a turn
         self._turns: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -143,7 +144,7 @@ class Crew:
 
     def _look_after(self) -> None:
         # A lock is waited for without a clock that can be frozen.
-        while not self._end.acquire(timeout=_LOOK_SECONDS):
+        while not self._end.acquire(timeout=self._look_seconds):
             self._look()
 
     def _look(self) -> None:
@@ -214,7 +215,7 @@ class Crew:
             if wait is None:
                 self._forget(job)
             else:
-                job.due = self._looks + wait / _LOOK_SECONDS
+                job.due = self._looks + wait / self._look_seconds
 
     def _obey(self, order: Callable[[], None]) -> None:
         try:
@@ -232,7 +233,7 @@ class Crew:
     def _await(self, job: _Job, wait: float) -> None:
         self._jobs[job.fd] = job
         self._selector.register(job.fd, selectors.EVENT_READ, job)
-        job.due = self._looks + wait / _LOOK_SECONDS
+        job.due = self._looks + wait / self._look_seconds
 
     def _forget(self, job: _Job) -> None:
         del self._jobs[job.fd]
