@@ -138,8 +138,10 @@ class Crew:
 
     def give_way(self) -> None:
         """Let another thread have the turn, where it is this one's."""
-        if self._leader == threading.get_ident() and self._under_way is not None:
-            with self._lock, contextlib.suppress(RuntimeError):  # the system has none left
+        with self._lock, contextlib.suppress(RuntimeError):  # the system has none left
+            # Under the lock, or else two could pass it on; not in an order, to which the thread
+            # would come back as if it still had the turn.
+            if self._leader == threading.get_ident() and self._under_way is not None:
                 self._pass_on()
 
     def _look_after(self) -> None:
@@ -231,8 +233,8 @@ class Crew:
                 self._ready.append(key.data)
 
     def _await(self, job: _Job, wait: float) -> None:
-        self._jobs[job.fd] = job
         self._selector.register(job.fd, selectors.EVENT_READ, job)
+        self._jobs[job.fd] = job
         job.due = self._looks + wait / self._look_seconds
 
     def _forget(self, job: _Job) -> None:
@@ -248,12 +250,12 @@ _shared: list[Crew] = []  # as often as it is used
 def shared() -> Iterator[Crew]:
     """Give the one crew of this process, which lasts from the first such block to the last."""
     with _sharing:
-        if not _shared:
+        if _shared:
+            crew = _shared[0]
+        else:
             crew = Crew()
             crew.start()
-            _shared.append(crew)
-        else:
-            _shared.append(crew := _shared[0])
+        _shared.append(crew)
     try:
         yield crew
     finally:

@@ -109,6 +109,32 @@ def test_one_that_gives_way_may_ask_another(crew: Crew, client: Callable[..., Cl
     assert client(ask).ask()
 
 
+def test_one_that_is_overtaken_when_it_gives_way_does_not_do_it_again(
+    crew: Crew, client: Callable[..., Client]
+) -> None:
+    lock = crew._lock
+
+    class Overtaken:
+        """The lock, when the watch has it first."""
+
+        def __enter__(self) -> None:
+            crew._lock = lock
+            for _ in range(2):
+                crew._look()
+            lock.acquire()
+
+        def __exit__(self, *exception: object) -> None:
+            lock.release()
+
+    def give_way() -> None:
+        crew._lock = Overtaken()  # type: ignore[assignment]
+        crew.give_way()
+
+    before = crew._turn
+    assert client(give_way).ask()
+    assert crew._turn == before + 1
+
+
 def test_nobody_else_gives_way(crew: Crew, client: Callable[..., Client]) -> None:
     threads = threading.active_count()
     crew.give_way()
