@@ -231,7 +231,7 @@ def _start(
 
             host, port = "127.0.0.1", options.proxy
             proxy = Proxy(fake, authority, port, fake.limits, report=report)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise _CannotStart(f"cannot listen on {host}:{port}: {error}") from None
     fake.origin = server.origin
     return fake, authority, server, proxy
