@@ -489,7 +489,7 @@ def test_every_operation_does_over_http_what_it_does_in_python(name: str, sides:
 
 def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> None:
     dice = random.Random(3)
-    for _ in range(2):
+    for _ in range(3):
         sides = Sides()
         with sides.served.serve():
             remote = sides.remote()

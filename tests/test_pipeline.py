@@ -14,7 +14,7 @@ from urllib3 import Retry
 from fakescale import FakeScale, Task
 from fakescale.receiver import Receiver
 
-TASKS = 300
+TASKS = 500
 
 
 class Pipeline:
