@@ -13,7 +13,8 @@ import pytest
 from fakescale import FakeScale, RemoteFakeScale, pytest_plugin, tasks
 from fakescale.contract import conftest, target
 from fakescale.contract.assumptions import ASSUMPTIONS, rows
-from fakescale.contract.target import Stopped, opened
+from fakescale.contract.opening import opened
+from fakescale.contract.target import Stopped
 from fakescale.contract.where import Where
 from fakescale.server import serving
 from tests.test_command import Process

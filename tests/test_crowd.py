@@ -8,7 +8,8 @@ import pytest
 
 from fakescale.batches import Batch, Batches
 from fakescale.contract.crowd import Crowd, Stuck
-from fakescale.contract.target import Target, opened, side_by_side
+from fakescale.contract.opening import opened, side_by_side
+from fakescale.contract.target import Target
 from fakescale.errors import Conflict
 from fakescale.idempotency import OncePerKey
 from fakescale.projects import Projects

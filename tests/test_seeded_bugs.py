@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from fakescale import FakeScale, app, batches, call, errors, idempotency, listing, tasks, wire
-from fakescale.contract.target import Reply, Target, _Line
+from fakescale.contract.target import Line, Reply, Target
 from fakescale.contract.test_machine import run
 from fakescale.frozen import FrozenDict, FrozenList
 from fakescale.idempotency import LIFETIME, OncePerKey
@@ -33,7 +33,7 @@ SETTINGS = hypothesis.settings(
 )
 
 
-class _InProcess(_Line):
+class _InProcess(Line):
     """Leads to a fake without a socket or a client, which takes a third of the time."""
 
     def __init__(self, fake: FakeScale) -> None:

@@ -13,7 +13,8 @@ import hypothesis
 import pytest
 
 from fakescale.contract.assumptions import Assumption, Row, report
-from fakescale.contract.target import Target, opened, side_by_side
+from fakescale.contract.opening import opened, side_by_side
+from fakescale.contract.target import Target
 from fakescale.contract.where import Where
 from fakescale.errors import ApiError
 

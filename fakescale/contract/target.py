@@ -6,25 +6,18 @@ import functools
 import http.client
 import itertools
 import json
-import os
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from fakescale.app import HEALTH
-from fakescale.contract.where import Where
 from fakescale.fake import FakeScale
 from fakescale.hosts import is_loopback
 from fakescale.keys import read_key
 from fakescale.remote import RemoteFakeScale
-from fakescale.wire import GIVE_WAY
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ABSENT: Any = object()
 _SECONDS = 60  # without a word from the server
@@ -55,10 +48,6 @@ class Stopped(Exception):
     """The server wants no more requests, and gets none."""
 
 
-#: A fake that is started for it.
-HERE = Where()
-
-
 class Target:
     """One account of a server, in the mode of its key. Safe to call from any thread."""
 
@@ -68,7 +57,7 @@ class Target:
         key: str,
         *,
         fake: FakeScale | RemoteFakeScale | None = None,
-        line: "_Line | None" = None,
+        line: "Line | None" = None,
     ) -> None:
         #: The base URL, with ``/v1``.
         self.url = url
@@ -77,7 +66,7 @@ class Target:
         self.account, self.is_test = read_key(key)
         #: The FakeScale or RemoteFakeScale that steers the server; None if nothing does.
         self.fake: Any = fake
-        self._line = line or _Line(self.url)
+        self._line = line or Line(self.url)
 
     def __repr__(self) -> str:
         return f"<Target {self.url}, {'test' if self.is_test else 'live'} mode>"
@@ -168,12 +157,12 @@ class Target:
             self.fake.start_clock()
 
 
-class _Line:
+class Line:
     """The connections to one server, one for each thread, and what the server is to be spared."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._connect = _connector(url)
+        self._connect = connector(url)
         self._base = parts.path
         self.is_far = not is_loopback(parts.hostname or "")
         self.stopped: str | None = None
@@ -188,13 +177,16 @@ class _Line:
         self._ours: set[str] = set()
 
     def name(self, word: str) -> str:
+        """Return a name like no other, which ends with ``word``; it is ours."""
         return self.note(f"contract-{self._run}-{next(self._numbers)}{word}")
 
     def note(self, name: str) -> str:
+        """Return ``name``, once it is noted that what is called so is ours."""
         self._ours.add(name)
         return name
 
     def send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Reply:
+        """Send a request and return its answer; raises Stopped, and OSError."""
         if self.is_far:
             self._spare(method, path)
         reply = self._send(method, f"{self._base}{path}", data, headers)
@@ -242,6 +234,7 @@ class _Line:
         return Reply(answer.status, value, answer.headers, content)
 
     def close(self) -> None:
+        """Close all connections."""
         for connection in self._all:
             connection.close()
 
@@ -259,72 +252,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class _Fake(FakeScale):
-    """A fake that can answer each request on a thread of its own, as if it took long."""
-
-    is_crowded = False
-
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        if self.is_crowded:
-            environ[GIVE_WAY]()
-        return super().__call__(environ, start_response)
-
-
-@contextlib.contextmanager
-def side_by_side(target: Target) -> Iterator[None]:
-    """Let requests meet within the fake, for a ``with`` block, where it was started for this."""
-    if not isinstance(target.fake, _Fake):
-        yield
-        return
-    target.fake.is_crowded = True
-    try:
-        yield
-    finally:
-        target.fake.is_crowded = False
-
-
-@contextlib.contextmanager
-def opened(where: Where = HERE) -> Iterator[Target]:
-    """Give the target that is there, for a ``with`` block.
-
-    A test account of a fake that is started for it, or of a fakescale on this machine, whose
-    control token is in FAKESCALE_CONTROL_TOKEN; or that of the key. Raises ValueError where
-    a key is missing, or none of ours would be taken, ApiError where the token is wrong, and
-    OSError where nobody answers.
-    """
-    if where.url is None:
-        with _Fake(seed="contract").serve() as fake, _Line(fake.url) as line:
-            yield Target(fake.url, fake.test_api_key, fake=fake, line=line)
-        return
-    if not where.is_far and _is_fakescale(where.url):
-        token = os.environ.get("FAKESCALE_CONTROL_TOKEN")
-        remote = RemoteFakeScale(where.url, token=token)
-        with _Line(remote.url) as line:
-            target = Target(remote.url, where.key or remote.test_api_key, fake=remote, line=line)
-            with target.clean() as account:
-                if account.call("GET", "/tasks?limit=1").status == 401:
-                    raise ValueError(
-                        f"--contract-url {where.url} takes no keys but those of --api-key,"
-                        " and each test wants an account of its own"
-                    )
-            yield target
-        return
-    if where.key is None:
-        raise ValueError(f"--contract-url {where.url} is no fakescale: it needs a --contract-key")
-    with _Line(where.url) as line:
-        yield Target(where.url, where.key, line=line)
-
-
-def _is_fakescale(url: str) -> bool:
-    with contextlib.closing(_connector(url)()) as connection:
-        connection.request("GET", f"{urlsplit(url).path.removesuffix('/v1')}{HEALTH}")
-        answer = connection.getresponse()
-        return (answer.status, answer.read()) == (200, b'{"status":"ok"}')
-
-
-def _connector(url: str) -> Callable[[], http.client.HTTPConnection]:
+def connector(url: str) -> Callable[[], http.client.HTTPConnection]:
     """Return what makes a connection to the server of a URL."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else _Connection
