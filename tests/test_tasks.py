@@ -231,6 +231,12 @@ def test_tags_keep_the_order_of_their_insertion(tasks: Tasks) -> None:
     assert "tags" not in tasks.set_tags(task.id, []).to_json()
 
 
+def test_tasks_with_the_same_tags_share_them(tasks: Tasks) -> None:
+    one, other = (tasks.create("chat", tags=["a", "b", "a"]) for _ in range(2))
+    assert one.tags == ["a", "b"]
+    assert one.tags is other.tags
+
+
 def test_a_sixth_tag_is_refused_and_nothing_changes(tasks: Tasks) -> None:
     task = tasks.create("chat", tags=list("abc"))
     assert tasks.add_tags(task.id, list("abde")).tags == list("abcde")

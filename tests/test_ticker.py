@@ -84,6 +84,21 @@ def wait_until(holds: Callable[[], bool]) -> None:
     raise AssertionError
 
 
+def test_no_thread_begins_while_nothing_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    agenda = Agenda()
+    agenda.ticker.begin()
+    assert begun == []
+    agenda.due = agenda.clock.now() + SECOND
+    agenda.ticker.begin()
+    assert len(begun) == 1
+
+
 def test_a_clock_that_stands_is_waited_for_patiently() -> None:
     with time_machine.travel("2024-02-29T12:00:00Z", tick=False) as noon:
         agenda = Agenda()
