@@ -20,8 +20,8 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture
 def account() -> Iterator[Target]:
-    with opened() as target, side_by_side(target):
-        yield target.in_mode(test=False)
+    with opened() as target, side_by_side(target) as account:
+        yield account.in_mode(test=False)
 
 
 def gap() -> None:
@@ -162,7 +162,7 @@ def test_a_crowd_finds(
 ) -> None:
     bug(monkeypatch)
     missing = set(problems)
-    for seed in range(5):  # how the threads mix is up to chance
+    for seed in range(10):  # how the threads mix is up to chance
         crowd = Crowd(account, seed)
         crowd.run(calls=12, seconds=60)
         found = crowd.problems()

@@ -82,10 +82,10 @@ def steered(target: Target) -> Iterator[Target]:
 
 
 @pytest.fixture
-def crowded(target: Target, live: Target) -> Iterator[Target]:
+def crowded(live: Target) -> Iterator[Target]:
     """Return a live account that many may use at once, unlike one on another machine."""
-    with side_by_side(target):
-        yield live
+    with side_by_side(live) as account:
+        yield account
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from fakescale.app import HEALTH
@@ -11,39 +14,35 @@ from fakescale.contract.target import Line, Target, connector
 from fakescale.contract.where import Where
 from fakescale.fake import FakeScale
 from fakescale.remote import RemoteFakeScale
-from fakescale.wire import GIVE_WAY
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from fakescale.server import Server, running
 
 #: A fake that is started for it.
 HERE = Where()
 
 
-class _Fake(FakeScale):
-    """A fake that can answer each request on a thread of its own, as if it took long."""
+class _SideBySide(Server):
+    """A server that gives each connection a thread of its own, whatever is asked."""
 
-    is_crowded = False
-
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        if self.is_crowded:
-            environ[GIVE_WAY]()
-        return super().__call__(environ, start_response)
+    def _admit(self, connection: socket.socket, address: Any) -> None:
+        steps = self._serve(connection, address, is_over=False)
+        # Where it would wait for its turn the thread goes on, and waits for the client itself.
+        threading.Thread(target=deque, args=(steps, 0), daemon=True).start()
 
 
 @contextlib.contextmanager
-def side_by_side(target: Target) -> Iterator[None]:
-    """Let requests meet within the fake, for a ``with`` block, where it was started for this."""
-    if not isinstance(target.fake, _Fake):
-        yield
+def side_by_side(account: Target) -> Iterator[Target]:
+    """Give an account at a server where requests meet within the fake.
+
+    Its own would have one after the other do what does not take long. Where the fake was not
+    started for the tests it is the account as it is.
+    """
+    if not isinstance(account.fake, FakeScale):
+        yield account
         return
-    target.fake.is_crowded = True
-    try:
-        yield
-    finally:
-        target.fake.is_crowded = False
+    server = _SideBySide(account.fake, "127.0.0.1", 0)
+    url = f"{server.origin}/v1"
+    with running(server), Line(url) as line:
+        yield Target(url, account.key, fake=account.fake, line=line)
 
 
 @contextlib.contextmanager
@@ -56,7 +55,7 @@ def opened(where: Where = HERE) -> Iterator[Target]:
     OSError where nobody answers.
     """
     if where.url is None:
-        with _Fake(seed="contract").serve() as fake, Line(fake.url) as line:
+        with FakeScale(seed="contract").serve() as fake, Line(fake.url) as line:
             yield Target(fake.url, fake.test_api_key, fake=fake, line=line)
         return
     if not where.is_far and _is_fakescale(where.url):
