@@ -116,6 +116,16 @@ def test_without_an_assumption_there_is_no_table(suite: pytest.Pytester) -> None
     assert "assumed" not in suite.runpytest_inprocess().stdout.str()
 
 
+def test_a_file_that_cannot_be_imported_is_shown_as_such(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_broken="import nothing_of_this_name")
+    arguments = ["--continue-on-collection-errors", "-k", "broken", "test_broken.py"]
+    result = run(suite, *arguments, module=".test_concurrency")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(errors=1, deselected=1)
+    result.stdout.fnmatch_lines(["*No module named 'nothing_of_this_name'"])
+    assert "INTERNALERROR" not in str(result.stdout)
+
+
 def test_an_assumption_has_a_law_of_its_own() -> None:
     [row] = rows("guessed", ("a law of a test", "none", "GET /", 404))
     try:

@@ -133,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         outcomes[outcome] = {
             Assumption(*value)
             for told in terminalreporter.stats.get(outcome, [])
-            for name, value in told.user_properties
+            for name, value in getattr(told, "user_properties", ())  # a collection has none
             if name == "assumption"
         }
     failed = outcomes["failed"] | outcomes["error"]
