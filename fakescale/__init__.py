@@ -8,30 +8,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fakescale.backoff import without_backoff as without_backoff
-    from fakescale.errors import ApiError as ApiError
+    from fakescale.account.task import Status as Status
+    from fakescale.account.task import Task as Task
+    from fakescale.account.world import Account as Account
+    from fakescale.account.world import World as World
     from fakescale.fake import FakeScale as FakeScale
-    from fakescale.journal import Exchange as Exchange
-    from fakescale.limits import Limits as Limits
-    from fakescale.records import Status as Status
-    from fakescale.records import Task as Task
     from fakescale.redirection import redirect as redirect
+    from fakescale.redirection.backoff import without_backoff as without_backoff
     from fakescale.remote import RemoteFakeScale as RemoteFakeScale
-    from fakescale.worlds import Account as Account
-    from fakescale.worlds import World as World
+    from fakescale.server.limits import Limits as Limits
+    from fakescale.traffic.journal import Exchange as Exchange
+    from fakescale.values.errors import ApiError as ApiError
 
 _HOMES = {
-    "Account": "worlds",
-    "ApiError": "errors",
-    "Exchange": "journal",
+    "Account": "account.world",
+    "ApiError": "values.errors",
+    "Exchange": "traffic.journal",
     "FakeScale": "fake",
-    "Limits": "limits",
+    "Limits": "server.limits",
     "RemoteFakeScale": "remote",
-    "Status": "records",
-    "Task": "records",
-    "World": "worlds",
+    "Status": "account.task",
+    "Task": "account.task",
+    "World": "account.world",
     "redirect": "redirection",
-    "without_backoff": "backoff",
+    "without_backoff": "redirection.backoff",
 }
 __all__ = list(_HOMES)
 

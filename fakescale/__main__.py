@@ -16,18 +16,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakescale.access_log import AccessLog
-from fakescale.errors import ApiError
+from fakescale.account.printed import printed_tasks, read_file
 from fakescale.fake import FakeScale
-from fakescale.hosts import HOST, is_loopback
-from fakescale.keys import read_key
-from fakescale.limits import Limits
-from fakescale.loading import printed_tasks, read_file
-from fakescale.server import Server, running
+from fakescale.server.access_log import AccessLog
+from fakescale.server.limits import Limits
+from fakescale.server.server import Server, running
+from fakescale.values.errors import ApiError
+from fakescale.values.hosts import HOST, is_loopback
+from fakescale.values.keys import read_key
 
 if TYPE_CHECKING:
-    from fakescale.certificates import Authority
-    from fakescale.proxy import Proxy
+    from fakescale.server.certificates import Authority
+    from fakescale.server.proxy import Proxy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command == "openapi":
-        from fakescale.openapi import document
+        from fakescale.api.openapi import document
 
         _print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
         return
@@ -215,7 +215,7 @@ def _start(
             control_token=options.control_token,
         )
         if options.tls or options.tls_ca is not None or options.proxy is not None:
-            from fakescale.certificates import Authority
+            from fakescale.server.certificates import Authority
 
             authority = Authority(HOST, options.host, *options.allow_host)
     except (ValueError, ImportError) as error:
@@ -227,7 +227,7 @@ def _start(
     try:
         server = Server(fake, host, port, fake.limits, authority=authority, report=report)
         if authority is not None and options.proxy is not None:
-            from fakescale.proxy import Proxy
+            from fakescale.server.proxy import Proxy
 
             host, port = "127.0.0.1", options.proxy
             proxy = Proxy(fake, authority, port, fake.limits, report=report)
@@ -243,7 +243,7 @@ def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -
     trust = "" if ca is None else f"--cacert {shlex.quote(ca)} "
     lines = [f"fakescale listens on {url}", f"  curl {trust}-u '{key}:' {url}/tasks"]
     if proxy is not None and ca is not None:
-        from fakescale.proxy import environment
+        from fakescale.server.proxy import environment
 
         variables = environment(proxy.origin, ca).items()
         lines.append(f"fakescale is https://{HOST} to what is started after")

@@ -6,37 +6,38 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from fakescale.access import Access
-from fakescale.app import application
-from fakescale.audits import Audits
-from fakescale.batches import Batches
-from fakescale.callbacks import Outbox
-from fakescale.canned import NOWHERE
-from fakescale.delivery import Carrier
-from fakescale.faults import Faults
-from fakescale.files import Files
-from fakescale.hosts import read_host
-from fakescale.ids import TaskIds
-from fakescale.journal import Journal
-from fakescale.keys import check_account, read_key
-from fakescale.labor import Labeler, Turnaround
-from fakescale.limits import DEFAULTS, Limits
-from fakescale.loading import printed_tasks
-from fakescale.meanwhile import serving
-from fakescale.projects import Projects
-from fakescale.quality_tasks import QualityTasks
-from fakescale.records import Answer
-from fakescale.service import Service
-from fakescale.studio import Studio
-from fakescale.tasks import Tasks
-from fakescale.teams import Teammates
-from fakescale.wire import GIVE_WAY, Request
-from fakescale.worlds import Account, World
+from fakescale.account.audits import Audits
+from fakescale.account.batches import Batches
+from fakescale.account.files import Files
+from fakescale.account.labeling import Labeler, Turnaround
+from fakescale.account.printed import printed_tasks
+from fakescale.account.projects import Projects
+from fakescale.account.quality import QualityTasks
+from fakescale.account.responses import NOWHERE
+from fakescale.account.studio import Studio
+from fakescale.account.tasks import Tasks
+from fakescale.account.team import Teammates
+from fakescale.account.world import Account, World
+from fakescale.api.access import Access
+from fakescale.api.app import application
+from fakescale.api.request import Request
+from fakescale.server.limits import DEFAULTS, Limits
+from fakescale.state import Service
+from fakescale.traffic.callbacks import Outbox
+from fakescale.traffic.delivery import Carrier
+from fakescale.traffic.faults import Faults
+from fakescale.traffic.journal import Journal
+from fakescale.values.answer import Answer
+from fakescale.values.environ import GIVE_WAY
+from fakescale.values.hosts import read_host
+from fakescale.values.ids import TaskIds
+from fakescale.values.keys import check_account, read_key
+from fakescale.values.meanwhile import serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from fakescale.certificates import Authority
+    from fakescale.server.certificates import Authority
 
 
 class FakeScale:
@@ -303,7 +304,7 @@ class FakeScale:
         trust, ``url`` is one of https; the same port serves http as well. Raises OSError when
         the address cannot be had, RuntimeError when the fake is being served already.
         """
-        from fakescale.server import serving
+        from fakescale.server.server import serving
 
         if self.origin is not None:
             raise RuntimeError(f"the fake is being served already, at {self.origin}")
@@ -323,7 +324,7 @@ class FakeScale:
         not, the fake is behind a proxy on loopback then, with the ``authority`` or one of its
         own. Raises ImportError without the extra ``redirect``.
         """
-        from fakescale.proxy import proxying
+        from fakescale.server.proxy import proxying
 
         with self.running(), proxying(self, authority, self.limits) as environment:
             yield environment
@@ -368,7 +369,7 @@ class FakeScale:
             serving.reset(token)
 
     def _control(self, request: Request, name: str) -> Answer:
-        from fakescale.control import respond  # which knows this class
+        from fakescale.api.control import respond
 
         return respond(self, request, name)
 

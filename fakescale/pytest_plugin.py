@@ -17,9 +17,9 @@ import pytest
 
 if TYPE_CHECKING:
     from fakescale.fake import FakeScale
-    from fakescale.journal import Exchange
     from fakescale.receiver import Receiver
     from fakescale.remote import RemoteFakeScale
+    from fakescale.traffic.journal import Exchange
 
 
 _HERE = (
@@ -209,7 +209,7 @@ class _Fakes:
         account = f"test-{os.urandom(4).hex()}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
         if served and not self._is_crewed:
-            from fakescale.crew import shared
+            from fakescale.server.crew import shared
 
             self._is_crewed = True
             self.after.enter_context(shared())  # since its threads take a while to start
@@ -252,7 +252,7 @@ class _Fakes:
             self._collect(name)
         if not self._used and not self._count:
             return ""
-        from fakescale.transcript import transcript
+        from fakescale.api.transcript import transcript
 
         lines = [f"--fakescale-seed={self.seed}"]
         lines += [f"--fakescale-url={self._url}"] if self._url else []

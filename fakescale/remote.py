@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
-from fakescale.app import CONTROL
-from fakescale.control import FAULT, OPERATIONS, Operation
-from fakescale.errors import ApiError, BadRequest, NotFound, Unauthorized
-from fakescale.journal import Journal
-from fakescale.keys import check_account
+from fakescale.api.app import CONTROL
+from fakescale.api.control import FAULT, OPERATIONS, Operation
+from fakescale.traffic.journal import Journal
+from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
+from fakescale.values.keys import check_account
 
 _SECONDS = 60  # without a word from the server
 _KINDS = {

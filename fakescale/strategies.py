@@ -17,12 +17,14 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from fakescale import canned, task_types
-from fakescale.clock import stamp
-from fakescale.errors import BadRequest
-from fakescale.frozen import EMPTY_DICT
-from fakescale.records import AUDIT_RESULTS, Status, Task
-from fakescale.task_types import accept, resolved
+from fakescale.account import task_types
+from fakescale.account.responses import failure
+from fakescale.account.responses import response as make_up
+from fakescale.account.task import AUDIT_RESULTS, Status, Task
+from fakescale.account.task_types import accept, resolved
+from fakescale.values.clock import stamp
+from fakescale.values.errors import BadRequest
+from fakescale.values.frozen import EMPTY_DICT
 
 Schema = Mapping[str, Any]
 
@@ -442,7 +444,7 @@ def _printed(
     elif draw(st.booleans()):
         task = task.started(stamp(now))
     if status is Status.ERROR:
-        task = task.failed(done, canned.failure(task))
+        task = task.failed(done, failure(task))
     if status is Status.COMPLETED:
         task = task.completed(done, draw(_made_up(task)))
         for audit in draw(st.lists(_AUDITS, max_size=2)):
@@ -473,11 +475,11 @@ _AUDITS: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 @st.composite
 def _made_up(draw: DrawFn, task: Task) -> dict[str, Any]:
     """Draw a response to ``task``: the annotations of several made-up ones, moved about."""
-    made = dict(canned.response(task))
+    made = dict(make_up(task))
     if isinstance(made.get("annotations"), list):
         several = draw(st.lists(_HEXES, max_size=2, unique=True))
         ids = [task.id[:8] + digits for digits in several]
-        others = [canned.response(dataclasses.replace(task, id=it))["annotations"] for it in ids]
+        others = [make_up(dataclasses.replace(task, id=it))["annotations"] for it in ids]
         made["annotations"] = [_moved(draw, annotation) for it in others for annotation in it]
     return made
 

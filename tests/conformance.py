@@ -8,9 +8,9 @@ from typing import Any
 
 import jsonschema_rs
 
-from fakescale import wire
-from fakescale.app import CONTROL
-from fakescale.openapi import document
+from fakescale.api import request
+from fakescale.api.app import CONTROL
+from fakescale.api.openapi import document
 
 BASE = "http://127.0.0.1/v1"
 
@@ -127,7 +127,7 @@ def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) 
 
         has_faults = bool(service.faults)
         content = [*answer(service, environ, start, **more)]
-        path = wire.raw_path(environ)
+        path = request.raw_path(environ)
         if begun and not has_faults and not f"{path}/".startswith(CONTROL):
             status, media_type = begun
             method = environ["REQUEST_METHOD"]

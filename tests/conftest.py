@@ -8,7 +8,9 @@ import pytest
 import time_machine
 import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
-from fakescale import FakeScale, app, crew
+from fakescale import FakeScale
+from fakescale.api import app
+from fakescale.server import crew
 from tests.conformance import judged
 from tests.support import Caller
 

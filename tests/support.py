@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import werkzeug.test
 
-from fakescale import FakeScale, task_types
+from fakescale import FakeScale
+from fakescale.account import task_types
 
 ABSENT = object()
 # The types that want a project.

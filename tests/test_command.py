@@ -21,10 +21,10 @@ import requests
 
 from fakescale import RemoteFakeScale
 from fakescale.__main__ import main
-from fakescale.hosts import HOST
-from fakescale.proxy import environment
 from fakescale.receiver import Receiver
-from tests.test_loading import PRINTED
+from fakescale.server.proxy import environment
+from fakescale.values.hosts import HOST
+from tests.account.test_printed import PRINTED
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 

@@ -10,8 +10,8 @@ import time_machine
 import werkzeug.test
 
 from fakescale import FakeScale
+from fakescale.account.tasks import Tasks
 from fakescale.receiver import Receiver
-from fakescale.tasks import Tasks
 from tests.support import Caller, example
 
 

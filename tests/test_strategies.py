@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakescale import FakeScale, strategies, task_types
-from fakescale.errors import NotFound
-from fakescale.schemas import PHRASES, json_bytes
+from fakescale import FakeScale, strategies
+from fakescale.account import task_types
+from fakescale.values.errors import NotFound
+from fakescale.values.schemas import PHRASES, json_bytes
 from tests.support import Caller
 
 TYPES = task_types.names()

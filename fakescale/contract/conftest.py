@@ -16,7 +16,7 @@ from fakescale.contract.assumptions import Assumption, Row, report
 from fakescale.contract.opening import opened, side_by_side
 from fakescale.contract.target import Target
 from fakescale.contract.where import Where
-from fakescale.errors import ApiError
+from fakescale.values.errors import ApiError
 
 # Settings of their own, so that those of a suite that is run with these stay as they are.
 # No deadline: that would be a check of speed.

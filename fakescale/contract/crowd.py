@@ -12,7 +12,7 @@ from typing import Any
 
 from fakescale.contract.asking import BODY, TYPE, get, make, make_batch, make_project, quoted
 from fakescale.contract.target import ABSENT, Target
-from fakescale.errors import ApiError
+from fakescale.values.errors import ApiError
 
 THREADS = 32
 # So few that the threads get in each other's way.

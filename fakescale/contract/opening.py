@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from fakescale.app import HEALTH
+from fakescale.api.app import HEALTH
 from fakescale.contract.target import Line, Target, connector
 from fakescale.contract.where import Where
 from fakescale.fake import FakeScale
 from fakescale.remote import RemoteFakeScale
-from fakescale.server import Server, running
+from fakescale.server.server import Server, running
 
 #: A fake that is started for it.
 HERE = Where()

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from fakescale.fake import FakeScale
-from fakescale.hosts import is_loopback
-from fakescale.keys import read_key
 from fakescale.remote import RemoteFakeScale
+from fakescale.values.hosts import is_loopback
+from fakescale.values.keys import read_key
 
 ABSENT: Any = object()
 _SECONDS = 60  # without a word from the server

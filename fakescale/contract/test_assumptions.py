@@ -9,7 +9,6 @@ import re
 
 import pytest
 
-from fakescale.clock import read_moment
 from fakescale.contract.asking import (
     BODY,
     TYPE,
@@ -43,6 +42,7 @@ from fakescale.contract.assumptions import (
     rows,
 )
 from fakescale.contract.target import ABSENT, Target
+from fakescale.values.clock import read_moment
 
 SINGLE = [
     *rows(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from fakescale.clock import read_moment, stamp
 from fakescale.contract.asking import TYPE, Things, get, ids, make, make_project, ok, quoted, task
 from fakescale.contract.assumptions import (
     CLIENT,
@@ -22,6 +21,7 @@ from fakescale.contract.assumptions import (
     rows,
 )
 from fakescale.contract.target import Target
+from fakescale.values.clock import read_moment, stamp
 
 SINGLE = [
     *rows(

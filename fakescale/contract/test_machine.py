@@ -32,7 +32,7 @@ from fakescale.contract.steps import (
     WORK,
 )
 from fakescale.contract.target import ABSENT, Reply, Target
-from fakescale.errors import ApiError
+from fakescale.values.errors import ApiError
 
 PAGE = 3  # so small that few tasks fill several
 

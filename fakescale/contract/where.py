@@ -3,8 +3,8 @@
 import dataclasses
 from urllib.parse import urlsplit
 
-from fakescale.hosts import is_loopback
-from fakescale.keys import read_key
+from fakescale.values.hosts import is_loopback
+from fakescale.values.keys import read_key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ _WITHOUT = "def test_{}_none(): pass"
 #: The test that uses a fixture, by a name.
 USES = {
     "nothing": _WITHOUT,
-    "imports": "def test_{}_it(): import fakescale.fake, fakescale.server",
+    "imports": "def test_{}_it(): import fakescale.fake, fakescale.server.server",
     "fakescale": "def test_{}_it(fakescale): pass",
     "fakescale_app": "def test_{}_it(fakescale_app): pass",
     "fakescale with a POST": """

@@ -1,0 +1,101 @@
+"""The fixless audits of one world: verdicts on tasks that leave the tasks as they are."""
+
+import builtins
+import dataclasses
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fakescale.account.task import Status
+from fakescale.account.tasks import Tasks
+from fakescale.values.clock import Clock, stamp
+from fakescale.values.dumps import from_data, to_data
+from fakescale.values.errors import BadRequest, NotFound, invalid
+from fakescale.values.frozen import FrozenDict
+from fakescale.values.ids import TaskIds
+from fakescale.values.schemas import Parameters, frozen_json
+
+# Documented: an audit has a result and the URL of the response too, but not what these are
+# called, so nothing but the task is asked for.
+AUDIT = Parameters(
+    {
+        "type": "object",
+        "required": ["task_id"],
+        "properties": {"task_id": {"type": "string", "minLength": 1}},
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """A fixless audit; ``members`` are all that the client gave but the task."""
+
+    id: str
+    task_id: str
+    created_at: str
+    members: Mapping[str, Any]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as the API prints it (guessed; its schema is not published)."""
+        own = {"id": self.id, "task_id": self.task_id, "created_at": self.created_at}
+        return {**self.members, **own}
+
+
+class Audits:
+    """The fixless audits of one mode of one account. Iterating gives them newest first."""
+
+    def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock, tasks: Tasks) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._tasks = tasks
+        self._audits: list[Audit] = []
+
+    def create(self, /, **body: Any) -> Audit:
+        """Audit a completed task as ``PUT /v1/audits`` does.
+
+        Raises BadRequest unless there is a completed task ``task_id`` (guessed, as for the
+        audit of a task).
+        """
+        given = AUDIT.read(frozen_json("value", body))
+        try:
+            task = self._tasks.get(given["task_id"])
+        except NotFound:
+            raise invalid("task_id", "must be the id of a task", given["task_id"]) from None
+        if task.status != Status.COMPLETED:
+            raise BadRequest(f"The task is {task.status} and cannot be audited.")
+        with self._lock:
+            now = self._clock.now()
+            members = FrozenDict({name: given[name] for name in given if name != "task_id"})
+            audit = Audit(
+                id=self._ids.make(now), task_id=task.id, created_at=stamp(now), members=members
+            )
+            self._audits.append(audit)
+            return audit
+
+    def list(self, *, task_id: str | None = None, id: str | None = None) -> list[Audit]:
+        """Return all audits, or those of a task, or the one with an id, newest first."""
+        with self._lock:
+            audits = self._audits[::-1]
+        return [it for it in audits if task_id in (None, it.task_id) and id in (None, it.id)]
+
+    def __iter__(self) -> Iterator[Audit]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._audits)
+
+    # Inside.
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return [to_data(audit) for audit in self._audits]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        self._audits = from_data(Audit, data)
+        self._ids.reserve(audit.id for audit in self._audits)

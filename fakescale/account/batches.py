@@ -1,0 +1,343 @@
+"""The batches of one world: how far each has come, which its tasks decide."""
+
+import builtins
+import dataclasses
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fakescale.account.listing import BATCH_FILTERS, BATCH_STATUSES, Query, filters_query
+from fakescale.account.projects import Projects
+from fakescale.account.task import Status, Task
+from fakescale.account.task_types import check_common
+from fakescale.values.clock import Clock, stamp
+from fakescale.values.dumps import expect, keyed, to_data
+from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.frozen import EMPTY_DICT, FrozenDict
+from fakescale.values.ids import TaskIds
+from fakescale.values.schemas import Parameters, frozen_json
+
+_TEXT = {"type": "string", "minLength": 1}
+CREATION = Parameters(
+    {
+        "type": "object",
+        "required": ["project", "name"],
+        "properties": {
+            "project": _TEXT,
+            "name": _TEXT,
+            "callback": {"type": "string", "format": "callback or nothing"},
+            "calibration_batch": {"type": "boolean"},
+            "self_label_batch": {"type": "boolean"},
+            "metadata": {"type": "object"},
+        },
+    }
+)
+PRIORITY = Parameters(
+    {
+        "type": "object",
+        "required": ["priority"],
+        "properties": {"priority": {"type": "integer", "minimum": 10, "maximum": 30}},
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A batch at one moment; ``counts`` are its tasks by status."""
+
+    id: str
+    name: str
+    project: str
+    status: str
+    callback: str | None = None
+    created_at: str
+    metadata: Mapping[str, Any] = EMPTY_DICT
+    #: The following are not printed with the batch.
+    completed_at: str | None = None
+    #: When one of its tasks was last audited.
+    audited_at: str | None = None
+    #: Whether it began in staging, and so takes no tasks once it is finalized.
+    staged: bool = False
+    calibration: bool = False
+    self_label: bool = False
+    priority: int | None = None
+    archived: bool = False
+    counts: Mapping[str, int] = EMPTY_DICT
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the batch as the API prints it."""
+        printed = {
+            "name": self.name,
+            "project": self.project,
+            "status": self.status,
+            "callback": self.callback,
+            "created_at": self.created_at,
+            "metadata": self.metadata,
+        }
+        return {name: value for name, value in printed.items() if value is not None}
+
+    def status_json(self) -> dict[str, Any]:
+        """Return the reply to a question for its status: that and the counters."""
+        return {"status": self.status} | {status: self.counts.get(status, 0) for status in Status}
+
+
+class BatchPage(NamedTuple):
+    """One page of batches, newest first, and the number of all matches."""
+
+    docs: list[Batch]
+    total: int
+    query: Query
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the page as the API prints it.
+
+        The official client reads ``totalDocs``, another one ``total``.
+        """
+        end = self.query.offset + len(self.docs)
+        return {
+            "docs": [batch.to_json() for batch in self.docs],
+            "totalDocs": self.total,
+            "total": self.total,
+            "limit": self.query.limit,
+            "offset": self.query.offset,
+            "has_more": end < self.total,
+        }
+
+
+class Batches:
+    """The batches of one mode of one account. Iterating gives them newest first.
+
+    ``settle`` lets labelers do what is due, which may complete a batch; ``completed`` is told
+    of each that is, under the lock. Every method is safe
+    to call from any thread. A method that takes a name raises NotFound
+    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        projects: Projects,
+        settle: Callable[[], None],
+        *,
+        completed: Callable[[Batch], None] = lambda batch: None,
+    ) -> None:
+        self._clock = clock
+        self._settle = settle
+        self._completed = completed
+        self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._by_name: dict[str, Batch] = {}
+
+    # What a client of the API can do.
+
+    def create(self, /, **body: Any) -> Batch:
+        """Create a batch as ``POST /v1/batches`` does.
+
+        Raises Conflict when any project has a batch of this name (documented).
+        """
+        given = CREATION.read(frozen_json("value", body))
+        check_common("metadata", given.get("metadata", EMPTY_DICT))
+        with self._lock:
+            if given["project"] not in self._projects:  # guessed to be 400, not 404
+                raise invalid("project", "must be the name of a project", given["project"])
+            if given["name"] in self._by_name:  # documented, but for the text
+                raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
+            now = self._clock.now()
+            staged = self._projects.get(given["project"]).stages_batches
+            batch = Batch(
+                id=self._ids.make(now),
+                name=given["name"],
+                project=given["project"],
+                status="staging" if staged else "in_progress",
+                callback=given.get("callback") or None,
+                created_at=stamp(now),
+                metadata=given.get("metadata", EMPTY_DICT),
+                staged=staged,
+                calibration=given.get("calibration_batch", False),
+                self_label=given.get("self_label_batch", False),
+            )
+            return self._put(batch)
+
+    def get(self, name: str) -> Batch:
+        """Return the batch of this name."""
+        self._settle()
+        return self._get(name)
+
+    def list(self, **filters: Any) -> list[Batch]:
+        """Return all batches that pass ``filters``, newest first.
+
+        The filters are those of ``GET /v1/batches``. Raises TypeError for the name of none.
+        """
+        return self._matches(filters_query(filters, BATCH_FILTERS))
+
+    def page(self, query: Query) -> BatchPage:
+        """Return the page of the list that was asked for."""
+        matches = self._matches(query)
+        docs = matches[query.offset : query.offset + query.limit]
+        return BatchPage(docs, len(matches), query)
+
+    def finalize(self, name: str) -> Batch:
+        """Close a staging batch, and let the work begin.
+
+        Documented: nothing happens to batches that never were in staging; a second time is
+        refused for the others.
+        """
+        self._settle()
+        with self._lock:
+            batch = self._get(name)
+            if not batch.staged:
+                return batch
+            if batch.status != "staging":
+                raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
+            begun = dataclasses.replace(batch, status="in_progress")
+            return self._move(batch, _settled(begun, stamp(self._clock.now())))
+
+    def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
+        """Replace the metadata (guessed to be as for tasks)."""
+        given = frozen_json("metadata", metadata)
+        check_common("metadata", given)
+        return self._change(name, metadata=given)
+
+    def prioritize(self, name: str, /, **body: Any) -> Batch:
+        """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
+        return self._change(name, priority=PRIORITY.read(frozen_json("value", body))["priority"])
+
+    # What no client can do.
+
+    def archive(self, name: str, *, archived: bool = True) -> Batch:
+        """Archive a batch, or with ``archived=False`` bring it back."""
+        return self._change(name, archived=archived)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    # Inside.
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
+        with self._lock:
+            batches = list(self._by_name.values())
+        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in batches]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none.
+
+        Into a world whose projects are there already; ``recount`` is to follow.
+        """
+        self._by_name = keyed(Batch, "name", data)
+        for batch in self._by_name.values():
+            expect(batch.project in self._projects, "batch", "project", batch.project)
+            expect(batch.status in BATCH_STATUSES, "batch", "status", batch.status)
+        self._ids.reserve(batch.id for batch in self._by_name.values())
+
+    def recount(self, tasks: Iterable[Task]) -> None:
+        """Count the tasks anew, of batches that were restored, which stay in their status."""
+        counts: dict[str, Counter[str]] = {name: Counter() for name in self._by_name}
+        for task in tasks:
+            if task.batch is not None:
+                counts[task.batch][task.status] += 1
+        for name, batch in self._by_name.items():
+            self._by_name[name] = dataclasses.replace(batch, counts=FrozenDict(counts[name]))
+
+    def _get(self, name: str) -> Batch:
+        with self._lock:
+            try:
+                return self._by_name[name]
+            except KeyError:
+                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+
+    def home(self, name: str) -> str | None:
+        """Return the project of a batch, or None if there is no such batch."""
+        batch = self._by_name.get(name)
+        return None if batch is None else batch.project
+
+    def check_open(self, name: str) -> None:
+        """Raise BadRequest unless tasks may be added to the batch (documented)."""
+        batch = self._by_name[name]
+        if batch.staged and batch.status != "staging":
+            raise invalid("batch", "must not be finalized already", name)
+
+    def note(self, before: Task | None, after: Task) -> None:
+        """Count a task that was added or has changed; called under the world's lock."""
+        if after.batch is None:
+            return
+        batch = self._by_name[after.batch]
+        if before is not None and before.audits != after.audits:
+            audited_at = after.audits[0]["audited_at"]
+            batch = self._put(dataclasses.replace(batch, audited_at=audited_at))
+        if before is not None and before.status == after.status:
+            return
+        counts = dict(batch.counts)
+        if before is not None:
+            counts[before.status] -= 1
+        counts[after.status] = counts.get(after.status, 0) + 1
+        counted = dataclasses.replace(batch, counts=FrozenDict(counts))
+        self._move(batch, _settled(counted, after.updated_at))
+
+    def adopt(self, name: str, project: str, created_at: str) -> None:
+        """Make the batch that a loaded task belongs to, unless it is there."""
+        with self._lock:
+            if name not in self._by_name:
+                batch_id = self._ids.make(self._clock.now())
+                self._put(
+                    Batch(
+                        id=batch_id,
+                        name=name,
+                        project=project,
+                        status="in_progress",
+                        created_at=created_at,
+                    )
+                )
+
+    def _matches(self, query: Query) -> builtins.list[Batch]:
+        self._settle()
+        with self._lock:
+            batches = list(self._by_name.values())
+        batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
+        return query.select(batches)
+
+    def _change(self, name: str, **changes: Any) -> Batch:
+        self._settle()
+        with self._lock:
+            return self._put(dataclasses.replace(self._get(name), **changes))
+
+    def _move(self, before: Batch, batch: Batch) -> Batch:
+        self._put(batch)
+        if batch.status == "completed" and before.status != "completed":
+            self._completed(batch)
+        return batch
+
+    def _put(self, batch: Batch) -> Batch:
+        self._by_name[batch.name] = batch
+        return batch
+
+
+def _settled(batch: Batch, now: str) -> Batch:
+    """Return the batch in the status that its tasks call for.
+
+    Documented: it is completed when its last task is; guessed: canceled tasks and
+    errors do not hold it back, and a task that is added reopens it.
+    """
+    if batch.status == "staging":
+        return batch
+    done = sum(batch.counts.values()) > 0 and batch.counts.get(Status.PENDING, 0) == 0
+    if done == (batch.status == "completed"):
+        return batch
+    return dataclasses.replace(
+        batch,
+        status="completed" if done else "in_progress",
+        completed_at=now if done else None,
+    )

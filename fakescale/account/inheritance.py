@@ -1,0 +1,90 @@
+"""What a new task takes over from its batch and its project, before it is judged."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fakescale.account import task_types
+from fakescale.account.batches import Batches
+from fakescale.account.projects import Project, Projects
+from fakescale.values.errors import invalid
+from fakescale.values.frozen import EMPTY_DICT
+
+# Both names are observed; the reply has the second.
+_VERSIONS = ("project_version", "project_param_version")
+# Guessed: what says which task this is and where it belongs is never taken over.
+_OWN = {"project", "batch", "unique_id", *_VERSIONS}
+
+
+class Inherited(NamedTuple):
+    """A creation body with what was taken over, and the version that came from."""
+
+    body: Mapping[str, Any]
+    version: int | None
+
+
+def inherit(
+    type: str,
+    body: Mapping[str, Any],
+    projects: Projects,
+    batches: Batches,
+    *,
+    in_batch: bool = True,
+) -> Inherited:
+    """Return the body of a task as its batch and its project complete it.
+
+    Documented: a batch implies its project; the newest parameters of the project, or those
+    of the version asked for, stand where the task has none; the project's instruction
+    follows the task's. ``in_batch`` says that a Rapid project wants it in a batch.
+
+    Raises NotFound for an unknown type, BadRequest for what does not belong together and
+    for unknown names (guessed to be 400, not 404: the parameter is bad, not the path).
+    """
+    task_type = task_types.required(type)
+    given = {name: value for name, value in body.items() if value is not None}
+    name = _text(given, "project")
+    batch_name = _text(given, "batch")
+    if batch_name is not None:
+        if batch_name not in batches:
+            raise invalid("batch", "must be the name of a batch", batch_name)
+        home = batches.get(batch_name).project
+        if name not in (None, home):
+            raise invalid("project", f'must be that of the batch, "{home}"', name)
+        name = home
+    if name is None:
+        return Inherited(given, None)
+    if name not in projects:
+        raise invalid("project", "must be the name of a project", name)
+    project = projects.get(name)
+    if project.type != task_type:  # guessed; a project has one type
+        raise invalid("project", f"must be a project of type {task_type}, not {project.type}", name)
+    if in_batch and project.rapid and batch_name is None:  # documented
+        raise invalid("batch", "is required")
+    version = _version(given, project)
+    params = EMPTY_DICT if version is None else project.params(version)
+    inherited = {name: value for name, value in params.items() if name not in _OWN}
+    merged = {**inherited, **given, "project": name}
+    # How the two are joined is guessed.
+    texts = [given.get("instruction"), inherited.get("instruction")]
+    if all(isinstance(text, str) for text in texts):
+        merged["instruction"] = "\n".join(map(str, texts))
+    return Inherited(merged, version)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    if name not in body:
+        return None
+    task_types.check_common(name, body[name])
+    text: str = body[name]
+    return text
+
+
+def _version(body: Mapping[str, Any], project: Project) -> int | None:
+    """Return the version of the parameters to take over, None for none at all."""
+    for name in _VERSIONS:
+        if name in body:
+            version = task_types.read_common(name, body[name])
+            if version == -1:  # observed: to ignore the parameters of the project
+                return None
+            project.params(version)
+            return int(version)
+    return len(project.param_history) - 1 if project.param_history else None

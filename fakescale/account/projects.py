@@ -1,0 +1,246 @@
+"""The projects of one world: their versions of parameters, and what a task inherits."""
+
+import builtins
+import dataclasses
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fakescale.account import task_types
+from fakescale.values.clock import Clock, stamp
+from fakescale.values.dumps import keyed, to_data
+from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
+from fakescale.values.ids import TaskIds
+from fakescale.values.schemas import Parameters, frozen_json
+
+#: Documented: only these types have task templates.
+TEMPLATE_TYPES = ("textcollection", "chat")
+
+_TEXT = {"type": "string", "minLength": 1}
+CREATION = Parameters(
+    {
+        "type": "object",
+        "required": ["type", "name"],
+        "properties": {
+            "type": {"enum": task_types.spellings()},
+            "name": _TEXT,
+            "params": {"type": "object"},
+            "rapid": {"type": "boolean"},
+            "studio": {"type": "boolean"},
+            "datasetId": {"type": "string"},
+        },
+        # Guessed: these exclude each other.
+        "not": {
+            "required": ["rapid", "studio"],
+            "properties": {"rapid": {"const": True}, "studio": {"const": True}},
+        },
+    }
+)
+ONTOLOGY = Parameters(
+    {
+        "type": "object",
+        "required": ["ontology"],
+        "properties": {
+            # Documented: the choices must differ.
+            "ontology": {
+                "type": "array",
+                "items": {"type": ["string", "object"]},
+                "uniqueBy": "choice",
+            },
+            "name": _TEXT,
+        },
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project at one moment."""
+
+    type: str
+    name: str
+    #: The versions of the parameters, oldest first; the number of one is its place.
+    param_history: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    created_at: str
+    #: Both not printed; they decide how batches begin.
+    rapid: bool = False
+    studio: bool = False
+    archived: bool = False
+    ontology: Sequence[Any] = EMPTY_LIST
+    template: Mapping[str, Any] | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def stages_batches(self) -> bool:
+        """Whether its batches begin in staging (documented for Rapid and Studio)."""
+        return self.rapid or self.studio
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the project as the API prints it."""
+        printed: dict[str, Any] = {
+            "type": self.type,
+            "name": self.name,
+            "param_history": self.param_history,
+            "created_at": self.created_at,
+        }
+        if self.archived:  # the name is observed, the rest guessed
+            printed["archived"] = True
+        if self.ontology:  # guessed: the reply to setOntology is not known
+            printed["ontology"] = self.ontology
+        return printed
+
+    def params(self, version: int | None = None) -> dict[str, Any]:
+        """Return the parameters of a version, by default the newest.
+
+        Raises BadRequest for a version that there is not.
+        """
+        if not self.param_history and version is None:
+            return {}
+        number = len(self.param_history) - 1 if version is None else version
+        if not 0 <= number < len(self.param_history):
+            raise invalid("project_version", f'must be a version of project "{self.name}"', version)
+        marks = ("version", "created_at")
+        return {k: v for k, v in self.param_history[number].items() if k not in marks}
+
+
+class Projects:
+    """The projects of one mode of one account. Iterating gives them oldest first.
+
+    Every method is safe to call from any thread. A method that takes a name raises NotFound
+    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    """
+
+    def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._by_name: dict[str, Project] = {}
+
+    # What a client of the API can do.
+
+    def create(self, /, **body: Any) -> Project:
+        """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
+        given = CREATION.read(frozen_json("value", body))
+        task_type = task_types.required(given["type"])
+        with self._lock:
+            if given["name"] in self._by_name:  # documented, but for the text
+                raise Conflict(f'A project with the name "{given["name"]}" already exists.')
+            now = stamp(self._clock.now())
+            project = Project(
+                type=task_type,
+                name=given["name"],
+                created_at=now,
+                rapid=given.get("rapid", False),
+                studio=given.get("studio", False),
+            )
+            if given.get("params") is not None:
+                project = _with_version(project, given["params"], now)
+            return self._put(project)
+
+    def get(self, name: str) -> Project:
+        """Return the project of this name."""
+        with self._lock:
+            try:
+                return self._by_name[name]
+            except KeyError:
+                raise NotFound(f'Project "{name}" not found.') from None  # the text is guessed
+
+    def list(self, *, archived: bool | None = None) -> list[Project]:
+        """Return all projects, or only those that are or are not archived."""
+        with self._lock:
+            projects = list(self._by_name.values())
+        return [p for p in projects if archived is None or p.archived == archived]
+
+    def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
+        """Add a version of the parameters.
+
+        With ``patch`` what is not given is kept, and what is given replaces whole values
+        (documented); otherwise only what is given is in the new version.
+        """
+        given = frozen_json("params", params)
+        with self._lock:
+            project = self.get(name)
+            kept = project.params() if patch else {}
+            return self._put(_with_version(project, {**kept, **given}, stamp(self._clock.now())))
+
+    def set_ontology(self, name: str, /, **body: Any) -> Project:
+        """Set the choices of a project."""
+        ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
+        with self._lock:
+            return self._put(dataclasses.replace(self.get(name), ontology=ontology))
+
+    def template(self, name: str) -> Mapping[str, Any]:
+        """Return the task template of a project of one of ``TEMPLATE_TYPES``."""
+        project = self.get(name)
+        if project.type not in TEMPLATE_TYPES:  # documented as an error, guessed as this one
+            raise BadRequest(f"A project of type {project.type} has no task template.")
+        if project.template is None:
+            raise NotFound(f'Project "{name}" has no task template.')
+        return project.template
+
+    # What no client can do.
+
+    def set_template(self, name: str, template_variables: Mapping[str, Any], **more: Any) -> None:
+        """Give a project the task template that ``template`` then returns.
+
+        ``more`` may hold ``response_schema`` and ``auto_onboard_enabled``.
+        """
+        with self._lock:
+            project, now = self.get(name), self._clock.now()
+            old = project.template or {}
+            template = frozen_json(
+                "template",
+                {
+                    "id": old.get("id", self._ids.make(now)),
+                    "version": old.get("version", -1) + 1,
+                    "created_at": old.get("created_at", stamp(now)),
+                    "updated_at": stamp(now),
+                    "template_variables": template_variables,
+                    "auto_onboard_enabled": False,
+                    **more,
+                },
+            )
+            self._put(dataclasses.replace(project, template=template))
+
+    def archive(self, name: str, *, archived: bool = True) -> Project:
+        """Archive a project, or with ``archived=False`` bring it back."""
+        with self._lock:
+            return self._put(dataclasses.replace(self.get(name), archived=archived))
+
+    def __iter__(self) -> Iterator[Project]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    # Inside.
+
+    def dump(self) -> builtins.list[dict[str, Any]]:
+        """Return all that ``restore`` needs, JSON-able."""
+        return [to_data(project) for project in self.list()]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        self._by_name = keyed(Project, "name", data)
+
+    def adopt(self, name: str, type: str, created_at: str) -> None:
+        """Make the project that a loaded task belongs to, unless it is there."""
+        with self._lock:
+            if name not in self._by_name:
+                self._put(Project(type=type, name=name, created_at=created_at))
+
+    def _put(self, project: Project) -> Project:
+        self._by_name[project.name] = project
+        return project
+
+
+def _with_version(project: Project, params: Mapping[str, Any], now: str) -> Project:
+    # Documented: a version is numbered by its place in the history.
+    version = FrozenDict({**params, "version": len(project.param_history), "created_at": now})
+    return dataclasses.replace(project, param_history=FrozenList([*project.param_history, version]))

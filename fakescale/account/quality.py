@@ -1,0 +1,246 @@
+"""The quality tasks of one world: evaluation and training, and what labelers achieved."""
+
+import dataclasses
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from fakescale.account.batches import Batches
+from fakescale.account.inheritance import inherit
+from fakescale.account.listing import Page, Query, page, place
+from fakescale.account.projects import Projects
+from fakescale.account.task_types import accept, check_enabled, required
+from fakescale.values.clock import Clock, stamp
+from fakescale.values.dumps import from_data, keyed, to_data
+from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.frozen import EMPTY_DICT, FrozenDict
+from fakescale.values.ids import TaskIds
+from fakescale.values.schemas import Parameters, frozen_json
+
+KINDS = ("evaluation", "training")
+
+#: Documented: there are quality tasks of these types alone.
+TYPES = (
+    "documenttranscription",
+    "segmentannotation",
+    "videoplaybackannotation",
+    "imageannotation",
+    "textcollection",
+    "namedentityrecognition",
+)
+
+RESPONSES = Parameters(
+    {
+        "type": "object",
+        "required": ["expected_response"],
+        "properties": {
+            "expected_response": {"type": "object"},
+            "initial_response": {"type": "object"},
+        },
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class QualityTask:
+    """A task whose right answer is known; ``kind`` is ``evaluation`` or ``training``."""
+
+    id: str
+    kind: str
+    created_at: str
+    type: str
+    #: What every type has, such as ``project`` and ``unique_id``.
+    fields: Mapping[str, Any]
+    params: Mapping[str, Any]
+    expected_response: Mapping[str, Any]
+    initial_response: Mapping[str, Any] | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the task as the API prints it.
+
+        Documented are ``id``, and not ``task_id``, and ``expected_response``; the rest is
+        guessed to come back as that of a task does.
+        """
+        printed = {
+            "id": self.id,
+            "created_at": self.created_at,
+            "type": self.type,
+            **self.fields,
+            "params": self.params,
+            "expected_response": self.expected_response,
+            "initial_response": self.initial_response,
+        }
+        return {name: value for name, value in printed.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LabelerResult:
+    """How a labeler did in a quality task."""
+
+    id: str
+    created_at: str
+    quality_task_id: str
+    labeler_email: str
+    more: Mapping[str, Any] = EMPTY_DICT
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the API prints it (guessed; nothing is published)."""
+        return {
+            "quality_task_id": self.quality_task_id,
+            "labeler_email": self.labeler_email,
+            "created_at": self.created_at,
+            **self.more,
+        }
+
+
+class QualityTasks:
+    """The quality tasks of one mode of one account. Iterating gives them newest first.
+
+    Every method is safe to call from any thread, and raises BadRequest, having changed
+    nothing, for what the API refuses.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        projects: Projects,
+        batches: Batches,
+        *,
+        disabled_types: Collection[str],
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._batches = batches
+        self._disabled_types = disabled_types
+        self._by_id: dict[str, QualityTask] = {}
+        self._results: list[LabelerResult] = []
+
+    # What a client of the API can do.
+
+    def create(self, kind: str, type: str, /, **body: Any) -> QualityTask:
+        """Create a task as ``POST /v1/evaluation_tasks/{type}`` or ``training_tasks`` does.
+
+        Raises as the creation of a task does.
+        """
+        return self.submit(kind, type, body)
+
+    def submit(
+        self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
+    ) -> QualityTask:
+        """Create a task from a body, which ``form`` says was form-encoded."""
+        if kind not in KINDS:
+            raise invalid("kind", f"must be one of [{', '.join(KINDS)}]", kind)
+        task_type = required(type)
+        if task_type not in TYPES:  # documented, but for the status and the text
+            raise BadRequest(f"There are no {kind} tasks of type {task_type}.")
+        given = RESPONSES.read(frozen_json("value", body), form=form)
+        responses = {name: given[name] for name in RESPONSES.names if name in given}
+        rest = FrozenDict({name: given[name] for name in given if name not in responses})
+        # Guessed: it is in no batch unless it says so, though other tasks of Rapid must be.
+        inherited = inherit(task_type, rest, self._projects, self._batches, in_batch=False)
+        accepted = accept(task_type, inherited.body, form=form)
+        check_enabled(task_type, self._disabled_types)
+        project = accepted.fields.get("project")
+        if project is None:
+            raise invalid("project", "is required")
+        if not self._projects.get(project).rapid:  # documented, but for the text
+            raise invalid("project", "must be a Rapid project", project)
+        # Guessed: not printed, as with a task, and of no use to what is never worked on.
+        fields = {k: v for k, v in accepted.fields.items() if k != "clear_unique_id_on_error"}
+        unique_id = fields.get("unique_id")
+        with self._lock:
+            if "batch" in fields:
+                self._batches.check_open(fields["batch"])
+            # Guessed: unique among quality tasks, since they are not in the list of tasks.
+            if unique_id is not None and any(
+                it.fields.get("unique_id") == unique_id for it in self._by_id.values()
+            ):
+                raise Conflict(f'The unique_id ("{unique_id}") is already used.')
+            now = self._clock.now()
+            task = QualityTask(
+                id=self._ids.make(now),
+                kind=kind,
+                created_at=stamp(now),
+                type=task_type,
+                fields=FrozenDict(fields),
+                params=FrozenDict(accepted.params),
+                **responses,
+            )
+            self._by_id[task.id] = task
+            return task
+
+    def page(self, query: Query) -> Page:
+        """Return the page of labelers' results that was asked for, newest first."""
+        with self._lock:
+            results = sorted(self._results, key=place)
+        matches = query.select(results)
+        docs, has_more = page(matches, query, key=place)
+        return Page(docs, len(matches), query, has_more)
+
+    # What no client can do.
+
+    def get(self, task_id: str) -> QualityTask:
+        """Return the quality task with this id; raises NotFound for an unknown one."""
+        with self._lock:
+            try:
+                return self._by_id[task_id]
+            except KeyError:
+                raise NotFound("Task with that ID not found.") from None
+
+    def list(self, kind: str | None = None) -> list[QualityTask]:
+        """Return all quality tasks, or those of a kind, newest first."""
+        with self._lock:
+            tasks = sorted(self._by_id.values(), key=place, reverse=True)
+        return [task for task in tasks if kind in (None, task.kind)]
+
+    def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
+        """Arrange that a labeler has done a quality task, for ``GET /v1/quality/labelers``.
+
+        ``more`` is printed with the result: a score, a response. Raises NotFound for an
+        unknown task.
+        """
+        with self._lock:
+            self.get(task_id)
+            now = self._clock.now()
+            result = LabelerResult(
+                id=self._ids.make(now),
+                created_at=stamp(now),
+                quality_task_id=task_id,
+                labeler_email=labeler_email,
+                more=frozen_json("value", more),
+            )
+            self._results.append(result)
+            return result
+
+    def __iter__(self) -> Iterator[QualityTask]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    # Inside.
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return {
+                "tasks": [to_data(task) for task in self._by_id.values()],
+                "results": [to_data(result) for result in self._results],
+            }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        self._by_id = keyed(QualityTask, "id", data["tasks"])
+        self._results = from_data(LabelerResult, data["results"])
+        self._ids.reserve(self._by_id)
+        self._ids.reserve(result.id for result in self._results)

@@ -1,0 +1,176 @@
+"""The result files that a made-up response points to, and the origin that they are on."""
+
+import base64
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fakescale.account import responses
+from fakescale.account.listing import Page
+from fakescale.account.task import Task
+from fakescale.values.answer import Answer
+from fakescale.values.errors import NotFound
+from fakescale.values.frozen import FrozenDict
+from fakescale.values.ids import make_uuid
+
+# Documented, but for the origin, which is the fake's own.
+_URL = re.compile(r"https?://[^/]+(?:/.*)?(/v1/task/[^/]+/response_url/[0-9a-f-]{36})")
+
+#: A picture of one black pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+def result_file(task: Task, name: str) -> Answer:
+    """Return the file that is called ``name``, a UUID, in the response of ``task``.
+
+    Raises NotFound unless the response, made up for this task, points to such a file.
+    """
+    suffix = f"/v1/task/{task.id}/response_url/{name}"
+    for member, value in (task.response or {}).items():
+        if any(url.endswith(suffix) for url in _texts(value)):
+            if task.type == "segmentannotation":
+                return Answer(200, PNG, FrozenDict({"Content-Type": "image/png"}))
+            if make := _FILES.get((task.type, member)):
+                content = make(task.params, random.Random(task.id[8:]))
+                return Answer(200, json.dumps(content).encode())
+    raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
+
+
+def seen_from(origin: str, content: Any) -> Any:
+    """Return what is to be answered with all URLs of result files on ``origin``.
+
+    That is the one that the client knows the fake by, which need not be the one that the
+    fake knows itself by, nor the one that it had when the response was made.
+    """
+    if isinstance(content, Page):
+        return content._replace(docs=[seen_from(origin, item) for item in content.docs])
+    if isinstance(content, Task) and content.type in _TYPES and content.response is not None:
+        return content.replaced(response=_moved(content.response, origin))
+    return content
+
+
+def _moved(value: Any, origin: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _moved(item, origin) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, origin) for item in value]
+    found = _URL.fullmatch(value) if isinstance(value, str) else None
+    return origin + found[1] if found else value
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+# What is in the files. The shapes are documented or guessed as ``task_types.json`` says,
+# the values those of other made-up responses. Every frame shows the same.
+
+Params = Mapping[str, Any]
+
+
+def _frames(params: Params, frame: Any) -> list[Any]:
+    attachments = params.get("attachments")
+    return [frame] * (len(attachments) if isinstance(attachments, list) else 1)
+
+
+def _label(params: Params, rng: random.Random) -> str:
+    return responses.pick(params.get("labels"), rng, responses.TEXT)
+
+
+def _video(params: Params, rng: random.Random) -> Any:
+    # Documented: one and the same object has the same uuid in each frame.
+    return _frames(params, responses.vector_image(params, rng))
+
+
+def _video_of(geometry: str) -> Callable[[Params, random.Random], Any]:
+    """Return the maker for one of the types that know one geometry each."""
+
+    def make(params: Params, rng: random.Random) -> Any:
+        label = params.get("objects_to_annotate") or params.get("labels")
+        spec = {geometry: {"objects_to_annotate": label}}
+        return _video({**params, "geometries": spec}, rng)
+
+    return make
+
+
+def _playback(params: Params, rng: random.Random) -> Any:
+    # Documented in two ways: as here, and with an array and an object around it.
+    made = {}
+    for annotation in responses.vector_image(params, rng)["annotations"]:
+        shape = dict(annotation)
+        head = {"label": shape.pop("label"), "geometry": shape.pop("type")}
+        made[shape.pop("uuid")] = {**head, "frames": [{"key": 0, "timestamp": 0, **shape}]}
+    return made
+
+
+def _events(params: Params, rng: random.Random) -> Any:
+    return {
+        "events": [
+            {
+                "label": responses.pick(params.get("events_to_annotate"), rng, responses.TEXT),
+                "type": "point",
+                "start": 0,
+                "startTime": 0,
+                "attributes": {},
+            }
+        ]
+    }
+
+
+def _cuboids(params: Params, rng: random.Random) -> Any:
+    cuboid = {
+        "uuid": make_uuid(rng),
+        "label": _label(params, rng),
+        "position": {"x": 10, "y": 0, "z": 0},
+        "dimensions": {"x": 2, "y": 4, "z": 1.5},
+        "yaw": 0,
+        "stationary": True,
+        "camera_used": 0,
+        "attributes": {},
+        "distance_to_device": 10,
+        "numberOfPoints": 100,
+    }
+    return _frames(params, {"cuboids": [cuboid]})
+
+
+def _points(params: Params, rng: random.Random) -> Any:
+    return {
+        "objects": [{"label": _label(params, rng), "index": 1}],
+        "point_objects": _frames(params, [1, 0]),
+    }
+
+
+def _links(params: Params, rng: random.Random) -> Any:
+    annotations = [
+        {"cuboid_uuid": annotation.pop("uuid"), **annotation}
+        for annotation in responses.vector_image(params, rng)["annotations"]
+    ]
+    cameras = [{"camera_used": 0, "annotations": annotations}]
+    return _frames(params, {"camera_responses": cameras})
+
+
+_FILES: Mapping[tuple[str, str], Callable[[Params, random.Random], Any]] = {
+    ("videoannotation", "annotations"): _video,
+    ("videoannotation", "events"): _events,
+    ("videoplaybackannotation", "annotations"): _playback,
+    ("videoplaybackannotation", "events"): _events,
+    ("videoboxannotation", "annotations"): _video_of("box"),
+    ("videocuboidannotation", "annotations"): _video_of("cuboid"),
+    ("federal2dvideoannotation", "annotations"): _video,
+    ("cruisecontrol", "annotations"): _video,
+    ("lidarannotation", "annotations"): _cuboids,
+    ("lidarsegmentation", "point_segmentations"): _points,
+    ("lidarsegmentation", "annotations"): _cuboids,
+    ("lidarlinking", "annotations"): _links,
+    ("sensorfusion", "annotations"): _cuboids,
+    ("multistage", "annotations"): _cuboids,
+}
+_TYPES = {"segmentannotation", *(type for type, _ in _FILES)}

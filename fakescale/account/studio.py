@@ -1,0 +1,325 @@
+"""The Studio of one world: who works on which projects and batches, and in which order."""
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fakescale.account.batches import Batch, Batches
+from fakescale.account.projects import Projects
+from fakescale.account.task import Status
+from fakescale.account.team import Teammate, Teammates
+from fakescale.values.clock import Clock
+from fakescale.values.dumps import from_data, texts, to_data
+from fakescale.values.errors import Conflict, NotFound, invalid
+from fakescale.values.ids import TaskIds
+from fakescale.values.schemas import Parameters, frozen_json
+
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def _body(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> Parameters:
+    properties = {**required, **(optional or {})}
+    return Parameters({"type": "object", "required": list(required), "properties": properties})
+
+
+ASSIGNMENT = _body({"emails": _TEXTS, "projects": _TEXTS})
+GROUP = _body({"name": _TEXT}, {"emails": _TEXTS})
+GROUP_CHANGE = _body({}, {"add_emails": _TEXTS, "remove_emails": _TEXTS})
+BATCH = _body({"groups": _TEXTS})
+_NAMED = {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
+PRIORITIES = _body({"batches": {"type": "array", "items": _NAMED}})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group of a project's labelers at one moment; of one alone if it is a singleton."""
+
+    id: str
+    name: str
+    project: str
+    workers: Sequence[Teammate] = ()
+    is_singleton: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the group as the API prints it (documented by the official client)."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "numWorkers": len(self.workers),
+            "isSingleton": self.is_singleton,
+            "workers": [{"id": worker.id, "email": worker.email} for worker in self.workers],
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudioBatch:
+    """A batch as the Studio shows it; ``priority`` counts from 1, the highest."""
+
+    batch: Batch
+    groups: Sequence[str] = ()
+    priority: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the batch."""
+        return self.batch.name
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the batch as the API prints it in the Studio.
+
+        The names are documented; that ``groups`` are names, as they are when they are set,
+        and that there is no priority until one is set, is guessed.
+        """
+        batch = self.batch
+        printed = {
+            "id": batch.id,
+            "name": batch.name,
+            # Projects are known by their names here: no other endpoint shows an id.
+            "projectId": hashlib.sha256(batch.project.encode()).hexdigest()[:24],
+            "projectName": batch.project,
+            "batchType": "Calibration" if batch.calibration else "Production",
+            "studioPriority": self.priority,
+            "total": sum(batch.counts.values()),
+            "completed": batch.counts.get(Status.COMPLETED, 0),
+            "groups": list(self.groups),
+        }
+        return {name: value for name, value in printed.items() if value is not None}
+
+
+class Studio:
+    """The Studio of one mode of one account.
+
+    Every method is safe to call from any thread. What is named in a path raises NotFound
+    when it is unknown, what is named in a body BadRequest (guessed, as for tasks); whatever
+    is refused has changed nothing. Guessed: in test mode all is as in live mode.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        *,
+        projects: Projects,
+        batches: Batches,
+        teammates: Teammates,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._batches = batches
+        self._teammates = teammates
+        self._assigned: dict[str, list[str]] = {}  # e-mail -> projects
+        self._groups: dict[tuple[str, str], Group] = {}  # (project, name) -> group
+        self._batch_groups: dict[str, Sequence[str]] = {}
+        self._order: list[str] = []  # of the batches whose priority was set
+
+    # What a client of the API can do.
+
+    def assignments(self) -> dict[str, list[str]]:
+        """Return the projects of each active teammate, by e-mail address.
+
+        Documented: not of those who were only invited, or disabled.
+        """
+        with self._lock:
+            emails = [mate.email for mate in self._teammates if mate.is_active]
+            return {email: list(self._assigned.get(email, ())) for email in emails}
+
+    def assign(self, /, **body: Any) -> dict[str, list[str]]:
+        """Assign all ``emails`` to all ``projects``, and return all assignments."""
+        with self._lock:
+            emails, projects = self._read_assignment(body)
+            for email in emails:
+                old = self._assigned.get(email, [])
+                self._assigned[email] = list(dict.fromkeys([*old, *projects]))
+            return self.assignments()
+
+    def unassign(self, /, **body: Any) -> dict[str, list[str]]:
+        """Take all ``projects`` from all ``emails``, and return all assignments.
+
+        Who loses a project leaves its groups (guessed).
+        """
+        with self._lock:
+            emails, projects = self._read_assignment(body)
+            for email in emails:
+                old = self._assigned.get(email, [])
+                self._assigned[email] = [name for name in old if name not in projects]
+            for group in list(self._groups.values()):
+                if group.project in projects:
+                    self._put(group, [it for it in group.workers if it.email not in emails])
+            return self.assignments()
+
+    def groups(self, project: str) -> list[Group]:
+        """Return the groups of a project, oldest first."""
+        with self._lock:
+            self._projects.get(project)
+            return [group for group in self._groups.values() if group.project == project]
+
+    def create_group(self, project: str, /, **body: Any) -> Group:
+        """Make a group ``name`` of ``emails``; Conflict when the project has one of that name.
+
+        Documented: they must be assigned to the project before.
+        """
+        given = GROUP.read(frozen_json("value", body))
+        with self._lock:
+            self._projects.get(project)
+            workers = self._workers("emails", given.get("emails", ()), project)
+            if (project, given["name"]) in self._groups:  # guessed
+                raise Conflict(f'A group with the name "{given["name"]}" already exists.')
+            return self._new_group(project, given["name"], workers)
+
+    def change_group(self, project: str, name: str, /, **body: Any) -> Group:
+        """Add ``add_emails`` to a group and take ``remove_emails`` from it."""
+        given = GROUP_CHANGE.read(frozen_json("value", body))
+        with self._lock:
+            self._projects.get(project)
+            group = self._groups.get((project, name))
+            if group is None:
+                raise NotFound(f'Group "{name}" not found.')  # the text is guessed
+            added = self._workers("add_emails", given.get("add_emails", ()), project)
+            gone = given.get("remove_emails", ())
+            self._known("remove_emails", gone, self._teammates, "teammates")
+            workers = {worker.id: worker for worker in [*group.workers, *added]}
+            return self._put(group, [it for it in workers.values() if it.email not in gone])
+
+    def batches(self) -> list[StudioBatch]:
+        """Return the pending batches of Studio projects, highest priority first.
+
+        Documented: by default those for calibration come first, then older before newer.
+        Guessed: a batch is pending until it is completed or archived, and those without a
+        priority come last.
+        """
+        return self._shown(self._pending())
+
+    def set_batch_groups(self, name: str, /, **body: Any) -> StudioBatch:
+        """Let ``groups``, and no others, work on a pending batch.
+
+        An e-mail address may stand for a group (documented): one of that teammate alone.
+        """
+        groups = BATCH.read(frozen_json("value", body))["groups"]
+        batch = next((it for it in self._pending() if it.name == name), None)
+        if batch is None:
+            raise NotFound(f'Studio batch "{name}" not found.')  # the text is guessed
+        with self._lock:
+            project = batch.project
+            alone = [it for it in groups if (project, it) not in self._groups]
+            if unknown := [it for it in alone if it not in self._teammates]:
+                raise invalid("groups", "must be names of groups of the project", unknown[0])
+            for worker in self._workers("groups", alone, project):
+                self._new_group(project, worker.email, [worker], is_singleton=True)
+            self._batch_groups[name] = tuple(dict.fromkeys(groups))
+            return self._shown([batch])[0]
+
+    def set_priorities(self, /, **body: Any) -> list[StudioBatch]:
+        """Order the pending batches as ``batches`` does, which must name all (documented)."""
+        given = PRIORITIES.read(frozen_json("value", body))["batches"]
+        names = [batch["name"] for batch in given]
+        pending = self._pending()
+        if sorted(names) != sorted(batch.name for batch in pending):
+            raise invalid("batches", "must name each pending batch once", names)
+        with self._lock:
+            self._order = names
+            return self._shown(pending)
+
+    def reset_priorities(self) -> list[StudioBatch]:
+        """Go back to the default order."""
+        with self._lock:
+            self._order = []
+        return self.batches()
+
+    # Inside.
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return {
+                "assigned": {email: list(it) for email, it in self._assigned.items()},
+                "groups": [
+                    to_data(group) | {"workers": [worker.email for worker in group.workers]}
+                    for group in self._groups.values()
+                ],
+                "batch_groups": {name: list(it) for name, it in self._batch_groups.items()},
+                "order": list(self._order),
+            }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        self._assigned = {
+            email: texts("assigned", names) for email, names in data["assigned"].items()
+        }
+        for item in data["groups"]:
+            [group] = from_data(Group, [{**item, "workers": []}])
+            emails = texts("workers", item["workers"])
+            self._known("workers", emails, self._teammates, "teammates")
+            self._put(group, [self._teammates.get(email) for email in emails])
+        self._ids.reserve(group.id for group in self._groups.values())
+        self._batch_groups = {
+            name: tuple(texts("groups", it)) for name, it in data["batch_groups"].items()
+        }
+        self._order = texts("order", data["order"])
+
+    def _pending(self) -> list[Batch]:
+        """Return the pending batches, in the default order.
+
+        Not called under the lock, since a labeler may be asked for what has become due.
+        """
+        pending = [
+            batch
+            for batch in reversed(self._batches.list())
+            if self._projects.get(batch.project).studio
+            and batch.status != "completed"
+            and not batch.archived
+        ]
+        return sorted(pending, key=lambda batch: not batch.calibration)
+
+    def _shown(self, pending: Sequence[Batch]) -> list[StudioBatch]:
+        with self._lock:
+            places = {name: place for place, name in enumerate(self._order, start=1)}
+            return [
+                StudioBatch(
+                    batch=batch,
+                    groups=self._batch_groups.get(batch.name, ()),
+                    priority=places.get(batch.name),
+                )
+                for batch in sorted(pending, key=lambda it: places.get(it.name, len(places) + 1))
+            ]
+
+    def _read_assignment(self, body: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[str]]:
+        given = ASSIGNMENT.read(frozen_json("value", body))
+        self._known("emails", given["emails"], self._teammates, "teammates")
+        self._known("projects", given["projects"], self._projects, "projects")
+        return given["emails"], given["projects"]
+
+    def _known(
+        self, field: str, names: Iterable[str], owner: Teammates | Projects, what: str
+    ) -> None:
+        for name in names:
+            if name not in owner:
+                raise invalid(field, f"must be {what} of the account", name)
+
+    def _workers(self, field: str, emails: Iterable[str], project: str) -> list[Teammate]:
+        emails = list(dict.fromkeys(emails))
+        self._known(field, emails, self._teammates, "teammates")
+        for email in emails:
+            if project not in self._assigned.get(email, ()):
+                raise invalid(field, f'must be assigned to the project "{project}"', email)
+        return [self._teammates.get(email) for email in emails]
+
+    def _new_group(
+        self, project: str, name: str, workers: Sequence[Teammate], *, is_singleton: bool = False
+    ) -> Group:
+        group_id = self._ids.make(self._clock.now())
+        group = Group(id=group_id, name=name, project=project, is_singleton=is_singleton)
+        return self._put(group, workers)
+
+    def _put(self, group: Group, workers: Sequence[Teammate]) -> Group:
+        group = dataclasses.replace(group, workers=tuple(workers))
+        self._groups[group.project, group.name] = group
+        return group

@@ -1,0 +1,207 @@
+"""The task types: what a creation body must hold, and what is stored of it.
+
+All facts are in ``task_types.json``, one entry a type, with their sources.
+"""
+
+import functools
+import json
+import pkgutil
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from fakescale.values.errors import NotFound, PaymentRequired
+from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
+from fakescale.values.schemas import Checker, Parameters
+
+
+class Accepted(NamedTuple):
+    """A valid creation body: ``fields`` of the task itself, and its ``params``."""
+
+    type: str
+    fields: dict[str, Any]
+    params: Mapping[str, Any]
+    #: Members that must name another task: name -> {"type", "status"} of that task.
+    references: Mapping[str, Mapping[str, str]]
+
+
+def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepted:
+    """Return what the API stores for a creation of ``type`` with ``body``.
+
+    ``form`` says that the body was form-encoded, where a list of one looks like a text.
+    ``body`` is JSON. Members that the type does not know are kept in ``params`` (guessed; that
+    they are not refused is documented). Raises NotFound for an unknown type, BadRequest for
+    a bad body.
+    """
+    name, facts = _type(type)
+    given = dict(body)
+    if given.get("instruction") is None and "default_instruction" in facts:
+        given["instruction"] = facts["default_instruction"]
+    read = _parameters(name).read(given, form=form)
+    common = common_parameters()
+    fields = {key: value for key, value in read.items() if key in common}
+    params = {key: value for key, value in read.items() if key not in common}
+    if "tags" in fields:
+        fields["tags"] = distinct(fields["tags"])
+    # They have done their work already; not echoed (guessed).
+    for name_of_version in ("project_version", "project_param_version"):
+        fields.pop(name_of_version, None)
+    params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
+    return Accepted(name, fields, params, references(name))
+
+
+def check_enabled(type: str, disabled: Collection[str]) -> None:
+    """Raise PaymentRequired if ``type`` is among those that are ``disabled``."""
+    if type in disabled:
+        raise PaymentRequired(  # observed
+            "You have not been authorized to use this API endpoint, "
+            "please contact sales at sales@scale.ai to be enabled."
+        )
+
+
+def check_common(name: str, value: Any) -> None:
+    """Raise BadRequest unless ``value`` may be the parameter ``name`` of any task."""
+    common_checker(name).check(value, name)
+
+
+@functools.cache
+def common_checker(name: str) -> Checker:
+    """Return what judges the parameter ``name`` of any task."""
+    return Checker(common_parameters()[name])
+
+
+def read_common(name: str, value: Any) -> Any:
+    """Return ``value`` as the parameter ``name`` of any task; raises BadRequest.
+
+    Numbers and booleans may come as text.
+    """
+    return _common_parameters().read({name: value})[name]
+
+
+def check_tags(tags: Any) -> None:
+    """Raise BadRequest unless ``tags`` is a list of tags, of any length."""
+    tags_checker().check(tags, "tags")
+
+
+@functools.cache
+def tags_checker() -> Checker:
+    """Return what judges a list of tags, of any length."""
+    return Checker({"type": "array", "items": common_parameters()["tags"]["items"]})
+
+
+def common_parameters() -> Mapping[str, Any]:
+    """Return the schemas of the parameters that every type has."""
+    parameters: FrozenDict = _facts()["common"]
+    return parameters
+
+
+def distinct(tags: Any) -> FrozenList:
+    """Return ``tags`` without repetitions, each at its first place (guessed)."""
+    return _distinct(tuple(tags))
+
+
+# Many tasks have the same ones: shared, they take less memory, and a filter finds them in the
+# processor's cache.
+@functools.lru_cache(maxsize=256)
+def _distinct(tags: tuple[str, ...]) -> FrozenList:
+    return FrozenList(dict.fromkeys(tags))
+
+
+def example(type: str) -> tuple[FrozenDict, FrozenDict]:
+    """Return a creation body for ``type`` and the response such a task may get."""
+    facts = _type(type)[1]
+    return facts["example_request"], facts["example_response"]
+
+
+def references(type: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the members that must name another task: name -> its ``type`` and ``status``."""
+    found: FrozenDict = _type(type)[1].get("references", EMPTY_DICT)
+    return found
+
+
+def canonical(type: str) -> str | None:
+    """Return the name of a type, also if ``type`` is an alias; None if there is none."""
+    name = _aliases().get(type, type)
+    return name if name in _facts()["types"] else None
+
+
+def required(type: str) -> str:
+    """Return the name of a type, also if ``type`` is an alias; raises NotFound for no type."""
+    name = canonical(type)
+    if name is None:
+        # Guessed: the type is a part of the path, so an unknown one is an unknown path.
+        raise NotFound(f"Not found: there is no task type {json.dumps(type)}")
+    return name
+
+
+def names() -> list[str]:
+    """Return the name of every task type, without aliases."""
+    return list(_facts()["types"])
+
+
+def spellings() -> list[str]:
+    """Return all that the path of a creation may hold: the names, and the aliases."""
+    return [*names(), *_aliases()]
+
+
+def facts(name: str) -> FrozenDict:
+    """Return the entry of a type in the data file."""
+    entry: FrozenDict = _facts()["types"][name]
+    return entry
+
+
+@functools.cache
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a creation body of the type, with what it inherits."""
+    facts = _facts()["types"][name]
+    rules: list[Mapping[str, Any]] = [
+        {"anyOf": [{"required": [member]} for member in members]}
+        for members in facts["any_of_required"]
+    ]
+    rules += [{"not": {"required": members}} for members in facts.get("mutually_exclusive", [])]
+    rules += facts.get("rules", [])
+    return {
+        "type": "object",
+        "properties": {**_facts()["common"], **facts["params"]},
+        "required": facts["required"],
+        **({"allOf": rules} if rules else {}),
+        "$defs": _facts()["definitions"],
+    }
+
+
+@functools.cache
+def _facts() -> FrozenDict:
+    # Not by importlib.resources, whose import takes longer than this does.
+    text = pkgutil.get_data("fakescale.account", "task_types.json")
+    assert text is not None  # noqa: S101
+    frozen: FrozenDict = freeze(json.loads(text))
+    return frozen
+
+
+@functools.cache
+def _aliases() -> dict[str, str]:
+    types = _facts()["types"].items()
+    return {alias: name for name, facts in types for alias in facts.get("aliases", EMPTY_LIST)}
+
+
+def _type(type: str) -> tuple[str, FrozenDict]:
+    name = required(type)
+    return name, _facts()["types"][name]
+
+
+@functools.cache
+def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema that ``part`` of another is, also if it refers to a definition."""
+    if "$ref" not in part:
+        return part
+    definition: FrozenDict = _facts()["definitions"][part["$ref"].removeprefix("#/$defs/")]
+    return definition
+
+
+@functools.cache
+def _parameters(name: str) -> Parameters:
+    return Parameters(schema(name), _facts()["types"][name].get("texts"))
+
+
+@functools.cache
+def _common_parameters() -> Parameters:
+    return Parameters({"type": "object", "properties": common_parameters()})

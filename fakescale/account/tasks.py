@@ -1,0 +1,531 @@
+"""The tasks of one world: every operation on them, behind one lock."""
+
+import bisect
+import builtins
+import datetime as dt
+import functools
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fakescale.account import responses
+from fakescale.account.batches import Batches
+from fakescale.account.inheritance import inherit
+from fakescale.account.labeling import NEVER, Labor, Work, failure
+from fakescale.account.listing import Page, Place, Query, filters_query, page, place
+from fakescale.account.printed import read_task
+from fakescale.account.projects import Projects
+from fakescale.account.task import AUDIT_RESULTS, Task, event
+from fakescale.account.task_types import accept, check_common, check_enabled, check_tags, distinct
+from fakescale.values.clock import Clock, stamp
+from fakescale.values.dumps import expect, is_stamp, keyed, to_data
+from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.frozen import FrozenDict
+from fakescale.values.ids import TaskIds
+from fakescale.values.meanwhile import give_way
+from fakescale.values.schemas import frozen_json
+
+# Observed in 2016: how long after its creation a task of test mode was completed.
+TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
+_MANY = 10_000  # tasks that take a while to go through
+
+
+# Owes a callback about an event and a task, unless there is no address for it; returns
+# whether there was one. The last is told whether it succeeded.
+Owe = Callable[[str, Task, Callable[[bool], None]], bool]
+
+
+class Tasks:
+    """The tasks of one mode of one account. Iterating gives them newest first.
+
+    Every method is safe to call from any thread; the tasks that come back never change.
+    Unless it says otherwise a method that takes a task's id raises NotFound for an unknown
+    one, and BadRequest, having changed nothing, for what the API would refuse.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        projects: Projects,
+        batches: Batches,
+        labor: Labor,
+        *,
+        is_test: bool,
+        disabled_types: Collection[str] = (),
+        origin: Callable[[], str] = lambda: responses.NOWHERE,
+        owe: Owe = lambda *_: False,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = lock
+        self._projects = projects
+        self._batches = batches
+        self._is_test = is_test
+        self._labor = labor
+        self._disabled_types = disabled_types
+        self._origin = origin  # where the files are that a response points to
+        self._owe = owe
+        self._by_id: dict[str, Task] = {}
+        self._places: list[Place] = []  # in order of creation, so that a page is a slice
+        self._owners: dict[str, str] = {}  # unique_id -> task id
+        self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
+
+    # What a client of the API can do.
+
+    def create(self, type: str, /, **params: Any) -> Task:
+        """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
+
+        Raises NotFound for an unknown type, PaymentRequired for a disabled one, Conflict
+        when the unique_id is in use. In test mode the task is completed from the next look
+        on (documented and observed).
+        """
+        return self.submit(type, params)
+
+    def submit(
+        self, type: str, body: Mapping[str, Any], *, form: bool = False, is_json: bool = False
+    ) -> Task:
+        """Create a task from a body.
+
+        ``form`` says that it was form-encoded, ``is_json`` that it was read from JSON and holds
+        nothing else.
+        """
+        given = body if is_json else frozen_json("value", body)
+        inherited = inherit(type, given, self._projects, self._batches)
+        accepted = accept(type, inherited.body, form=form)
+        check_enabled(accepted.type, self._disabled_types)
+        self.settle()
+        with self._lock:
+            now = self._clock.now()
+            moment = stamp(now)
+            for name, wanted in accepted.references.items():
+                self._check_reference(name, accepted.params.get(name), wanted)
+            self._check_unique_id(accepted.fields.get("unique_id"))
+            if "batch" in accepted.fields:
+                self._batches.check_open(accepted.fields["batch"])
+            task = Task(
+                id=self._ids.make(now),
+                created_at=moment,
+                updated_at=moment,
+                type=accepted.type,
+                params=accepted.params,
+                is_test=self._is_test,
+                project_param_version=inherited.version,
+                **accepted.fields,
+            )
+            seen_later = task
+            if self._is_test:
+                done = stamp(now + TEST_MODE_TAKES)
+                seen_later = task.completed(done, responses.response(task, self._origin()))
+            self._tell(task, seen_later)
+            self._put(seen_later)
+        if seen_later.status == "pending":
+            self._schedule(task)
+        return task
+
+    def get(self, task_id: str) -> Task:
+        """Return the task with this id."""
+        self.settle()
+        return self._get(task_id)
+
+    def list(self, **filters: Any) -> list[Task]:
+        """Return all tasks that pass ``filters``, newest first.
+
+        The filters are those of ``GET /v1/tasks`` (see ``listing.FILTERS``); a value is
+        text, a moment, or several of them. Raises TypeError for the name of no filter.
+        """
+        return self._matches(filters_query(filters))[::-1]
+
+    def page(self, query: Query) -> Page:
+        """Return the page of the list that was asked for."""
+        if query.filters:
+            matches = self._matches(query)
+            docs, has_more = page(matches, query, key=place)
+            return Page(docs, len(matches), query, has_more)
+        self.settle()
+        with self._lock:
+            places, has_more = page(self._places, query)
+            docs = [self._by_id[task_id] for _, task_id in places]
+            return Page(docs, len(self._places), query, has_more)
+
+    def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
+        """Cancel a pending task; again is fine (documented), after its completion it is not."""
+        return self._change(
+            task_id, lambda task, now: task.canceled(now, clear_unique_id=clear_unique_id)
+        )
+
+    def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
+        """Replace the metadata, whatever the status (documented)."""
+        metadata = frozen_json("metadata", metadata)
+        check_common("metadata", metadata)
+        return self._change(task_id, lambda task, now: task.changed(now, metadata=metadata))
+
+    def set_unique_id(
+        self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
+    ) -> Task:
+        """Give the task a unique_id; the one it had is free again.
+
+        Raises Conflict when another task has it.
+        """
+        check_common("unique_id", frozen_json("unique_id", unique_id))
+        changes: dict[str, Any] = {"unique_id": unique_id}
+        if clear_unique_id_on_error is not None:
+            check_common("clear_unique_id_on_error", clear_unique_id_on_error)
+            changes["clear_unique_id_on_error"] = clear_unique_id_on_error
+
+        def change(task: Task, now: str) -> Task:
+            self._check_unique_id(unique_id, task.id)
+            return task.changed(now, **changes)
+
+        return self._change(task_id, change)
+
+    def clear_unique_id(self, task_id: str) -> Task:
+        """Take the unique_id away, if the task has one."""
+
+        def change(task: Task, now: str) -> Task:
+            return task.changed(now, unique_id=None) if task.unique_id is not None else task
+
+        return self._change(task_id, change)
+
+    def add_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Add tags behind those that are there; known ones are ignored (documented)."""
+        return self._change_tags(task_id, tags, lambda old, new: [*old, *new])
+
+    def set_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Replace the tags."""
+        return self._change_tags(task_id, tags, lambda old, new: new)
+
+    def remove_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+        """Remove tags; those that are not there are ignored (documented)."""
+        return self._change_tags(
+            task_id, tags, lambda old, new: [tag for tag in old if tag not in new]
+        )
+
+    def audit(
+        self,
+        task_id: str,
+        result: str,
+        comments: str | None = None,
+        *,
+        source: str = "customer",
+    ) -> Task:
+        """Audit a completed task.
+
+        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``; ``source`` is
+        ``customer`` or ``scale``. A client can only accept and reject.
+        """
+        for name, value, allowed in (
+            ("result", result, AUDIT_RESULTS),
+            ("source", source, ("customer", "scale")),
+        ):
+            if value not in allowed:
+                raise invalid(name, f"must be one of [{', '.join(allowed)}]", value)
+        if comments is not None and not isinstance(comments, str):
+            raise invalid("comments", "must be a string", comments)
+        by = f"{source}@example.com"
+        return self._change(
+            task_id,
+            lambda task, now: task.audited(
+                now, result=result, comments=comments, source=source, audited_by=by
+            ),
+        )
+
+    def send_callback(self, task_id: str) -> Task:
+        """Owe the callback of a completed or failed task again.
+
+        Guessed, all of it: only the endpoint is known, from two clients.
+        """
+        self.settle()
+        with self._lock:
+            task = self._get(task_id)
+            if task.status not in ("completed", "error"):
+                raise BadRequest(f"The task is {task.status} and has no callback to send.")
+            if not self._owe(task.status, task, self.settled(task.id)):
+                raise BadRequest("The task has no callback_url, and the account has no default.")
+            return task
+
+    # What labelers and time do.
+
+    def start(self, task_id: str) -> Task:
+        """Let a labeler begin: from now on the task cannot be canceled."""
+        return self._change(task_id, Task.started)
+
+    def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+        """Complete a pending task with ``response``, or else with a made-up one."""
+        given = None if response is None else _object("response", response)
+        return self._change(
+            task_id,
+            lambda task, now: task.completed(
+                now, responses.response(task, self._origin()) if given is None else given
+            ),
+        )
+
+    def fail(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+        """Let a pending task end in status ``error``.
+
+        ``response`` holds the detail; by default, that attachments could not be fetched.
+        """
+        given = None if response is None else _object("response", response)
+        return self._change(
+            task_id,
+            lambda task, now: task.failed(now, responses.failure(task) if given is None else given),
+        )
+
+    def recall(self, task_id: str) -> Task:
+        """Take a completed task back to pending."""
+        return self._change(task_id, Task.recalled)
+
+    def load(self, printed: Iterable[Any]) -> None:
+        """Add tasks that the API printed, under their own ids and times: all, or none.
+
+        Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
+        """
+        tasks = [
+            read_task(item, f"[{index}]", is_test=self._is_test)
+            for index, item in enumerate(printed)
+        ]
+        with self._lock:
+            ids, unique_ids = set(self._by_id), set(self._owners)
+            for task in tasks:
+                if task.id in ids:
+                    raise Conflict(f'There is already a task with the task_id "{task.id}".')
+                if task.unique_id in unique_ids:
+                    raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
+                ids.add(task.id)
+                if task.unique_id is not None:
+                    unique_ids.add(task.unique_id)
+            housed = self._housed(tasks)
+            self._ids.reserve(task.id for task in housed)
+            for task in housed:
+                if task.project is not None:
+                    self._projects.adopt(task.project, task.type, task.created_at)
+                    if task.batch is not None:
+                        self._batches.adopt(task.batch, task.project, task.created_at)
+                self._put(task)
+        for task in housed:
+            if task.status == "pending":
+                self._schedule(task)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    # Time.
+
+    def settle(self) -> None:
+        """Let labelers do what has become due, in order of time, in all worlds.
+
+        Called before everything else, so that it looks as if they had worked in between.
+        """
+        self._labor.settle()
+
+    def work_on(self, task_id: str, due: str, work: Work) -> None:
+        """Have ``work`` done on a task, outside the lock, if it is due since ``due``."""
+        with self._lock:
+            if self._due_at.get(task_id) != due:
+                return  # it was completed or canceled, or has got another turnaround
+            del self._due_at[task_id]
+            task = self._by_id[task_id]
+        done = work(task)
+        with self._lock:
+            task = self._by_id[task_id]  # it may have changed meanwhile
+            if done is not None and task.status == "pending":
+                move, response = done
+                self._put(move(task, due, response), task)
+
+    def next_due(self) -> str | None:
+        """Return when a labeler is asked next, or None if none will be."""
+        with self._lock:
+            return min(self._due_at.values(), default=None)
+
+    def reschedule(self) -> None:
+        """Take the present turnaround for all pending tasks."""
+        with self._lock:
+            self._due_at.clear()
+            pending = [task for task in self._by_id.values() if task.status == "pending"]
+        for task in pending:
+            self._schedule(task)
+
+    def abandon(self) -> None:
+        """Have no more work done here, since this world is forgotten."""
+        with self._lock:
+            self._due_at.clear()
+
+    # Inside.
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            return {
+                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._places],
+                "due": dict(self._due_at),
+            }
+
+    def settled(self, task_id: str) -> Callable[[bool], None]:
+        """Return what is to be told whether a callback about a task succeeded in the end."""
+        return functools.partial(self._note_callback, task_id)
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest if it is none.
+
+        Into a world without tasks, whose projects and batches are there already.
+        """
+        with self._lock:
+            self._by_id = keyed(Task, "id", data["tasks"])
+            tasks = self._by_id.values()
+            for task in tasks:
+                if task.project is not None:
+                    expect(task.project in self._projects, "task", "project", task.project)
+                if task.batch is not None:
+                    home = self._batches.home(task.batch)
+                    expect(home == task.project is not None, "task", "batch", task.batch)
+            self._places = sorted(map(place, tasks))
+            for task in tasks:
+                if task.unique_id is not None:
+                    expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
+                    self._owners[task.unique_id] = task.id
+            self._ids.reserve(self._by_id)
+            self._batches.recount(tasks)
+            for task_id, due in data["due"].items():
+                is_pending = task_id in self._by_id and self._by_id[task_id].status == "pending"
+                expect(is_pending, "due", "task", task_id)
+                expect(is_stamp(due), "due", "moment", due)
+                self._due_at[task_id] = due
+        for task_id, due in self._due_at.items():
+            self._labor.put(due, self, task_id)
+
+    def _schedule(self, task: Task) -> None:
+        """Settle when a task that has become pending is worked on; not under the lock."""
+        try:
+            due = self._labor.due(task)
+        except Exception as error:  # as if the labeler had raised it
+            self.fail(task.id, failure(error))
+            return
+        if due == NEVER:
+            return
+        with self._lock:
+            if self._by_id[task.id].status != "pending":
+                return
+            self._due_at[task.id] = due
+        self._labor.put(due, self, task.id)
+
+    def _get(self, task_id: str) -> Task:
+        with self._lock:
+            try:
+                return self._by_id[task_id]
+            except KeyError:
+                raise NotFound("Task with that ID not found.") from None  # observed in 2019
+
+    def _matches(self, query: Query) -> builtins.list[Task]:
+        """Return all tasks that pass the filters, oldest first.
+
+        Only a copy is made under the lock, so that others go on while the filters work.
+        """
+        _, unique_ids = query.filters.get("unique_id", (None, None))
+        self.settle()
+        with self._lock:
+            if unique_ids is None:
+                tasks = list(self._by_id.values())
+            else:
+                owners = (self._owners.get(unique_id) for unique_id in unique_ids)
+                tasks = [self._by_id[owner] for owner in owners if owner]
+        if len(tasks) > _MANY:
+            give_way()
+        return sorted(query.select(tasks), key=place)
+
+    def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
+        self.settle()
+        with self._lock:
+            before = self._get(task_id)
+            task = change(before, stamp(self._clock.now()))
+            self._put(task, before)
+        if task.status == "pending" and before.status != "pending":
+            self._schedule(task)
+        return task
+
+    def _change_tags(
+        self,
+        task_id: str,
+        tags: Sequence[str],
+        merge: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
+    ) -> Task:
+        given = frozen_json("tags", tags)
+        check_tags(given)
+
+        def change(task: Task, now: str) -> Task:
+            merged = distinct(merge(task.tags, given))
+            if merged == task.tags:
+                return task
+            if len(merged) > len(task.tags):  # a loaded task may have too many to begin with
+                check_common("tags", merged)
+            return task.changed(now, tags=merged)
+
+        return self._change(task_id, change)
+
+    def _put(self, task: Task, before: Task | None = None) -> None:
+        """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
+        if before is not None:
+            self._tell(before, task)  # before the batch does, which this may complete
+        self._by_id[task.id] = task
+        if before is None:
+            bisect.insort(self._places, place(task))
+        if before is not None and before.unique_id != task.unique_id and before.unique_id:
+            del self._owners[before.unique_id]
+        if task.unique_id is not None:
+            self._owners[task.unique_id] = task.id
+        if task.batch in self._batches:
+            self._batches.note(before, task)
+        if task.status != "pending":
+            self._due_at.pop(task.id, None)
+
+    def _tell(self, before: Task, task: Task) -> None:
+        """Owe a callback about what has happened to a task, if it is worth one."""
+        if (happened := event(before, task)) is not None:
+            self._owe(happened, task, self.settled(task.id))
+
+    def _note_callback(self, task_id: str, succeeded: bool) -> None:
+        with self._lock:
+            if (task := self._by_id.get(task_id)) is not None:  # a dump may lack it
+                self._put(task.called_back(succeeded=succeeded), task)
+
+    def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
+        """Return printed tasks, each with its project; raise BadRequest if one has a wrong one."""
+        named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
+        housed = []
+        for index, task in enumerate(tasks):
+            project = task.project
+            if task.batch is not None:
+                project = self._batches.home(task.batch) or named.get(task.batch)
+                if project is None:
+                    phrase = "must be the name of a batch, or stand beside a project"
+                    raise invalid(f"[{index}].batch", phrase, task.batch)
+                if task.project not in (None, project):
+                    phrase = f'must be that of the batch, "{project}"'
+                    raise invalid(f"[{index}].project", phrase, task.project)
+            housed.append(task if project == task.project else task.replaced(project=project))
+        return housed
+
+    def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
+        owner = self._owners.get(unique_id) if unique_id is not None else None
+        if owner is not None and owner != own_id:
+            raise Conflict(  # documented
+                f'The unique_id ("{unique_id}") is already used for a different task ({owner}).'
+            )
+
+    def _check_reference(self, name: str, task_id: Any, wanted: Mapping[str, str]) -> None:
+        if task_id is None:
+            return
+        task = self._by_id.get(task_id)
+        if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
+            phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
+            raise invalid(name, phrase, task_id)
+
+
+def _object(name: str, value: Any) -> FrozenDict:
+    frozen = frozen_json(name, value)
+    if not isinstance(frozen, FrozenDict):
+        raise invalid(name, "must be of type object", value)
+    return frozen

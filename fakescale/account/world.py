@@ -1,0 +1,247 @@
+"""Accounts, the two worlds of each, and what is in a world."""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fakescale.account.audits import Audits
+from fakescale.account.batches import Batch, Batches
+from fakescale.account.files import Files
+from fakescale.account.labeling import Labor
+from fakescale.account.projects import Projects
+from fakescale.account.quality import QualityTasks
+from fakescale.account.studio import Studio
+from fakescale.account.task import Task, task_body
+from fakescale.account.task_types import check_common, required
+from fakescale.account.tasks import Tasks
+from fakescale.account.team import Teammates
+from fakescale.traffic.callbacks import Outbox
+from fakescale.values.clock import Clock
+from fakescale.values.dumps import texts
+from fakescale.values.frozen import freeze
+from fakescale.values.ids import TaskIds
+from fakescale.values.keys import Key, auth_key
+
+
+class World:
+    """One mode, live or test, of one account. Worlds share nothing."""
+
+    def __init__(
+        self,
+        key: Key,
+        api_key: str,
+        clock: Clock,
+        ids: TaskIds,
+        labor: Labor,
+        *,
+        origin: Callable[[], str],
+        outbox: Outbox,
+    ) -> None:
+        lock = self._lock = threading.RLock()  # one for all, since they depend on each other
+        #: The account's name, and whether this is its test world.
+        self.key = key
+        #: A key that leads here.
+        self.api_key = api_key
+        #: The types of which no task can be created: those that are not enabled.
+        self.disabled_types: set[str] = set()
+        #: The projects, batches, tasks and so on, each with all that can be done to them.
+        self.projects = Projects(clock, ids, lock)
+        self.batches = Batches(
+            clock, ids, lock, self.projects, self.settle, completed=self._owe_of_batch
+        )
+        self.tasks = Tasks(
+            clock,
+            ids,
+            lock,
+            self.projects,
+            self.batches,
+            Labor(clock) if key.is_test else labor,  # nobody works on the tasks of test mode
+            is_test=key.is_test,
+            disabled_types=self.disabled_types,
+            origin=origin,
+            owe=self._owe,
+        )
+        self.quality_tasks = QualityTasks(
+            clock, ids, lock, self.projects, self.batches, disabled_types=self.disabled_types
+        )
+        self.audits = Audits(clock, ids, lock, self.tasks)
+        self.files = Files(clock, ids, lock)
+        self.teammates = Teammates(clock, ids, lock)
+        self.studio = Studio(
+            clock,
+            ids,
+            lock,
+            projects=self.projects,
+            batches=self.batches,
+            teammates=self.teammates,
+        )
+        self._owe_to = functools.partial(outbox.owe, account=key.account, is_test=key.is_test)
+        self._callback_url: str | None = None
+        # In the order in which they can be restored.
+        self._owners: dict[str, Any] = {
+            "projects": self.projects,
+            "batches": self.batches,
+            "tasks": self.tasks,
+            "quality_tasks": self.quality_tasks,
+            "audits": self.audits,
+            "files": self.files,
+            "teammates": self.teammates,
+            "studio": self.studio,
+        }
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able: all of it as of one moment."""
+        self.settle()  # not under the lock, since a labeler may call the API
+        with self._lock:
+            owned = {name: owner.dump() for name, owner in self._owners.items()}
+            return {
+                **owned,
+                "disabled_types": sorted(self.disabled_types),
+                "callback_url": self.callback_url,
+            }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        for name, owner in self._owners.items():
+            owner.restore(data[name])
+        self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
+        self.callback_url = data["callback_url"]
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where callbacks go of tasks that have no address of their own; None is nowhere.
+
+        Documented, but for the name: the account's default. Setting it raises BadRequest
+        for what is neither a URL nor an e-mail address.
+        """
+        return self._callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        if url is not None:
+            check_common("callback_url", url)
+        self._callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of this world have in the header ``scale-callback-auth``."""
+        return auth_key(self.key.account, is_test=self.key.is_test)
+
+    def _owe(self, event: str, task: Task, settled: Callable[[bool], None]) -> bool:
+        url = task.callback_url or self._callback_url
+        if url is not None:
+            self._owe_to(
+                url=url,
+                event=event,
+                subject=task.id,
+                body=task_body(task),
+                settled=settled,
+            )
+        return url is not None
+
+    def _owe_of_batch(self, batch: Batch) -> None:
+        if batch.callback is None:
+            return
+        # That there is one is documented; what is in it is guessed.
+        body = {"batch": batch.to_json(), "batch_name": batch.name, "status": batch.status}
+        self._owe_to(
+            url=batch.callback,
+            event="batch",
+            subject=batch.name,
+            body=freeze(body),
+        )
+
+    def settle(self) -> None:
+        """Let labelers do what has become due here."""
+        self.tasks.settle()
+
+
+class Account:
+    """An account: its live world, directly, and its test world as ``test``."""
+
+    def __init__(self, live: World, test: World) -> None:
+        self._live = live
+        #: The test world.
+        self.test = test
+
+    @property
+    def api_key(self) -> str:
+        """The live key."""
+        return self._live.api_key
+
+    @property
+    def test_api_key(self) -> str:
+        """The test key."""
+        return self.test.api_key
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks of the live world."""
+        return self._live.tasks
+
+    @property
+    def projects(self) -> Projects:
+        """The projects of the live world."""
+        return self._live.projects
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of the live world."""
+        return self._live.batches
+
+    @property
+    def quality_tasks(self) -> QualityTasks:
+        """The evaluation and training tasks of the live world."""
+        return self._live.quality_tasks
+
+    @property
+    def audits(self) -> Audits:
+        """The fixless audits of the live world."""
+        return self._live.audits
+
+    @property
+    def files(self) -> Files:
+        """The files of the live world."""
+        return self._live.files
+
+    @property
+    def teammates(self) -> Teammates:
+        """The teammates of the live world."""
+        return self._live.teammates
+
+    @property
+    def studio(self) -> Studio:
+        """The Studio of the live world."""
+        return self._live.studio
+
+    def disable_type(self, type: str) -> None:
+        """Refuse the creation of tasks of ``type`` with 402, in both worlds.
+
+        Raises NotFound for no type.
+        """
+        for world in (self._live, self.test):
+            world.disabled_types.add(required(type))
+
+    def enable_type(self, type: str) -> None:
+        """Take the creation of tasks of ``type`` again, as it is at first."""
+        for world in (self._live, self.test):
+            world.disabled_types.discard(required(type))
+
+    @property
+    def callback_url(self) -> str | None:
+        """The default address of callbacks, as that of each world; setting it sets both."""
+        return self._live.callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._live.callback_url = self.test.callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """What callbacks of the live world have in the header ``scale-callback-auth``."""
+        return self._live.callback_auth_key
+
+    def world(self, *, is_test: bool) -> World:
+        """Return one of the two worlds."""
+        return self.test if is_test else self._live

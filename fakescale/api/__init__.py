@@ -1,0 +1,1 @@
+"""The API over HTTP: the WSGI application and its views."""

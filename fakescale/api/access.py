@@ -1,0 +1,122 @@
+"""Who may call: the guards against web pages that the developer visits.
+
+A page can make the browser send requests to any address. What it cannot do is choose the
+headers below freely, nor, without headers of ours that allow it, send JSON to another origin.
+Against DNS rebinding, where the page's own name comes to lead here, the Host is checked.
+"""
+
+import dataclasses
+import functools
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fakescale.api.request import Request
+from fakescale.values.environ import BOUND_HOST, STANDS_IN
+from fakescale.values.errors import Forbidden, invalid, shown
+from fakescale.values.hosts import HOST, is_loopback, read_ip
+
+_HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
+_ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """What is allowed beyond the loopback, and the token that control calls need, if any.
+
+    Raises ValueError for a host that no Host header can name, and an empty token.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not is_host(host):
+                raise ValueError(f"{host!r} is not a host: a name or an address, without a port")
+        if self.token == "":
+            raise ValueError("the control token must not be empty")
+
+    def check_host(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden unless the Host header is a name of this fake.
+
+        Without one this is no browser's request: they always send it.
+        """
+        if "HTTP_HOST" not in environ:
+            return
+        name = _name(environ["HTTP_HOST"])
+        if environ.get(STANDS_IN) and name == HOST:
+            return
+        # An address cannot be rebound, and a server that listens on all has them all.
+        is_address = environ["SERVER_NAME"] in _WILDCARDS and read_ip(name) is not None
+        if not is_address and not self._knows(name, environ):
+            raise Forbidden(
+                f"The Host {shown(environ['HTTP_HOST'])} is neither a loopback name nor"
+                " the host that fakescale listens on, nor one given by --allow-host."
+            )
+
+    def check_control(self, request: Request) -> None:
+        """Raise Forbidden, or BadRequest, unless this is a control call that may be made."""
+        environ = request.environ
+        # The API's own pages could make them, and a client that means the API never does.
+        if environ.get(STANDS_IN):
+            raise Forbidden(
+                f"Control calls go to the address that fakescale listens on, not to {HOST}."
+            )
+        if self.token is None and not is_loopback(environ["SERVER_NAME"]):
+            raise Forbidden(
+                f"Control over HTTP is switched off: fakescale listens on"
+                f" {environ['SERVER_NAME']}, which is not a loopback address, and was started"
+                " without --control-token."
+            )
+        if "HTTP_HOST" not in environ:
+            raise Forbidden("A control call needs the header Host.")
+        self._check_page(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
+        if self.token is not None and not hmac.compare_digest(given, self.token.encode()):
+            raise Forbidden(
+                "A control call needs the header Authorization: Bearer TOKEN, with the token that"
+                " --control-token gave to fakescale."
+            )
+        # What a page can send without asking first (a form, fetch in mode no-cors) has another.
+        if request.method == "POST" and request.mimetype != "application/json":
+            kind = request.headers.get("Content-Type", "")
+            raise invalid("Content-Type", "must be application/json", kind)
+
+    def _check_page(self, request: Request) -> None:
+        """Raise Forbidden for what a browser says comes from a page of another site."""
+        environ = request.environ
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None:
+            found = _ORIGIN.fullmatch(origin)
+            name = _name(found["host"]) if found else ""
+            if name != _name(environ["HTTP_HOST"]) and not self._knows(name, environ):
+                raise Forbidden(
+                    f"The Origin {shown(origin)} is foreign: pages may not make control calls."
+                )
+        site = environ.get("HTTP_SEC_FETCH_SITE", "")
+        if site.lower() in ("cross-site", "same-site"):
+            raise Forbidden(f"This comes from a page of another origin (Sec-Fetch-Site: {site}).")
+
+    def _knows(self, name: str, environ: Mapping[str, Any]) -> bool:
+        ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
+        allowed = {_name(host) for host in self.hosts}
+        return name != "" and (is_loopback(name) or name in ours or name in allowed)
+
+
+def is_host(text: str) -> bool:
+    """Whether ``text`` is what a Host header may hold, without a port."""
+    return read_ip(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _name(host: str) -> str:
+    """Return the name in ``host``, without port and brackets, or "" if there is none."""
+    if read_ip(host) is not None:  # one of version 6, without brackets
+        return str(read_ip(host))
+    found = _HOST.fullmatch(host)
+    name = found[1].strip("[]").lower() if found else ""
+    return str(read_ip(name) or name)

@@ -1,0 +1,132 @@
+"""The bodies that are accepted, as JSON Schema for the OpenAPI document.
+
+That is more than the rules that a body is judged by once it was read: a number and a boolean
+may be a text, a null at the top counts as absent, and a task may inherit what it lacks. The
+rules themselves are those that serve.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fakescale.account import task_types
+from fakescale.values.schemas import INTEGER, KEYWORDS, NUMBER, PATTERNS
+
+Schema = dict[str, Any]
+
+#: Where the document has the schemas that others refer to.
+COMPONENTS = "#/components/schemas/"
+
+_NULL: Schema = {"type": "null"}
+_RULES = {"not", "if", "then"}
+# The texts of the integers within bounds, as far as there are such parameters.
+_BOUNDED = {
+    (1, None): "0*[1-9][0-9]{0,17}",
+    (None, 100): "-[0-9]{1,18}|0*([0-9]{1,2}|100)",
+    (1, 100): "0*([1-9][0-9]?|100)",
+    (10, 30): "0*([12][0-9]|30)",
+}
+
+
+def creation(type: str) -> Schema:
+    """Return the schema of the creation of a task."""
+    facts = task_types.facts(type)
+    schema = dict(task_types.schema(type))
+    needed = schema.pop("required")
+    choices = facts["any_of_required"]
+    rules = [rule for rule in schema.pop("allOf", ()) if "anyOf" not in rule]
+    whole = body({**schema, "allOf": rules} if rules else schema)
+    if needed or choices:
+        complete = [_given(needed)] if needed else []
+        complete += [{"anyOf": [_given([name]) for name in names]} for names in choices]
+        whole["anyOf"] = [{"allOf": complete}, *in_a_project()["anyOf"]]
+    return {"description": f"{facts['summary']} What is missing may be inherited.", **whole}
+
+
+def in_a_project() -> Schema:
+    """Return the schema of a task that says where it belongs."""
+    return {"anyOf": [_given(["project"]), _given(["batch"])]}
+
+
+def body(schema: Mapping[str, Any]) -> Schema:
+    """Return what is accepted as a whole body."""
+    whole = shape({name: value for name, value in schema.items() if name not in ("not", "allOf")})
+    if "properties" in whole:
+        whole["properties"] = {
+            name: member if name in schema.get("required", ()) else _or_null(member)
+            for name, member in whole["properties"].items()
+        }
+    if "not" in schema:
+        whole["not"] = _rule(schema["not"])
+    if "allOf" in schema:
+        whole["allOf"] = [_rule(rule) for rule in schema["allOf"]]
+    return whole
+
+
+def shape(schema: Any) -> Schema:
+    """Return what is accepted in a body where ``schema`` is what is stored."""
+    if schema is False:
+        return _NULL
+    told: Schema = {}
+    for keyword, value in schema.items():
+        if keyword in KEYWORDS or keyword == "echo":
+            told[f"x-{keyword}"] = value
+        elif keyword == "format" and value in PATTERNS:
+            told["pattern"] = PATTERNS[value]
+        elif keyword == "$ref":
+            told[keyword] = value.replace("#/$defs/", COMPONENTS)
+        elif keyword == "properties":
+            told[keyword] = {name: shape(member) for name, member in value.items()}
+        elif keyword == "items":
+            told[keyword] = shape(value)
+        elif keyword != "$defs":
+            told[keyword] = value
+    return _or_text(told)
+
+
+def _rule(rule: Mapping[str, Any]) -> Schema:
+    """Return a rule about the members of a body: those that it requires must not be null."""
+    told = shape({name: value for name, value in rule.items() if name not in _RULES})
+    for name in rule.keys() & _RULES:
+        told[name] = _rule(rule[name])
+    if "required" in rule:
+        given = _given(rule["required"])["properties"]
+        told["properties"] = {**given, **told.get("properties", {})}
+    return told
+
+
+def _given(names: Sequence[str]) -> Schema:
+    return {"required": [*names], "properties": {name: {"not": _NULL} for name in names}}
+
+
+def _or_text(schema: Schema) -> Schema:
+    types = _types(schema)
+    if schema.get("const") is True:
+        return {**_without("const", schema), "enum": [True, "true", "1"]}
+    if "string" in types:
+        return schema
+    if "boolean" in types:
+        return {**_without("type", schema), "enum": [True, False, "true", "false", "1", "0"]}
+    if not {"integer", "number"}.intersection(types):
+        return schema
+    told = {**schema, "type": [*types, "string"]}
+    if "enum" in schema:
+        return {**told, "enum": [*schema["enum"], *map(str, schema["enum"])]}
+    any_text = INTEGER if "integer" in types else NUMBER
+    texts = _BOUNDED.get((schema.get("minimum"), schema.get("maximum")), any_text)
+    return {**told, "pattern": f"^({texts})$"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "$ref" in schema:
+        return {"anyOf": [schema, _NULL]}
+    told = {**schema, "enum": [*schema["enum"], None]} if "enum" in schema else schema
+    return {**told, "type": [*_types(schema), "null"]} if "type" in schema else told
+
+
+def _types(schema: Schema) -> list[str]:
+    types = schema.get("type", "string")
+    return [types] if isinstance(types, str) else [*types]
+
+
+def _without(keyword: str, schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name != keyword}

@@ -1,0 +1,232 @@
+"""From bytes to JSON values and back: keys, bodies, answers."""
+
+import base64
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+# That of functools has, in Python 3.11, one lock for all: a slow body would hold up the others.
+from werkzeug.utils import cached_property
+from werkzeug.wrappers import Request as WerkzeugRequest
+
+from fakescale.account.files import Incoming
+from fakescale.api.forms import Form, read_form, read_multipart
+from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
+from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
+from fakescale.values.schemas import frozen_json
+
+_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
+_QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query
+_FORM = "application/x-www-form-urlencoded"
+
+_AROUND_FILES = 2**20  # bytes; guessed
+
+
+@functools.lru_cache(maxsize=1024)
+def _field_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def raw_path(environ: Mapping[str, Any]) -> str:
+    """Return the request's path as it was sent, so that ``%2F`` is not yet a slash."""
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if not isinstance(target, str):  # not every WSGI server tells
+        path = str(environ.get("PATH_INFO", ""))
+        try:
+            return quote(path.encode("latin-1"))
+        except UnicodeEncodeError:  # httpx passes text where WSGI wants bytes in disguise
+            return quote(path)
+    path = target.partition("?")[0]
+    if not path.startswith("/"):  # `GET http://host/path`, as sent to proxies
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return path.removeprefix(quote(environ.get("SCRIPT_NAME", "")))
+
+
+class Request(WerkzeugRequest):
+    """A request: the key it carries, and its body, read once and only when asked for."""
+
+    #: The body as it was sent, once it has been read.
+    seen = b""
+    #: The account that the key leads to, once that is known.
+    account: str | None = None
+
+    def __init__(self, environ: dict[str, Any], max_body: int) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # werkzeug takes all bytes for UTF-8, unless they are encoded
+            environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
+        super().__init__(environ)
+        self.max_body = max_body
+
+    @property
+    def api_key(self) -> str | None:
+        """The API key, or None.
+
+        Documented: HTTP Basic with the key as user name, or Bearer; guessed: that any
+        password will do.
+        """
+        # By hand: werkzeug raises on bytes that are not ASCII, and splits keys with a "=".
+        given: str = self.environ.get("HTTP_AUTHORIZATION", "")
+        scheme, _, credentials = given.partition(" ")
+        if scheme.lower() == "bearer":
+            return credentials.strip()
+        if scheme.lower() != "basic":
+            return None
+        try:
+            return base64.b64decode(credentials).decode().partition(":")[0]
+        except ValueError:
+            return None
+
+    @cached_property
+    def fields(self) -> FrozenDict:
+        """The header fields, with names like ``Idempotency-Key``."""
+        return FrozenDict(
+            {
+                _field_name(key): value
+                for key, value in self.environ.items()
+                if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+            }
+        )
+
+    @property
+    def called_at(self) -> str | None:
+        """The origin, and the path below which the fake is, that the client knows it by.
+
+        None when the client does not say so, or not in a way to make a URL of.
+        """
+        host = self.environ.get("HTTP_HOST", "")
+        if not _HOST.fullmatch(host):
+            return None
+        return f"{self.scheme}://{host}{quote(self.environ.get('SCRIPT_NAME', ''))}"
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is form-encoded (documented, by an example)."""
+        return self.mimetype == _FORM
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether the body is a form that may carry files."""
+        return self.mimetype == "multipart/form-data"
+
+    @cached_property
+    def content(self) -> Any:
+        """The body as frozen JSON, or None when it is empty; raises as ``json_content``."""
+        return frozen_json("body", self.json_content)
+
+    @cached_property
+    def json_content(self) -> Any:
+        """The body as JSON, or None when it is empty; not frozen, which takes a while.
+
+        JSON is tried whatever the content type says, unless it says that this is a form
+        (guessed). Raises TooLarge, with nothing read, when the body is over the limit, and
+        BadRequest when it is neither.
+        """
+        try:
+            text = self._read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            where = f"{error.reason} at byte {error.start}"
+            raise invalid("body", f"must be UTF-8 ({where})") from None
+        if not text.strip():
+            return None
+        if self.is_form:
+            return frozen_json("body", read_form(text))
+        content = _read_json(text)
+        # Only such texts can hold what is refused in a frozen value.
+        if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+            frozen_json("body", content)
+        return content
+
+    def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
+        """Read a multipart body while it arrives; each file is written to what ``receive`` gives.
+
+        So it is never in memory as a whole, nor in the journal, and ``max_body`` does not
+        count. Raises BadRequest, also when it is larger than a file of ``max_bytes`` and
+        all that may be around it.
+        """
+        self.max_content_length = max_bytes + _AROUND_FILES
+        try:
+            return read_multipart(self.stream, self.mimetype_params, receive)
+        except RequestEntityTooLarge:
+            limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
+            raise BadRequest(f"The body is too large: {limit}.") from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
+
+    def _read(self) -> bytes:
+        length = self.content_length
+        if length is not None and length > self.max_body:
+            raise self._too_large()
+        # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
+        self.max_content_length = self.max_body + 1
+        try:
+            body = self.get_data(cache=False) if length is None else self._exactly(length)
+        except RequestEntityTooLarge:
+            raise self._too_large() from None
+        except (ClientDisconnected, OSError) as error:
+            raise self._broken_off(error) from None
+        if len(body) > self.max_body:
+            raise self._too_large()
+        self.seen = body
+        return body
+
+    def _exactly(self, length: int) -> bytes:
+        """Return so many bytes of the body, without werkzeug's wrappings; raises OSError."""
+        read = self.environ["wsgi.input"].read
+        body: bytes = read(length)
+        while len(body) < length:
+            if not (more := read(length - len(body))):
+                raise ClientDisconnected
+            body += more
+        return body
+
+    def _broken_off(self, error: Exception) -> ApiError:
+        # Of that, werkzeug may have made a ClientDisconnected.
+        if isinstance(error.__context__ or error, TimeoutError):
+            return TooSlow("The body took too long to arrive.")
+        return BadRequest("The body ends too early, or its chunks are malformed.")
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self.max_body} bytes.")
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise invalid("body", "is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise invalid("body", f"must be valid JSON: {error}", text) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise invalid("body", "must be valid JSON: a number is too long") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise invalid("body", f"must be valid JSON: {name} is not a number there")
+
+
+def _read_float(text: str) -> float:
+    number: float = frozen_json("body", float(text))  # which refuses an infinite one
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float)
+
+Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)
+
+
+def expect(body: Any, kind: type[Kind]) -> Kind:
+    """Return ``body``, which must be of ``kind``; nothing at all stands for an empty one.
+
+    The official client sends no body where it means ``{}`` or ``[]``.
+    """
+    if body is None:
+        return kind()
+    if not isinstance(body, kind):
+        phrase = "an array" if kind is FrozenList else "of type object"
+        raise invalid("value", f"must be {phrase}", body)
+    return body

@@ -1,0 +1,40 @@
+"""What a failing test is told: the last exchanges, and what may have been meant."""
+
+from collections.abc import Collection, Iterator
+
+from fakescale.api.route import Route, match
+from fakescale.api.routes import ROUTES
+from fakescale.traffic.journal import Exchange
+
+
+def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
+    """Yield a line or more for each of the ``last`` of ``total`` exchanges."""
+    if total > len(last):
+        yield f"... {total - len(last)} earlier exchanges"
+    for exchange in last:
+        line = f"{exchange.method} {exchange.target} -> {exchange.status or 'reset'}"
+        line += f" {exchange.error}" if exchange.error else ""
+        yield f"{line} (fault: {exchange.fault})" if exchange.fault else line
+        if exchange.status == 404 and match(ROUTES, exchange.method, exchange.path) is None:
+            route = nearest(exchange.method, exchange.path)
+            yield f"    the nearest route is {route.method} {route.path}"
+        for trace in (exchange.traceback or "").splitlines():
+            yield f"    {trace}"
+
+
+def nearest(method: str, path: str) -> Route:
+    """Return the route that looks most like what was asked for."""
+    import difflib  # seldom needed
+
+    wanted = path.strip("/").split("/")
+
+    def likeness(route: Route) -> float:
+        segments = route.path.strip("/").split("/")
+        filled = [
+            given if pattern.startswith("<") else pattern
+            for pattern, given in zip(segments, wanted, strict=False)
+        ] + segments[len(wanted) :]
+        ours = f"{route.method} /{'/'.join(filled)}"
+        return difflib.SequenceMatcher(None, ours, f"{method} {path}").ratio()
+
+    return max(ROUTES, key=likeness)

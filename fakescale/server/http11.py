@@ -1,0 +1,172 @@
+"""Where requests begin and end: heads and chunks, read from bytes (RFC 9112, PEP 3333).
+
+Strict where two readers could disagree on where a request ends, or whom it is for, since a
+proxy may stand before. Lenient where nothing hangs on it: a request may lack its Host.
+"""
+
+import functools
+import re
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from fakescale.server.limits import Limits
+from fakescale.values.errors import shown
+
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\r\n"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REQUEST_LINE = re.compile(rf"({_TOKEN.pattern}) (\S+) (HTTP/\d\.\d)", re.ASCII)
+_URL = re.compile(r"https?://(\[[0-9a-f:.]+\](?::\d*)?|[^/?#@\[\]]+)([/?].*)?", re.ASCII | re.I)
+_ONCE = ("CONTENT_LENGTH", "HTTP_HOST", "HTTP_TRANSFER_ENCODING")
+_FIELD = re.compile(rf"{_TOKEN.pattern}:[^\x00-\x08\x0a-\x1f\x7f]*".encode())
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+
+
+class Refused(Exception):
+    """What is not HTTP/1.1, or more of it than the server takes; the statuses are guessed."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Head(NamedTuple):
+    """The head of a request."""
+
+    #: What it tells WSGI.
+    environ: dict[str, Any]
+    #: How many bytes the body has; None when it comes in chunks.
+    length: int | None
+    #: Whether no request will follow.
+    is_last: bool
+    #: Whether the client waits for a word before it sends the body.
+    awaits: bool
+
+
+def read_head(head: bytes, limits: Limits) -> Head:
+    """Return what is in a head, without the empty line at its end; raises Refused."""
+    text = _text(head)
+    first, *lines = text.split("\r\n")
+    _check_size(len(text) - len(first), len(lines), limits)
+    if len(head.translate(None, _CONTROLS)) != len(head):
+        raise _malformed("a control character in the head")
+    if not text.count("\r") == text.count("\n") == len(lines):
+        raise _malformed("a line that ends with CR or LF alone")
+    environ = _read_request_line(first, limits)
+    host = environ.pop("HTTP_HOST", None)
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = _key(name)
+        if not colon or key is None:  # also a line that goes on, and "Name : value"
+            raise _malformed(f"the line {shown(line)}")
+        value = value.strip(" \t")
+        if key in environ:
+            if key in _ONCE:
+                raise _malformed(f"{name} is there twice")
+            value = f"{environ[key]},{value}"
+        environ[key] = value
+    environ.pop("", None)
+    if host is not None:  # RFC 9112, 3.2.2: whatever the field says
+        environ["HTTP_HOST"] = host
+    length = _length(environ)
+    is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+    options = environ.get("HTTP_CONNECTION", "").lower().split(",")
+    awaits = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+    return Head(
+        environ,
+        length,
+        is_last=is_old or "close" in map(str.strip, options),
+        awaits=awaits and not is_old and length != 0,
+    )
+
+
+def check_beginning(head: bytes, limits: Limits) -> None:
+    """Raise Refused when nothing that follows could make a head of this."""
+    first, end, rest = _text(head).partition("\r\n")
+    if end:
+        _read_request_line(first, limits)
+        _check_size(len(rest), rest.count("\r\n"), limits)
+    else:
+        _check_request_line(first, limits)
+        if first and first != "\r" and not _TOKEN.match(first):
+            raise _malformed(f"it begins with {shown(first[:8])}")  # with TLS, for one
+
+
+def read_chunk_size(line: bytes) -> int:
+    """Return the length of the chunk that follows this line, which has lost its CRLF.
+
+    Raises ConnectionError, as reading a body does.
+    """
+    found = _CHUNK.fullmatch(line)
+    if found is None:
+        raise ConnectionError("a malformed chunk")
+    return int(found[1], 16)
+
+
+def check_trailer(line: bytes) -> None:
+    """Raise ConnectionError when this is no header field."""
+    if _FIELD.fullmatch(line) is None:
+        raise ConnectionError("a malformed trailer")
+
+
+def _text(head: bytes) -> str:
+    return head.removeprefix(b"\r\n").decode("latin-1")  # RFC 9112, 2.2
+
+
+def _read_request_line(line: str, limits: Limits) -> dict[str, Any]:
+    _check_request_line(line, limits)
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise _malformed(f"the request line is {shown(line)}")
+    method, target, version = found.groups()
+    if not version.startswith("HTTP/1."):
+        raise Refused(505, f"This is not HTTP/1.1: it is {version}.")
+    environ = {"REQUEST_METHOD": method, "REQUEST_URI": target, "SERVER_PROTOCOL": version}
+    if not target.startswith("/") and target != "*":  # `GET http://host/path`, as to a proxy
+        url = _URL.fullmatch(target)
+        if url is None:
+            raise _malformed(f"the target {shown(target)}")
+        environ["HTTP_HOST"] = url[1]
+        target = url[2] or ""
+    path, _, environ["QUERY_STRING"] = target.partition("?")
+    environ["PATH_INFO"] = unquote(path, "latin-1") or "/"
+    return environ
+
+
+def _check_request_line(line: str, limits: Limits) -> None:
+    if len(line) > limits.max_request_line:
+        raise Refused(414, f"The request line is over {limits.max_request_line} bytes.")
+
+
+def _check_size(size: int, number: int, limits: Limits) -> None:
+    if number > limits.max_headers:
+        raise Refused(431, f"There are more than {limits.max_headers} header fields.")
+    if size > limits.max_header_bytes:
+        raise Refused(431, f"The header fields are over {limits.max_header_bytes} bytes.")
+
+
+@functools.lru_cache(maxsize=128)
+def _key(name: str) -> str | None:
+    """Return the name in WSGI of a header field, "" where it has none, None if it is none."""
+    if not _TOKEN.fullmatch(name):
+        return None
+    if "_" in name:  # there it would pass for one with a dash
+        return ""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+def _length(environ: dict[str, Any]) -> int | None:
+    text, encoding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
+    if encoding is not None:
+        if encoding.lower() != "chunked" or text is not None:
+            raise _malformed(f"Transfer-Encoding is {shown(encoding)}, or not alone")
+        return None
+    if text is None:
+        return 0
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise _malformed(f"Content-Length is {shown(text)}")
+    return int(text)
+
+
+def _malformed(what: str) -> Refused:
+    return Refused(400, f"This is not HTTP/1.1: {what}.")

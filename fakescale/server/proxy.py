@@ -1,0 +1,159 @@
+"""A proxy by which a process of any language finds the fake at https://api.scale.com.
+
+It takes ``CONNECT api.scale.com:443`` and serves what comes through the tunnel itself, so
+that it never connects to anything.
+"""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from fakescale.server.access_log import log_exchange
+from fakescale.server.certificates import Authority
+from fakescale.server.connection import Connection
+from fakescale.server.limits import DEFAULTS, Limits
+from fakescale.server.server import Server, running
+from fakescale.values.answer import header_fields, json_answer
+from fakescale.values.environ import Reported
+from fakescale.values.errors import shown
+from fakescale.values.hosts import HOST
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+log = logging.getLogger("fakescale")
+
+TARGET = f"{HOST}:443"
+HEAD_SECONDS = 10  # how long a client may be silent before its head is complete
+_LONGEST_HEAD = 8 * 1024  # bytes
+_MOST_PIECES = 100  # that a head may come in
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+def environment(proxy_url: str, ca_path: str) -> dict[str, str]:
+    """Return the variables that make a process use the proxy and trust the certificate.
+
+    They do so for curl, for Node (its ``fetch`` since versions 22.21 and 24), and in Python
+    for requests, httpx and urllib.request.
+    """
+    return {
+        # In small letters too, which some prefer, lest one that is set already wins.
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy_url),
+        # One that is set already could lead around the proxy, to the real API.
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1"),
+        "NODE_USE_ENV_PROXY": "1",
+        **dict.fromkeys(_CA_VARIABLES, ca_path),
+    }
+
+
+@contextlib.contextmanager
+def proxying(
+    app: "WSGIApplication", authority: Authority | None = None, limits: Limits = DEFAULTS
+) -> Iterator[dict[str, str]]:
+    """Run a proxy for the length of a ``with`` block, which gets the variables for processes.
+
+    Without an ``authority`` it has one of its own. Raises ImportError without the extra
+    ``redirect``.
+    """
+    authority = authority or Authority(HOST)
+    proxy = Proxy(app, authority, limits=limits)
+    with running(proxy), authority.saved() as path:
+        yield environment(proxy.origin, path)
+
+
+class Proxy(Server):
+    """A proxy on loopback, which listens once it is made; with port 0 on one that is free.
+
+    The ``authority`` must have a certificate for the host of the real API. Raises OSError
+    when the port cannot be had, and OverflowError when it is none.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        authority: Authority,
+        port: int = 0,
+        limits: Limits = DEFAULTS,
+        *,
+        report: Callable[[Reported], None] = log_exchange,
+    ) -> None:
+        super().__init__(app, "127.0.0.1", port, limits, authority=authority, report=report)
+
+    @property
+    def origin(self) -> str:
+        """The URL of the proxy, which is itself reached without TLS."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long a client may be silent at first."""
+        return HEAD_SECONDS
+
+    @contextlib.contextmanager
+    def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
+        """Give what serves a connection: over TLS, through the tunnel that was asked for.
+
+        Raises OSError when none was, or none that there is.
+        """
+        self.give_way()
+        connection.settimeout(HEAD_SECONDS)
+        head = _read_head(connection)
+        if refusal := _refusal(head):
+            log.info("the proxy refused %s", shown(_first_line(head)))
+            _refuse(connection, *refusal)
+        if refusal or not head:
+            raise ConnectionAbortedError
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with self.secured(connection, address, HOST) as secured:
+            yield secured
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    """Return the head of a request, and leave what comes after it; b"" if there is none.
+
+    What is too long, or is no HTTP from its first byte on, is not read to its end.
+    """
+    head = b""
+    for _ in range(_MOST_PIECES):
+        piece = connection.recv(_LONGEST_HEAD, socket.MSG_PEEK)
+        if not piece:
+            return b""
+        end = (head + piece).find(b"\r\n\r\n")
+        head += connection.recv(len(piece) if end < 0 else end + 4 - len(head))
+        if end >= 0 or len(head) > _LONGEST_HEAD or not head[:1].isalpha():
+            return head
+    return b""
+
+
+def _first_line(head: bytes) -> str:
+    return head.partition(b"\r\n")[0].decode("latin-1")
+
+
+def _refusal(head: bytes) -> tuple[int, str] | None:
+    """Return status and reason, unless this is what the proxy is for, or nothing at all."""
+    method, _, rest = _first_line(head).partition(" ")
+    target, _, version = rest.partition(" ")
+    if not head:
+        return None
+    if len(head) > _LONGEST_HEAD:
+        return 431, f"The head is longer than {_LONGEST_HEAD} bytes"
+    if not version.startswith("HTTP/1."):
+        return 400, "This is not HTTP/1.1"
+    if method != "CONNECT" or target.lower() != TARGET:
+        return 403, f"This proxy of fakescale leads to {TARGET} alone, by CONNECT"
+    return None
+
+
+def _refuse(connection: socket.socket, status: int, reason: str) -> None:
+    # As the phrase too, since of a proxy's refusal most clients show nothing else.
+    content = json_answer({"status_code": status, "error": f"{reason}."}).body
+    fields = [*header_fields(content), ("Connection", "close")]
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {text}" for name, text in fields), "", ""]
+    connection.sendall("\r\n".join(lines).encode() + content)
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(1)  # to close over unread bytes would reset it
+    for _ in range(1000):
+        if not connection.recv(1024 * 1024):
+            return

@@ -1,0 +1,316 @@
+"""All that the fake knows, in one place, so that it can be forgotten in one step."""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from fakescale.account.labeling import Labor, Turnaround
+from fakescale.account.world import Account, World
+from fakescale.traffic.callbacks import Carrier, Delivery, Outbox
+from fakescale.traffic.faults import Faults
+from fakescale.traffic.idempotency import OncePerKey
+from fakescale.traffic.journal import Journal
+from fakescale.values.clock import Clock, read_moment
+from fakescale.values.dumps import check_types
+from fakescale.values.errors import BadRequest, Unauthorized, invalid
+from fakescale.values.ids import TaskIds
+from fakescale.values.keys import Key, check_account, read_key
+
+#: The number that a dump begins with; another one is another format.
+FORMAT = 1
+#: What stands for a callable turnaround in a dump.
+CALLABLE = "callable"
+
+# Also how late something may be, in seconds; keeps it from spinning.
+_SHORTEST_WAIT = 0.01
+_LONGEST_WAIT = 3600.0
+
+log = logging.getLogger("fakescale")
+
+
+class Service:
+    """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
+
+    A reset puts a new one in its place. A request keeps the one that it began with, so that
+    a straggler is not seen after a reset.
+    """
+
+    def __init__(
+        self,
+        ids: TaskIds,
+        keys: Iterable[str],
+        turnaround: Turnaround,
+        origin: Callable[[], str],
+        make_carrier: Callable[[], Carrier],
+        callback_hosts: Collection[str],
+    ) -> None:
+        self.clock = Clock()
+        self.once = OncePerKey(self.clock)
+        self.journal = Journal()
+        self.faults = Faults(self.clock)
+        #: Where the fake is served, as far as it knows itself.
+        self.origin = origin
+        self._ticking = threading.RLock()
+        self._advancing = 0
+        self._ticker = Ticker(self.clock, self.next_due, self._happen)
+        wake = self._ticker.wake
+        self.labor = Labor(self.clock, turnaround, origin, wake)
+        self.outbox = Outbox(
+            self.clock, make_carrier(), callback_hosts, settle=self.labor.settle, wake=wake
+        )
+
+        def make_world(key: Key, api_key: str) -> World:
+            return World(
+                key,
+                api_key,
+                self.clock,
+                ids,
+                self.labor,
+                origin=origin,
+                outbox=self.outbox,
+            )
+
+        self.accounts = Accounts(make_world, keys)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the whole state as JSON-able data, but for the journal and the faults."""
+        turnaround: Any = self.labor.turnaround
+        if isinstance(turnaround, dt.timedelta):
+            turnaround //= dt.timedelta(milliseconds=1)
+        return {
+            "fakescale": FORMAT,
+            "advanced_ms": self.clock.offset // dt.timedelta(milliseconds=1),
+            "turnaround_ms": CALLABLE if callable(turnaround) else turnaround,
+            "accounts": self.accounts.dump(),
+            "saved_answers": self.once.dump(),
+            "callbacks": self.outbox.dump(),
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned, into a new service.
+
+        A callable turnaround is not in a dump: the present one is kept then. Raises
+        BadRequest when it is no dump.
+        """
+        if data.get("fakescale") != FORMAT:
+            raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
+        try:
+            self.clock.advance(milliseconds=data["advanced_ms"])
+            turnaround = data["turnaround_ms"]
+            if turnaround is None:
+                self.labor.turnaround = None
+            elif turnaround != CALLABLE:
+                self.labor.turnaround = dt.timedelta(milliseconds=turnaround)
+            self.accounts.restore(data["accounts"])
+            self.once.restore(data["saved_answers"])
+            for item in data["callbacks"]:
+                check_types(Delivery.from_json(item))
+            self.outbox.restore(data["callbacks"], self._settled)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BadRequest(f"not a dump: {error!r}") from None
+
+    def _settled(self, delivery: Delivery) -> Callable[[bool], None] | None:
+        """Return what is to be told of the outcome of a delivery that was restored."""
+        if delivery.event == "batch":
+            return None
+        world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
+        return world.tasks.settled(delivery.subject)
+
+    def next_due(self) -> dt.datetime | None:
+        """Return when something may happen by itself next, or None if nothing will."""
+        work, callback = self.labor.next_due(), self.outbox.next_due()
+        moments = [None if work is None else read_moment(work), callback]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def advance(self, by: dt.timedelta) -> None:
+        """Move the clock on, and let what becomes due on the way happen, in order of time.
+
+        Raises OverflowError, and moves nothing, when that leaves the calendar.
+        """
+        _ = self.clock.now() + by
+        with self._ticking:  # once what the ticker has begun is done
+            self._advancing += 1
+        try:
+            # First what is under way, or else its further tries would be missed.
+            self.outbox.do_due()
+            while (due := self.next_due()) is not None:
+                step = max(due - self.clock.now(), dt.timedelta())
+                if step > by:
+                    break
+                self._move(step)
+                by -= step
+                self.outbox.do_due()
+            self._move(by)
+        finally:
+            with self._ticking:
+                self._advancing -= 1
+            self._ticker.wake()
+
+    def start_clock(self) -> None:
+        """Let the clock go again; what has become due meanwhile happens by itself."""
+        self.clock.start()
+        self._ticker.wake()
+
+    def begin(self) -> None:
+        """Let things happen by themselves from now on."""
+        self._ticker.begin()
+
+    def stop(self, *, for_good: bool = False) -> None:
+        """End all threads; ``for_good``, no callback is ever sent again."""
+        self._ticker.end()
+        self.outbox.stop(for_good=for_good)
+
+    def _move(self, by: dt.timedelta) -> None:
+        self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
+
+    def _happen(self) -> None:
+        with self._ticking:
+            if not self._advancing:  # or else the clock could be moved on in the middle
+                self.labor.settle()
+                self.outbox.start()
+
+    def forget(self, account: str) -> None:
+        """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
+        self.accounts.forget(account)
+        self.journal.forget(account)
+        self.outbox.forget(account)
+        self.faults.forget(account)
+        self.once.forget(lambda fingerprint: fingerprint[0] == account)
+
+
+class Accounts:
+    """All accounts, each made when its name is first used.
+
+    ``make_world(key, api_key)`` makes a new world. ``keys``, unless empty, are the only ones
+    that lead anywhere; all of them must be readable by ``read_key``.
+    """
+
+    def __init__(self, make_world: Callable[[Key, str], World], keys: Iterable[str]) -> None:
+        self._make_world = make_world
+        self._keys = {text: read_key(text) for text in keys}
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.Lock()
+
+    def account(self, name: str) -> Account:
+        """Return the account of this name."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = Account(self._world(name, False), self._world(name, True))
+            return self._accounts[name]
+
+    def dump(self) -> dict[str, Any]:
+        """Return all that ``restore`` needs, JSON-able."""
+        with self._lock:
+            accounts = dict(self._accounts)
+        return {
+            name: {
+                "live": account.world(is_test=False).dump(),
+                "test": account.world(is_test=True).dump(),
+            }
+            for name, account in accounts.items()
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        for name, worlds in data.items():
+            check_account(name)
+            account = self.account(name)
+            account.world(is_test=False).restore(worlds["live"])
+            account.world(is_test=True).restore(worlds["test"])
+
+    def live(self) -> list[World]:
+        """Return the live worlds of all accounts that there are."""
+        with self._lock:
+            return [account.world(is_test=False) for account in self._accounts.values()]
+
+    def forget(self, name: str) -> None:
+        """Forget the account of this name; when it is used again it is a new one."""
+        with self._lock:
+            account = self._accounts.pop(name, None)
+        if account is not None:
+            account.tasks.abandon()
+
+    def world(self, api_key: str | None) -> World:
+        """Return the world that ``api_key`` leads to; raises Unauthorized if none."""
+        if api_key is None or (self._keys and api_key not in self._keys):
+            raise Unauthorized
+        try:
+            key = read_key(api_key)
+        except ValueError:
+            raise Unauthorized from None
+        return self.account(key.account).world(is_test=key.is_test)
+
+    def _world(self, name: str, is_test: bool) -> World:
+        listed = (text for text, key in self._keys.items() if key == (name, is_test))
+        api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
+        return self._make_world(Key(name, is_test), api_key)
+
+
+class Ticker:
+    """Calls ``happen`` whenever something is due, from ``begin`` until ``end``.
+
+    ``next_due`` tells when that is, or None. There is a thread only while something is
+    ahead. Its waits are of real time, so a clock that is frozen or moved is not noticed
+    until the next ``wake``; whoever moves one calls what ``happen`` calls.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        next_due: Callable[[], dt.datetime | None],
+        happen: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._next_due = next_due
+        self._happen = happen
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._running = False
+        self._thread: threading.Thread | None = None
+        self._looking = False  # until the thread is in its last instructions
+
+    def begin(self) -> None:
+        """Begin to look after what becomes due."""
+        self._running = True
+        if self._next_due() is not None:  # or else a thread would be started for nothing
+            self.wake()
+
+    def end(self) -> None:
+        """Look no more, and return when the thread has ended."""
+        with self._lock:
+            self._running = False
+            self._woken.set()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def wake(self) -> None:
+        """Look again at what is due next; waits for nobody's lock."""
+        with self._lock:
+            self._woken.set()
+            if self._running and not self._looking:
+                self._looking = True
+                self._thread = threading.Thread(
+                    target=self._run, name="fakescale-ticker", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            if self._running:
+                try:
+                    self._happen()
+                except BaseException:  # a labeler's, which may fail a test that way
+                    log.exception("what was due could not happen")
+            due = self._next_due() if self._running else None
+            if due is None:
+                with self._lock:
+                    if not self._running or not self._woken.is_set():
+                        self._looking = False
+                        return
+                continue
+            seconds = (due - self._clock.now()).total_seconds()
+            self._woken.wait(min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT))

@@ -1,0 +1,1 @@
+"""Requests that came, callbacks that go, and faults."""

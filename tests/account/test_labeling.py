@@ -1,0 +1,299 @@
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+import requests
+import time_machine
+
+from fakescale import FakeScale, Task
+from fakescale.values.frozen import MAX_DEPTH
+from tests.support import Caller
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def fake(noon: time_machine.Traveller) -> FakeScale:
+    return FakeScale()
+
+
+def test_a_labeler_is_asked_when_the_turnaround_is_over(fake: FakeScale) -> None:
+    asked: list[str] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        asked.append(task.id)
+        return {"of": task.type}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    task = fake.tasks.create("chat")
+    fake.advance(minutes=59)
+    assert (fake.tasks.get(task.id).status, asked) == ("pending", [])
+    fake.advance(minutes=1)
+    done = fake.tasks.get(task.id)
+    assert (done.response, done.completed_at) == ({"of": "chat"}, "2024-02-29T13:00:00.000Z")
+    assert asked == [task.id]
+
+
+def test_it_fails_a_task_by_raising_and_leaves_it_by_returning_nothing(fake: FakeScale) -> None:
+    def label(task: Task) -> Any:
+        action = task.params["do"]
+        if action == "raise":
+            raise ValueError("too dark")
+        return {"set": {1}} if action == "nonsense" else None
+
+    fake.labeler, fake.turnaround = label, HOUR
+    for action in ("raise", "leave", "nonsense"):
+        fake.tasks.create("chat", do=action, unique_id=action, clear_unique_id_on_error=True)
+    fake.advance(hours=2)
+    seen = {task.params["do"]: task for task in fake.tasks}
+    assert (seen["raise"].status, seen["raise"].response) == ("error", {"error": "too dark"})
+    assert seen["raise"].unique_id is None
+    assert (seen["leave"].status, seen["leave"].unique_id) == ("pending", "leave")
+    assert seen["nonsense"].response is not None
+    assert "set" in seen["nonsense"].response["error"]
+
+
+def test_what_is_due_happens_in_order_of_time(fake: FakeScale) -> None:
+    order: list[Any] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        order.append(task.params["n"])
+        return {}
+
+    fake.labeler = label
+    fake.turnaround = lambda task: dt.timedelta(hours=task.params["n"])
+    for number in (5, 1, 4, 2):
+        fake.tasks.create("chat", n=number)
+    fake.tasks.create("chat", n=3)
+    fake.advance(hours=4)
+    assert [task.params["n"] for task in fake.tasks.list(status="pending")] == [5]
+    assert order == [1, 2, 3, 4]
+    times = [task.completed_at for task in fake.tasks.list(status="completed")]
+    assert [str(time)[11:13] for time in times] == ["15", "14", "16", "13"]
+
+
+def test_a_callable_turnaround_may_leave_a_task_for_ever(fake: FakeScale) -> None:
+    fake.turnaround = lambda task: None
+    task = fake.tasks.create("chat")
+    fake.advance(days=10_000)
+    assert fake.tasks.get(task.id).status == "pending"
+    assert fake.tasks.next_due() is None
+
+
+def test_a_new_turnaround_concerns_what_is_pending(fake: FakeScale) -> None:
+    task = fake.tasks.create("chat")
+    fake.advance(minutes=30)
+    fake.turnaround = HOUR
+    assert fake.tasks.next_due() == "2024-02-29T13:00:00.000Z"
+    fake.turnaround = None
+    fake.advance(hours=9)
+    assert fake.tasks.get(task.id).status == "pending"
+    fake.turnaround = HOUR
+    assert fake.tasks.get(task.id).completed_at == "2024-02-29T13:00:00.000Z"
+
+
+def test_a_labeler_may_use_the_api_and_the_fake(fake: FakeScale) -> None:
+    def label(task: Task) -> dict[str, Any]:
+        auth = (fake.api_key, "")
+        url = f"{fake.url}/task/{task.id}"
+        requests.put(f"{url}/tags", json=["seen"], auth=auth, timeout=10).raise_for_status()
+        fake.tasks.create("multichat")
+        return {"status": requests.get(url, auth=auth, timeout=10).json()["status"]}
+
+    fake.labeler = label
+    fake.turnaround = lambda task: HOUR if task.type == "chat" else None
+    with fake.serve():
+        task = fake.tasks.create("chat")
+        fake.advance(hours=1)
+        fake.tasks.settle()
+    # The tag made it another task than the labeler was given; neither is lost.
+    done = fake.tasks.get(task.id)
+    assert (done.status, done.response, done.tags) == ("completed", {"status": "pending"}, ["seen"])
+
+
+def test_a_slow_labeler_holds_no_request_up(fake: FakeScale) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def label(task: Task) -> dict[str, Any]:
+        inside.set()
+        assert go_on.wait(10)
+        return {}
+
+    fake.labeler, fake.turnaround = label, dt.timedelta()
+    task = fake.tasks.create("chat")
+    thread = threading.Thread(target=fake.tasks.settle)
+    thread.start()
+    assert inside.wait(10)
+    live = Caller(fake)
+    assert live.get(f"/task/{task.id}")["status"] == "pending"
+    assert live("POST", f"/task/{task.id}/cancel").status == 200
+    go_on.set()
+    thread.join()
+    assert fake.tasks.get(task.id).status == "canceled"
+
+
+def test_who_looks_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def label(task: Task) -> dict[str, Any]:
+        inside.set()
+        assert go_on.wait(10)
+        return {"a": 1}
+
+    fake.labeler, fake.turnaround = label, dt.timedelta()
+    task = fake.tasks.create("chat")
+    thread = threading.Thread(target=fake.tasks.settle)
+    thread.start()
+    assert inside.wait(10)
+    threading.Timer(0.05, go_on.set).start()
+    assert fake.tasks.get(task.id).response == {"a": 1}
+    thread.join()
+
+
+def test_test_tasks_have_no_labeler(fake: FakeScale) -> None:
+    fake.turnaround = HOUR
+    task = fake.test.tasks.create("chat")
+    fake.test.tasks.recall(task.id)
+    fake.advance(hours=2)
+    assert fake.test.tasks.get(task.id).status == "pending"
+
+
+def test_a_reset_brings_the_first_labeler_back(noon: time_machine.Traveller) -> None:
+    fake = FakeScale(complete_after=HOUR)
+    fake.labeler, fake.turnaround = (lambda task: {"mine": True}), None
+    fake.reset()
+    assert fake.turnaround == HOUR
+    task = fake.tasks.create("chat")
+    fake.advance(hours=1)
+    assert fake.tasks.get(task.id).response != {"mine": True}
+
+
+@pytest.mark.parametrize("turnaround", [dt.timedelta(-1), dt.timedelta(days=400_000)])
+def test_a_turnaround_that_makes_no_sense_is_refused(
+    fake: FakeScale, turnaround: dt.timedelta
+) -> None:
+    with pytest.raises(ValueError, match="turnaround"):
+        fake.turnaround = turnaround
+
+
+def test_a_labeler_that_looks_at_the_tasks_is_still_asked_in_order_of_time(fake: FakeScale) -> None:
+    order: list[Any] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        assert fake.tasks.get(task.id).status == "pending"
+        order.append(task.params["n"])
+        return {"seen": len(fake.tasks.list(status="completed"))}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    for number in range(400):
+        fake.tasks.create("chat", n=number)
+    fake.advance(hours=2)
+    assert order == list(range(400))
+    assert [task.response for task in reversed(fake.tasks.list())] == [
+        {"seen": number} for number in range(400)
+    ]
+
+
+def test_a_labeler_over_http_is_asked_one_by_one(fake: FakeScale) -> None:
+    order: list[Any] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        before = len(order)
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=10).raise_for_status()
+        assert len(order) == before
+        order.append(task.params["n"])
+        return {}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    with fake.serve():
+        for number in range(30):
+            fake.tasks.create("chat", n=number)
+        fake.advance(hours=2)
+    assert order == list(range(30))
+
+
+def test_order_of_time_holds_over_all_accounts_when_frozen_time_jumps(
+    noon: time_machine.Traveller,
+) -> None:
+    fake, order = FakeScale(), []
+
+    def label(task: Task) -> dict[str, Any]:
+        order.append(task.params["n"])
+        return {}
+
+    fake.labeler = label
+    fake.turnaround = lambda task: dt.timedelta(hours=task.params["n"])
+    for account, number in (("a", 3), ("b", 1), ("a", 2), ("c", 4)):
+        fake.account(account).tasks.create("chat", n=number)
+    noon.shift(3.5 * 3600)
+    assert len(fake.account("a").tasks.list(status="completed")) == 2
+    assert order == [1, 2, 3]
+
+
+def test_sending_a_callback_again_lets_a_labeler_use_the_api(fake: FakeScale) -> None:
+    def label(task: Task) -> dict[str, Any]:
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
+        return {}
+
+    fake.labeler = label
+    with fake.serve():
+        done = fake.tasks.complete(fake.tasks.create("chat", callback_url="a@b").id)
+        due = fake.tasks.create("chat")
+        fake.turnaround = dt.timedelta()
+        fake.tasks.send_callback(done.id)
+        assert fake.tasks.get(due.id).status == "completed"
+
+
+@pytest.mark.parametrize("result", [ZeroDivisionError("why"), 5, "soon"])
+def test_a_turnaround_that_goes_wrong_fails_the_task(fake: FakeScale, result: Any) -> None:
+    def turnaround(task: Task) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    fake.turnaround = turnaround
+    task = fake.tasks.create("chat")
+    failed = fake.tasks.get(task.id)
+    assert (task.status, failed.status) == ("pending", "error")
+    assert failed.response is not None
+    assert ("why" if isinstance(result, Exception) else repr(result)) in failed.response["error"]
+
+
+def test_a_turnaround_may_look_at_the_api(fake: FakeScale) -> None:
+    def turnaround(task: Task) -> dt.timedelta:
+        requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
+        return HOUR
+
+    with fake.serve():
+        fake.turnaround = turnaround
+        task = fake.tasks.create("chat")
+        fake.advance(hours=1)
+        fake.tasks.recall(task.id)
+        fake.advance(hours=1)
+    assert fake.tasks.get(task.id).status == "completed"
+
+
+def test_no_work_is_done_in_an_account_that_was_forgotten(fake: FakeScale) -> None:
+    asked: list[str] = []
+
+    def label(task: Task) -> dict[str, Any]:
+        asked.append(task.id)
+        return {}
+
+    fake.labeler, fake.turnaround = label, HOUR
+    fake.account("other").tasks.create("chat")
+    mine = fake.tasks.create("chat")
+    fake.reset("other")
+    fake.advance(hours=2)
+    assert asked == [mine.id]
+
+
+def test_a_response_that_is_made_of_params_may_not_be_too_deep(fake: FakeScale) -> None:
+    deep: Any = 1
+    for _ in range(MAX_DEPTH - 1):
+        deep = [deep]
+    fake.labeler, fake.turnaround = lambda task: {"a": [[task.params["x"]]]}, dt.timedelta()
+    task = fake.tasks.create("chat", x=deep)
+    assert fake.tasks.get(task.id).status == "error"
+    assert "nested deeper" in str(fake.tasks.get(task.id).response)

@@ -1,0 +1,240 @@
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale.account.listing import FILTERS, Query, filters_query, page, place, read_query, token
+from fakescale.account.task import Status, Task
+from fakescale.values.errors import BadRequest
+
+DAYS = [f"2024-01-{day:02}T00:00:00.000Z" for day in range(1, 10)]
+
+
+def task(**changes: Any) -> Task:
+    fields = {"id": "a" * 24, "created_at": DAYS[4], "updated_at": DAYS[5], "type": "chat"}
+    return Task(**{**fields, **changes})
+
+
+def keeps(task: Task, **parameters: str | Sequence[str]) -> bool:
+    given = {k: [v] if isinstance(v, str) else v for k, v in parameters.items()}
+    return read_query(given).select([task]) == [task]
+
+
+def refusal(parameters: Mapping[str, Sequence[str]]) -> str:
+    with pytest.raises(BadRequest) as refused:
+        read_query(parameters)
+    return str(refused.value)
+
+
+def test_the_filters_are_the_documented_ones() -> None:
+    assert set(FILTERS) == {
+        "start_time", "end_time", "completed_after", "completed_before", "updated_after",
+        "updated_before", "status", "type", "project", "batch", "customer_review_status",
+        "unique_id", "tags",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "field"),
+    [
+        ("start_time", "end_time", "created_at"),
+        ("completed_after", "completed_before", "completed_at"),
+        ("updated_after", "updated_before", "updated_at"),
+    ],
+)
+def test_bounds_are_inclusive_to_the_millisecond(after: str, before: str, field: str) -> None:
+    it = task(**{field: "2024-01-05T00:00:00.123Z"})
+    assert keeps(it, **{after: "2024-01-05T00:00:00.123Z"})
+    assert keeps(it, **{after: "2024-01-05T00:00:00.122001"})
+    assert not keeps(it, **{after: "2024-01-05T00:00:00.123001"})
+    assert keeps(it, **{before: "2024-01-05T00:00:00.123999"})
+    assert not keeps(it, **{before: "2024-01-05T00:00:00.122999"})
+    assert keeps(it, **{after: "2024-01-05", before: "2024-01-06"})
+    assert not keeps(it, **{before: "2024-01-05"})
+    assert keeps(it, **{after: "2024-01-04T17:00:00-07:00"})
+
+
+def test_a_task_without_the_time_matches_no_bound() -> None:
+    assert not keeps(task(), completed_after="2000-01-01")
+    assert not keeps(task(), completed_before="2100-01-01")
+
+
+def test_the_ends_of_the_calendar_are_bounds_like_others() -> None:
+    assert not keeps(task(), start_time="9999-12-31T23:59:59.999999")
+    assert keeps(task(), end_time="9999-12-31T23:59:59.999999")
+    assert "start_time" in refusal({"start_time": ["0001-01-01T00:00:00+14:00"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "mine", "other"),
+    [
+        ("status", "status", "completed", "pending"),
+        ("type", "type", "chat", "multichat"),
+        ("project", "project", "p 1", "p 2"),
+        ("batch", "batch", "b/1", "b/2"),
+        ("customer_review_status", "customer_review_status", "fixed", "rejected"),
+        ("unique_id", "unique_id", "s3://b/é.png", "x"),
+        ("tags", "tags", "one", "two"),
+    ],
+)
+def test_several_values_are_comma_joined_or_repeated_and_any_will_do(
+    name: str, field: str, mine: str, other: str
+) -> None:
+    value: Any = [mine] if field == "tags" else Status(mine) if field == "status" else mine
+    it = task(**{field: value})
+    assert keeps(it, **{name: mine})
+    assert keeps(it, **{name: [other, mine]})
+    assert keeps(it, **{name: f"{other},{mine}"})
+    assert not keeps(it, **{name: other})
+    assert not keeps(task(status=Status.ERROR, type="x"), **{name: mine})
+
+
+def test_a_project_may_have_a_comma_in_its_name() -> None:
+    assert keeps(task(project="a,b"), project="a,b")
+    assert not keeps(task(unique_id="a,b"), unique_id="a,b")
+
+
+def test_any_tag_will_do_and_all_filters_must() -> None:
+    it = task(tags=["one", "three"], project="p")
+    assert keeps(it, tags="two,three", project="p")
+    assert not keeps(it, tags="two,three", project="q")
+
+
+def test_comparison_is_exact() -> None:
+    assert not keeps(task(project="P"), project="p")
+    assert '"status" must be one of' in refusal({"status": ["Pending"]})
+
+
+def test_all_known_statuses_can_be_asked_for() -> None:
+    for status in ("completed", "pending", "canceled", "error"):
+        keeps(task(), status=status)
+    for status in ("accepted", "fixed", "commented", "rejected", "pending"):
+        keeps(task(), customer_review_status=status)
+
+
+def test_empty_values_and_unknown_parameters_are_ignored() -> None:
+    empty = {name: [""] for name in [*FILTERS, "limit", "offset", "next_token", "limited_response"]}
+    assert read_query({**empty, "project_id": ["x"]}) == Query(filters={})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"limit": ["0"]}, '"limit" must be a whole number from 1 to 100 (got "0")'),
+        ({"limit": ["101"]}, '"limit" must be'),
+        ({"limit": ["ten"]}, '(got "ten")'),
+        ({"limit": ["1.0"]}, '"limit" must be'),
+        ({"limit": ["-1"]}, '"limit" must be'),
+        ({"limit": ["٣"]}, '"limit" must be'),
+        ({"limit": ["9" * 5000]}, '"limit" must be'),
+        ({"offset": ["-1"]}, '"offset" must be a whole number at least 0 (got "-1")'),
+        (
+            {"start_time": ["yesterday"]},
+            '"start_time" must be a time in ISO 8601 (got "yesterday")',
+        ),
+        ({"status": ["done"]}, '"status" must be one of [pending, completed, canceled, error]'),
+        ({"status": ["pending,done"]}, '(got "done")'),
+        ({"customer_review_status": ["x"]}, '"customer_review_status" must be one of'),
+        ({"limited_response": ["yes"]}, '"limited_response" must be a boolean (got "yes")'),
+        ({"include_attachment_url": ["2"]}, '"include_attachment_url" must be a boolean'),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(parameters: Any, says: str) -> None:
+    assert says in refusal(parameters)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!",
+        "AAAA",
+        base64.b64encode(b"[]").decode(),
+        base64.b64encode(b"{}").decode(),
+        base64.b64encode(b"\xff\xff").decode(),
+        base64.b64encode(b'{"task_id":5,"created_at":"2024-01-01"}').decode(),
+        base64.b64encode(b'{"task_id":"a","created_at":"noon"}').decode(),
+        base64.b64encode(b'{"task_id":"a","created_at":5}').decode(),
+        base64.b64encode(b'{"task_id":"a"}').decode(),
+        base64.b64encode(b"[" * 100_000).decode(),
+    ],
+)
+def test_a_bad_token_is_refused(text: str) -> None:
+    assert '"next_token" must be the next_token of a page' in refusal({"next_token": [text]})
+
+
+def test_the_token_has_the_published_form() -> None:
+    published = (
+        "eyJ0YXNrX2lkIjoiNjBkYjgwZTFkYmRkNTMwMDExNDZlMzg5IiwiY3JlYXRlZF9hdCI6IjIwMjEtMDYtMjlU"
+        "MjA6MjE6NTMuMjg5WiJ9"
+    )
+    last = ("2021-06-29T20:21:53.289Z", "60db80e1dbdd53001146e389")
+    assert token(last) == published
+    assert read_query({"next_token": [published]}).after == last
+
+
+def test_the_token_of_2023_is_read_too() -> None:
+    old = json.dumps({"id": "a", "created_at": DAYS[0]})
+    text = base64.b64encode(old.encode()).decode()
+    assert read_query({"next_token": [text]}).after == (DAYS[0], "a")
+
+
+def test_a_token_makes_the_offset_void() -> None:
+    query = read_query({"next_token": [token((DAYS[0], "a"))], "offset": ["3"]})
+    assert query.offset == 0
+
+
+def test_filters_in_python_take_moments_texts_and_several() -> None:
+    import datetime as dt
+
+    query = filters_query(
+        {
+            "status": Status.PENDING,
+            "unique_id": ["a", "b"],
+            "tags": {"t"},
+            "start_time": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+            "end_time": dt.date(2024, 1, 9),
+            "project": None,
+        }
+    )
+    both = [task(unique_id=name, tags=["t"]) for name in "bc"]
+    assert query.select(both) == both[:1]
+    with pytest.raises(TypeError, match="'colour' is not a filter"):
+        filters_query({"colour": "red"})
+
+
+PLACES = st.lists(
+    st.tuples(st.sampled_from(DAYS), st.text("abc", min_size=1, max_size=3)), unique=True
+)
+
+
+@given(PLACES, st.integers(1, 100))
+def test_pages_joined_are_all_newest_first(places: list[Any], limit: int) -> None:
+    places.sort()
+    joined: list[Any] = []
+    query = Query(limit=limit)
+    for _ in range(len(places) + 1):
+        found, has_more = page(places, query)
+        joined += found
+        assert has_more == (len(joined) < len(places))
+        if not has_more:
+            break
+        query = query._replace(after=found[-1])
+    assert joined == places[::-1]
+
+
+@given(PLACES, st.integers(1, 100), st.integers(0, 40))
+def test_an_offset_skips_the_newest(places: list[Any], limit: int, offset: int) -> None:
+    places.sort()
+    found, has_more = page(places, Query(limit=limit, offset=offset))
+    assert found == places[::-1][offset : offset + limit]
+    assert has_more == (len(places) > offset + limit)
+
+
+def test_ties_in_time_are_broken_by_the_id() -> None:
+    tasks = [task(id=letter * 24) for letter in "abc"]
+    found, _ = page(sorted(map(place, tasks)), Query())
+    assert [task_id[0] for _, task_id in found] == ["c", "b", "a"]

@@ -1,0 +1,165 @@
+import datetime as dt
+import json
+import re
+import struct
+import zlib
+from typing import Any
+
+import requests
+import time_machine
+
+from fakescale import FakeScale
+from fakescale.account import task_types
+from fakescale.account.listing import Page, Query
+from fakescale.account.result_files import PNG, seen_from
+from fakescale.account.task import Task
+from tests.conftest import NOON
+from tests.support import Caller, example
+
+
+def urls(value: Any) -> list[str]:
+    return re.findall(r'"(http[^"]*/response_url/[^"]*)"', json.dumps(value))
+
+
+def pointing(fake: FakeScale) -> list[Any]:
+    """Return a completed task of each type that points to result files."""
+    tasks = []
+    for type in task_types.names():
+        body = example(type)
+        if "project" in body:
+            fake.projects.create(type=type, name=body["project"] + type)
+            body["project"] += type
+        tasks.append(fake.tasks.complete(fake.tasks.create(type, **body).id))
+    return [task for task in tasks if urls(task.response)]
+
+
+def test_every_url_of_a_made_up_response_leads_to_a_valid_file() -> None:
+    with FakeScale().serve() as fake:
+        tasks = pointing(fake)
+        assert len(tasks) == 12
+        for task in tasks:
+            shown = urls(task.response)
+            assert "example.com" not in json.dumps(task.response)
+            assert len(shown) == len(set(shown))
+            for url in shown:
+                assert url.startswith(f"{fake.url}/task/{task.id}/response_url/")
+                reply = requests.get(url, auth=(fake.api_key, ""), timeout=10)
+                assert reply.status_code == 200, (task.type, reply.text)
+                if task.type == "segmentannotation":
+                    assert reply.headers["Content-Type"] == "image/png"
+                    assert reply.content == PNG
+                else:
+                    assert reply.headers["Content-Type"].startswith("application/json")
+                    assert reply.json()
+            assert requests.get(shown[0], timeout=10).status_code == 401
+            assert requests.get(shown[0], auth=("live_other", ""), timeout=10).status_code == 404
+
+
+def test_the_picture_is_a_valid_one() -> None:
+    assert PNG.startswith(b"\x89PNG\r\n\x1a\n")
+    rest, kinds = PNG[8:], []
+    while rest:
+        (length,) = struct.unpack(">I", rest[:4])
+        chunk, checksum, rest = rest[4 : 8 + length], rest[8 + length :][:4], rest[12 + length :]
+        assert struct.unpack(">I", checksum) == (zlib.crc32(chunk),)
+        kinds.append(chunk[:4])
+    assert kinds == [b"IHDR", b"IDAT", b"IEND"]
+
+
+def content(fake: FakeScale, type: str, member: str = "annotations", **changes: Any) -> Any:
+    task = fake.tasks.complete(fake.tasks.create(type, **example(type, **changes)).id)
+    assert task.response is not None
+    url = task.response[member]["url"]
+    return Caller(fake).get(url.removeprefix(fake.url))
+
+
+def test_there_is_an_entry_for_each_frame(fake: FakeScale) -> None:
+    frames = ["https://e.com/1", "https://e.com/2", "https://e.com/3"]
+    video = content(fake, "videoannotation", attachments=frames, attachment_type="image")
+    assert [len(frame["annotations"]) for frame in video] == [1, 1, 1]
+    assert len({frame["annotations"][0]["uuid"] for frame in video}) == 1
+    lidar = content(fake, "lidarannotation", attachments=frames, labels=["Car"])
+    assert [frame["cuboids"][0]["label"] for frame in lidar] == ["Car"] * 3
+    points = content(fake, "lidarsegmentation", "point_segmentations", attachments=frames)
+    assert len(points["point_objects"]) == 3
+    assert points["objects"][0]["index"] == 1
+
+
+def test_the_events_and_the_playback_have_their_documented_shape(fake: FakeScale) -> None:
+    [event] = content(fake, "videoplaybackannotation", "events")["events"]
+    assert event["label"] in example("videoplaybackannotation")["events_to_annotate"]
+    for shape in content(fake, "videoplaybackannotation").values():
+        assert {"label", "geometry", "frames"} == shape.keys()
+        assert {"key", "timestamp"} < shape["frames"][0].keys()
+
+
+def test_legacy_types_show_their_one_geometry(fake: FakeScale) -> None:
+    for type, geometry in (("videoboxannotation", "box"), ("videocuboidannotation", "cuboid")):
+        assert content(fake, type)[0]["annotations"][0]["type"] == geometry
+
+
+def test_over_http_the_urls_are_on_the_host_that_was_asked() -> None:
+    fake = FakeScale(allow_hosts=["scale.test", "10.0.0.1"])
+    live = Caller(fake)
+    task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
+    task = fake.tasks.complete(task.id)
+    [stored] = urls(task.response)
+    assert stored.startswith("http://localhost/v1/")
+    for host in ("scale.test:8675", "[::1]:80", "10.0.0.1"):
+        for path in (f"/task/{task.id}", "/tasks"):
+            reply = live("GET", path, headers={"Host": host})
+            assert urls(reply.json) == [stored.replace("localhost", host)]
+
+
+def test_in_python_the_urls_are_on_the_fake_s_own_origin_whoever_made_them(
+    noon: time_machine.Traveller,
+) -> None:
+    body = example("lidarannotation")
+    with FakeScale(complete_after=dt.timedelta(hours=1)).serve() as fake:
+        by_labeler, by_hand = (fake.tasks.create("lidarannotation", **body).id for _ in range(2))
+        by_test_mode = fake.test.tasks.create("lidarannotation", **body).id
+        fake.tasks.complete(by_hand)
+        fake.advance(hours=1)
+        tasks = [fake.tasks.get(by_labeler), fake.tasks.get(by_hand)]
+        for task in [*tasks, fake.test.tasks.get(by_test_mode)]:
+            [url] = urls(task.response)
+            assert url.startswith(f"{fake.url}/task/{task.id}/")
+
+
+def made(type: str, response: Any, **changes: Any) -> Task:
+    return Task(id="1", created_at=NOON, updated_at=NOON, type=type, response=response, **changes)
+
+
+def test_only_urls_of_result_files_are_moved() -> None:
+    for text in ("https://e.com/video.json", "http://e.com/v1/task/1/response_url/x", "text"):
+        task = made("videoannotation", {"annotations": {"url": text}})
+        assert seen_from("http://here", task) == task
+    url = f"http://e.com:1/v1/task/{'0' * 24}/response_url/{'0' * 8}-0000-4000-8000-{'0' * 12}"
+    task = made("chat", {"url": url})
+    assert seen_from("http://here", task) == task
+    task = made("videoannotation", {"url": [url]}, metadata={"url": url})
+    moved = task.replaced(response={"url": [url.replace("http://e.com:1", "http://here")]})
+    assert seen_from("http://here", task) == moved != task
+    [seen] = seen_from("http://here", Page([task], 1, Query(), has_more=False)).docs
+    assert seen == moved
+
+
+def test_either_key_of_the_account_opens_a_file(fake: FakeScale, live: Caller) -> None:
+    made = fake.test.tasks.create("lidarannotation", **example("lidarannotation"))
+    [url] = urls(fake.test.tasks.get(made.id).response)
+    for key in (fake.api_key, fake.test_api_key):
+        assert Caller(fake, key)("GET", url.removeprefix(fake.url)).status == 200
+
+
+def test_there_is_no_other_file(fake: FakeScale, live: Caller) -> None:
+    task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
+    task = fake.tasks.complete(task.id)
+    [url] = urls(task.response)
+    path = url.removeprefix(fake.url)
+    assert live("GET", path).status == 200
+    for wrong in (path[:-1] + "x", path.replace(task.id, "0" * 24), path[:-1]):
+        assert live("GET", wrong).status == 404
+    fake.tasks.recall(task.id)
+    assert live("GET", path).status == 404
+    fake.tasks.complete(task.id, response={"annotations": {"url": "https://e.com/mine"}})
+    assert live("GET", path).status == 404

@@ -1,0 +1,190 @@
+import dataclasses
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fakescale.account.task import TRANSITIONS, Status, Task
+from fakescale.values.errors import BadRequest
+from fakescale.values.frozen import FrozenDict, FrozenList
+
+THEN, NOW = "2024-01-01T00:00:00.000Z", "2024-01-02T00:00:00.000Z"
+
+ACTIONS: dict[str, Callable[[Task], Task]] = {
+    "start": lambda task: task.started(NOW),
+    "complete": lambda task: task.completed(NOW, FrozenDict(a=1)),
+    "fail": lambda task: task.failed(NOW, FrozenDict(error="x")),
+    "cancel": lambda task: task.canceled(NOW, clear_unique_id=False),
+    "recall": lambda task: task.recalled(NOW),
+    "audit": lambda task: task.audited(
+        NOW, result="accepted", comments=None, source="customer", audited_by="a@example.com"
+    ),
+}
+STATES = ["pending", "started", "completed", "canceled", "error"]
+
+
+def task_in(state: str, **changes: Any) -> Task:
+    started = state == "started"
+    fields = {
+        "id": "a" * 24,
+        "created_at": THEN,
+        "updated_at": THEN,
+        "type": "chat",
+        "status": Status.PENDING if started else Status(state),
+        "work_started": started,
+    }
+    return Task(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("state", STATES)
+def test_an_action_does_what_the_table_says_and_nothing_else(state: str, action: str) -> None:
+    before = task_in(state)
+    if (state, action) in TRANSITIONS:
+        after = ACTIONS[action](before)
+        assert after.status == TRANSITIONS[state, action]
+        assert after.updated_at == (THEN if (state, action) == ("canceled", "cancel") else NOW)
+    else:
+        with pytest.raises(BadRequest):
+            ACTIONS[action](before)
+    assert before == task_in(state)
+
+
+def test_what_is_documented_about_canceling_is_in_the_table() -> None:
+    allowed = {state for state, action in TRANSITIONS if action == "cancel"}
+    assert allowed == {"pending", "canceled"}
+
+
+def test_the_known_text_refuses_canceling_a_completed_task() -> None:
+    with pytest.raises(
+        BadRequest, match=r"^The task was already completed and cannot be canceled\.$"
+    ):
+        ACTIONS["cancel"](task_in("completed"))
+
+
+def test_completing_sets_the_result_and_its_time() -> None:
+    after = ACTIONS["complete"](task_in("pending"))
+    assert (after.completed_at, after.response) == (NOW, {"a": 1})
+
+
+def test_recalling_takes_the_result_back() -> None:
+    task = task_in("completed", completed_at=THEN, response=FrozenDict(), work_started=True)
+    after = ACTIONS["recall"](task)
+    assert (after.completed_at, after.response, after.work_started) == (None, None, False)
+    assert ACTIONS["cancel"](after).status == "canceled"
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_failing_clears_the_unique_id_if_that_was_asked_for(clear: bool) -> None:
+    task = task_in("pending", unique_id="u", clear_unique_id_on_error=clear)
+    assert ACTIONS["fail"](task).unique_id == (None if clear else "u")
+
+
+def test_canceling_again_can_still_clear_the_unique_id() -> None:
+    task = task_in("canceled", unique_id="u")
+    assert task.canceled(NOW, clear_unique_id=False) is task
+    assert task.canceled(NOW, clear_unique_id=True).unique_id is None
+
+
+def test_audits_stand_newest_first_and_only_a_customer_s_is_a_review() -> None:
+    task = task_in("completed")
+    for result, source in (("rejected", "customer"), ("fixed", "scale"), ("accepted", "customer")):
+        task = task.audited(
+            NOW, result=result, comments=f"c-{result}", source=source, audited_by="x"
+        )
+        if source == "scale":
+            assert task.customer_review_status == "rejected"
+    assert [audit["audit_result"] for audit in task.audits] == ["accepted", "fixed", "rejected"]
+    assert task.customer_review_comments == ["c-accepted", "c-rejected"]
+    assert set(task.audits[0]) == {
+        "audited_by", "audited_at", "audit_time_secs", "audit_result", "audit_source",
+    }  # fmt: skip
+
+
+def test_updated_at_never_goes_back() -> None:
+    assert (
+        task_in("pending", updated_at="2030-01-01T00:00:00.000Z").started(NOW).updated_at[:4]
+        == "2030"
+    )
+
+
+def test_a_new_task_prints_only_what_it_has() -> None:
+    assert task_in("pending").to_json() == {
+        "task_id": "a" * 24,
+        "created_at": THEN,
+        "updated_at": THEN,
+        "type": "chat",
+        "status": "pending",
+        "params": {},
+        "metadata": {},
+        "is_test": False,
+    }
+
+
+def test_members_are_printed_in_the_documented_order() -> None:
+    full = task_in(
+        "completed",
+        completed_at=NOW, instruction="i", callback_url="c", callback_completed=True,
+        callback_succeeded=True, response=FrozenDict(),
+        audits=FrozenList([FrozenDict()]), tags=FrozenList(["t"]), unique_id="u",
+        project="p", batch="b", project_param_version=1, is_test=True, priority=10,
+        urgency="day", work_started=True,
+        customer_review_status="fixed", customer_review_comments=FrozenList(["c"]),
+        extra=FrozenDict(projectId="x"),
+    )  # fmt: skip
+    assert list(full.to_json())[:16] == [
+        "task_id", "created_at", "updated_at", "completed_at", "type", "status", "instruction",
+        "params", "callback_url", "callback_completed", "callback_succeeded", "response",
+        "metadata", "audits", "tags", "unique_id",
+    ]  # fmt: skip
+    assert full.to_json()["projectId"] == "x"
+    hidden = {"id", "clear_unique_id_on_error", "extra"}
+    fields = {field.name for field in dataclasses.fields(Task)} - hidden
+    assert set(full.to_json()) == fields | {"task_id", "projectId"}
+
+
+def test_tasks_are_values_that_can_be_hashed() -> None:
+    assert len({task_in("pending"), task_in("pending"), task_in("error")}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        task_in("pending").status = Status.ERROR  # type: ignore[misc]
+
+
+def test_the_text_of_a_task_is_that_of_its_json() -> None:
+    task = task_in(
+        "completed",
+        instruction='"é\u2028\\',
+        params=FrozenDict(a=[{"b": None}], c="\U0001f600"),
+        response={},
+        audits=FrozenList([FrozenDict(audit_result="fixed")]),
+        tags=FrozenList(["t"]),
+        callback_completed=False,
+        priority=10,
+        extra=FrozenDict(projectId=None),
+    )
+    assert task.to_text() == json.dumps(task.to_json(), separators=(",", ":"))
+    assert task.to_json()["params"] == {"a": [{"b": None}], "c": "\U0001f600"}
+
+
+def test_what_a_task_holds_cannot_be_changed() -> None:
+    given = {"a": [1]}
+    task = task_in("pending", params=given, metadata=given)
+    given["a"].append(2)
+    assert task.params == task.metadata == {"a": [1]}
+    held: Any
+    for held in (task.params, task.params["a"], task.to_json()["metadata"]):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            held.clear()
+    assert dataclasses.replace(task, status=Status.ERROR).params == {"a": [1]}
+    assert pickle.loads(pickle.dumps(task)) == task
+
+
+def test_nor_can_an_empty_object_that_it_holds() -> None:
+    given: dict[str, Any] = {}
+    task = task_in("pending", params=given)
+    given["a"] = 1
+    assert task.params == {}
+    held: Any = task.params
+    with pytest.raises(TypeError, match="cannot be changed"):
+        held["a"] = 1

@@ -1,0 +1,500 @@
+import datetime as dt
+import enum
+import functools
+import gc
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale import FakeScale, Status, Task
+from fakescale.account.listing import Filter, Query, read_query, token
+from fakescale.account.tasks import Tasks
+from fakescale.values.errors import ApiError, BadRequest, Conflict, NotFound
+from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
+
+
+def in_threads(number: int, call: Callable[[int], Any]) -> list[Any]:
+    """Return what ``call`` gave or raised in each of ``number`` threads that begin at once."""
+    results: list[Any] = [None] * number
+    barrier = threading.Barrier(number)
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = call(index)
+        except ApiError as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.fixture
+def tasks(fake: FakeScale) -> Tasks:
+    return fake.tasks
+
+
+def test_a_live_task_stays_pending_until_it_is_steered(tasks: Tasks) -> None:
+    task = tasks.create("chat")
+    assert tasks.get(task.id) == task
+    assert task.status == "pending"
+    done = tasks.complete(task.id, {"a": 1})
+    assert (done.status, done.response) == ("completed", {"a": 1})
+    assert task.status == "pending"
+
+
+def test_what_is_handed_out_and_in_is_not_shared(tasks: Tasks) -> None:
+    metadata = {"k": [1]}
+    task = tasks.create("chat", metadata=metadata)
+    metadata["k"].append(2)
+    assert tasks.get(task.id).metadata == {"k": [1]}
+    with pytest.raises(TypeError, match="cannot be changed"):
+        task.metadata["k"].append(3)
+
+
+def test_a_test_task_is_completed_from_the_next_look_on(fake: FakeScale) -> None:
+    task = fake.test.tasks.create("categorization", **EXAMPLE)
+    assert (task.status, task.response) == ("pending", None)
+    for seen in (fake.test.tasks.get(task.id), fake.test.tasks.list()[0]):
+        assert (seen.status, seen.is_test) == ("completed", True)
+        assert seen.response is not None
+        assert seen.completed_at == seen.updated_at
+        created = dt.datetime.fromisoformat(seen.created_at)
+        assert dt.datetime.fromisoformat(seen.updated_at) - created == dt.timedelta(milliseconds=8)
+
+
+EXAMPLE = {
+    "instruction": "?",
+    "attachment_type": "text",
+    "attachment": "car",
+    "categories": ["big", "small"],
+}
+
+
+def test_the_default_response_is_one_of_the_type(tasks: Tasks) -> None:
+    task = tasks.create("categorization", **EXAMPLE)
+    response = tasks.complete(task.id).response
+    assert response in ({"category": "big"}, {"category": "small"})
+
+
+def test_failing_gives_the_documented_response_or_the_given(tasks: Tasks) -> None:
+    one, two = tasks.create("chat"), tasks.create("chat")
+    assert tasks.fail(one.id).response == {
+        "error": "One or more attachments could not be downloaded.",
+        "attachments": [],
+    }
+    assert tasks.fail(two.id, {"error": "x"}).to_json()["response"] == {"error": "x"}
+    assert tasks.get(one.id).status == "error"
+
+
+@pytest.mark.parametrize("response", [[], "x", 5, {"a": {1}}])
+def test_a_response_must_be_a_json_object(tasks: Tasks, response: Any) -> None:
+    task = tasks.create("chat")
+    with pytest.raises(BadRequest, match='"response"'):
+        tasks.complete(task.id, response)
+    assert tasks.get(task.id).status == "pending"
+
+
+def test_a_started_task_cannot_be_canceled(tasks: Tasks) -> None:
+    task = tasks.create("chat")
+    assert tasks.start(task.id).to_json()["work_started"] is True
+    with pytest.raises(BadRequest, match="started and cannot be canceled"):
+        tasks.cancel(task.id)
+    assert tasks.complete(task.id).status == "completed"
+
+
+def test_recall_and_audit(tasks: Tasks) -> None:
+    task = tasks.create("chat")
+    tasks.complete(task.id)
+    audited = tasks.audit(task.id, "fixed", "better", source="scale")
+    assert audited.audits[0]["audit_source"] == "scale"
+    assert audited.customer_review_status is None
+    assert tasks.audit(task.id, "commented", "hm").customer_review_comments == ["hm"]
+    assert tasks.recall(task.id).status == "pending"
+    for arguments in ({"result": "pending"}, {"result": "fixed", "source": "me"}):
+        with pytest.raises(BadRequest):
+            tasks.audit(task.id, **arguments)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tasks: tasks.get("x"),
+        lambda tasks: tasks.cancel("x"),
+        lambda tasks: tasks.set_metadata("x", {}),
+        lambda tasks: tasks.set_unique_id("x", "u"),
+        lambda tasks: tasks.clear_unique_id("x"),
+        lambda tasks: tasks.add_tags("x", []),
+        lambda tasks: tasks.set_tags("x", []),
+        lambda tasks: tasks.remove_tags("x", []),
+        lambda tasks: tasks.audit("x", "accepted"),
+        lambda tasks: tasks.start("x"),
+        lambda tasks: tasks.complete("x"),
+        lambda tasks: tasks.fail("x"),
+        lambda tasks: tasks.recall("x"),
+    ],
+)
+def test_an_unknown_id_is_not_found(tasks: Tasks, call: Callable[[Tasks], Any]) -> None:
+    with pytest.raises(NotFound, match=r"^Task with that ID not found\.$"):
+        call(tasks)
+
+
+# unique_id
+
+
+def test_a_clash_names_the_owner(tasks: Tasks) -> None:
+    owner = tasks.create("chat", unique_id='s3://b/"é".png')
+    with pytest.raises(Conflict) as refusal:
+        tasks.create("multichat", unique_id='s3://b/"é".png')
+    assert str(refusal.value) == (
+        f'The unique_id ("s3://b/"é".png") is already used for a different task ({owner.id}).'
+    )
+    assert len(tasks) == 1
+
+
+FREEING: dict[str, Callable[[Tasks, Task], Any]] = {
+    "update": lambda tasks, task: tasks.set_unique_id(task.id, "other"),
+    "delete": lambda tasks, task: tasks.clear_unique_id(task.id),
+    "cancel": lambda tasks, task: tasks.cancel(task.id, clear_unique_id=True),
+    "later cancel": lambda tasks, task: (
+        tasks.cancel(task.id),
+        tasks.cancel(task.id, clear_unique_id=True),
+    ),
+    "error": lambda tasks, task: tasks.fail(task.id),
+}
+
+
+@pytest.mark.parametrize("way", FREEING)
+def test_what_frees_a_unique_id(tasks: Tasks, way: str) -> None:
+    task = tasks.create("chat", unique_id="u", clear_unique_id_on_error=True)
+    FREEING[way](tasks, task)
+    assert tasks.list(unique_id="u") == []
+    again = tasks.create("chat", unique_id="u")
+    assert tasks.list(unique_id="u") == [again]
+
+
+@pytest.mark.parametrize("way", ["cancel", "fail", "complete"])
+def test_what_does_not_free_a_unique_id(tasks: Tasks, way: str) -> None:
+    task = tasks.create("chat", unique_id="u")
+    getattr(tasks, way)(task.id)
+    with pytest.raises(Conflict):
+        tasks.create("chat", unique_id="u")
+
+
+def test_updating_a_unique_id(tasks: Tasks) -> None:
+    one, two = tasks.create("chat", unique_id="1"), tasks.create("chat", unique_id="2")
+    assert tasks.set_unique_id(one.id, "1").unique_id == "1"
+    with pytest.raises(Conflict, match=two.id):
+        tasks.set_unique_id(one.id, "2")
+    for bad in ("", 5, None, object()):
+        with pytest.raises(BadRequest, match='"unique_id"'):
+            tasks.set_unique_id(one.id, bad)  # type: ignore[arg-type]
+    assert tasks.get(one.id).unique_id == "1"
+    tasks.set_unique_id(one.id, "3", clear_unique_id_on_error=True)
+    assert tasks.fail(one.id).unique_id is None
+
+
+def test_deleting_a_unique_id_that_is_not_there_changes_nothing(tasks: Tasks) -> None:
+    task = tasks.create("chat")
+    assert tasks.clear_unique_id(task.id) is task
+
+
+def test_of_ten_threads_one_gets_the_unique_id(tasks: Tasks) -> None:
+    for round in range(20):
+        create = functools.partial(tasks.create, "chat", unique_id=f"u{round}")
+        results = in_threads(10, lambda _, create=create: create())  # type: ignore[misc]
+        made = [result for result in results if isinstance(result, Task)]
+        clashes = [result for result in results if isinstance(result, Conflict)]
+        assert (len(made), len(clashes)) == (1, 9)
+        assert all(made[0].id in str(clash) for clash in clashes)
+
+
+# Tags and metadata
+
+
+def test_tags_keep_the_order_of_their_insertion(tasks: Tasks) -> None:
+    task = tasks.create("chat", tags=["c", "a", "c"])
+    assert tasks.add_tags(task.id, ["b", "a", "b"]).tags == ["c", "a", "b"]
+    assert tasks.remove_tags(task.id, ["c", "x"]).tags == ["a", "b"]
+    assert tasks.set_tags(task.id, ["z", "y", "z"]).tags == ["z", "y"]
+    assert "tags" not in tasks.set_tags(task.id, []).to_json()
+
+
+def test_tasks_with_the_same_tags_share_them(tasks: Tasks) -> None:
+    one, other = (tasks.create("chat", tags=["a", "b", "a"]) for _ in range(2))
+    assert one.tags == ["a", "b"]
+    assert one.tags is other.tags
+
+
+def test_a_sixth_tag_is_refused_and_nothing_changes(tasks: Tasks) -> None:
+    task = tasks.create("chat", tags=list("abc"))
+    assert tasks.add_tags(task.id, list("abde")).tags == list("abcde")
+    for call in (tasks.add_tags, tasks.set_tags):
+        with pytest.raises(BadRequest, match='"tags" must contain less than or equal to 5'):
+            call(task.id, list("abcdef"))
+    assert tasks.get(task.id).tags == list("abcde")
+
+
+def test_tags_that_change_nothing_are_no_update(tasks: Tasks, noon: time_machine.Traveller) -> None:
+    task = tasks.create("chat", tags=["a"])
+    noon.shift(1)
+    assert tasks.add_tags(task.id, ["a"]) == tasks.remove_tags(task.id, ["x"]) == task
+
+
+def test_metadata_is_replaced_in_any_status(tasks: Tasks) -> None:
+    task = tasks.create("chat", metadata={"a": 1})
+    tasks.cancel(task.id)
+    assert tasks.set_metadata(task.id, {"b": 2}).metadata == {"b": 2}
+    with pytest.raises(BadRequest, match='"metadata"'):
+        tasks.set_metadata(task.id, {"b": "x" * 11_000})
+    assert tasks.get(task.id).metadata == {"b": 2}
+
+
+def test_no_update_of_tags_is_lost(tasks: Tasks) -> None:
+    for _ in range(20):
+        task = tasks.create("chat")
+        in_threads(5, lambda index, it=task: tasks.add_tags(it.id, [str(index)]))  # type: ignore[misc]
+        assert sorted(tasks.get(task.id).tags) == list("01234")
+
+
+def test_updated_at_moves_with_every_change(tasks: Tasks, noon: time_machine.Traveller) -> None:
+    task = tasks.create("chat")
+    task_id = task.id
+    changes: list[Callable[[], Task]] = [
+        lambda: tasks.set_metadata(task_id, {"a": 1}),
+        lambda: tasks.set_unique_id(task_id, "u"),
+        lambda: tasks.add_tags(task_id, ["a"]),
+        lambda: tasks.start(task_id),
+        lambda: tasks.complete(task_id),
+        lambda: tasks.audit(task_id, "accepted"),
+        lambda: tasks.recall(task_id),
+        lambda: tasks.cancel(task_id),
+    ]
+    for change in changes:
+        noon.shift(1)
+        after = change()
+        assert after.updated_at > task.updated_at
+        assert after.created_at == task.created_at
+        task = after
+
+
+# References between tasks
+
+
+def test_a_segmentation_may_refer_to_a_completed_annotation(tasks: Tasks) -> None:
+    lidar = tasks.create("lidarannotation", attachments=["https://e.com/1"], labels=["car"])
+    for bad in (lidar.id, "unknown", tasks.create("chat").id):
+        with pytest.raises(BadRequest, match='"lidar_task" must be the id of a completed task'):
+            tasks.create("lidarsegmentation", lidar_task=bad)
+    tasks.complete(lidar.id)
+    assert tasks.create("lidarsegmentation", lidar_task=lidar.id).params["lidar_task"] == lidar.id
+
+
+# Time
+
+
+def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(seconds=60))
+    first = fake.tasks.create("chat")
+    noon.shift(30)
+    second, third = fake.tasks.create("chat"), fake.tasks.create("chat")
+    fake.tasks.cancel(third.id)
+    noon.shift(29.999)
+    assert [task.status for task in fake.tasks] == ["canceled", "pending", "pending"]
+    fake.advance(milliseconds=1)
+    assert fake.tasks.list(status="completed")[0].completed_at == "2024-02-29T12:01:00.000Z"
+    fake.advance(days=1)
+    # As if somebody had looked all the time.
+    assert fake.tasks.get(second.id).completed_at == "2024-02-29T12:01:30.000Z"
+    assert fake.tasks.get(third.id).status == "canceled"
+    fake.tasks.recall(first.id)
+    assert fake.tasks.get(first.id).status == "pending"
+    fake.advance(seconds=60)
+    assert fake.tasks.page(Query()).docs[-1].status == "completed"
+
+
+def test_a_recalled_task_gets_a_turnaround_of_its_own(noon: time_machine.Traveller) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(seconds=60))
+    task = fake.tasks.create("chat")
+    fake.advance(seconds=50)
+    fake.tasks.complete(task.id)
+    fake.tasks.recall(task.id)
+    fake.advance(seconds=59.999)
+    assert fake.tasks.get(task.id).status == "pending"
+    fake.advance(milliseconds=1)
+    assert fake.tasks.get(task.id).completed_at == "2024-02-29T12:01:50.000Z"
+
+
+def test_at_the_end_of_the_calendar_nothing_becomes_due() -> None:
+    fake = FakeScale(complete_after=dt.timedelta(days=1))
+    with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
+        assert fake.tasks.get(fake.tasks.create("chat").id).status == "pending"
+
+
+def test_no_time_at_all_is_a_turnaround_too() -> None:
+    fake = FakeScale(complete_after=dt.timedelta())
+    task = fake.tasks.create("chat")
+    assert task.status == "pending"
+    assert fake.tasks.get(task.id).status == "completed"
+
+
+@pytest.mark.parametrize("days", [-1, 400_000])
+def test_a_turnaround_that_makes_no_sense_is_refused(days: int) -> None:
+    with pytest.raises(ValueError, match="turnaround"):
+        FakeScale(complete_after=dt.timedelta(days=days))
+
+
+# Lists
+
+
+def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks: Tasks) -> None:
+    made = [tasks.create("chat").id for _ in range(1000)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        thread = threading.Thread(target=lambda: [tasks.complete(task_id) for task_id in made])
+        thread.start()
+        while thread.is_alive():
+            assert {task.status for task in tasks.list(status="pending")} <= {"pending"}
+            page = tasks.page(read_query({"status": ["pending"]}))
+            assert {task.status for task in page.docs} <= {"pending"}
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_loaded_task_may_have_more_tags_than_are_allowed(tasks: Tasks) -> None:
+    printed = {**tasks.create("chat").to_json(), "task_id": "x", "tags": list("abcdefg")}
+    tasks.load([printed])
+    assert tasks.add_tags("x", ["a"]).tags == list("abcdefg")
+    assert tasks.remove_tags("x", ["a"]).tags == list("bcdefg")
+
+
+def test_it_is_iterated_newest_first_and_has_a_length(tasks: Tasks) -> None:
+    made = [tasks.create("chat") for _ in range(5)]
+    assert list(tasks) == made[::-1]
+    assert len(tasks) == 5
+    assert tasks.list(type="multichat") == []
+
+
+def test_time_that_runs_backwards_puts_a_task_where_it_belongs(
+    tasks: Tasks, noon: time_machine.Traveller
+) -> None:
+    middle = tasks.create("chat")
+    noon.shift(-10)
+    oldest = tasks.create("chat")
+    noon.shift(20)
+    newest = tasks.create("chat")
+    assert list(tasks) == [newest, middle, oldest]
+
+
+def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        tasks.create("chat", unique_id=str(number))
+    looked_at: list[Task] = []
+    select = Query.select
+
+    def spy(self: Query, tasks: list[Task]) -> list[Task]:
+        looked_at.extend(tasks)
+        return select(self, tasks)
+
+    monkeypatch.setattr(Query, "select", spy)
+    assert [task.unique_id for task in tasks.list(unique_id=["7", "9", "x"])] == ["9", "7"]
+    assert len(looked_at) == 2
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["chat", "multichat"])), max_size=30),
+    st.integers(1, 7),
+    st.sampled_from([{}, {"type": ["chat"]}]),
+    st.data(),
+)
+def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
+    steps: list[tuple[int, str]], limit: int, filters: dict[str, list[str]], data: st.DataObject
+) -> None:
+    with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
+        tasks = FakeScale().tasks
+        for seconds, type in steps:
+            traveller.shift(seconds)
+            tasks.create(type)
+        wanted = [
+            task.id
+            for task in sorted(tasks, key=lambda task: (task.created_at, task.id), reverse=True)
+            if not filters or task.type in filters["type"]
+        ]
+        traveller.shift(1)
+        seen: list[str] = []
+        parameters: dict[str, list[str]] = {"limit": [str(limit)], **filters}
+        for _ in itertools.repeat(None, len(steps) + 2):
+            page = tasks.page(read_query(parameters))
+            assert page.total == len(tasks.list(**filters))
+            assert len(page.docs) <= limit
+            seen += [task.id for task in page.docs]
+            if not page.has_more:
+                break
+            last = page.docs[-1]
+            parameters["next_token"] = [token((last.created_at, last.id))]
+            for _ in range(data.draw(st.integers(0, 3))):
+                tasks.create(data.draw(st.sampled_from(["chat", "multichat"])))
+        assert seen == wanted
+
+
+class Counting(dict[str, Task]):
+    looked_up = 0
+
+    def __getitem__(self, task_id: str) -> Task:
+        self.looked_up += 1
+        return super().__getitem__(task_id)
+
+    def _all(self) -> Any:
+        raise AssertionError("a page goes through all tasks")
+
+    __iter__ = values = items = keys = _all
+
+
+def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(50):
+        tasks.create("chat")
+    counting = Counting(tasks._by_id)
+    monkeypatch.setattr(tasks, "_by_id", counting)
+    for query in (Query(limit=5), Query(limit=5, offset=20), Query(limit=5, after=("9", "9"))):
+        counting.looked_up = 0
+        assert (len(tasks.page(query).docs), counting.looked_up) == (5, 5)
+
+
+def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) -> None:
+    tasks.create("chat")
+    made = []
+
+    def keep(wanted: Any, statuses: Iterable[Any]) -> Iterable[bool]:
+        def create() -> None:
+            made.append(tasks.create("chat"))
+
+        thread = threading.Thread(target=create)
+        thread.start()
+        thread.join(10)  # for ever, if the lock were held
+        return (True for _ in statuses)
+
+    query = Query(filters={"x": (Filter(lambda name, texts: None, "status", keep, {}), None)})
+    assert len(tasks.page(query).docs) == len(made) == 1
+
+
+def test_a_task_is_one_object_to_the_garbage_collector(tasks: Tasks) -> None:
+    body = {"metadata": {"a": {"b": [1]}}, "messages": [{"x": [{}]}]}
+    task = tasks.complete(tasks.create("chat", **body).id, {"annotations": [{"a": 1}]})
+    tracked = [it for it in gc.get_referents(task) if gc.is_tracked(it)]
+    assert {type(it) for it in tracked} <= {type, enum.EnumType, Status, FrozenDict, FrozenList}
+    assert all(it in (EMPTY_DICT, EMPTY_LIST) for it in tracked if isinstance(it, dict | list))

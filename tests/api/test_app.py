@@ -1,0 +1,369 @@
+"""What surrounds every request: keys, the Idempotency-Key, limits, bugs, the journal."""
+
+import base64
+import datetime as dt
+import io
+import json
+import logging
+import threading
+from typing import Any
+
+import freezegun
+import pytest
+import time_machine
+import werkzeug.datastructures
+import werkzeug.test
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale import FakeScale, Limits
+from fakescale.account import task_types
+from fakescale.account.tasks import Tasks
+from tests.account.test_tasks import in_threads
+from tests.support import Caller, example
+from tests.values.test_frozen import JSON
+
+KNOWN_401 = "Your API key does not correspond to a registered user."
+
+
+def authorized(fake: FakeScale, header: str | None, path: str = "/v1/tasks") -> Any:
+    headers = {} if header is None else {"Authorization": header}
+    return werkzeug.test.Client(fake).get(path, headers=headers)
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("live_x:"),
+        basic("live_x:password"),
+        "Bearer live_x",
+        "bearer live_x",
+        basic("x|test:"),
+        "Bearer live_a=b",
+    ],
+)
+def test_a_key_comes_as_basic_or_bearer(fake: FakeScale, header: str) -> None:
+    assert authorized(fake, header).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic !!!",
+        "Bearer",
+        "Bearer  ",
+        basic(""),
+        basic(":live_x"),
+        basic("dummy_api_key:"),
+        basic("live_:"),
+        "Basic " + base64.b64encode(b"live_\xff:").decode(),
+        "Digest username=live_x",
+        "Basic \xff\xfe",
+        "Bearer \xff",
+        "live_x",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/nowhere", "/v1/task/x", "/nowhere"])
+def test_without_a_key_everything_is_401(fake: FakeScale, header: str | None, path: str) -> None:
+    reply = authorized(fake, header, path)
+    assert (reply.status_code, reply.json) == (401, {"status_code": 401, "error": KNOWN_401})
+
+
+def test_a_bad_key_is_refused_before_the_body_is_read(fake: FakeScale) -> None:
+    reply = Caller(fake, "nobody")("POST", "/task/chat", data=b"{nonsense")
+    assert (reply.status, fake.requests[-1].body) == (401, b"")
+
+
+def test_health_needs_no_key_and_is_in_the_log_alone(
+    fake: FakeScale, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "fakescale"):
+        reply = authorized(fake, None, "/_fakescale/health")
+    assert (reply.status_code, reply.json) == (200, {"status": "ok"})
+    assert len(fake.requests) == 0
+    assert "GET /_fakescale/health 200" in caplog.text
+
+
+# Idempotency-Key
+
+
+def create(caller: Caller, key: str, body: Any = None, type: str = "chat", query: str = "") -> Any:
+    body = {} if body is None else body
+    return caller("POST", f"/task/{type}{query}", body, headers={"Idempotency-Key": key})
+
+
+def test_a_repeated_creation_gives_the_same_bytes_and_one_task(
+    fake: FakeScale, live: Caller
+) -> None:
+    first = create(live, "k", {"unique_id": "u", "a": 1})
+    fake.tasks.complete(first.json["task_id"])
+    second = create(live, "k", {"a": 1, "unique_id": "u"})
+    assert (second.status, second.bytes) == (200, first.bytes)
+    assert len(fake.tasks) == 1
+
+
+def test_a_test_task_is_still_pending_in_the_saved_answer(test_mode: Caller) -> None:
+    first = create(test_mode, "k")
+    assert test_mode.get("/tasks")["docs"][0]["status"] == "completed"
+    assert create(test_mode, "k").json["status"] == first.json["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("type", "body", "status"),
+    [("imageannotation", {}, 400), ("kittens", {}, 404), ("chat", {"unique_id": "taken"}, 409)],
+)
+def test_refusals_are_saved_too(live: Caller, type: str, body: Any, status: int) -> None:
+    owner = live.create("chat", unique_id="taken")["task_id"]
+    first = create(live, "k", body, type)
+    assert first.status == status
+    live("DELETE", f"/task/{owner}/unique_id")
+    assert create(live, "k", body, type).bytes == first.bytes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": {"a": 2}}, {"type": "multichat"}, {"query": "?x=1"}, {"body": {"a": "1"}}],
+)
+def test_other_parameters_with_the_key_are_a_conflict(live: Caller, other: Any) -> None:
+    create(live, "k", {"a": 1})
+    reply = create(live, "k", **{"body": {"a": 1}, **other})
+    assert reply.status == 409
+    assert live.get("/tasks")["total"] == 1
+
+
+def test_another_user_with_the_key_is_a_conflict_but_another_mode_is_not(
+    fake: FakeScale, live: Caller, test_mode: Caller
+) -> None:
+    create(live, "k")
+    assert create(Caller(fake, "live_other"), "k").status == 409
+    assert create(test_mode, "k").status == 200
+    assert create(Caller(fake, "fakescale|test"), "k").status == 200  # the same user
+    assert len(fake.test.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "data"), [("", b""), ("", b"{}"), ("", b'{"a": null}'), ("/", b"{}")]
+)
+def test_what_means_the_same_is_the_same_request(live: Caller, path: str, data: bytes) -> None:
+    first = create(live, "k")
+    headers = {"Idempotency-Key": "k"}
+    assert live("POST", f"/task/chat{path}", data=data, headers=headers).bytes == first.bytes
+
+
+def test_the_encoding_of_the_body_does_not_matter(live: Caller) -> None:
+    first = create(live, "k", {"a": "x"})
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/x-www-form-urlencoded"}
+    assert live("POST", "/task/chat", data=b"a=x", headers=headers).bytes == first.bytes
+    spaced = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    assert live("POST", "/task/chat", data=b' {"a" :"\\u0078"}', headers=spaced).status == 200
+
+
+def test_the_key_is_heeded_on_creation_alone(live: Caller) -> None:
+    task_id = live.create()["task_id"]
+    headers = {"Idempotency-Key": "k"}
+    for metadata in ({"a": 1}, {"b": 2}):
+        reply = live("POST", f"/task/{task_id}/setMetadata", metadata, headers=headers)
+        assert reply.json["metadata"] == metadata
+
+
+def test_an_empty_key_is_none_and_a_very_long_one_is_refused(live: Caller) -> None:
+    assert create(live, "").json != create(live, "").json
+    assert create(live, "k" * 255).status == 200
+    assert '"Idempotency-Key" must not be longer' in create(live, "k" * 256).error
+
+
+def test_a_key_lasts_a_day_of_frozen_time(live: Caller) -> None:
+    start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    with freezegun.freeze_time(start) as frozen:
+        first = create(live, "k")
+        frozen.tick(dt.timedelta(hours=24) - dt.timedelta(milliseconds=1))
+        assert create(live, "k").bytes == first.bytes
+        frozen.tick(dt.timedelta(milliseconds=1))
+        again = create(live, "k", {"other": 1})
+    assert again.status == 200
+    assert again.json["task_id"] != first.json["task_id"]
+
+
+def test_advancing_the_fake_ages_its_keys(fake: FakeScale, live: Caller) -> None:
+    create(live, "k")
+    fake.advance(hours=25)
+    assert create(live, "k", {"other": 1}).status == 200
+
+
+def test_one_key_from_16_threads_makes_one_task(fake: FakeScale) -> None:
+    for round in range(10):
+        key = f"k{round}"
+        replies = in_threads(16, lambda _, key=key: create(Caller(fake), key))  # type: ignore[misc]
+        answers = {reply.bytes for reply in replies if reply.status == 200}
+        assert {reply.status for reply in replies} <= {200, 429}
+        assert len(answers) == 1
+        assert len(fake.tasks) == round + 1
+        assert create(Caller(fake), f"k{round}").bytes in answers
+
+
+def test_a_twin_in_flight_is_429(
+    fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    submit = Tasks.submit
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        inside.set()
+        assert go_on.wait(10)
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(Tasks, "submit", slow)
+    thread = threading.Thread(target=create, args=(live, "k"))
+    thread.start()
+    assert inside.wait(10)
+    reply = create(Caller(fake), "k")
+    go_on.set()
+    thread.join()
+    assert reply.status == 429
+    assert create(live, "k").status == 200
+    assert len(fake.tasks) == 1
+
+
+# Limits and bugs
+
+
+def test_a_body_over_the_limit_is_refused_unread() -> None:
+    fake = FakeScale(limits=Limits(max_body=100))
+
+    class Unreadable(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise AssertionError("it was read")
+
+        readinto = readline = read  # type: ignore[assignment]
+
+    headers = werkzeug.datastructures.Headers({"Authorization": f"Bearer {fake.api_key}"})
+    builder = werkzeug.test.EnvironBuilder("/v1/task/chat", method="POST", headers=headers)
+    environ = builder.get_environ()
+    environ["wsgi.input"] = Unreadable()
+    environ["CONTENT_LENGTH"] = "101"
+    content, status, _ = werkzeug.test.run_wsgi_app(fake, environ)
+    assert status.startswith("413 ")
+    assert json.loads(b"".join(content)) == {
+        "status_code": 413,
+        "error": "The body is larger than 100 bytes.",
+    }
+    small = Caller(fake)("POST", "/task/chat", data=b'{"a": "%s"}' % (b"x" * 91))
+    assert small.status == 200
+
+
+def test_the_limit_is_32_mebibytes() -> None:
+    fake = FakeScale()
+    assert fake.limits.max_body == 32 * 2**20
+
+
+@pytest.mark.usefixtures("undocumented")
+def test_a_bug_is_a_500_with_its_traceback_in_the_log_and_the_journal(
+    fake: FakeScale,
+    live: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Tasks, "page", lambda self, query: 1 / 0)
+    reply = live("GET", "/tasks")
+    assert (reply.status, reply.error) == (500, "Something went wrong inside fakescale.")
+    trace = fake.requests[-1].traceback
+    assert trace is not None
+    assert "ZeroDivisionError" in trace
+    assert "ZeroDivisionError" in caplog.text
+
+
+# The journal and the log
+
+
+def test_the_journal_has_what_was_said(
+    fake: FakeScale, live: Caller, noon: time_machine.Traveller
+) -> None:
+    reply = live("POST", "/task/chat?a=%2F", {"x": "é"}, headers={"X-Mine": "1"})
+    entry = fake.requests[-1]
+    assert (entry.method, entry.path, entry.query) == ("POST", "/v1/task/chat", "a=%2F")
+    assert (entry.headers["X-Mine"], entry.json) == ("1", {"x": "é"})
+    assert (entry.status, entry.answer, entry.traceback) == (200, reply.bytes, None)
+    assert entry.when == dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
+    assert reply.headers["Date"] == "Thu, 29 Feb 2024 12:00:00 GMT"
+    assert f"live_{'fakescale'}" not in repr(list(fake.requests))
+
+
+def test_each_request_is_one_line_of_the_log(
+    live: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "fakescale"):
+        live("GET", "/task/x%0Ay?limit=3")
+        live("GET", "/task/x\x1b[31m")
+    assert [record.getMessage() for record in caplog.records] == [
+        "GET /v1/task/x%0Ay?limit=3 404",
+        r"GET /v1/task/x\x1b[31m 404",
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, "fakescale"):
+        live("POST", "/task/chat", data=b'{"a":\n1}')
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith(r'POST /v1/task/chat 200 {"a":\n1} -> {"task_id":')
+
+
+# Anything
+
+
+@given(st.sampled_from(task_types.names()), st.data())
+def test_no_body_of_a_creation_gives_a_500(type: str, data: st.DataObject) -> None:
+    facts = task_types._facts()
+    names = st.sampled_from([*facts["types"][type]["params"], *facts["common"], "other"])
+    body = data.draw(
+        JSON | st.dictionaries(names, JSON, max_size=4).map(lambda d: example(type, **d))
+    )
+    fake = FakeScale()
+    for caller in (Caller(fake), Caller(fake, fake.test_api_key)):
+        reply = caller("POST", f"/task/{type}", body)
+        assert reply.status in (200, 400), fake.requests[-1].traceback
+        total = caller.get("/tasks")["total"]
+        assert total == (reply.status == 200)
+
+
+@given(
+    st.sampled_from(["cancel", "setMetadata", "unique_id", "tags", "audit"]),
+    st.sampled_from(["POST", "PUT", "DELETE"]),
+    JSON | st.dictionaries(st.sampled_from(["unique_id", "accepted", "comments"]), JSON),
+)
+def test_no_body_gives_a_500(action: str, method: str, body: Any) -> None:
+    fake = FakeScale()
+    task = fake.tasks.create("chat")
+    fake.tasks.complete(task.id)
+    reply = Caller(fake)(method, f"/task/{task.id}/{action}", body)
+    assert reply.status in (200, 400, 404), fake.requests[-1].traceback
+
+
+@given(st.binary(), st.sampled_from(["application/json", "application/x-www-form-urlencoded", ""]))
+def test_no_bytes_give_a_500(data: bytes, type: str) -> None:
+    fake = FakeScale()
+    reply = Caller(fake)("POST", "/task/chat", data=data, headers={"Content-Type": type})
+    assert reply.status in (200, 400), fake.requests[-1].traceback
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["status", "limit", "offset", "next_token", "start_time", "tags", "x"]),
+        st.text() | st.sampled_from(["1", "true", "2024-01-01", "9999-12-31T23:59:59.9999Z"]),
+    )
+)
+def test_no_query_gives_a_500(query: dict[str, str]) -> None:
+    fake = FakeScale()
+    fake.tasks.create("chat")
+    client = werkzeug.test.Client(fake)
+    safe = {name: text.encode("utf-8", "replace").decode() for name, text in query.items()}
+    reply = client.get("/v1/tasks", query_string=safe, headers={"Authorization": "Bearer live_x"})
+    assert reply.status_code in (200, 400), fake.requests[-1].traceback
+    assert json.loads(reply.data)

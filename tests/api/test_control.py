@@ -1,0 +1,668 @@
+"""Control over HTTP: every operation does what the Python helper does, and refuses likewise."""
+
+import datetime as dt
+import inspect
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+import werkzeug.test
+
+from fakescale import ApiError, FakeScale, RemoteFakeScale
+from fakescale.api.control import OPERATIONS
+from tests.account.test_printed import PRINTED
+from tests.conftest import NOON
+from tests.support import Caller
+
+Side = Any  # a FakeScale or a RemoteFakeScale: the point is that a step can't tell
+
+
+def a_task(side: Side, **params: Any) -> str:
+    return str(side.tasks.create("chat", **params).id)
+
+
+def a_batch(side: Side, **more: Any) -> Any:
+    side.projects.create(type="chat", name="p", **more)
+    return side.batches.create(project="p", name="b", metadata={"n": 1})
+
+
+def list_(side: Side) -> Any:
+    for n in range(3):
+        a_task(side, unique_id=f"u{n}", tags=["t"] if n else [])
+    side.test.tasks.create("chat")
+    return [
+        side.tasks.list(),
+        side.tasks.list(tags="t", start_time=dt.datetime(2024, 1, 1, tzinfo=dt.UTC)),
+        side.tasks.list(unique_id=["u0", "u2"], end_time="2024-03-01"),
+        side.test.tasks.list(),
+        side.account("other").tasks.list(),
+        [task.id for task in side.tasks],
+        len(side.tasks),
+    ]
+
+
+def get(side: Side) -> Any:
+    task_id = a_task(side, instruction="é", metadata={"a": [1, 2.5, None, {"b": True}]})
+    return [side.tasks.get(task_id), side.tasks.get(task_id=task_id)]
+
+
+def create(side: Side) -> Any:
+    side.projects.create(type="chat", name="p", params={"instruction": "i"})
+    return [
+        side.tasks.create("chat", unique_id="u", clear_unique_id_on_error=True),
+        side.tasks.create("textcollection", attachments=[{"type": "text", "content": "x"}]),
+        side.tasks.create("chat", project="p", instruction="t", unknown={"kept": 1}),
+        side.test.tasks.create("chat"),
+        side.test.tasks.list(),
+        side.account("other").test.tasks.create("chat"),
+    ]
+
+
+def start(side: Side) -> Any:
+    return side.tasks.start(a_task(side))
+
+
+def complete(side: Side) -> Any:
+    given = side.tasks.complete(a_task(side), response={"annotations": [1]})
+    return [given, side.tasks.complete(a_task(side)), side.tasks.complete(a_task(side), {"a": 1})]
+
+
+def fail(side: Side) -> Any:
+    return [side.tasks.fail(a_task(side)), side.tasks.fail(a_task(side), response={"e": "x"})]
+
+
+def recall(side: Side) -> Any:
+    return side.tasks.recall(side.tasks.complete(a_task(side)).id)
+
+
+def audit(side: Side) -> Any:
+    task_id = side.tasks.complete(a_task(side)).id
+    return [
+        side.tasks.audit(task_id, "rejected", "bad"),
+        side.tasks.audit(task_id, "fixed", source="scale"),
+        side.tasks.audit(result="accepted", task_id=task_id, comments=None),
+    ]
+
+
+def cancel(side: Side) -> Any:
+    task_id = a_task(side, unique_id="u")
+    return [side.tasks.cancel(task_id), side.tasks.cancel(task_id, clear_unique_id=True)]
+
+
+def load_tasks(side: Side) -> Any:
+    return [side.tasks.load([PRINTED]), side.test.tasks.load(iter([PRINTED])), side.tasks.list()]
+
+
+def create_project(side: Side) -> Any:
+    return [
+        side.projects.create(type="chat", name="p", params={"instruction": "i"}, rapid=True),
+        side.test.projects.create(type="textcollection", name="p", studio=True),
+    ]
+
+
+def list_projects(side: Side) -> Any:
+    create_project(side)
+    side.projects.create(type="chat", name="q")
+    return [
+        side.projects.list(),
+        side.projects.list(archived=True),
+        list(side.test.projects),
+        [name in side.projects for name in ("q", "r")],
+    ]
+
+
+def archive_project(side: Side) -> Any:
+    a_batch(side)
+    return [side.projects.archive("p"), side.projects.archive("p", archived=False)]
+
+
+def set_template(side: Side) -> Any:
+    a_batch(side)
+    done = side.projects.set_template("p", {"a": {"type": "text"}}, auto_onboard_enabled=True)
+    return [done, side.projects.list()]
+
+
+def create_batch(side: Side) -> Any:
+    return [a_batch(side), a_batch(side.account("other"), studio=True)]
+
+
+def list_batches(side: Side) -> Any:
+    a_batch(side)
+    task_id = a_task(side, batch="b")
+    before = side.batches.list()
+    side.tasks.complete(task_id)
+    return [before, side.batches.list(status="completed"), len(side.batches), "b" in side.batches]
+
+
+def archive_batch(side: Side) -> Any:
+    a_batch(side)
+    done = [side.batches.archive("b"), side.batches.list(exclude_archived=True)]
+    return [*done, side.batches.archive("b", archived=False)]
+
+
+def api_key(side: Side) -> Any:
+    other = side.account("other")
+    return [side.api_key, side.test_api_key, side.test.api_key, other.api_key, other.test_api_key]
+
+
+def requests_(side: Side) -> Any:
+    return [
+        list(side.requests),
+        side.requests.total,
+        side.requests.list(account="other"),
+        side.requests.list(limit=2),
+        side.requests.list(since=dt.datetime(2025, 1, 1, tzinfo=dt.UTC)),
+        [exchange.account for exchange in side.requests],
+    ]
+
+
+def advance(side: Side) -> Any:
+    return [side.advance(hours=25), side.now(), side.advance(minutes=1, seconds=0.5), side.now()]
+
+
+def now(side: Side) -> Any:
+    return side.now()
+
+
+def stop_clock(side: Side) -> Any:
+    return [side.stop_clock(), side.stop_clock(), side.advance(hours=1), side.now()]
+
+
+def start_clock(side: Side) -> Any:
+    return [side.start_clock(), stop_clock(side), side.start_clock(), side.now()]
+
+
+def reset(side: Side) -> Any:
+    a_task(side)
+    a_task(side.account("other"))
+    side.advance(hours=1)
+    gone = [side.reset(account="other"), side.account("other").tasks.list(), side.tasks.list()]
+    return [*gone, side.reset(), side.tasks.list(), side.now()]
+
+
+def dump(side: Side) -> Any:
+    a_task(side)
+    side.advance(hours=1)
+    return side.dump()
+
+
+def load(side: Side) -> Any:
+    state = dump(side)
+    a_task(side)
+    return [side.load(state), side.tasks.list(), side.load([PRINTED]), side.tasks.list()]
+
+
+def disable_type(side: Side) -> Any:
+    side.disable_type("chat")
+    refused = []
+    for tasks in (side.tasks, side.test.tasks, side.account("other").tasks):
+        try:
+            refused.append(tasks.create("chat").status)
+        except ApiError as error:
+            refused.append((error.status, str(error)))
+    return [refused, side.enable_type("chat"), side.tasks.create("chat").status]
+
+
+def add_teammate(side: Side) -> Any:
+    added = side.teammates.add("a@example.com", "manager", company="A")
+    return [added, side.teammates.list(), list(side.test.teammates)]
+
+
+def accept_invitation(side: Side) -> Any:
+    side.teammates.add("a@example.com")
+    done = [side.teammates.accept("a@example.com"), side.teammates.disable("a@example.com")]
+    return [*done, side.teammates.list()]
+
+
+def record(side: Side) -> Any:
+    for call in (side.quality_tasks.record, side.account("other").quality_tasks.record):
+        try:
+            call("5f", "a@example.com")
+        except ApiError as error:
+            return [error.status, str(error)]
+    return None
+
+
+def set_turnaround(side: Side) -> Any:
+    task_id = a_task(side)
+    side.turnaround = dt.timedelta(hours=1)
+    side.advance(minutes=90)
+    done = side.tasks.get(task_id)
+    side.turnaround = None
+    return done
+
+
+def attributes(side: Side) -> Any:
+    seen = []
+    for url in ("a@example.com", None):
+        side.callback_url = url
+        seen += [side.callback_url, side.test.callback_url]
+    side.test.callback_url = "b@example.com"
+    other = side.world("other", test=True)
+    seen += [side.world().callback_url, side.test.callback_url, other.callback_url]
+    side.test.callback_url = None
+    for home in (side, side.test, side.account("other"), other):
+        seen.append(home.callback_auth_key)
+    seen += [other.tasks.list(), other.api_key, side.turnaround]
+    # So long that nothing becomes due, which happens by itself where it is served.
+    side.turnaround = dt.timedelta(days=400, seconds=1.5)
+    seen.append(side.turnaround)
+    side.turnaround = None
+    return seen
+
+
+def set_metadata(side: Side) -> Any:
+    task_id = a_task(side)
+    return [
+        side.tasks.set_metadata(task_id, {"a": [1]}),
+        side.tasks.set_unique_id(task_id, "v", clear_unique_id_on_error=True),
+        side.tasks.clear_unique_id(task_id),
+        side.tasks.add_tags(task_id, ["a", "b"]),
+        side.tasks.remove_tags(task_id, ("a",)),
+        side.tasks.set_tags(task_id, iter(["c"]) if isinstance(side, RemoteFakeScale) else ["c"]),
+    ]
+
+
+def get_project(side: Side) -> Any:
+    a_batch(side)
+    done = [
+        side.projects.set_params("p", {"instruction": "i"}),
+        side.projects.set_params("p", {"a": 1}, patch=True),
+        side.projects.set_ontology("p", ontology=["cat", {"choice": "dog"}]),
+        side.projects.get("p"),
+    ]
+    side.projects.set_template("p", {"a": {"type": "text"}})
+    return [*done, side.projects.template("p")]
+
+
+def get_batch(side: Side) -> Any:
+    a_batch(side, studio=True)
+    return [
+        side.batches.set_metadata("b", {"a": 1}),
+        side.batches.prioritize("b", priority=20),
+        side.batches.finalize("b"),
+        side.batches.get("b"),
+    ]
+
+
+def invite(side: Side) -> Any:
+    return [
+        side.teammates.invite(emails=["c@example.com"], team_role="labeler"),
+        side.teammates.set_role(emails=["c@example.com"], team_role="manager"),
+        side.teammates.get("c@example.com"),
+        [email in side.teammates for email in ("c@example.com", "d@example.com")],
+    ]
+
+
+def list_files(side: Side) -> Any:
+    file = side.files.import_file(file_url="http://example.com/a.png", metadata={"a": 1})
+    done = [file, side.files.get(file.id), side.files.list(), len(side.files)]
+    done += [file in side.files, side.files.keep_content]
+    side.files.keep_content = True
+    uploaded = side.__dict__.get("served", side).files.upload(b"\xff\x00")
+    done += [side.files.keep_content, side.files.get(uploaded.id).content]
+    side.files.keep_content = False
+    return [*done, side.test.files.keep_content]
+
+
+def studio(side: Side) -> Any:
+    a_batch(side, studio=True)
+    emails = ["e@example.com", "f@example.com"]
+    for email in emails:
+        side.teammates.add(email)
+    return [
+        side.studio.assign(emails=emails, projects=["p"]),
+        side.studio.create_group("p", name="g", emails=emails[:1]),
+        side.studio.change_group("p", "g", add_emails=emails[1:]),
+        side.studio.groups("p"),
+        side.studio.batches(),
+        side.studio.set_batch_groups("b", groups=["g", emails[0]]),
+        side.studio.set_priorities(batches=[{"name": "b"}]),
+        side.studio.reset_priorities(),
+        side.studio.unassign(emails=emails[:1], projects=["p"]),
+        side.studio.assignments(),
+        bool(side.studio),
+    ]
+
+
+def audits(side: Side) -> Any:
+    task_id = side.tasks.complete(a_task(side)).id
+    audit = side.audits.create(task_id=task_id, accepted=True)
+    return [audit, side.audits.list(task_id=task_id), list(side.audits), audit in side.audits]
+
+
+def quality_tasks(side: Side) -> Any:
+    side.projects.create(type="textcollection", name="rapid", rapid=True)
+    made = side.quality_tasks.create(
+        "training",
+        "textcollection",
+        project="rapid",
+        attachments=[{"type": "text", "content": "x"}],
+        expected_response={"a": 1},
+    )
+    listed = [side.quality_tasks.list("evaluation"), side.quality_tasks.list()]
+    return [made, side.quality_tasks.get(made.id), *listed, made in side.quality_tasks]
+
+
+def contains(side: Side) -> Any:
+    a_batch(side)
+    task = side.tasks.create("chat")
+    side.tasks.complete(a_task(side, callback_url="a@example.com"))
+    [delivery] = side.callbacks
+    known = [task, delivery, "p", "b", "admin@example.com", None, 5]
+    homes = ("tasks", "projects", "batches", "teammates", "files", "audits", "quality_tasks")
+    return [
+        [[it in getattr(side, home) for it in known] for home in (*homes, "callbacks")],
+        [side.callbacks[0], side.callbacks[-1], side.callbacks[:5], side.callbacks[5:]],
+        [list(reversed(side.callbacks)), side.callbacks.index(delivery)],
+    ]
+
+
+NOWHERE = "http://127.0.0.1:9/callback"
+
+
+def callbacks(side: Side) -> Any:
+    side.callback_url = "a@example.com"
+    for url in (None, NOWHERE, "http://www.example.com/callback"):
+        side.tasks.complete(a_task(side, callback_url=url))
+    side.test.tasks.create("chat")
+    side.callback_url = None
+    done = [side.tasks.send_callback(side.tasks.list()[0].id), side.callbacks.deliver()]
+    other = side.callbacks.list(account="other")
+    return [*done, other, list(side.callbacks), len(side.callbacks), side.callbacks.list()[0].state]
+
+
+def faults(side: Side) -> Any:
+    def told(fault: Any) -> Any:
+        return {name: value for name, value in fault.to_json().items() if name != "id"}
+
+    added = [
+        side.faults.add(status=503, headers={"X-A": "b"}, path="/v1/*", nth=2),
+        side.faults.add(status=500, seed=3, probability=0.5),
+        side.faults.add(reset="within", method="POST", api_key="live_x"),
+        side.faults.rate_limit(10),
+        side.faults.outage(minutes=5),
+        side.faults.lost_answer(times=2),
+        side.faults.duplicate_in_flight(),
+    ]
+    seen = [told(fault) for fault in side.faults.list()]
+    with side.faults.add(status=500) as fault:
+        hits = fault.hits
+    removed = [side.faults.remove(fault.id) for fault in added]
+    return [[told(fault) for fault in added], seen, hits, removed, len(side.faults)]
+
+
+#: What to do for each operation, on either side; the results must be equal.
+STEPS: dict[str, Callable[[Side], Any]] = {
+    step.__name__.rstrip("_"): step
+    for step in (
+        *(list_, get, create, start, complete, fail, recall, audit, cancel, load_tasks),
+        *(create_project, list_projects, archive_project, set_template),
+        *(create_batch, list_batches, archive_batch),
+        *(api_key, requests_, advance, now, reset, dump, load),
+        *(disable_type, add_teammate, accept_invitation, record),
+        *(set_turnaround, callbacks, faults),
+        *(set_metadata, get_project, get_batch, invite, list_files, studio, audits),
+        *(attributes, quality_tasks, stop_clock, start_clock),
+    )
+}
+STEPS |= {
+    name: STEPS[step]
+    for step, names in {
+        "attributes": ["turnaround", "callback_auth_key", "callback_url"],
+        "set_metadata": [
+            *("set_unique_id", "clear_unique_id", "add_tags", "set_tags", "remove_tags"),
+        ],
+        "get_project": ["set_params", "set_ontology", "template"],
+        "get_batch": ["finalize_batch", "set_batch_metadata", "prioritize_batch"],
+        "invite": ["set_role", "get_teammate"],
+        "list_files": ["get_file", "import_file", "keep_content", "set_keep_content"],
+        "studio": [
+            *("assign", "unassign", "assignments", "groups", "create_group", "change_group"),
+            *("studio_batches", "set_batch_groups", "set_priorities", "reset_priorities"),
+        ],
+        "audits": ["create_audit", "list_audits"],
+        "quality_tasks": ["create_quality_task", "get_quality_task", "list_quality_tasks"],
+        "disable_type": ["enable_type"],
+        "add_teammate": ["list_teammates"],
+        "accept_invitation": ["disable_teammate"],
+        "callbacks": ["set_callback_url", "send_callback", "deliver"],
+        "faults": [
+            *("add_fault", "remove_fault", "rate_limit", "outage", "lost_answer"),
+            "duplicate_in_flight",
+        ],
+    }.items()
+    for name in names
+}
+
+
+class Sides:
+    """Two fakes in the same state, one of them reached over HTTP alone."""
+
+    def __init__(self) -> None:
+        # Milliseconds are all that an id has of time: it stands still.
+        self.local, self.served = FakeScale(seed="tests"), FakeScale(seed="tests")
+        for fake in (self.local, self.served):
+            Caller(fake)("POST", "/task/chat", data=b'{"a": "\xc3\xa9"}')
+            Caller(fake, "test_other")("GET", "/tasks?limit=0")
+            Caller(fake, "nobody")("GET", "/tasks")
+            Caller(fake)("POST", "/task/chat", data=b"\xff\x00")
+
+    def remote(self) -> RemoteFakeScale:
+        remote = RemoteFakeScale(self.served.url)
+        remote.__dict__["served"] = self.served  # for what no remote fake can do
+        return remote
+
+    def compare(self, step: Callable[[Side], Any]) -> None:
+        with self.served.serve():
+            theirs = step(self.remote())
+        assert theirs == step(self.local)
+        assert theirs != []
+
+
+@pytest.fixture
+def sides(noon: time_machine.Traveller) -> Sides:
+    return Sides()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_does_over_http_what_it_does_in_python(name: str, sides: Sides) -> None:
+    called = []
+
+    def step(side: Side) -> Any:
+        if isinstance(side, RemoteFakeScale):
+            post = side._post
+
+            def noting(operation: str, body: str) -> Any:
+                called.append(operation)
+                return post(operation, body)
+
+            side.__dict__["_post"] = noting
+        return STEPS[name](side)
+
+    sides.compare(step)
+    assert name in called
+
+
+def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> None:
+    dice = random.Random(3)
+    for _ in range(3):
+        sides = Sides()
+        with sides.served.serve():
+            remote = sides.remote()
+            for name in dice.sample(list(STEPS), len(STEPS)):
+                outcomes = []
+                for side in (sides.local, remote):
+                    try:
+                        outcomes.append(STEPS[name](side))
+                    except Exception as error:
+                        outcomes.append((type(error), str(error)))
+                assert outcomes[0] == outcomes[1], name
+        assert sides.served.tasks.list() == sides.local.tasks.list()
+        assert list(sides.served.requests) == list(sides.local.requests)
+
+
+def test_a_remote_collection_holds_what_one_in_python_holds(sides: Sides) -> None:
+    sides.compare(contains)
+    with sides.served.serve(), pytest.raises(TypeError, match="not subscriptable"):
+        sides.remote().tasks[0]
+
+
+# Over HTTP
+
+
+def post(fake: FakeScale, operation: str, /, **arguments: Any) -> Any:
+    return werkzeug.test.Client(fake).post(f"/_fakescale/{operation}", json=arguments)
+
+
+def result(fake: FakeScale, operation: str, /, **arguments: Any) -> Any:
+    reply = post(fake, operation, **arguments)
+    assert reply.status_code == 200, reply.data
+    assert list(reply.json) == ["result"]
+    return reply.json["result"]
+
+
+def test_a_result_is_a_task_as_the_api_prints_it(fake: FakeScale, live: Caller) -> None:
+    task = result(fake, "create", type="chat", unique_id="u")
+    assert live.get(f"/task/{task['task_id']}") == task
+    done = result(fake, "complete", task_id=task["task_id"], response={"a": 1})
+    assert (done["status"], done["response"]) == ("completed", {"a": 1})
+    assert result(fake, "list", status="completed") == [done]
+    assert fake.tasks.get(task["task_id"]).response == {"a": 1}
+
+
+def test_account_and_test_say_which_world_is_meant(fake: FakeScale) -> None:
+    result(fake, "create", type="chat", account="other", test=True)
+    assert len(fake.account("other").test.tasks) == 1
+    assert result(fake, "list") == result(fake, "list", test=True) == []
+    [task] = result(fake, "list", account="other", test=True)
+    assert task["is_test"]
+    assert result(fake, "api_key", account=None, test=True) == fake.test_api_key
+
+
+def test_times_are_text(fake: FakeScale, noon: time_machine.Traveller) -> None:
+    assert result(fake, "now") == NOON
+    assert result(fake, "advance", hours=1) is None
+    assert result(fake, "now") == "2024-02-29T13:00:00.000Z"
+    Caller(fake).get("/tasks")
+    [exchange] = result(fake, "requests", since="2024-02-29T13:00:00Z")
+    assert exchange["when"] == "2024-02-29T13:00:00.000Z"
+    assert json.loads(exchange["answer"])["docs"] == []
+    assert result(fake, "requests", since="2024-02-29T13:00:01Z") == []
+
+
+def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
+    result(fake, "now")
+    post(fake, "nowhere")
+    werkzeug.test.Client(fake).get("/_fakescale/")
+    assert fake.requests.total == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "status", "text"),
+    [
+        ("get", {}, 400, '"task_id" is required'),
+        ("get", {"task_id": 5}, 400, '"task_id" must be a string (got 5)'),
+        ("get", {"task_id": ["x"]}, 400, '"task_id" must be a string (got ["x"])'),
+        ("get", {"task_id": None}, 400, '"task_id" must be a string (got null)'),
+        ("get", {"task_id": "5f"}, 404, "Task with that ID not found."),
+        ("get", {"task_id": "5f", "x": 1}, 400, '"x" is not an argument of get; there are: task'),
+        ("create", {}, 400, '"type" is required'),
+        ("create", {"type": "nonsense"}, 404, ""),
+        ("create", {"type": "chat", "metadata": 5}, 400, '"metadata" must be of type object'),
+        ("create", {"type": "chat", "test": 1}, 400, '"test" must be a boolean (got 1)'),
+        ("create", {"type": "chat", "account": 1}, 400, '"account" must be one of [null, str'),
+        ("create", {"type": "chat", "account": "a:b"}, 400, "'a:b' cannot be the name of"),
+        ("create", {"type": "chat", "account": ""}, 400, "'' cannot be the name of"),
+        ("list", {"statuses": "pending"}, 400, "'statuses' is not a filter; there are"),
+        ("list", {"status": "nonsense"}, 400, '"status" must be one of'),
+        ("list", {"status": {"a": 1}}, 400, '"status" must be one of'),
+        ("complete", {"task_id": "5f", "response": "x"}, 400, '"response" must be'),
+        ("audit", {"task_id": "5f", "result": "great"}, 400, '"result" must be one of'),
+        ("load_tasks", {"printed": {}}, 400, '"printed" must be an array'),
+        ("load_tasks", {"printed": [5]}, 400, '"[0]" must be of type object'),
+        ("load", {"data": {}}, 400, '"fakescale" must be 1'),
+        ("load", {"data": {"fakescale": 1}}, 400, "not a dump"),
+        ("set_template", {"name": "p"}, 400, '"template_variables" is required'),
+        ("set_template", {"name": "p", "template_variables": {}}, 404, 'Project "p" not found.'),
+        ("create_batch", {"project": "p", "name": "b"}, 400, '"project" must be the name of'),
+        ("advance", {"hours": "1"}, 400, '"hours" must be a number (got "1")'),
+        ("advance", {"account": "x"}, 400, '"account" must be a number'),
+        ("advance", {"years": 1}, 400, "keyword argument"),
+        ("advance", {"days": 1e300}, 400, "advance: "),
+        ("advance", {"days": 10**9}, 400, "advance: "),
+        ("now", {"x": 1}, 400, '"x" is not an argument of now; there are: none'),
+        ("requests", {"since": "soon"}, 400, '"since" must be a time in ISO 8601 (got "soon")'),
+        ("requests", {"since": 5}, 400, '"since" must be'),
+        ("requests", {"limit": 1.5}, 400, '"limit" must be'),
+        ("nowhere", {}, 404, "There is no operation POST /_fakescale/nowhere"),
+        ("health", {}, 404, "There is no operation POST /_fakescale/health"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_said(
+    fake: FakeScale, operation: str, arguments: Any, status: int, text: str
+) -> None:
+    reply = post(fake, operation, **arguments)
+    assert reply.status_code == reply.json["status_code"] == status, reply.data
+    assert text in reply.json["error"]
+    assert len(fake.tasks) == 0
+
+
+@pytest.mark.parametrize("body", ["[]", "5", '"x"', "{nonsense", '{"a": NaN}', "\ufffd"])
+def test_a_body_must_be_an_object(fake: FakeScale, body: str) -> None:
+    client = werkzeug.test.Client(fake)
+    reply = client.post("/_fakescale/now", data=body, content_type="application/json")
+    assert reply.status_code == 400
+    assert client.post("/_fakescale/now", content_type="application/json").status_code == 200
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("value", [None, True, -1, 1e300, "", "\0", [], [[]], {}, {"a": None}])
+def test_no_argument_makes_a_500(fake: FakeScale, name: str, value: Any) -> None:
+    arguments = OPERATIONS[name].arguments
+    wrong = [{argument: value} for argument in [*arguments, "else"]]
+    for given in [*wrong, dict.fromkeys(arguments, value), {"type": "chat", "type_": value}]:
+        assert post(fake, name, **given).status_code in (200, 400, 404, 409)
+
+
+def test_a_bug_of_ours_is_a_500_with_its_trace_in_the_log(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fake, "world", lambda **which: 1 / 0)
+    assert post(fake, "list").status_code == 500
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> None:
+    client = werkzeug.test.Client(fake)
+    replies: list[Any] = [client.get(path).json for path in ("/_fakescale/", "/_fakescale")]
+    assert replies[0] == replies[1]
+    listed = replies[0]["operations"]
+    assert list(listed) == list(OPERATIONS)
+    assert listed["audit"] == {
+        "description": "Audit a completed task.",
+        "arguments": {
+            "task_id": {"type": "string", "required": True},
+            "result": {"type": "string", "required": True},
+            "comments": {"type": ["string", "null"], "required": False, "default": None},
+            "source": {"type": "string", "required": False, "default": "customer"},
+            "account": {"type": ["string", "null"], "required": False, "default": None},
+            "test": {"type": "boolean", "required": False, "default": False},
+        },
+    }
+    assert listed["advance"]["arguments"] == {
+        "…": {"type": "number", "description": "any further argument"}
+    }
+    for name, described in listed.items():
+        assert described["description"].endswith("."), name
+
+
+def test_no_helper_has_an_argument_of_a_world_s_name() -> None:
+    for operation in OPERATIONS.values():
+        names = {parameter.name for parameter in operation.parameters}
+        assert not (operation.in_world and names & {"account", "test"})
+        kinds = {parameter.kind for parameter in operation.parameters}
+        assert inspect.Parameter.VAR_POSITIONAL not in kinds

@@ -1,0 +1,61 @@
+import contextlib
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale.api.forms import read_form
+from fakescale.values.errors import BadRequest
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("", {}),
+        ("a=1&b=", {"a": "1", "b": ""}),
+        ("a=x+y%20z%C3%A9", {"a": "x y zé"}),
+        ("a[]=1&a[]=2", {"a": ["1", "2"]}),
+        ("a=1&a=2&a=3", {"a": ["1", "2", "3"]}),
+        ("a%5B%5D=1", {"a": ["1"]}),
+        ("f[title]=x&f[sub][deep]=y", {"f": {"title": "x", "sub": {"deep": "y"}}}),
+        (
+            "e[0][image]=u&e[0][ok]=1&e[1][image]=v",
+            {"e": [{"image": "u", "ok": "1"}, {"image": "v"}]},
+        ),
+        ("e[][image]=u&e[][image]=v", {"e": [{"image": "u"}, {"image": "v"}]}),
+        ("e[10]=c&e[2]=b&e[0]=a", {"e": ["a", "b", "c"]}),
+        ("e[1]=a&e[x]=b", {"e": {"1": "a", "x": "b"}}),
+        ("a]=1&[b]=2&c[d=3", {"a]": "1", "[b]": "2", "c[d": "3"}),
+    ],
+)
+def test_names_nest(text: str, form: Any) -> None:
+    assert read_form(text) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a=1&a[b]=2", '"a[b]" stands beside'),
+        ("a[b]=2&a=1", '"a" stands beside'),
+        ("a=%ff", "must be UTF-8"),
+        ("a" + "[b]" * 21 + "=1", "nested deeper than 20"),
+        ("&".join("a=1" for _ in range(10_001)), "must be a form"),
+    ],
+)
+def test_what_fits_nowhere_is_refused(text: str, says: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        read_form(text)
+    assert says in str(refusal.value)
+
+
+@given(st.dictionaries(st.text("ab", min_size=1), st.lists(st.text("x é&="), min_size=2)))
+def test_repeated_names_are_lists(lists: Any) -> None:
+    assert read_form(urlencode(lists, doseq=True)) == lists
+
+
+@given(st.text("ab[]=&0123%+"))
+def test_no_form_is_too_odd(text: str) -> None:
+    with contextlib.suppress(BadRequest):
+        assert isinstance(read_form(text), dict)

@@ -1,0 +1,329 @@
+"""The OpenAPI document: valid, whole, and nothing but what is served."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import werkzeug.test
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from fakescale import FakeScale, Limits, __main__
+from fakescale.account import quality, task_types
+from fakescale.account.listing import BATCH_FILTERS, FILE_FILTERS, FILTERS, LABELER_FILTERS, Page
+from fakescale.api.app import DOCUMENT as ADDRESS
+from fakescale.api.openapi import document
+from fakescale.api.openapi_answers import SCHEMAS
+from fakescale.api.route import PerType
+from fakescale.api.routes import ROUTES
+from fakescale.values.errors import NotFound
+from tests.conformance import BASE, judge
+from tests.support import ABSENT, Caller, Reply, example
+
+DOCUMENT = json.loads(json.dumps(document(BASE)))
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+def test_it_is_valid() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_holds_each_route_and_nothing_else() -> None:
+    expected = set()
+    for route in ROUTES:
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path.removeprefix("/v1"))
+        types = route.body.types() if isinstance(route.body, PerType) else [""]
+        expected |= {f"{route.method} {path.replace('{type}', type)}" for type in types}
+    assert set(OPERATIONS) == expected
+    names = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_it_holds_each_type_and_nothing_else() -> None:
+    def types(prefix: str) -> list[str]:
+        found = [re.fullmatch(rf"POST /{prefix}/(\w+)", name) for name in OPERATIONS]
+        return [match[1] for match in found if match]
+
+    assert types("task") == [*task_types.names(), "categorize"]
+    assert len(task_types.names()) == 34
+    for kind in quality.KINDS:
+        assert types(f"{kind}_tasks") == list(quality.TYPES)
+
+
+@pytest.mark.parametrize(
+    ("name", "filters"),
+    [
+        ("GET /tasks", FILTERS),
+        ("GET /batches", BATCH_FILTERS),
+        ("GET /files", FILE_FILTERS),
+        ("GET /quality/labelers", LABELER_FILTERS),
+    ],
+)
+def test_a_list_has_its_filters_and_its_page(name: str, filters: Any) -> None:
+    known = {it["name"] for it in OPERATIONS[name]["parameters"]}
+    page = {"limit", "offset"} if name == "GET /batches" else {"limit", "offset", "next_token"}
+    more = {"limited_response", "include_attachment_url"} if name == "GET /tasks" else set()
+    assert known == {*filters} | page | more
+
+
+def test_each_schema_is_that_of_an_answer() -> None:
+    found = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(DOCUMENT)))
+    assert found == set(DOCUMENT["components"]["schemas"])
+    assert {route.answer for route in ROUTES} <= set(SCHEMAS)
+
+
+def example_of(fake: FakeScale, name: str) -> Any:
+    """Return the example of a body, having made what it names."""
+    [media] = OPERATIONS[name]["requestBody"]["content"].values()
+    body, type = media["example"], name.rpartition("/")[2]
+    if project := body.get("project"):
+        fake.projects.create(type=type, name=project, rapid="_tasks" in name)
+        if batch := body.get("batch"):
+            fake.batches.create(project=project, name=batch)
+    if "lidar_task" in body:
+        task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
+        body = {**body, "lidar_task": fake.tasks.complete(task.id).id}
+    return body
+
+
+OF_TYPES = [name for name in OPERATIONS if "example" in json.dumps(OPERATIONS[name])]
+
+
+@pytest.mark.parametrize("name", OF_TYPES)
+def test_the_examples_are_accepted(fake: FakeScale, live: Caller, name: str) -> None:
+    method, path = name.split(" ")
+    assert live(method, path, example_of(fake, name)).status == 200
+
+
+# How it is had.
+
+
+def served(fake: FakeScale, **headers: str) -> werkzeug.test.TestResponse:
+    return werkzeug.test.Client(fake).get(ADDRESS, headers=headers)
+
+
+def test_it_is_served_without_a_key_and_in_no_journal(fake: FakeScale) -> None:
+    reply = served(fake, Host="localhost:8675")
+    assert reply.status_code == 200
+    assert reply.json == {**DOCUMENT, "servers": [{"url": "http://localhost:8675/v1"}]}
+    assert len(fake.requests) == 0
+
+
+def test_it_is_served_even_where_control_needs_a_token() -> None:
+    assert served(FakeScale(control_token="t")).status_code == 200
+
+
+def test_it_is_served_to_no_foreign_host(fake: FakeScale) -> None:
+    assert served(fake, Host="evil.example").status_code == 403
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    __main__.main(["openapi", "--port", "9000"])
+    expected = {**DOCUMENT, "servers": [{"url": "http://127.0.0.1:9000/v1"}]}
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+# Each refusal that it tells of comes up, but for 429, which needs a twin in flight.
+
+# What is right but for the name in the path, or as far as a schema can say.
+BODIES: dict[str, Any] = {
+    "POST /task/{task_id}/unique_id": {"unique_id": "u"},
+    "PUT /task/{task_id}/tags": ["a"],
+    "POST /task/{task_id}/tags": ["a"],
+    "DELETE /task/{task_id}/tags": ["a"],
+    "POST /task/{task_id}/audit": {"accepted": True},
+    "POST /projects": {"type": "chat", "name": "chat"},
+    "POST /projects/{name}/setOntology": {"ontology": []},
+    "POST /batches": {"project": "chat", "name": "batch"},
+    "POST /batches/{name}/prioritize": {"priority": 10},
+    "POST /files/import": {"file_url": "https://example.com/a.png", "reference_id": "r"},
+    "POST /teams/set_role": {"emails": ["a@example.com"], "team_role": "labeler"},
+    "POST /studio/projects/{project}/groups": {"name": "group"},
+    "PUT /studio/batches/{name}": {"groups": []},
+}
+# The wrong values of a query, and what is refused without a body.
+BAD_QUERIES = {
+    "GET /tasks": "limit=0",
+    "POST /task/{task_id}/cancel": "clear_unique_id=maybe",
+    "GET /projects": "archived=maybe",
+    "GET /batches": "limit=0",
+    "GET /audits": "",
+    "GET /files": "",
+    "GET /quality/labelers": "",
+}
+
+
+def refused_with_400(fake: FakeScale, name: str) -> Reply:
+    live, (method, path) = Caller(fake), name.split(" ")
+    if name in BAD_QUERIES:
+        return live(method, f"{path}?{BAD_QUERIES[name]}")
+    if "requestBody" in OPERATIONS[name]:
+        [kind] = OPERATIONS[name]["requestBody"]["content"]
+        return live(method, path, data=b"{", headers={"Content-Type": kind})
+    fake.projects.create(type="annotation", name="known", studio=True)
+    fake.batches.create(project="known", name="known")
+    fake.batches.finalize("known")
+    task = fake.tasks.create("chat")
+    return live(method, path.replace("{name}", "known").replace("{task_id}", task.id))
+
+
+def refused_with_402(fake: FakeScale, name: str) -> Reply:
+    method, path = name.split(" ")
+    fake.disable_type(task_types.required(path.rpartition("/")[2]))
+    return Caller(fake)(method, path, example_of(fake, name))
+
+
+def refused_with_404(fake: FakeScale, name: str) -> Reply:
+    method, path = name.split(" ")
+    has_body = "requestBody" in OPERATIONS[name]
+    return Caller(fake)(
+        method, re.sub(r"\{\w+\}", "unknown", path), BODIES.get(name, {}) if has_body else ABSENT
+    )
+
+
+def refused_with_409(fake: FakeScale, name: str) -> Reply:
+    live, (method, path) = Caller(fake), name.split(" ")
+    if name in OF_TYPES:
+        live(method, path, {}, headers={"Idempotency-Key": "k"})
+        return live(method, path, {"more": 1}, headers={"Idempotency-Key": "k"})
+    fake.projects.create(type="chat", name="chat")
+    if name == "POST /files/upload":
+        fake.files.upload(b"", reference_id="r")
+        parts = [('name="reference_id"', "r"), ('name="file"; filename="a"', "")]
+        form = "".join(
+            f"--b\r\nContent-Disposition: form-data; {n}\r\n\r\n{v}\r\n" for n, v in parts
+        )
+        kind = "multipart/form-data; boundary=b"
+        return live(method, path, data=f"{form}--b--\r\n".encode(), headers={"Content-Type": kind})
+    paths = [
+        path.replace("{project}", "chat").replace("{task_id}", fake.tasks.create("chat").id)
+        for _ in range(2)
+    ]
+    return [live(method, path, BODIES[name]) for path in paths][1]
+
+
+class Stalled(io.RawIOBase):
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        raise TimeoutError
+
+
+def refused_with_408(fake: FakeScale, name: str) -> Reply:
+    method, path = name.split(" ")
+    kind = "multipart/form-data; boundary=x" if path == "/files/upload" else "application/json"
+    headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": kind}
+    environ = werkzeug.test.create_environ(f"/v1{path}", method=method, headers=headers)
+    environ |= {"wsgi.input": Stalled(), "CONTENT_LENGTH": "9"}
+    content, status, fields = werkzeug.test.run_wsgi_app(fake, environ)
+    body = b"".join(content)
+    return Reply(int(status[:3]), json.loads(body), fields, body)
+
+
+REFUSED: dict[int, Callable[[FakeScale, str], Reply]] = {
+    400: refused_with_400,
+    401: lambda fake, name: Caller(fake, "nobody")(*name.split(" ")),
+    402: refused_with_402,
+    403: lambda fake, name: Caller(fake)(*name.split(" "), headers={"Host": "evil.example"}),
+    404: refused_with_404,
+    408: refused_with_408,
+    409: refused_with_409,
+    413: lambda _, name: Caller(FakeScale(limits=Limits(max_body=1)))(*name.split(" "), data=b"{}"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_refusal_comes_up(name: str) -> None:
+    told = {int(status) for status in OPERATIONS[name]["responses"] if status >= "400"}
+    assert told >= {401, 403}
+    for status in told - {429}:
+        assert REFUSED[status](FakeScale(), name).status == status, status
+
+
+# The judge of all other tests.
+
+
+def complaint(name: str, status: int, content: Any, media_type: str = "application/json") -> str:
+    method, path = name.split(" ")
+    return judge().complaint(method, path, status, media_type, json.dumps(content).encode()) or ""
+
+
+TASK = {
+    "task_id": "5774cc78b01249ab09f089dd",
+    "created_at": "2021-06-29T20:21:53.289Z",
+    "updated_at": "2021-06-29T20:21:53.289Z",
+    "type": "chat",
+    "status": "pending",
+    "params": {},
+    "metadata": {},
+    "is_test": False,
+}
+ERROR = {"status_code": 404, "error": "Task with that ID not found."}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "content", "says"),
+    [
+        ("GET /task/x", 200, TASK, ""),
+        ("GET /task/x", 200, {**TASK, "unique_id": None}, 'null is not of type "string"'),
+        ("GET /task/x", 200, {**TASK, "tags": []}, "[] has less than 1 item"),
+        ("GET /task/x", 200, {**TASK, "colour": "red"}, "'colour' was unexpected"),
+        ("GET /task/x", 200, {**TASK, "created_at": "2021-06-29"}, '"2021-06-29" does not match'),
+        ("GET /task/x", 200, {**TASK, "work_started": False}, "true was expected"),
+        ("GET /task/x", 200, {**TASK, "type": "kittens"}, '"kittens" is not one of'),
+        ("GET /task/x", 404, ERROR, ""),
+        ("GET /task/x", 404, {**ERROR, "status_code": 400}, "404 was expected"),
+        ("GET /task/x", 404, {"error": "x"}, '"status_code" is a required property'),
+        ("GET /task/x", 400, ERROR, "no such status"),
+        ("GET /task/x/", 409, ERROR, "no such status"),
+        ("PATCH /task/x", 404, ERROR, ""),
+        ("PATCH /task/x", 405, ERROR, "no such status"),
+        ("GET /nowhere", 200, {}, "no such status"),
+        ("GET /task/cancel", 200, TASK, ""),
+        ("POST /task/kittens", 400, {**ERROR, "status_code": 400}, ""),
+        ("POST /task/kittens", 200, TASK, "no such status"),
+        ("PUT /audits", 200, {}, "no such status"),
+    ],
+)
+def test_the_judge_of_the_suite_is_strict(name: str, status: int, content: Any, says: str) -> None:
+    told = complaint(name, status, content)
+    assert says in told if says else told == ""
+
+
+def test_the_judge_looks_at_the_media_type() -> None:
+    assert complaint("GET /task/x", 200, TASK, "application/json; charset=utf-8") == ""
+    assert "no text/html there" in complaint("GET /task/x", 200, TASK, "text/html")
+    assert complaint("GET /task/x/response_url/y", 200, "", "image/png") == ""
+
+
+@pytest.mark.usefixtures("undocumented")
+def test_a_page_without_its_offset_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, live: Caller, complaints: list[str]
+) -> None:
+    whole = Page.to_text
+    monkeypatch.setattr(Page, "to_text", lambda page: whole(page).replace('"offset":0,', ""))
+    live.get("/tasks")
+    [told] = complaints
+    assert told.startswith('GET /tasks -> 200: "offset" is a required property')
+
+
+@pytest.mark.usefixtures("undocumented")
+def test_an_undocumented_status_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, live: Caller, complaints: list[str]
+) -> None:
+    monkeypatch.setattr(NotFound, "status", 410)
+    assert live("GET", "/task/unknown").status == 410
+    [told] = complaints
+    assert told.startswith("GET /task/unknown -> 410: the document has no such status")
+
+
+def test_what_a_fault_answers_is_not_looked_at(fake: FakeScale, live: Caller) -> None:
+    fake.faults.add(status=418)
+    assert live("GET", "/tasks").status == 418

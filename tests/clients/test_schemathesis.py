@@ -1,0 +1,260 @@
+"""The API does what its OpenAPI document says: schemathesis asks, with all of its checks."""
+
+import copy
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis import BaseSchema
+from schemathesis.checks import CheckContext
+from schemathesis.config import (
+    CoveragePhaseConfig,
+    PhasesConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.core import NotSet
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.core.transport import Response
+from schemathesis.generation.case import Case as AnyCase
+from schemathesis.generation.meta import TestPhase
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
+from schemathesis.transport.serialization import Binary
+
+from fakescale import FakeScale
+from fakescale.account import task_types
+from fakescale.account.listing import token
+from fakescale.values.schemas import KEYWORDS, NUMBER
+from tests.api.test_openapi import DOCUMENT
+from tests.support import example
+
+Case = AnyCase[Any]
+
+FAKE = FakeScale(seed="schemathesis")
+ADMIN = "admin@example.com"
+OF_TYPES = r"^create_(evaluation_|training_)?task_"
+# The same in each run.
+SETTINGS = hypothesis.settings(
+    max_examples=3,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[*HealthCheck],
+)
+
+
+def described(*, coverage: bool) -> BaseSchema:
+    """Return what schemathesis makes of the document, with or without all edges of schemas."""
+    phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage))
+    projects = ProjectsConfig(default=ProjectConfig(phases=phases))
+    # A copy, since it is changed there.
+    schema = schemathesis.openapi.from_dict(
+        copy.deepcopy(DOCUMENT), config=SchemathesisConfig(seed=0, projects=projects)
+    )
+    schema.app = FAKE
+    return schema
+
+
+@pytest.fixture(autouse=True)
+def _something_of_each() -> Iterator[None]:
+    FAKE.reset()
+    FAKE.projects.create(type="chat", name="there")
+    FAKE.projects.set_template("there", {})
+    FAKE.projects.create(type="chat", name="studio", studio=True)
+    FAKE.batches.create(project="studio", name="staged")
+    FAKE.studio.assign(emails=[ADMIN], projects=["there", "studio"])
+    FAKE.studio.create_group("there", name="group")
+    yield
+    FAKE.callbacks.stop()
+
+
+@described(coverage=True).exclude(operation_id_regex=OF_TYPES).parametrize()
+@hypothesis.settings(SETTINGS, max_examples=2)  # besides the edges
+def test_each_route_does_what_the_document_says(case: Case) -> None:
+    check(case)
+
+
+# Without the edges, of which the 47 bodies have 13,000: half a minute.
+@described(coverage=False).include(operation_id_regex=OF_TYPES).parametrize()
+@SETTINGS
+def test_each_type_is_taken_as_the_document_says(case: Case) -> None:
+    check(case)
+
+
+def check(case: Case) -> None:
+    assert case.meta is not None
+    excluded = [unsupported_method]
+    if case.meta.phase.name is TestPhase.COVERAGE:
+        # It sends each request twice more; those that are drawn, of each route, are enough.
+        excluded.append(ignored_auth)
+    if not case.meta.is_negative_at(ParameterLocation.PATH):
+        name_what_is_there(case)
+    if case.meta.generation.mode.is_positive:
+        mention_what_is_there(case)
+        if not keeps_own_rules(case):
+            excluded.append(positive_data_acceptance)
+    elif is_right_as_a_form(case):
+        excluded.append(negative_data_rejection)
+    case.call_and_validate(
+        headers={"Authorization": f"Bearer {FAKE.api_key}"},
+        excluded_checks=excluded,
+        additional_checks=[a_wrong_method_is_unknown],
+    )
+
+
+# The checks that give way, where, and to what.
+
+
+def a_wrong_method_is_unknown(ctx: CheckContext, response: Response, case: Case) -> bool | None:
+    """Stand in for ``unsupported_method``: the API has 404 for it, and not 405 (guessed)."""
+    assert case.meta is not None
+    if getattr(case.meta.phase.data, "scenario", None) == "unspecified_http_method":
+        assert response.status_code in (401, 404), response.status_code
+    return None
+
+
+def keeps_own_rules(case: Case) -> bool:
+    """Whether the body keeps the rules that JSON Schema has no words for."""
+    if isinstance(case.body, NotSet) or case.media_type != "application/json":
+        return True
+    rules = _own_rules_of(case.operation.label)
+    return all(rules.is_valid(body) for body in (case.body, _with_numbers(case.body)))
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return a body with the numbers that came as text as numbers."""
+    if isinstance(value, dict):
+        return {name: _with_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    is_number = isinstance(value, str) and re.fullmatch(NUMBER, value)
+    return float(value) if is_number else value
+
+
+@functools.cache
+def _own_rules_of(label: str) -> jsonschema_rs.Validator:
+    method, path = label.split(" ")
+    body = DOCUMENT["paths"][path][method.lower()]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    return jsonschema_rs.validator_for(
+        {**_as_keywords(schema), "components": _components_as_keywords()}, keywords=KEYWORDS
+    )
+
+
+@functools.cache
+def _components_as_keywords() -> Any:
+    return _as_keywords(DOCUMENT["components"])
+
+
+def _as_keywords(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key.removeprefix("x-"): _as_keywords(value) for key, value in schema.items()}
+    return [_as_keywords(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def is_right_as_a_form(case: Case) -> bool:
+    """Whether nothing but a text was made something else, which a form can't show."""
+    if case.operation.label != "POST /files/upload" or not isinstance(case.body, dict):
+        return False
+    file, metadata = case.body.get("file"), case.body.get("metadata", {})
+    return isinstance(file, bytes | Binary) and isinstance(metadata, dict)
+
+
+# Whether a request is right depends on what there is, which no schema knows: so it names
+# tasks, projects, batches and teammates that are there.
+
+
+def name_what_is_there(case: Case) -> None:
+    """Let the path name something."""
+    names = case.path_parameters
+    is_cancel = case.operation.path.endswith("/cancel")
+    if "task_id" in names:
+        task = FAKE.tasks.create("chat", callback_url="mailto:somebody@example.com")
+        names["task_id"] = task.id if is_cancel else FAKE.tasks.complete(task.id).id
+    if "name" in names:
+        in_projects = case.operation.path.startswith("/projects")
+        names["name"] = "there" if in_projects else "staged"
+    if "project" in names:
+        names["project"] = "there"
+    if "group" in names:
+        names["group"] = "group"
+
+
+def mention_what_is_there(case: Case) -> None:
+    """Let the query and the body name something where they name anything."""
+    path = case.operation.path
+    if "next_token" in case.query:
+        case.query["next_token"] = token(("2024-02-29T12:00:00.000Z", "0"))
+    if path == "/audits" and not any(case.query.values()):
+        case.query["id"] = "0"
+    if path == "/quality/labelers":
+        case.query["labeler_emails"] = [ADMIN]
+    if path.endswith("/finalize"):
+        case.path_parameters["name"] = f"staged {len(FAKE.batches)}"
+        FAKE.batches.create(project="studio", name=case.path_parameters["name"])
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    if found := FIRST_PARTS.match(path):
+        inherit(body, found[1], path[found.end() :])
+        return
+    there: dict[str, Any] = {
+        "project": "there",
+        "projects": ["there"],
+        "batches": [{"name": batch.name} for batch in FAKE.batches],
+        "groups": [ADMIN],
+        "emails": [ADMIN],
+        "add_emails": [ADMIN],
+        "remove_emails": [ADMIN],
+    }
+    if path == "/teams/set_role":  # but not that of an admin
+        there["emails"] = ["labeler@example.com"]
+    for name, value in there.items():
+        if body.get(name) or (name == "batches" and name in body):
+            body[name] = value
+    if "task_id" in body:
+        body["task_id"] = FAKE.tasks.complete(FAKE.tasks.create("chat").id).id
+    if isinstance(body.get("metadata"), str):  # JSON as text
+        body["metadata"] = "{}"
+
+
+FIRST_PARTS = re.compile(r"/(task|evaluation_tasks|training_tasks)/(?!\{)")
+
+
+def inherit(body: dict[str, Any], kind: str, type: str) -> None:
+    """Let a task that is in a project or batch find there what it lacks."""
+    type = task_types.required(type)
+    if body.get("lidar_task") is not None:
+        lidar = FAKE.tasks.create("lidarannotation", **example("lidarannotation"))
+        body["lidar_task"] = FAKE.tasks.complete(lidar.id).id
+    if body.get("project") is None and body.pop("batch", None) is None:
+        return
+    if type == "videoannotation" and body.get("attachment_type") == "video":
+        body["attachment"] = "https://example.com/a.mp4"
+    known, facts = task_types.example(type)[0], task_types.facts(type)
+    groups = [*([member] for member in facts["required"]), *facts["any_of_required"]]
+    params = {
+        member: known[member]
+        for group in groups
+        if all(body.get(member) is None for member in group)
+        for member in [next(member for member in group if member in known)]
+    }
+    params.pop("project", None)
+    body.pop("batch", None)
+    body["project"] = f"{type} {len(FAKE.projects)}"
+    FAKE.projects.create(type=type, name=body["project"], rapid=kind != "task", params=params)
+    for version in ("project_version", "project_param_version"):
+        if body.get(version) is not None:
+            body[version] = 0

@@ -1,0 +1,581 @@
+"""Unmodified clients of the real API's host, which reach a fake; and nothing that leaves."""
+
+import _socket
+import asyncio
+import concurrent.futures
+import contextlib
+import datetime as dt
+import http.client
+import os
+import pkgutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from socket import getaddrinfo as taken_early
+from typing import Any
+
+import aiohttp
+import freezegun
+import httpx
+import pycares
+import pytest
+import requests
+import scaleapi
+import truststore
+import urllib3
+import uvloop
+from scaleapi.api_client.v2.exceptions import NotFoundException
+
+from fakescale import FakeScale, Limits, redirect
+from fakescale.redirection.patches import ADDRESS, DETOURS
+from fakescale.server.certificates import Authority
+from fakescale.values.hosts import HOST
+
+URL = f"https://{HOST}/v1/tasks"
+KEY = "live_pets"
+AUTH = (KEY, "")
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+
+Call = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a name that would be resolved for real, but for those of loopback, be an error."""
+    real = _socket.getaddrinfo
+
+    def guarded(host: Any, *rest: Any, **more: Any) -> Any:
+        if host not in (ADDRESS, "127.0.0.1", "localhost"):
+            raise OSError(f"{host} would have left")
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr(_socket, "getaddrinfo", guarded)
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# Clients, each made with what is closed in the end. What comes out makes a call with it.
+
+
+def plain_requests(_: contextlib.ExitStack) -> Call:
+    return lambda: requests.get(URL, auth=AUTH, timeout=10).status_code
+
+
+def a_session(stack: contextlib.ExitStack) -> Call:
+    session = stack.enter_context(requests.Session())
+    return lambda: session.get(URL, auth=AUTH, timeout=10).status_code
+
+
+def a_session_without_environment(stack: contextlib.ExitStack) -> Call:
+    session = stack.enter_context(requests.Session())
+    session.trust_env = False
+    return lambda: session.get(URL, auth=AUTH, timeout=10).status_code
+
+
+def a_session_without_verification(stack: contextlib.ExitStack) -> Call:
+    session = stack.enter_context(requests.Session())
+
+    def call() -> int:
+        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+            return session.get(URL, auth=AUTH, timeout=10, verify=False).status_code
+
+    return call
+
+
+def the_official_client(_: contextlib.ExitStack) -> Call:
+    client = scaleapi.ScaleClient(KEY)
+    return lambda: 200 if client.tasks(limit=1) == [] else 0
+
+
+def the_official_client_s_v2(stack: contextlib.ExitStack) -> Call:
+    client = scaleapi.ScaleClient(KEY)
+    stack.callback(client.v2.api_client.rest_client.pool_manager.clear)
+
+    def call() -> int:
+        with pytest.raises(NotFoundException) as caught:  # which is not imitated
+            client.v2.get_tasks()
+        return int(caught.value.status or 0)
+
+    return call
+
+
+def bare_urllib3(stack: contextlib.ExitStack) -> Call:
+    pool = urllib3.PoolManager()
+    stack.callback(pool.clear)
+    return lambda: pool.request("GET", URL, headers=HEADERS).status
+
+
+def plain_httpx(_: contextlib.ExitStack) -> Call:
+    return lambda: httpx.get(URL, auth=AUTH).status_code
+
+
+def an_httpx_client(stack: contextlib.ExitStack) -> Call:
+    client = stack.enter_context(httpx.Client(auth=AUTH))
+    return lambda: client.get(URL).status_code
+
+
+def httpx_with_truststore(stack: contextlib.ExitStack) -> Call:
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client = stack.enter_context(httpx.Client(auth=AUTH, verify=context))
+    return lambda: client.get(URL).status_code
+
+
+def _async_httpx(run: Callable[..., int]) -> Call:
+    client = httpx.AsyncClient(auth=AUTH)
+
+    async def call() -> int:
+        async with client:
+            return (await client.get(URL)).status_code
+
+    return lambda: run(call())
+
+
+def async_httpx(_: contextlib.ExitStack) -> Call:
+    return _async_httpx(asyncio.run)
+
+
+def async_httpx_on_uvloop(_: contextlib.ExitStack) -> Call:
+    return _async_httpx(uvloop.run)
+
+
+def _aiohttp(
+    run: Callable[..., int],
+    resolver: type[aiohttp.abc.AbstractResolver] = aiohttp.ThreadedResolver,
+    **options: Any,
+) -> Call:
+    async def call() -> int:
+        connector = aiohttp.TCPConnector(resolver=resolver())
+        async with (
+            aiohttp.ClientSession(connector=connector, **options) as session,
+            session.get(URL, headers=HEADERS) as reply,
+        ):
+            return reply.status
+
+    return lambda: run(call())
+
+
+def plain_aiohttp(_: contextlib.ExitStack) -> Call:
+    return _aiohttp(asyncio.run)
+
+
+def aiohttp_with_environment(_: contextlib.ExitStack) -> Call:
+    return _aiohttp(asyncio.run, trust_env=True)
+
+
+def aiohttp_with_a_resolver_in_c(_: contextlib.ExitStack) -> Call:
+    return _aiohttp(asyncio.run, aiohttp.AsyncResolver)
+
+
+def aiohttp_on_uvloop(_: contextlib.ExitStack) -> Call:
+    return _aiohttp(uvloop.run)
+
+
+def _streams(run: Callable[..., int]) -> Call:
+    async def call() -> int:
+        reader, writer = await asyncio.open_connection(HOST.upper(), 443, ssl=True)
+        writer.write(f"GET /v1/tasks HTTP/1.1\r\nHost: {HOST}\r\n".encode())
+        writer.write(f"Authorization: {HEADERS['Authorization']}\r\n\r\n".encode())
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        await writer.wait_closed()
+        return status
+
+    return lambda: run(call())
+
+
+def streams(_: contextlib.ExitStack) -> Call:
+    return _streams(asyncio.run)
+
+
+def streams_on_uvloop(_: contextlib.ExitStack) -> Call:
+    return _streams(uvloop.run)
+
+
+def urllib_request(_: contextlib.ExitStack) -> Call:
+    def call() -> int:
+        request = urllib.request.Request(URL, headers=HEADERS)
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return int(reply.status)
+
+    return call
+
+
+def http_client(stack: contextlib.ExitStack) -> Call:
+    connection = stack.enter_context(
+        contextlib.closing(http.client.HTTPSConnection(HOST, timeout=10))
+    )
+
+    def call() -> int:
+        connection.request("GET", "/v1/tasks", headers=HEADERS)
+        return connection.getresponse().status
+
+    return call
+
+
+def over_http(_: contextlib.ExitStack) -> Call:
+    url = URL.replace("https", "http")
+    return lambda: requests.get(url, auth=AUTH, timeout=10).status_code
+
+
+CLIENTS = [
+    plain_requests,
+    a_session,
+    a_session_without_environment,
+    a_session_without_verification,
+    the_official_client,
+    the_official_client_s_v2,
+    bare_urllib3,
+    plain_httpx,
+    an_httpx_client,
+    httpx_with_truststore,
+    async_httpx,
+    async_httpx_on_uvloop,
+    plain_aiohttp,
+    aiohttp_with_environment,
+    aiohttp_with_a_resolver_in_c,
+    aiohttp_on_uvloop,
+    streams,
+    streams_on_uvloop,
+    urllib_request,
+    http_client,
+    over_http,
+]
+
+
+@pytest.mark.parametrize("make", CLIENTS)
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_unmodified_clients_reach_the_fake(
+    make: Callable[[contextlib.ExitStack], Call], when: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        early = make(stack) if when == "before" else None
+        fake = stack.enter_context(redirect())
+        status = (early or make(stack))()
+        [exchange] = fake.requests
+        v2 = make is the_official_client_s_v2
+        assert (status, exchange.path[:9]) == ((404, "/v2/tasks") if v2 else (200, "/v1/tasks"))
+        assert exchange.headers["Host"].lower() == HOST
+        assert v2 or exchange.account == "pets"
+
+
+@pytest.mark.parametrize(
+    "make", [plain_requests, a_session, plain_httpx, aiohttp_with_environment, urllib_request]
+)
+def test_no_proxy_of_the_environment_is_asked(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[contextlib.ExitStack], Call]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "intern.example")
+    with contextlib.ExitStack() as stack, redirect():
+        assert make(stack)() == 200
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{HOST}"
+        # All others still go through it.
+        assert urllib.request.proxy_bypass("example.com") is False
+        assert urllib.request.proxy_bypass("intern.example") is True
+    assert (os.environ["NO_PROXY"], os.environ.get("no_proxy")) == ("intern.example", None)
+
+
+def test_no_proxy_at_all_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with redirect():
+        assert os.environ["no_proxy"] == "*"
+        assert urllib.request.proxy_bypass("example.com")
+    assert "NO_PROXY" not in os.environ
+
+
+# Certificates are checked by a clock in C, which goes on.
+@pytest.mark.filterwarnings("ignore:System time is way off")
+@pytest.mark.parametrize("date", ["1999-12-31", "2150-01-01"])
+@pytest.mark.parametrize("make", [plain_requests, the_official_client, an_httpx_client])
+def test_time_may_stand(make: Callable[[contextlib.ExitStack], Call], date: str) -> None:
+    with freezegun.freeze_time(date), contextlib.ExitStack() as stack, redirect() as fake:
+        assert make(stack)() == 200
+        assert fake.tasks.create("chat").created_at.startswith(date)
+
+
+@pytest.mark.parametrize(
+    "first", ["truststore.inject_into_ssl()", "from fakescale import redirect"]
+)
+def test_truststore_may_be_injected(first: str) -> None:
+    code = f"""
+import truststore
+{first}
+truststore.inject_into_ssl()
+import requests, urllib3, ssl
+from fakescale import redirect
+assert ssl.SSLContext is truststore.SSLContext
+with redirect() as fake:
+    assert requests.get({URL!r}, auth={AUTH!r}).status_code == 200
+    assert urllib3.request("GET", {URL!r}, headers={HEADERS!r}).status == 200
+    assert fake.requests.total == 2
+    try:
+        urllib3.request("GET", fake.url.replace("http:", "https:"), retries=False)
+    except urllib3.exceptions.SSLError:
+        pass
+    else:
+        raise AssertionError("trusted for another name")
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+# What is trusted.
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[str, Authority]]:
+    """Return the URL of another host, and the authority that its certificate is of."""
+    authority = Authority()
+    with FakeScale().serve(authority=authority) as fake:
+        yield fake.url.replace("127.0.0.1", "localhost"), authority
+
+
+def test_other_hosts_are_verified_as_ever(other: tuple[str, Authority]) -> None:
+    url, authority = other
+    context = ssl.create_default_context(cadata=authority.pem)
+    before = context.get_ca_certs(binary_form=True), context.cert_store_stats()
+    with redirect() as fake, httpx.Client(verify=context) as client, httpx.Client() as doubter:
+        assert client.get(URL, auth=AUTH).status_code == 200
+        assert client.get(f"{url}/tasks").status_code == 401
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            doubter.get(f"{url}/tasks")
+        # The fake's own authority vouches for nothing but that one host.
+        for name in ("127.0.0.1", "localhost"):
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                client.get(fake.url.replace("http://127.0.0.1", f"https://{name}"))
+        assert doubter.get(URL, auth=AUTH).status_code == 200
+        assert fake.requests.total == 2
+    # Nothing stays behind in a context that others go on to use.
+    assert (context.get_ca_certs(binary_form=True), context.cert_store_stats()) == before
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_connection_that_leads_elsewhere_is_not_trusted_with_a_key(verify: bool) -> None:
+    real = Authority(HOST)  # it stands for the real API, reached through a proxy
+    context = ssl.create_default_context(cadata=real.pem)
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with FakeScale().serve(authority=real) as there:
+        with (
+            redirect(),
+            socket.create_connection(("127.0.0.1", _port(there))) as connection,
+            pytest.raises(ssl.SSLCertVerificationError, match="leads elsewhere"),
+        ):
+            context.wrap_socket(connection, server_hostname=HOST)
+        assert there.requests.total == 0
+        with (
+            socket.create_connection(("127.0.0.1", _port(there))) as connection,
+            context.wrap_socket(connection, server_hostname=HOST) as trusted_again,
+        ):
+            assert trusted_again.version()
+
+
+def _port(fake: FakeScale) -> int:
+    return int(fake.url.split(":")[2].split("/")[0])
+
+
+def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
+    with FakeScale().proxy() as variables, redirect() as fake:
+        with pytest.raises(requests.exceptions.SSLError, match="leads elsewhere"):
+            requests.get(
+                URL,
+                auth=AUTH,
+                proxies={"https": variables["HTTPS_PROXY"]},
+                verify=variables["REQUESTS_CA_BUNDLE"],
+            )
+        assert fake.requests.total == 0
+
+
+# What is resolved.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        HOST,
+        HOST.upper(),
+        f"{HOST}.",
+        HOST.encode(),
+        bytearray(b"Api.scale.com"),
+        HOST.replace(".", "\u3002"),
+        HOST.replace("a", "\uff41"),
+    ],
+)
+def test_the_name_is_known_however_it_is_written(name: Any) -> None:
+    with redirect():
+        for getaddrinfo in (socket.getaddrinfo, taken_early):
+            found = getaddrinfo(name, "https", type=socket.SOCK_STREAM)
+            assert [address for *_, address in found] == [(ADDRESS, 443)]
+        assert socket.gethostbyname(name) == ADDRESS
+        assert socket.gethostbyname_ex(name) == (HOST, [], [ADDRESS])
+        assert socket.getfqdn(HOST) == socket.gethostbyaddr(ADDRESS)[0] == HOST
+
+
+@pytest.mark.parametrize(
+    "name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", "", "äpi.scale.com", "ä" * 99]
+)
+def test_other_names_are_resolved_as_ever(name: str) -> None:
+    with redirect(), pytest.raises(OSError, match="would have left"):
+        socket.getaddrinfo(name, 443)
+
+
+def test_what_the_fake_does_not_serve_is_an_error() -> None:
+    with redirect() as fake:
+        for method in ("connect", "connect_ex"):
+            for host in (HOST, ADDRESS):
+                with (
+                    socket.socket() as connection,
+                    pytest.raises(ConnectionRefusedError, match="443 and 80, not at 8443"),
+                ):
+                    getattr(connection, method)((host, 8443))
+        with pytest.raises(requests.ConnectionError, match="not at 8443"):
+            requests.get(URL.replace("/v1", ":8443/v1"), timeout=10)
+        with pytest.raises(socket.gaierror, match="is redirected to fakescale"):
+            socket.getaddrinfo(HOST, 443, socket.AF_INET6)
+        assert fake.requests.total == 0
+
+
+@pytest.mark.parametrize("method", ["query", "search"])
+def test_no_name_server_is_asked(method: str) -> None:
+    with redirect(), pytest.raises(OSError, match="ask no name server"):
+        getattr(pycares.Channel, method)(None, HOST, "A")
+
+
+def test_a_url_may_be_written_differently() -> None:
+    with redirect() as fake:
+        assert requests.get(f"https://{HOST}./v1/tasks", auth=AUTH).status_code == 200
+        for origin in (f"https://{HOST}:443", f"http://{HOST}:80", f"http://{HOST.upper()}."):
+            request = urllib.request.Request(f"{origin}/v1/tasks", headers=HEADERS)
+            with urllib.request.urlopen(request) as reply:
+                assert reply.status == 200
+        assert fake.requests.total == 4
+
+
+def test_a_socket_may_be_given_the_name() -> None:
+    with redirect() as fake:
+        for method in ("connect", "connect_ex"):
+            with socket.socket() as connection:
+                assert not getattr(connection, method)((HOST, 80))
+                assert connection.getpeername()[1] == _port(fake)
+
+
+# The length of it.
+
+
+def _state() -> list[Any]:
+    ways = []
+    for owner, name, _ in DETOURS:
+        place = pkgutil.resolve_name(owner)
+        ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
+    return [ways, dict(os.environ)]
+
+
+def test_leaving_restores_everything() -> None:
+    before = _state()
+    with contextlib.suppress(ZeroDivisionError), redirect():
+        unchanged = [way[:2] for way in _state()[0] if way in before[0]]
+        assert unchanged == [("pycares:Channel", "gethostbyname")]  # which version 4 had
+        raise ZeroDivisionError
+    assert _state() == before
+
+
+def test_no_kept_connection_outlives_it() -> None:
+    with requests.Session() as session:
+        with redirect() as fake:
+            assert session.get(URL, auth=AUTH).status_code == 200
+        with pytest.raises(requests.ConnectionError, match="would have left"):
+            session.get(URL, auth=AUTH)
+        assert fake.requests.total == 1
+        with redirect() as other:
+            assert session.get(URL, auth=AUTH).status_code == 200
+        assert (fake.requests.total, other.requests.total) == (1, 1)
+
+
+def test_there_is_one_at_a_time() -> None:
+    before = _state()
+    with redirect() as fake:
+        with pytest.raises(RuntimeError, match="redirected in this process already"), redirect():
+            raise AssertionError
+        with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError):
+            pool.submit(redirect().__enter__).result()
+        assert requests.get(URL, auth=AUTH).status_code == 200
+        assert fake.requests.total == 1
+    assert _state() == before
+
+
+def test_all_threads_are_redirected() -> None:
+    clients = urllib3.PoolManager(maxsize=8)
+
+    def create(_: int) -> str:
+        url = URL.replace("tasks", "task/chat")
+        return str(clients.request("POST", url, json={}, headers=HEADERS).json()["task_id"])
+
+    with redirect() as fake, concurrent.futures.ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(create, range(40)))
+        assert sorted(made) == sorted(task.id for task in fake.account("pets").tasks)
+        clients.clear()
+
+
+def test_it_takes_a_fake_or_what_makes_one() -> None:
+    with redirect(account="pets") as fake:
+        requests.post(URL.replace("tasks", "task/chat"), json={}, auth=AUTH)
+        assert len(fake.tasks) == 1
+        # For other processes, which are not redirected.
+        assert fake.url.startswith("http://127.0.0.1:")
+        assert requests.get(f"{fake.url}/tasks", auth=AUTH).json()["total"] == 1
+    assert fake.origin is None
+    with fake.serve():
+        url = fake.url
+        with redirect(fake) as same:
+            assert same is fake
+            assert requests.get(URL, auth=AUTH).json()["total"] == 1
+            assert fake.url == url
+        assert requests.get(f"{url}/tasks", auth=AUTH).status_code == 200
+    with pytest.raises(TypeError, match="seed"), redirect(fake, seed=1):
+        pass
+
+
+def test_its_limits_hold_for_connections_too() -> None:
+    with redirect(limits=Limits(max_request_line=99)):
+        for size, status in ((20, 200), (99, 414)):
+            assert requests.get(URL, {"tags": "x" * size}, auth=AUTH).status_code == status
+
+
+def test_what_is_due_happens_by_itself() -> None:
+    labeled = threading.Event()
+    with redirect(complete_after=dt.timedelta(milliseconds=20)) as fake:
+        fake.labeler = lambda _: labeled.set()
+        fake.tasks.create("chat")
+        assert labeled.wait(10)
+
+
+def test_made_up_responses_can_be_fetched_where_the_client_asked() -> None:
+    client = scaleapi.ScaleClient("test_pets")
+    with redirect():
+        made = client.create_task(
+            scaleapi.tasks.TaskType.SegmentAnnotation,
+            attachment="https://example.com/cat.png",
+            labels=["cat"],
+        )
+        response = client.get_task(made.id).response
+        [url, *_] = [text for text in _texts(response) if "response_url" in text]
+        assert url.startswith(f"https://{HOST}/v1/task/{made.id}/")
+        assert requests.get(url, auth=("test_pets", "")).status_code == 200
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def test_no_control_call_comes_this_way() -> None:
+    with redirect():
+        for scheme in ("https", "http"):
+            reply = requests.post(f"{scheme}://{HOST}/_fakescale/reset", json={})
+            assert reply.status_code == 403

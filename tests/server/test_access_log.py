@@ -1,0 +1,58 @@
+"""The lines about exchanges."""
+
+import datetime as dt
+import io
+import re
+import time
+
+import pytest
+
+from fakescale import FakeScale
+from fakescale.server.access_log import AccessLog
+from tests.support import Caller
+
+
+def lines(fake: FakeScale, *, bodies: bool = False) -> list[str]:
+    stream = io.StringIO()
+    log = AccessLog(stream, bodies=bodies)
+    for exchange in fake.requests:
+        log(exchange)
+    return stream.getvalue().splitlines(keepends=True)
+
+
+def test_a_line_tells_what_was_asked_and_answered(fake: FakeScale, live: Caller) -> None:
+    live("GET", "/tasks?limit=3")
+    fake.faults.add(status=503)
+    live("GET", "/task/x\x1b[31m")
+    first, second = (line.split(" ", 2)[2] for line in lines(fake))
+    assert first == "GET /v1/tasks?limit=3 200\n"
+    assert re.fullmatch(r"GET /v1/task/x\\x1b\[31m 503 \(fault: .*\)\n", second)
+
+
+def test_the_bodies_stand_behind_it_on_the_same_line(fake: FakeScale, live: Caller) -> None:
+    live("POST", "/task/chat", data=b'{"a":\n1}')
+    [line] = lines(fake, bodies=True)
+    assert line.split(" ", 2)[2].startswith(r'POST /v1/task/chat 200 {"a":\n1} -> {"task_id":')
+
+
+def test_it_begins_with_the_time_of_the_machine(
+    fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = dt.datetime(2024, 2, 29, 12, 0, 59, 999_900)
+    moments = iter([moment, moment, moment + dt.timedelta(microseconds=100)])
+    monkeypatch.setattr(time, "time", lambda: next(moments).timestamp())
+    fake.advance(days=1)
+    for _ in range(3):
+        live("GET", "/tasks")
+    assert [line[:24] for line in lines(fake)] == [
+        "2024-02-29 12:00:59,999 ",
+        "2024-02-29 12:00:59,999 ",
+        "2024-02-29 12:01:00,000 ",
+    ]
+
+
+def test_a_stream_that_is_closed_is_no_reason_to_fail(fake: FakeScale, live: Caller) -> None:
+    live("GET", "/tasks")
+    stream = io.StringIO()
+    stream.close()
+    AccessLog(stream, bodies=False)(fake.requests[0])

@@ -1,0 +1,128 @@
+"""The thread that lets things happen by themselves."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+
+import pytest
+import time_machine
+
+from fakescale.state import Ticker
+from fakescale.values.clock import Clock
+
+SECOND = dt.timedelta(seconds=1)
+
+
+class Agenda:
+    """Something that is due at a moment, or nothing."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.due: dt.datetime | None = None
+        self.happened = threading.Event()
+        self.looked = threading.Event()
+        self.ticker = Ticker(self.clock, self.next_due, self.happen)
+
+    def next_due(self) -> dt.datetime | None:
+        self.looked.set()
+        return self.due
+
+    def happen(self) -> None:
+        if self.due is not None and self.due <= self.clock.now():
+            self.due = None
+            self.happened.set()
+
+
+def threads() -> list[str]:
+    return [it.name for it in threading.enumerate() if it.name == "fakescale-ticker"]
+
+
+def test_what_is_due_happens_in_its_time() -> None:
+    agenda = Agenda()
+    agenda.due = agenda.clock.now() + SECOND / 20
+    agenda.ticker.begin()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+    assert threads() == []
+
+
+def test_nothing_happens_before_it_begins_and_after_it_ended() -> None:
+    agenda = Agenda()
+    agenda.due = agenda.clock.now()
+    agenda.ticker.wake()
+    agenda.ticker.begin()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+    agenda.happened.clear()
+    agenda.due = agenda.clock.now()
+    agenda.ticker.wake()
+    assert threads() == []
+    assert not agenda.happened.is_set()
+    agenda.ticker.begin()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+    agenda.ticker.end()
+
+
+def test_it_has_a_thread_only_while_something_is_ahead() -> None:
+    agenda = Agenda()
+    agenda.ticker.begin()
+    assert agenda.looked.wait(10)
+    wait_until(lambda: threads() == [])
+    agenda.due = agenda.clock.now() + 1000 * SECOND
+    agenda.ticker.wake()
+    assert threads() == ["fakescale-ticker"]
+    agenda.ticker.end()
+    assert threads() == []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError
+
+
+def test_no_thread_begins_while_nothing_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    agenda = Agenda()
+    agenda.ticker.begin()
+    assert begun == []
+    agenda.due = agenda.clock.now() + SECOND
+    agenda.ticker.begin()
+    assert len(begun) == 1
+
+
+def test_a_clock_that_stands_is_waited_for_patiently() -> None:
+    with time_machine.travel("2024-02-29T12:00:00Z", tick=False) as noon:
+        agenda = Agenda()
+        agenda.due = agenda.clock.now() + 1000 * SECOND
+        agenda.ticker.begin()
+        assert agenda.looked.wait(10)
+        noon.shift(1000 * SECOND)
+        agenda.ticker.wake()
+        assert agenda.happened.wait(10)
+        agenda.ticker.end()
+
+
+def test_what_goes_wrong_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    agenda = Agenda()
+    happen = agenda.happen
+
+    def fail_once() -> None:
+        if agenda.due is not None and not caplog.messages:
+            pytest.fail("a labeler")
+        happen()
+
+    agenda.ticker._happen = fail_once
+    agenda.due = agenda.clock.now()
+    agenda.ticker.begin()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+    assert caplog.messages == ["what was due could not happen"]

@@ -1,0 +1,116 @@
+import copy
+import enum
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList, freeze
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text("ab$é"), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_a_frozen_value_equals_and_prints_as_the_value(value: Any) -> None:
+    assert freeze(value) == value
+    assert json.dumps(freeze(value)) == json.dumps(value)
+    assert pickle.loads(pickle.dumps(freeze(value))) == value
+    assert copy.deepcopy(freeze(value)) == value
+
+
+def test_no_way_to_change_a_dict_or_a_list_is_left() -> None:
+    changers: list[tuple[Any, str, tuple[Any, ...]]] = [
+        (FrozenDict(a=1), name, args)
+        for name, args in {
+            "__setitem__": ("a", 2), "__delitem__": ("a",), "__ior__": ({},), "clear": (),
+            "pop": ("a",), "popitem": (), "setdefault": ("b", 1), "update": ({"b": 1},),
+        }.items()
+    ] + [
+        (FrozenList([1]), name, args)
+        for name, args in {
+            "__setitem__": (0, 2), "__delitem__": (0,), "__iadd__": ([2],), "__imul__": (2,),
+            "append": (2,), "clear": (), "extend": ([2],), "insert": (0, 2), "pop": (),
+            "remove": (1,), "reverse": (), "sort": (),
+        }.items()
+    ]  # fmt: skip
+    for value, name, args in changers:
+        with pytest.raises(TypeError, match="cannot be changed"):
+            getattr(value, name)(*args)
+    # Nothing that changes the builtin was forgotten.
+    plain = set(dir(dict)) | set(dir(list))
+    harmless = {"copy", "count", "fromkeys", "get", "index", "items", "keys", "values"}
+    public = {name for name in plain if not name.startswith("_")} - harmless
+    assert public == {name for _, name, _ in changers if not name.startswith("_")}
+
+
+def test_freezing_goes_all_the_way_down_and_copies() -> None:
+    inner = [1]
+    frozen = freeze({"a": {"b": inner}, "t": (1, 2)})
+    inner.append(2)
+    assert frozen == {"a": {"b": [1]}, "t": [1, 2]}
+    with pytest.raises(TypeError):
+        frozen["a"]["b"].append(3)
+
+
+def test_enum_members_become_plain_values() -> None:
+    class Color(enum.StrEnum):
+        RED = "red"
+
+    class Number(enum.IntEnum):
+        ONE = 1
+
+    assert type(freeze(Color.RED)) is str
+    assert type(freeze(Number.ONE)) is int
+
+
+def test_frozen_values_can_be_hashed() -> None:
+    assert len({freeze({"a": 1, "b": []}), freeze({"b": [], "a": 1})}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (float("nan"), "nan"),
+        ([float("-inf")], "-inf"),
+        ({1: 2}, "key 1"),
+        ({"a": {2}}, "set"),
+        ("\ud800", "surrogate"),
+        ({"\udfff": 1}, "surrogate"),
+        (object(), "object"),
+        ([10**4300], "too long"),
+        (b"bytes", "bytes"),
+    ],
+)
+def test_what_json_cannot_hold_is_a_value_error(value: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        freeze(value)
+
+
+def test_nesting_is_bounded() -> None:
+    value: Any = 1
+    for _ in range(MAX_DEPTH + 1):
+        value = [value]
+    assert freeze(value)
+    with pytest.raises(ValueError, match="deeper"):
+        freeze([value])
+
+
+def test_frozen_values_within_another_are_not_too_deep_either() -> None:
+    inner: Any = 1
+    for _ in range(MAX_DEPTH):
+        inner = [inner]
+    frozen = freeze(inner)
+    assert freeze(frozen) is frozen
+    with pytest.raises(ValueError, match="nested deeper than"):
+        freeze([frozen, [frozen]])
