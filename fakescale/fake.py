@@ -22,7 +22,7 @@ from fakescale.api.access import Access
 from fakescale.api.app import application
 from fakescale.api.request import Request
 from fakescale.server.limits import DEFAULTS, Limits
-from fakescale.state import Service
+from fakescale.state import State
 from fakescale.traffic.callbacks import Outbox
 from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.faults import Faults
@@ -47,7 +47,7 @@ class FakeScale:
     ``test.tasks``; any other appears when it is first used. ``serve()`` puts it behind a
     URL. Everything is safe to call from any thread.
 
-    ``seed`` settles the last 16 digits of the ids and the made-up responses. ``api_keys``,
+    ``seed`` determines the last 16 digits of the ids and the made-up responses. ``api_keys``,
     if any, are the only keys that are accepted, and the first names the fake's own account.
     ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
     ``limits`` say what it takes of a client. ``callback_hosts`` are those
@@ -75,8 +75,8 @@ class FakeScale:
         self.limits = limits
         self._access = Access(frozenset(allow_hosts), control_token)
         # The ids go on after a reset: one from before must not lead to a task from after.
-        self._new_service = functools.partial(
-            Service,
+        self._new_state = functools.partial(
+            State,
             TaskIds(seed),
             keys,
             complete_after,
@@ -84,7 +84,7 @@ class FakeScale:
             Carrier,
             frozenset(map(read_host, callback_hosts)),
         )
-        self._service = self._new_service()
+        self._state = self._new_state()
         self._running = 0  # how many blocks are open
         #: Where it is served, if it is; ``serve`` sets it.
         self.origin: str | None = None
@@ -160,7 +160,7 @@ class FakeScale:
         Raises ValueError where they would not: for ``""``, and names with ``:`` or ``|test``.
         """
         check_account(name)
-        return self._service.accounts.account(name)
+        return self._state.accounts.account(name)
 
     def world(self, account: str | None = None, *, test: bool = False) -> World:
         """Return the live or the test world of an account, by default of the fake's own."""
@@ -169,12 +169,12 @@ class FakeScale:
     @property
     def requests(self) -> Journal:
         """The journal: the latest exchanges with the API, oldest first."""
-        return self._service.journal
+        return self._state.journal
 
     @property
     def callbacks(self) -> Outbox:
         """All callbacks, oldest first: owed, sent, and those that will never be."""
-        return self._service.outbox
+        return self._state.outbox
 
     @property
     def callback_url(self) -> str | None:
@@ -200,11 +200,11 @@ class FakeScale:
         API, and what looks at the state, but must not move the clock, deliver callbacks,
         reset or load. By default it makes up a response of the type.
         """
-        return self._service.labor.labeler
+        return self._state.labeling.labeler
 
     @labeler.setter
     def labeler(self, labeler: Labeler) -> None:
-        self._service.labor.labeler = labeler
+        self._state.labeling.labeler = labeler
 
     @property
     def turnaround(self) -> Turnaround:
@@ -214,24 +214,24 @@ class FakeScale:
         unless there was a ``complete_after``, is for ever. Setting it concerns tasks that
         are pending already, too. Raises ValueError for a negative one.
         """
-        return self._service.labor.turnaround
+        return self._state.labeling.turnaround
 
     @turnaround.setter
     def turnaround(self, turnaround: Turnaround) -> None:
-        self._service.labor.turnaround = turnaround
-        for world in self._service.accounts.live():
-            world.tasks.reschedule()
+        self._state.labeling.turnaround = turnaround
+        for world in self._state.accounts.live():
+            world.tasks._reschedule()
 
     # What a test does to it.
 
     @property
     def faults(self) -> Faults:
         """What goes wrong, on purpose, with requests to the API."""
-        return self._service.faults
+        return self._state.faults
 
     def now(self) -> dt.datetime:
         """Return the present moment of the fake's clock, in UTC."""
-        return self._service.clock.now()
+        return self._state.clock.now()
 
     def advance(self, **by: float) -> None:
         """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``.
@@ -239,18 +239,18 @@ class FakeScale:
         What becomes due on the way happens, each at its moment, callbacks included. Raises
         OverflowError, and moves nothing, when that leaves the calendar.
         """
-        self._service.advance(dt.timedelta(**by))
+        self._state.advance(dt.timedelta(**by))
 
     def stop_clock(self) -> None:
         """Let the fake's clock stand: from now on only ``advance`` moves it.
 
         Until ``start_clock``, or a reset or load of everything.
         """
-        self._service.clock.stop()
+        self._state.clock.stop()
 
     def start_clock(self) -> None:
         """Let the fake's clock go again, with the time that it stood made good at once."""
-        self._service.start_clock()
+        self._state.start_clock()
 
     def disable_type(self, type: str, *, account: str | None = None) -> None:
         """Refuse the creation of tasks of ``type`` with 402 in an account, by default its own.
@@ -269,16 +269,16 @@ class FakeScale:
         Or else what belongs to one account, so that others can go on with theirs.
         """
         if account is None:
-            self._replace(self._new_service())
+            self._replace(self._new_state())
         else:
-            self._service.forget(account)
+            self._state.forget(account)
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data.
 
         But for the journal, the faults, the labeler and the seed.
         """
-        return self._service.dump()
+        return self._state.dump()
 
     def load(self, data: Any) -> None:
         """Take over a dump, in place of all that was; or add tasks that the API printed.
@@ -289,10 +289,10 @@ class FakeScale:
         if not isinstance(data, Mapping) or "docs" in data:
             self.tasks.load(printed_tasks(data))
             return
-        service = self._new_service()
-        service.labor.labeler, service.labor.turnaround = self.labeler, self.turnaround
-        service.restore(data)
-        self._replace(service)
+        state = self._new_state()
+        state.labeling.labeler, state.labeling.turnaround = self.labeler, self.turnaround
+        state.restore(data)
+        self._replace(state)
 
     @contextlib.contextmanager
     def serve(
@@ -337,19 +337,19 @@ class FakeScale:
         someone looks, or delivers. For fakes behind another server; ``serve()`` does it too.
         """
         self._running += 1
-        self._service.begin()
+        self._state.begin()
         try:
             yield self
         finally:
             self._running -= 1
             if not self._running:
-                self._service.stop()
+                self._state.stop()
 
-    def _replace(self, service: Service) -> None:
-        before, self._service = self._service, service
+    def _replace(self, state: State) -> None:
+        before, self._state = self._state, state
         before.stop(for_good=True)
         if self._running:
-            service.begin()
+            state.begin()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -358,7 +358,7 @@ class FakeScale:
         token = serving.set(environ.get(GIVE_WAY, _nothing))
         try:
             return application(
-                self._service,
+                self._state,
                 environ,
                 start_response,
                 access=self._access,

@@ -217,7 +217,7 @@ class _Fakes:
             try:
                 yield fake
             finally:
-                fake.callbacks.stop(for_good=True)
+                fake.callbacks._stop(for_good=True)
 
     @contextlib.contextmanager
     def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:

@@ -74,7 +74,7 @@ class Receiver:
         return received
 
     def answer(self, status: int, body: bytes | str = b"", *, times: int = 1) -> None:
-        """Answer the next ``times`` requests so, after those that are settled already."""
+        """Answer the next ``times`` requests so, after the answers that are set already."""
         status = http.HTTPStatus(status)
         if status < 200:
             raise ValueError(f"{status:d} is no final answer")

@@ -316,7 +316,7 @@ class RemoteFakeScale:
         """The journal as it is now, of the account alone if one was named."""
         journal = Journal()
         for exchange in self._call("requests", {}):
-            journal.append(exchange)
+            journal._append(exchange)
         return journal
 
     def _call(self, name: str, arguments: Mapping[str, Any]) -> Any:

@@ -1,12 +1,13 @@
 """All that the fake knows, in one place, so that it can be forgotten in one step."""
 
 import datetime as dt
+import functools
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from fakescale.account.labeling import Labor, Turnaround
+from fakescale.account.labeling import Labeling, Turnaround
 from fakescale.account.world import Account, World
 from fakescale.traffic.callbacks import Carrier, Delivery, Outbox
 from fakescale.traffic.faults import Faults
@@ -30,7 +31,7 @@ _LONGEST_WAIT = 3600.0
 log = logging.getLogger("fakescale")
 
 
-class Service:
+class State:
     """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
 
     A reset puts a new one in its place. A request keeps the one that it began with, so that
@@ -56,9 +57,9 @@ class Service:
         self._advancing = 0
         self._ticker = Ticker(self.clock, self.next_due, self._happen)
         wake = self._ticker.wake
-        self.labor = Labor(self.clock, turnaround, origin, wake)
+        self.labeling = Labeling(self.clock, turnaround, origin, wake)
         self.outbox = Outbox(
-            self.clock, make_carrier(), callback_hosts, settle=self.labor.settle, wake=wake
+            self.clock, make_carrier(), callback_hosts, run_due=self.labeling.run_due, wake=wake
         )
 
         def make_world(key: Key, api_key: str) -> World:
@@ -67,16 +68,16 @@ class Service:
                 api_key,
                 self.clock,
                 ids,
-                self.labor,
+                self.labeling,
                 origin=origin,
-                outbox=self.outbox,
+                owe=functools.partial(self.outbox._owe, account=key.account, is_test=key.is_test),
             )
 
         self.accounts = Accounts(make_world, keys)
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data, but for the journal and the faults."""
-        turnaround: Any = self.labor.turnaround
+        turnaround: Any = self.labeling.turnaround
         if isinstance(turnaround, dt.timedelta):
             turnaround //= dt.timedelta(milliseconds=1)
         return {
@@ -85,11 +86,11 @@ class Service:
             "turnaround_ms": CALLABLE if callable(turnaround) else turnaround,
             "accounts": self.accounts.dump(),
             "saved_answers": self.once.dump(),
-            "callbacks": self.outbox.dump(),
+            "callbacks": self.outbox._dump(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned, into a new service.
+        """Take over what ``dump`` returned, into a new state.
 
         A callable turnaround is not in a dump: the present one is kept then. Raises
         BadRequest when it is no dump.
@@ -100,27 +101,27 @@ class Service:
             self.clock.advance(milliseconds=data["advanced_ms"])
             turnaround = data["turnaround_ms"]
             if turnaround is None:
-                self.labor.turnaround = None
+                self.labeling.turnaround = None
             elif turnaround != CALLABLE:
-                self.labor.turnaround = dt.timedelta(milliseconds=turnaround)
+                self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
             self.accounts.restore(data["accounts"])
             self.once.restore(data["saved_answers"])
             for item in data["callbacks"]:
                 check_types(Delivery.from_json(item))
-            self.outbox.restore(data["callbacks"], self._settled)
+            self.outbox._restore(data["callbacks"], self._on_outcome)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadRequest(f"not a dump: {error!r}") from None
 
-    def _settled(self, delivery: Delivery) -> Callable[[bool], None] | None:
+    def _on_outcome(self, delivery: Delivery) -> Callable[[bool], None] | None:
         """Return what is to be told of the outcome of a delivery that was restored."""
         if delivery.event == "batch":
             return None
         world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
-        return world.tasks.settled(delivery.subject)
+        return world.tasks._on_outcome(delivery.subject)
 
     def next_due(self) -> dt.datetime | None:
         """Return when something may happen by itself next, or None if nothing will."""
-        work, callback = self.labor.next_due(), self.outbox.next_due()
+        work, callback = self.labeling.next_due(), self.outbox._next_due()
         moments = [None if work is None else read_moment(work), callback]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -134,14 +135,14 @@ class Service:
             self._advancing += 1
         try:
             # First what is under way, or else its further tries would be missed.
-            self.outbox.do_due()
+            self.outbox._do_due()
             while (due := self.next_due()) is not None:
                 step = max(due - self.clock.now(), dt.timedelta())
                 if step > by:
                     break
                 self._move(step)
                 by -= step
-                self.outbox.do_due()
+                self.outbox._do_due()
             self._move(by)
         finally:
             with self._ticking:
@@ -160,7 +161,7 @@ class Service:
     def stop(self, *, for_good: bool = False) -> None:
         """End all threads; ``for_good``, no callback is ever sent again."""
         self._ticker.end()
-        self.outbox.stop(for_good=for_good)
+        self.outbox._stop(for_good=for_good)
 
     def _move(self, by: dt.timedelta) -> None:
         self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
@@ -168,15 +169,15 @@ class Service:
     def _happen(self) -> None:
         with self._ticking:
             if not self._advancing:  # or else the clock could be moved on in the middle
-                self.labor.settle()
-                self.outbox.start()
+                self.labeling.run_due()
+                self.outbox._start()
 
     def forget(self, account: str) -> None:
         """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
         self.accounts.forget(account)
-        self.journal.forget(account)
-        self.outbox.forget(account)
-        self.faults.forget(account)
+        self.journal._forget(account)
+        self.outbox._forget(account)
+        self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
 
 
@@ -206,8 +207,8 @@ class Accounts:
             accounts = dict(self._accounts)
         return {
             name: {
-                "live": account.world(is_test=False).dump(),
-                "test": account.world(is_test=True).dump(),
+                "live": account.world(is_test=False)._dump(),
+                "test": account.world(is_test=True)._dump(),
             }
             for name, account in accounts.items()
         }
@@ -217,8 +218,8 @@ class Accounts:
         for name, worlds in data.items():
             check_account(name)
             account = self.account(name)
-            account.world(is_test=False).restore(worlds["live"])
-            account.world(is_test=True).restore(worlds["test"])
+            account.world(is_test=False)._restore(worlds["live"])
+            account.world(is_test=True)._restore(worlds["test"])
 
     def live(self) -> list[World]:
         """Return the live worlds of all accounts that there are."""
@@ -230,7 +231,7 @@ class Accounts:
         with self._lock:
             account = self._accounts.pop(name, None)
         if account is not None:
-            account.tasks.abandon()
+            account.tasks._abandon()
 
     def world(self, api_key: str | None) -> World:
         """Return the world that ``api_key`` leads to; raises Unauthorized if none."""

@@ -21,7 +21,7 @@ from fakescale.account import task_types
 from fakescale.account.responses import failure
 from fakescale.account.responses import response as make_up
 from fakescale.account.task import AUDIT_RESULTS, Status, Task
-from fakescale.account.task_types import accept, resolved
+from fakescale.account.task_types import read_creation, resolved
 from fakescale.values.clock import stamp
 from fakescale.values.errors import BadRequest
 from fakescale.values.frozen import EMPTY_DICT
@@ -280,7 +280,7 @@ def _plain(value: Any) -> Any:
 
 def _refusal(type: str, body: Mapping[str, Any]) -> str:
     try:
-        accept(type, body)
+        read_creation(type, body)
     except BadRequest as error:
         return str(error)
     return ""
@@ -424,7 +424,7 @@ _HEXES = st.integers(0, 16**16 - 1).map("{:016x}".format)
 def _printed(
     draw: DrawFn, types: Sequence[str], statuses: Sequence[Status], members: Mapping[str, Any]
 ) -> dict[str, Any]:
-    accepted = accept(*draw(_creations(types, members)))
+    accepted = read_creation(*draw(_creations(types, members)))
     now = draw(_MOMENTS)
     home = EMPTY_DICT if accepted.fields.keys() & {"project", "batch"} else draw(_HOMES)
     task = Task(

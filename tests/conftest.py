@@ -38,7 +38,7 @@ def fake() -> Iterator[FakeScale]:
     """Return a fake that no server serves."""
     fake = FakeScale(seed="tests")
     yield fake
-    fake.callbacks.stop(for_good=True)  # or else its threads could be counted by another test
+    fake.callbacks._stop(for_good=True)  # or else its threads could be counted by another test
 
 
 @pytest.fixture

@@ -121,14 +121,14 @@ def test_a_request_in_flight_is_not_seen_after_a_reset(
     fake: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    submit = Tasks.submit
+    submit = Tasks._submit
 
     def slow(*arguments: Any, **options: Any) -> Any:
         inside.set()
         assert go_on.wait(10)
         return submit(*arguments, **options)
 
-    monkeypatch.setattr(Tasks, "submit", slow)
+    monkeypatch.setattr(Tasks, "_submit", slow)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(Caller(fake), "POST", "/task/chat", {})
         assert inside.wait(10)
@@ -138,7 +138,7 @@ def test_a_request_in_flight_is_not_seen_after_a_reset(
     assert (len(fake.tasks), len(fake.requests)) == (0, 0)
 
 
-def test_a_seed_settles_ids_and_responses(noon: time_machine.Traveller) -> None:
+def test_a_seed_determines_ids_and_responses(noon: time_machine.Traveller) -> None:
     def run(seed: str) -> list[object]:
         fake = FakeScale(seed=seed)
         made = [Caller(fake, fake.test_api_key).create("categorization") for _ in range(9)]

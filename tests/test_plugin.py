@@ -194,7 +194,7 @@ def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
             call("POST", "/task/5f/cancl")
             call("GET", "/tasks?limit=0")
             call("GET", "/tasks", key="nobody")
-            monkeypatch.setattr(fakescale_tasks, "page", None)
+            monkeypatch.setattr(fakescale_tasks, "_page", None)
             call("GET", "/tasks")
             assert False
 

@@ -268,9 +268,9 @@ def test_forgetting_an_account_forgets_its_callbacks_and_faults(served: FakeScal
     assert other.callbacks.list() == kept[1]
     left = [(fault.account, fault.api_key) for fault in served.faults]
     assert left == [("other", None), (None, "test_other")]
-    assert served.callbacks.next_due() is not None
+    assert served.callbacks._next_due() is not None
     other.reset()
-    assert served.callbacks.next_due() is None
+    assert served.callbacks._next_due() is None
     assert len(served.callbacks) == 0
 
 

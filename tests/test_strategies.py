@@ -26,7 +26,7 @@ def caller(type: str) -> tuple[Caller, dict[str, Any]]:
         fake.projects.create(type=type, name=home)
     named = {}
     for member, wanted in task_types.references(type).items():
-        task = fake.tasks.submit(wanted["type"], task_types.example(wanted["type"])[0] | HOMELESS)
+        task = fake.tasks._submit(wanted["type"], task_types.example(wanted["type"])[0] | HOMELESS)
         named[member] = fake.tasks.complete(task.id).id
     return Caller(fake), named
 

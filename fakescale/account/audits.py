@@ -90,12 +90,12 @@ class Audits:
 
     # Inside.
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return [to_data(audit) for audit in self._audits]
 
-    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+    def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
         self._audits = from_data(Audit, data)
         self._ids.reserve(audit.id for audit in self._audits)

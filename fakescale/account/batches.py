@@ -111,7 +111,7 @@ class BatchPage(NamedTuple):
 class Batches:
     """The batches of one mode of one account. Iterating gives them newest first.
 
-    ``settle`` lets labelers do what is due, which may complete a batch; ``completed`` is told
+    ``run_due`` lets labelers do what is due, which may complete a batch; ``completed`` is told
     of each that is, under the lock. Every method is safe
     to call from any thread. A method that takes a name raises NotFound
     for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
@@ -123,12 +123,12 @@ class Batches:
         ids: TaskIds,
         lock: threading.RLock,
         projects: Projects,
-        settle: Callable[[], None],
+        run_due: Callable[[], None],
         *,
         completed: Callable[[Batch], None] = lambda batch: None,
     ) -> None:
         self._clock = clock
-        self._settle = settle
+        self._run_due = run_due
         self._completed = completed
         self._ids = ids
         self._lock = lock
@@ -167,7 +167,7 @@ class Batches:
 
     def get(self, name: str) -> Batch:
         """Return the batch of this name."""
-        self._settle()
+        self._run_due()
         return self._get(name)
 
     def list(self, **filters: Any) -> list[Batch]:
@@ -177,7 +177,7 @@ class Batches:
         """
         return self._matches(filters_query(filters, BATCH_FILTERS))
 
-    def page(self, query: Query) -> BatchPage:
+    def _page(self, query: Query) -> BatchPage:
         """Return the page of the list that was asked for."""
         matches = self._matches(query)
         docs = matches[query.offset : query.offset + query.limit]
@@ -189,7 +189,7 @@ class Batches:
         Documented: nothing happens to batches that never were in staging; a second time is
         refused for the others.
         """
-        self._settle()
+        self._run_due()
         with self._lock:
             batch = self._get(name)
             if not batch.staged:
@@ -197,7 +197,7 @@ class Batches:
             if batch.status != "staging":
                 raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
             begun = dataclasses.replace(batch, status="in_progress")
-            return self._move(batch, _settled(begun, stamp(self._clock.now())))
+            return self._move(batch, _with_status_by_tasks(begun, stamp(self._clock.now())))
 
     def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
         """Replace the metadata (guessed to be as for tasks)."""
@@ -226,13 +226,13 @@ class Batches:
 
     # Inside.
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
         with self._lock:
             batches = list(self._by_name.values())
         return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in batches]
 
-    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+    def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none.
 
         Into a world whose projects are there already; ``recount`` is to follow.
@@ -243,7 +243,7 @@ class Batches:
             expect(batch.status in BATCH_STATUSES, "batch", "status", batch.status)
         self._ids.reserve(batch.id for batch in self._by_name.values())
 
-    def recount(self, tasks: Iterable[Task]) -> None:
+    def _recount(self, tasks: Iterable[Task]) -> None:
         """Count the tasks anew, of batches that were restored, which stay in their status."""
         counts: dict[str, Counter[str]] = {name: Counter() for name in self._by_name}
         for task in tasks:
@@ -259,18 +259,18 @@ class Batches:
             except KeyError:
                 raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
 
-    def home(self, name: str) -> str | None:
+    def _home(self, name: str) -> str | None:
         """Return the project of a batch, or None if there is no such batch."""
         batch = self._by_name.get(name)
         return None if batch is None else batch.project
 
-    def check_open(self, name: str) -> None:
+    def _check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""
         batch = self._by_name[name]
         if batch.staged and batch.status != "staging":
             raise invalid("batch", "must not be finalized already", name)
 
-    def note(self, before: Task | None, after: Task) -> None:
+    def _note(self, before: Task | None, after: Task) -> None:
         """Count a task that was added or has changed; called under the world's lock."""
         if after.batch is None:
             return
@@ -285,9 +285,9 @@ class Batches:
             counts[before.status] -= 1
         counts[after.status] = counts.get(after.status, 0) + 1
         counted = dataclasses.replace(batch, counts=FrozenDict(counts))
-        self._move(batch, _settled(counted, after.updated_at))
+        self._move(batch, _with_status_by_tasks(counted, after.updated_at))
 
-    def adopt(self, name: str, project: str, created_at: str) -> None:
+    def _adopt(self, name: str, project: str, created_at: str) -> None:
         """Make the batch that a loaded task belongs to, unless it is there."""
         with self._lock:
             if name not in self._by_name:
@@ -303,14 +303,14 @@ class Batches:
                 )
 
     def _matches(self, query: Query) -> builtins.list[Batch]:
-        self._settle()
+        self._run_due()
         with self._lock:
             batches = list(self._by_name.values())
         batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
         return query.select(batches)
 
     def _change(self, name: str, **changes: Any) -> Batch:
-        self._settle()
+        self._run_due()
         with self._lock:
             return self._put(dataclasses.replace(self._get(name), **changes))
 
@@ -325,7 +325,7 @@ class Batches:
         return batch
 
 
-def _settled(batch: Batch, now: str) -> Batch:
+def _with_status_by_tasks(batch: Batch, now: str) -> Batch:
     """Return the batch in the status that its tasks call for.
 
     Documented: it is completed when its last task is; guessed: canceled tasks and

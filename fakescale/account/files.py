@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fakescale.account.listing import FILE_FILTERS, Page, Place, Query, filters_query, page
+from fakescale.account.listing import FILE_FILTERS, Page, Query, SortKey, filters_query, page
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import keyed, to_data
 from fakescale.values.errors import Conflict, NotFound, invalid
@@ -144,7 +144,7 @@ class Files:
         if isinstance(content, Incoming):
             incoming = content
         else:
-            incoming = self.receive()
+            incoming = self._receive()
             incoming.write(content)
         return self._add(
             options,
@@ -178,15 +178,15 @@ class Files:
         """
         return self._matches(filters_query(filters, FILE_FILTERS))[::-1]
 
-    def page(self, query: Query) -> Page:
+    def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""
         matches = self._matches(query)
-        docs, has_more = page(matches, query, key=_place)
-        return Page(docs, len(matches), query, has_more, _place)
+        docs, has_more = page(matches, query, key=_sort_key)
+        return Page(docs, len(matches), query, has_more, _sort_key)
 
     # What no client can do.
 
-    def receive(self) -> Incoming:
+    def _receive(self) -> Incoming:
         """Return what an upload can be written to, piece by piece, and then given to it."""
         return Incoming(keep=self.keep_content)
 
@@ -198,13 +198,13 @@ class Files:
 
     # Inside.
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able: all but what was kept of uploads."""
         with self._lock:
             files = list(self._by_id.values())
         return [to_data(dataclasses.replace(file, content=None)) for file in files]
 
-    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+    def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
         self._by_id = keyed(File, "id", data)
         # An id comes from the digits that its URL begins with.
@@ -213,7 +213,7 @@ class Files:
 
     def _matches(self, query: Query) -> builtins.list[File]:
         with self._lock:
-            files = sorted(self._by_id.values(), key=_place)
+            files = sorted(self._by_id.values(), key=_sort_key)
         return query.select(files)
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
@@ -245,7 +245,7 @@ class Files:
             return file
 
 
-def _place(file: File) -> Place:
+def _sort_key(file: File) -> SortKey:
     # Not the id, which is at random: the digits of the URL ascend.
     return file.created_at, file.attachment_url
 

@@ -5,7 +5,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from fakescale.account import responses
 from fakescale.account.task import Task
@@ -26,19 +26,12 @@ NEVER = "~"
 _PATIENCE = 10.0
 
 
-class Workplace(Protocol):
-    """Where due tasks are: what ``Tasks`` is to a labeler."""
-
-    def work_on(self, task_id: str, due: str, work: "Work") -> None:
-        """Have ``work`` done on a task, if it is still due then."""
-
-
 Move = Callable[[Task, str, Mapping[str, Any]], Task]
 #: Given a pending task: returns the move to make, and the response; None to leave it.
-Work = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
+Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
 
 
-class Labor:
+class Labeling:
     """A labeler, the turnaround, and what is due when; one for all live worlds of a fake.
 
     ``wake`` is called when something was put off. Nothing here waits for a world's lock
@@ -58,8 +51,8 @@ class Labor:
         self.labeler: Labeler = self._make_up
         self.turnaround = turnaround
         self._lock = threading.Lock()
-        # In order of time, over all worlds: (when, number, where, task id).
-        self._due: list[tuple[str, int, Workplace, str]] = []
+        # In order of time, over all worlds: (when, number, what labels the task).
+        self._due: list[tuple[str, int, Callable[[Decide], None]]] = []
         self._numbers = itertools.count()
         self._turn = threading.Lock()  # held by the thread that lets labelers work
         self._worker: int | None = None
@@ -93,10 +86,10 @@ class Labor:
         except OverflowError:
             return NEVER
 
-    def put(self, due: str, place: Workplace, task_id: str) -> None:
-        """Have a task worked on when it is ``due``."""
+    def put(self, due: str, label: Callable[[Decide], None]) -> None:
+        """Call ``label`` when its task is ``due``; it is given what decides on the task."""
         with self._lock:
-            heapq.heappush(self._due, (due, next(self._numbers), place, task_id))
+            heapq.heappush(self._due, (due, next(self._numbers), label))
         self._wake()
 
     def next_due(self) -> str | None:
@@ -104,7 +97,7 @@ class Labor:
         with self._lock:
             return self._due[0][0] if self._due else None
 
-    def settle(self) -> None:
+    def run_due(self) -> None:
         """Let labelers do what has become due, in order of time, one after the other.
 
         While another thread is at it, this waits; but not where a request is served, since
@@ -119,8 +112,8 @@ class Labor:
         try:
             self._worker = threading.get_ident()
             while (item := self._take()) is not None:
-                due, _, place, task_id = item
-                place.work_on(task_id, due, self._work)
+                _, _, label = item
+                label(self._decide)
         finally:
             self._worker = None
             self._turn.release()
@@ -129,13 +122,13 @@ class Labor:
         due = self.next_due()
         return due is not None and due <= stamp(self._clock.now())
 
-    def _take(self) -> tuple[str, int, Workplace, str] | None:
+    def _take(self) -> tuple[str, int, Callable[[Decide], None]] | None:
         with self._lock:
             if self._due and self._due[0][0] <= stamp(self._clock.now()):
                 return heapq.heappop(self._due)
             return None
 
-    def _work(self, task: Task) -> tuple[Move, Mapping[str, Any]] | None:
+    def _decide(self, task: Task) -> tuple[Move, Mapping[str, Any]] | None:
         if self.labeler is not self._make_up:
             give_way()
         try:

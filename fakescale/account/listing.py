@@ -18,8 +18,8 @@ from fakescale.values.errors import invalid
 
 Item = TypeVar("Item")
 
-# A task's place in the order of creation: (created_at, id). Both are in the token too.
-Place = tuple[str, str]
+# Lists are sorted by it: (created_at, id). Both are in the token too.
+SortKey = tuple[str, str]
 
 
 class Parameter(NamedTuple):
@@ -52,7 +52,7 @@ class Query(NamedTuple):
     filters: Mapping[str, tuple["Filter", Any]] = MappingProxyType({})
     limit: int = 100
     offset: int = 0
-    after: Place | None = None
+    after: SortKey | None = None
     limited_response: bool = False
 
     def select(self, items: list[Item]) -> list[Item]:
@@ -69,8 +69,8 @@ class Query(NamedTuple):
         return items
 
 
-#: Returns where a task, or what else is listed, stands in the order of creation.
-place: Callable[[Any], Place] = operator.attrgetter("created_at", "id")
+#: Returns the sort key of a task, or of what else is listed.
+sort_key: Callable[[Any], SortKey] = operator.attrgetter("created_at", "id")
 
 
 class Page(NamedTuple):
@@ -80,7 +80,7 @@ class Page(NamedTuple):
     total: int
     query: Query
     has_more: bool
-    place: Callable[[Any], Place] = place
+    sort_key: Callable[[Any], SortKey] = sort_key
 
     def to_json(self) -> dict[str, Any]:
         """Return the page as the API prints it.
@@ -106,16 +106,16 @@ class Page(NamedTuple):
             "has_more": self.has_more,
         }
         if self.has_more:
-            position["next_token"] = token(self.place(self.docs[-1]))
+            position["next_token"] = token(self.sort_key(self.docs[-1]))
         return position
 
 
 def page(
-    matches: Sequence[Any], query: Query, key: Callable[[Any], Place] | None = None
+    matches: Sequence[Any], query: Query, key: Callable[[Any], SortKey] | None = None
 ) -> tuple[Sequence[Any], bool]:
     """Return the matches on a page, newest first, and whether there are more behind them.
 
-    ``matches`` are all there are, oldest first: places, or what ``key`` gives the place of.
+    ``matches`` are all there are, oldest first: sort keys, or what ``key`` gives one of.
     """
     if query.after is not None:
         end = bisect.bisect_left(matches, query.after, key=key)
@@ -372,13 +372,13 @@ LABELER_FILTERS: Mapping[str, Filter] = {
 }
 
 
-def token(last: Place) -> str:
+def token(last: SortKey) -> str:
     """Return the token of the page behind ``last``, in the published format."""
     pair = {"task_id": last[1], "created_at": last[0]}
     return base64.b64encode(json.dumps(pair, separators=(",", ":")).encode()).decode()
 
 
-def _read_token(name: str, texts: Sequence[str]) -> Place:
+def _read_token(name: str, texts: Sequence[str]) -> SortKey:
     text = texts[-1]
     try:
         pair = json.loads(base64.b64decode(text, validate=True))

@@ -221,15 +221,15 @@ class Projects:
 
     # Inside.
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able."""
         return [to_data(project) for project in self.list()]
 
-    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+    def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
         self._by_name = keyed(Project, "name", data)
 
-    def adopt(self, name: str, type: str, created_at: str) -> None:
+    def _adopt(self, name: str, type: str, created_at: str) -> None:
         """Make the project that a loaded task belongs to, unless it is there."""
         with self._lock:
             if name not in self._by_name:

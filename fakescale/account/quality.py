@@ -7,9 +7,9 @@ from typing import Any
 
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.listing import Page, Query, page, place
+from fakescale.account.listing import Page, Query, page, sort_key
 from fakescale.account.projects import Projects
-from fakescale.account.task_types import accept, check_enabled, required
+from fakescale.account.task_types import check_enabled, read_creation, required
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import from_data, keyed, to_data
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
@@ -132,9 +132,9 @@ class QualityTasks:
 
         Raises as the creation of a task does.
         """
-        return self.submit(kind, type, body)
+        return self._submit(kind, type, body)
 
-    def submit(
+    def _submit(
         self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
     ) -> QualityTask:
         """Create a task from a body, which ``form`` says was form-encoded."""
@@ -148,7 +148,7 @@ class QualityTasks:
         rest = FrozenDict({name: given[name] for name in given if name not in responses})
         # Guessed: it is in no batch unless it says so, though other tasks of Rapid must be.
         inherited = inherit(task_type, rest, self._projects, self._batches, in_batch=False)
-        accepted = accept(task_type, inherited.body, form=form)
+        accepted = read_creation(task_type, inherited.body, form=form)
         check_enabled(task_type, self._disabled_types)
         project = accepted.fields.get("project")
         if project is None:
@@ -160,7 +160,7 @@ class QualityTasks:
         unique_id = fields.get("unique_id")
         with self._lock:
             if "batch" in fields:
-                self._batches.check_open(fields["batch"])
+                self._batches._check_open(fields["batch"])
             # Guessed: unique among quality tasks, since they are not in the list of tasks.
             if unique_id is not None and any(
                 it.fields.get("unique_id") == unique_id for it in self._by_id.values()
@@ -179,12 +179,12 @@ class QualityTasks:
             self._by_id[task.id] = task
             return task
 
-    def page(self, query: Query) -> Page:
+    def _page(self, query: Query) -> Page:
         """Return the page of labelers' results that was asked for, newest first."""
         with self._lock:
-            results = sorted(self._results, key=place)
+            results = sorted(self._results, key=sort_key)
         matches = query.select(results)
-        docs, has_more = page(matches, query, key=place)
+        docs, has_more = page(matches, query, key=sort_key)
         return Page(docs, len(matches), query, has_more)
 
     # What no client can do.
@@ -200,7 +200,7 @@ class QualityTasks:
     def list(self, kind: str | None = None) -> list[QualityTask]:
         """Return all quality tasks, or those of a kind, newest first."""
         with self._lock:
-            tasks = sorted(self._by_id.values(), key=place, reverse=True)
+            tasks = sorted(self._by_id.values(), key=sort_key, reverse=True)
         return [task for task in tasks if kind in (None, task.kind)]
 
     def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
@@ -230,7 +230,7 @@ class QualityTasks:
 
     # Inside.
 
-    def dump(self) -> dict[str, Any]:
+    def _dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
@@ -238,7 +238,7 @@ class QualityTasks:
                 "results": [to_data(result) for result in self._results],
             }
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         self._by_id = keyed(QualityTask, "id", data["tasks"])
         self._results = from_data(LabelerResult, data["results"])

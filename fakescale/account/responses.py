@@ -38,8 +38,8 @@ FILES: Mapping[str, tuple[str, ...]] = {
 def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
     """Return a response as ``task``'s type has it, always the same for the same task.
 
-    It depends on the last 16 digits of the id alone, so that a seed for the ids settles
-    it whatever the time. ``origin`` is where the result files are that it may point to.
+    It depends on the last 16 digits of the id alone, so a seed for the ids
+    determines it whatever the time. ``origin`` is where the result files are that it may point to.
     """
     rng = random.Random(task.id[8:])
     base = f"{origin}/v1/task/{task.id}/response_url/"  # documented

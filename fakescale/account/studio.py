@@ -236,7 +236,7 @@ class Studio:
 
     # Inside.
 
-    def dump(self) -> dict[str, Any]:
+    def _dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
@@ -249,7 +249,7 @@ class Studio:
                 "order": list(self._order),
             }
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         self._assigned = {
             email: texts("assigned", names) for email, names in data["assigned"].items()

@@ -92,7 +92,7 @@ class Task:
     instruction: str | None = None
     params: Mapping[str, Any] = EMPTY_DICT
     callback_url: str | None = None
-    #: Whether the latest callback succeeded, once it is settled; printed under both names
+    #: Whether the latest callback succeeded, once that is known; printed under both names
     #: (the first is documented and observed, the second on the page about callbacks).
     callback_completed: bool | None = None
     callback_succeeded: bool | None = None
@@ -155,7 +155,7 @@ class Task:
         return copy
 
     def called_back(self, *, succeeded: bool) -> Self:
-        """Return the task after its callback was settled, which does not update it (guessed)."""
+        """Return the task once its callback's outcome is known; no update (guessed)."""
         return self.replaced(callback_completed=succeeded, callback_succeeded=succeeded)
 
     def started(self, now: str) -> Self:

@@ -14,7 +14,7 @@ from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenLi
 from fakescale.values.schemas import Checker, Parameters
 
 
-class Accepted(NamedTuple):
+class Creation(NamedTuple):
     """A valid creation body: ``fields`` of the task itself, and its ``params``."""
 
     type: str
@@ -24,7 +24,7 @@ class Accepted(NamedTuple):
     references: Mapping[str, Mapping[str, str]]
 
 
-def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepted:
+def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> Creation:
     """Return what the API stores for a creation of ``type`` with ``body``.
 
     ``form`` says that the body was form-encoded, where a list of one looks like a text.
@@ -46,7 +46,7 @@ def accept(type: str, body: Mapping[str, Any], *, form: bool = False) -> Accepte
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
-    return Accepted(name, fields, params, references(name))
+    return Creation(name, fields, params, references(name))
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:

@@ -11,12 +11,18 @@ from typing import Any
 from fakescale.account import responses
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Labor, Work, failure
-from fakescale.account.listing import Page, Place, Query, filters_query, page, place
+from fakescale.account.labeling import NEVER, Decide, Labeling, failure
+from fakescale.account.listing import Page, Query, SortKey, filters_query, page, sort_key
 from fakescale.account.printed import read_task
 from fakescale.account.projects import Projects
 from fakescale.account.task import AUDIT_RESULTS, Task, event
-from fakescale.account.task_types import accept, check_common, check_enabled, check_tags, distinct
+from fakescale.account.task_types import (
+    check_common,
+    check_enabled,
+    check_tags,
+    distinct,
+    read_creation,
+)
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import expect, is_stamp, keyed, to_data
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
@@ -50,7 +56,7 @@ class Tasks:
         lock: threading.RLock,
         projects: Projects,
         batches: Batches,
-        labor: Labor,
+        labeling: Labeling,
         *,
         is_test: bool,
         disabled_types: Collection[str] = (),
@@ -63,12 +69,12 @@ class Tasks:
         self._projects = projects
         self._batches = batches
         self._is_test = is_test
-        self._labor = labor
+        self._labeling = labeling
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
         self._owe = owe
         self._by_id: dict[str, Task] = {}
-        self._places: list[Place] = []  # in order of creation, so that a page is a slice
+        self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
 
@@ -81,9 +87,9 @@ class Tasks:
         when the unique_id is in use. In test mode the task is completed from the next look
         on (documented and observed).
         """
-        return self.submit(type, params)
+        return self._submit(type, params)
 
-    def submit(
+    def _submit(
         self, type: str, body: Mapping[str, Any], *, form: bool = False, is_json: bool = False
     ) -> Task:
         """Create a task from a body.
@@ -93,9 +99,9 @@ class Tasks:
         """
         given = body if is_json else frozen_json("value", body)
         inherited = inherit(type, given, self._projects, self._batches)
-        accepted = accept(type, inherited.body, form=form)
+        accepted = read_creation(type, inherited.body, form=form)
         check_enabled(accepted.type, self._disabled_types)
-        self.settle()
+        self._run_due()
         with self._lock:
             now = self._clock.now()
             moment = stamp(now)
@@ -103,7 +109,7 @@ class Tasks:
                 self._check_reference(name, accepted.params.get(name), wanted)
             self._check_unique_id(accepted.fields.get("unique_id"))
             if "batch" in accepted.fields:
-                self._batches.check_open(accepted.fields["batch"])
+                self._batches._check_open(accepted.fields["batch"])
             task = Task(
                 id=self._ids.make(now),
                 created_at=moment,
@@ -126,7 +132,7 @@ class Tasks:
 
     def get(self, task_id: str) -> Task:
         """Return the task with this id."""
-        self.settle()
+        self._run_due()
         return self._get(task_id)
 
     def list(self, **filters: Any) -> list[Task]:
@@ -137,17 +143,17 @@ class Tasks:
         """
         return self._matches(filters_query(filters))[::-1]
 
-    def page(self, query: Query) -> Page:
+    def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""
         if query.filters:
             matches = self._matches(query)
-            docs, has_more = page(matches, query, key=place)
+            docs, has_more = page(matches, query, key=sort_key)
             return Page(docs, len(matches), query, has_more)
-        self.settle()
+        self._run_due()
         with self._lock:
-            places, has_more = page(self._places, query)
+            places, has_more = page(self._sorted, query)
             docs = [self._by_id[task_id] for _, task_id in places]
-            return Page(docs, len(self._places), query, has_more)
+            return Page(docs, len(self._sorted), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task; again is fine (documented), after its completion it is not."""
@@ -236,12 +242,12 @@ class Tasks:
 
         Guessed, all of it: only the endpoint is known, from two clients.
         """
-        self.settle()
+        self._run_due()
         with self._lock:
             task = self._get(task_id)
             if task.status not in ("completed", "error"):
                 raise BadRequest(f"The task is {task.status} and has no callback to send.")
-            if not self._owe(task.status, task, self.settled(task.id)):
+            if not self._owe(task.status, task, self._on_outcome(task.id)):
                 raise BadRequest("The task has no callback_url, and the account has no default.")
             return task
 
@@ -299,9 +305,9 @@ class Tasks:
             self._ids.reserve(task.id for task in housed)
             for task in housed:
                 if task.project is not None:
-                    self._projects.adopt(task.project, task.type, task.created_at)
+                    self._projects._adopt(task.project, task.type, task.created_at)
                     if task.batch is not None:
-                        self._batches.adopt(task.batch, task.project, task.created_at)
+                        self._batches._adopt(task.batch, task.project, task.created_at)
                 self._put(task)
         for task in housed:
             if task.status == "pending":
@@ -315,33 +321,33 @@ class Tasks:
 
     # Time.
 
-    def settle(self) -> None:
+    def _run_due(self) -> None:
         """Let labelers do what has become due, in order of time, in all worlds.
 
         Called before everything else, so that it looks as if they had worked in between.
         """
-        self._labor.settle()
+        self._labeling.run_due()
 
-    def work_on(self, task_id: str, due: str, work: Work) -> None:
-        """Have ``work`` done on a task, outside the lock, if it is due since ``due``."""
+    def _label(self, task_id: str, due: str, decide: Decide) -> None:
+        """Let ``decide`` say what becomes of a task, outside the lock, if it is due at ``due``."""
         with self._lock:
             if self._due_at.get(task_id) != due:
                 return  # it was completed or canceled, or has got another turnaround
             del self._due_at[task_id]
             task = self._by_id[task_id]
-        done = work(task)
+        done = decide(task)
         with self._lock:
             task = self._by_id[task_id]  # it may have changed meanwhile
             if done is not None and task.status == "pending":
                 move, response = done
                 self._put(move(task, due, response), task)
 
-    def next_due(self) -> str | None:
+    def _next_due(self) -> str | None:
         """Return when a labeler is asked next, or None if none will be."""
         with self._lock:
             return min(self._due_at.values(), default=None)
 
-    def reschedule(self) -> None:
+    def _reschedule(self) -> None:
         """Take the present turnaround for all pending tasks."""
         with self._lock:
             self._due_at.clear()
@@ -349,26 +355,26 @@ class Tasks:
         for task in pending:
             self._schedule(task)
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Have no more work done here, since this world is forgotten."""
         with self._lock:
             self._due_at.clear()
 
     # Inside.
 
-    def dump(self) -> dict[str, Any]:
+    def _dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
-                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._places],
+                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._sorted],
                 "due": dict(self._due_at),
             }
 
-    def settled(self, task_id: str) -> Callable[[bool], None]:
+    def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
         """Return what is to be told whether a callback about a task succeeded in the end."""
         return functools.partial(self._note_callback, task_id)
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none.
 
         Into a world without tasks, whose projects and batches are there already.
@@ -380,27 +386,27 @@ class Tasks:
                 if task.project is not None:
                     expect(task.project in self._projects, "task", "project", task.project)
                 if task.batch is not None:
-                    home = self._batches.home(task.batch)
+                    home = self._batches._home(task.batch)
                     expect(home == task.project is not None, "task", "batch", task.batch)
-            self._places = sorted(map(place, tasks))
+            self._sorted = sorted(map(sort_key, tasks))
             for task in tasks:
                 if task.unique_id is not None:
                     expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
                     self._owners[task.unique_id] = task.id
             self._ids.reserve(self._by_id)
-            self._batches.recount(tasks)
+            self._batches._recount(tasks)
             for task_id, due in data["due"].items():
                 is_pending = task_id in self._by_id and self._by_id[task_id].status == "pending"
                 expect(is_pending, "due", "task", task_id)
                 expect(is_stamp(due), "due", "moment", due)
                 self._due_at[task_id] = due
         for task_id, due in self._due_at.items():
-            self._labor.put(due, self, task_id)
+            self._labeling.put(due, functools.partial(self._label, task_id, due))
 
     def _schedule(self, task: Task) -> None:
         """Settle when a task that has become pending is worked on; not under the lock."""
         try:
-            due = self._labor.due(task)
+            due = self._labeling.due(task)
         except Exception as error:  # as if the labeler had raised it
             self.fail(task.id, failure(error))
             return
@@ -410,7 +416,7 @@ class Tasks:
             if self._by_id[task.id].status != "pending":
                 return
             self._due_at[task.id] = due
-        self._labor.put(due, self, task.id)
+        self._labeling.put(due, functools.partial(self._label, task.id, due))
 
     def _get(self, task_id: str) -> Task:
         with self._lock:
@@ -425,7 +431,7 @@ class Tasks:
         Only a copy is made under the lock, so that others go on while the filters work.
         """
         _, unique_ids = query.filters.get("unique_id", (None, None))
-        self.settle()
+        self._run_due()
         with self._lock:
             if unique_ids is None:
                 tasks = list(self._by_id.values())
@@ -434,10 +440,10 @@ class Tasks:
                 tasks = [self._by_id[owner] for owner in owners if owner]
         if len(tasks) > _MANY:
             give_way()
-        return sorted(query.select(tasks), key=place)
+        return sorted(query.select(tasks), key=sort_key)
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
-        self.settle()
+        self._run_due()
         with self._lock:
             before = self._get(task_id)
             task = change(before, stamp(self._clock.now()))
@@ -471,20 +477,20 @@ class Tasks:
             self._tell(before, task)  # before the batch does, which this may complete
         self._by_id[task.id] = task
         if before is None:
-            bisect.insort(self._places, place(task))
+            bisect.insort(self._sorted, sort_key(task))
         if before is not None and before.unique_id != task.unique_id and before.unique_id:
             del self._owners[before.unique_id]
         if task.unique_id is not None:
             self._owners[task.unique_id] = task.id
         if task.batch in self._batches:
-            self._batches.note(before, task)
+            self._batches._note(before, task)
         if task.status != "pending":
             self._due_at.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe a callback about what has happened to a task, if it is worth one."""
         if (happened := event(before, task)) is not None:
-            self._owe(happened, task, self.settled(task.id))
+            self._owe(happened, task, self._on_outcome(task.id))
 
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:
@@ -498,7 +504,7 @@ class Tasks:
         for index, task in enumerate(tasks):
             project = task.project
             if task.batch is not None:
-                project = self._batches.home(task.batch) or named.get(task.batch)
+                project = self._batches._home(task.batch) or named.get(task.batch)
                 if project is None:
                     phrase = "must be the name of a batch, or stand beside a project"
                     raise invalid(f"[{index}].batch", phrase, task.batch)

@@ -163,11 +163,11 @@ class Teammates:
 
     # Inside.
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able."""
         return [to_data(teammate) for teammate in self.list()]
 
-    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+    def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
         self._by_email = keyed(Teammate, "email", data)
         expect(len(self) > 0, "team", "teammates", data)

@@ -1,14 +1,13 @@
 """Accounts, the two worlds of each, and what is in a world."""
 
-import functools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.files import Files
-from fakescale.account.labeling import Labor
+from fakescale.account.labeling import Labeling
 from fakescale.account.projects import Projects
 from fakescale.account.quality import QualityTasks
 from fakescale.account.studio import Studio
@@ -16,12 +15,26 @@ from fakescale.account.task import Task, task_body
 from fakescale.account.task_types import check_common, required
 from fakescale.account.tasks import Tasks
 from fakescale.account.team import Teammates
-from fakescale.traffic.callbacks import Outbox
 from fakescale.values.clock import Clock
 from fakescale.values.dumps import texts
-from fakescale.values.frozen import freeze
+from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
+
+
+class Owe(Protocol):
+    """Owes a callback of a world; ``on_outcome`` is told whether it succeeded in the end."""
+
+    def __call__(
+        self,
+        *,
+        url: str,
+        event: str,
+        subject: str,
+        body: FrozenDict,
+        on_outcome: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Owe it to ``url``, about the task or batch ``subject``."""
 
 
 class World:
@@ -33,10 +46,10 @@ class World:
         api_key: str,
         clock: Clock,
         ids: TaskIds,
-        labor: Labor,
+        labeling: Labeling,
         *,
         origin: Callable[[], str],
-        outbox: Outbox,
+        owe: Owe,
     ) -> None:
         lock = self._lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
@@ -48,7 +61,7 @@ class World:
         #: The projects, batches, tasks and so on, each with all that can be done to them.
         self.projects = Projects(clock, ids, lock)
         self.batches = Batches(
-            clock, ids, lock, self.projects, self.settle, completed=self._owe_of_batch
+            clock, ids, lock, self.projects, self._run_due, completed=self._owe_of_batch
         )
         self.tasks = Tasks(
             clock,
@@ -56,7 +69,7 @@ class World:
             lock,
             self.projects,
             self.batches,
-            Labor(clock) if key.is_test else labor,  # nobody works on the tasks of test mode
+            Labeling(clock) if key.is_test else labeling,  # nobody works on the tasks of test mode
             is_test=key.is_test,
             disabled_types=self.disabled_types,
             origin=origin,
@@ -76,7 +89,7 @@ class World:
             batches=self.batches,
             teammates=self.teammates,
         )
-        self._owe_to = functools.partial(outbox.owe, account=key.account, is_test=key.is_test)
+        self._owe_to = owe
         self._callback_url: str | None = None
         # In the order in which they can be restored.
         self._owners: dict[str, Any] = {
@@ -90,21 +103,21 @@ class World:
             "studio": self.studio,
         }
 
-    def dump(self) -> dict[str, Any]:
+    def _dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able: all of it as of one moment."""
-        self.settle()  # not under the lock, since a labeler may call the API
+        self._run_due()  # not under the lock, since a labeler may call the API
         with self._lock:
-            owned = {name: owner.dump() for name, owner in self._owners.items()}
+            owned = {name: owner._dump() for name, owner in self._owners.items()}
             return {
                 **owned,
                 "disabled_types": sorted(self.disabled_types),
                 "callback_url": self.callback_url,
             }
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
         for name, owner in self._owners.items():
-            owner.restore(data[name])
+            owner._restore(data[name])
         self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
         self.callback_url = data["callback_url"]
 
@@ -128,7 +141,7 @@ class World:
         """What callbacks of this world have in the header ``scale-callback-auth``."""
         return auth_key(self.key.account, is_test=self.key.is_test)
 
-    def _owe(self, event: str, task: Task, settled: Callable[[bool], None]) -> bool:
+    def _owe(self, event: str, task: Task, on_outcome: Callable[[bool], None]) -> bool:
         url = task.callback_url or self._callback_url
         if url is not None:
             self._owe_to(
@@ -136,7 +149,7 @@ class World:
                 event=event,
                 subject=task.id,
                 body=task_body(task),
-                settled=settled,
+                on_outcome=on_outcome,
             )
         return url is not None
 
@@ -152,9 +165,9 @@ class World:
             body=freeze(body),
         )
 
-    def settle(self) -> None:
+    def _run_due(self) -> None:
         """Let labelers do what has become due here."""
-        self.tasks.settle()
+        self.tasks._run_due()
 
 
 class Account:

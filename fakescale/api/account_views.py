@@ -11,7 +11,7 @@ from fakescale.values.errors import NotFound, invalid
 
 def upload_file(call: Call) -> Any:
     files = call.world.files
-    form = call.request.read_multipart(MAX_UPLOAD, files.receive)
+    form = call.request.read_multipart(MAX_UPLOAD, files._receive)
     if "file" not in form.files:  # guessed to be 400
         raise invalid("file", "is required")
     incoming, mime_type = form.files["file"]
@@ -24,7 +24,7 @@ def import_file(call: Call) -> Any:
 
 
 def list_files(call: Call) -> Any:
-    return call.world.files.page(call.wanted).to_json()
+    return call.world.files._page(call.wanted).to_json()
 
 
 def list_teammates(call: Call) -> Any:
@@ -91,11 +91,11 @@ def create_training_task(call: Call) -> Any:
 def _create_quality_task(call: Call, kind: str) -> Any:
     form = call.request.is_form
     tasks = call.world.quality_tasks
-    return tasks.submit(kind, call.path["type"], call.body, form=form).to_json()
+    return tasks._submit(kind, call.path["type"], call.body, form=form).to_json()
 
 
 def list_labeler_results(call: Call) -> Any:
-    return call.world.quality_tasks.page(call.wanted).to_json()
+    return call.world.quality_tasks._page(call.wanted).to_json()
 
 
 def create_audit(call: Call) -> Any:

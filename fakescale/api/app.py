@@ -17,7 +17,7 @@ from fakescale.api.request import Request, raw_path
 from fakescale.api.route import Call, match
 from fakescale.api.routes import ROUTES
 from fakescale.server.access_log import log_exchange
-from fakescale.state import Service
+from fakescale.state import State
 from fakescale.traffic.fault import Effect
 from fakescale.traffic.faults import Asked
 from fakescale.traffic.idempotency import LONGEST_KEY
@@ -43,7 +43,7 @@ Control = Callable[[Request, str], Answer]
 
 
 def application(
-    service: Service,
+    state: State,
     environ: "WSGIEnvironment",
     start_response: "StartResponse",
     *,
@@ -55,18 +55,18 @@ def application(
     path = raw_path(environ)
     # The decoded path is not used, and that of httpx is none that werkzeug can read.
     request = Request({**environ, "PATH_INFO": path}, max_body)
-    now = service.clock.now()
+    now = state.clock.now()
     trace = None
     effects: list[Effect] = []
     answer = Answer(0, b"")  # unless a fault keeps the API from its work
     is_control = f"{path}/".startswith(CONTROL)
     try:
         access.check_host(environ)
-        effects = [] if is_control else _decide(service, request, path)
+        effects = [] if is_control else _decide(state, request, path)
         if is_control:
-            answer = _control(service, access, control, request, path)
+            answer = _control(state, access, control, request, path)
         elif all(effect.works for effect in effects):
-            answer = _respond(service, request, path)
+            answer = _respond(state, request, path)
     except ApiError as error:
         answer = refusal(error)
     except Exception:
@@ -88,7 +88,7 @@ def application(
         account=request.account,
     )
     if not is_control:
-        service.journal.append(exchange)
+        state.journal._append(exchange)
     if trace is not None:
         log.error("a bug in fakescale\n%s", trace)
     environ.get(REPORT, log_exchange)(exchange)
@@ -114,8 +114,8 @@ def _date(second: dt.datetime) -> str:
     return email.utils.format_datetime(second, usegmt=True)
 
 
-def _decide(service: Service, request: Request, path: str) -> list[Effect]:
-    if not service.faults:
+def _decide(state: State, request: Request, path: str) -> list[Effect]:
+    if not state.faults:
         return []
     asked = Asked(
         method=request.method,
@@ -126,33 +126,31 @@ def _decide(service: Service, request: Request, path: str) -> list[Effect]:
         # An upload is read once, as it arrives, and not before.
         content=lambda: None if request.is_multipart else request.content,
     )
-    return service.faults.decide(asked)
+    return state.faults._decide(asked)
 
 
-def _control(
-    service: Service, access: Access, control: Control, request: Request, path: str
-) -> Answer:
+def _control(state: State, access: Access, control: Control, request: Request, path: str) -> Answer:
     if (request.method, path) == ("GET", HEALTH):
         return json_answer({"status": "ok"})
     if (request.method, path) == ("GET", DOCUMENT):
         from fakescale.api.openapi import document
 
-        return json_answer(document(f"{request.called_at or service.origin()}/v1"))
+        return json_answer(document(f"{request.called_at or state.origin()}/v1"))
     access.check_control(request)
     give_way()  # much of it takes long, and time that moves on sends callbacks
     return control(request, path[len(CONTROL) :])
 
 
-def _respond(service: Service, request: Request, path: str) -> Answer:
+def _respond(state: State, request: Request, path: str) -> Answer:
     # Observed: a bad key is refused before anything else.
-    world = service.accounts.world(request.api_key)
+    world = state.accounts.world(request.api_key)
     request.account = world.key.account
     found = match(ROUTES, request.method, path)
     if found is None:
         # Guessed, for a wrong method as well: what the API says there is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
-    account = service.accounts.account(world.key.account)
+    account = state.accounts.account(world.key.account)
     call = Call(account, world, route, names, request)
 
     def work() -> Answer:
@@ -160,18 +158,18 @@ def _respond(service: Service, request: Request, path: str) -> Answer:
             content = route.view(call)
             if isinstance(content, Answer):
                 return content
-            seen = seen_from(request.called_at or service.origin(), content)
+            seen = seen_from(request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
         except ApiError as error:  # here, so that a saved answer can be a refusal
             return refusal(error)
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:
-        return _once(service, call, key, work)
+        return _once(state, call, key, work)
     return work()
 
 
-def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) -> Answer:
+def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Answer:
     """Do ``work`` unless ``key`` was used for the same request before."""
     if len(key) > LONGEST_KEY:
         raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
@@ -188,4 +186,4 @@ def _once(service: Service, call: Call, key: str, work: Callable[[], Answer]) ->
         call.request.query_string.decode("latin-1"),
         json.dumps(body, sort_keys=True),
     )
-    return service.once.run((is_test, key), fingerprint, work)
+    return state.once.run((is_test, key), fingerprint, work)

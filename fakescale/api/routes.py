@@ -37,7 +37,7 @@ _QUALITY = PerType(lambda: quality.TYPES, quality.RESPONSES.schema)
 def create_task(call: Call) -> Any:
     form = call.request.is_form
     body = expect(call.request.json_content, dict)
-    return call.world.tasks.submit(call.path["type"], body, form=form, is_json=True)
+    return call.world.tasks._submit(call.path["type"], body, form=form, is_json=True)
 
 
 def get_task(call: Call) -> Any:
@@ -45,7 +45,7 @@ def get_task(call: Call) -> Any:
 
 
 def list_tasks(call: Call) -> Any:
-    return call.world.tasks.page(call.wanted)
+    return call.world.tasks._page(call.wanted)
 
 
 def cancel_task(call: Call) -> Any:
@@ -118,7 +118,7 @@ def create_batch(call: Call) -> Any:
 
 
 def list_batches(call: Call) -> Any:
-    return call.world.batches.page(call.wanted).to_json()
+    return call.world.batches._page(call.wanted).to_json()
 
 
 def get_batch(call: Call) -> Any:

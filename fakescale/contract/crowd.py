@@ -56,7 +56,7 @@ class Stuck(Exception):
 class Crowd:
     """Threads that make random calls in a project of their own, and the history of these.
 
-    ``seed`` settles what each thread calls, though not how the threads mix.
+    ``seed`` determines what each thread calls, though not how the threads mix.
     """
 
     def __init__(self, account: Target, seed: int) -> None:

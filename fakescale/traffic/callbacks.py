@@ -28,7 +28,7 @@ log = logging.getLogger("fakescale")
 RETRIES = 20
 GAP = dt.timedelta(hours=24) / RETRIES
 
-MAX_SETTLED = 10_000  # how many are remembered of those that nothing is owed of any more
+MAX_OVER = 10_000  # how many are remembered of those that nothing is owed of any more
 _MAX_THREADS = 8
 _MAX_STOP_ROUNDS = 200
 
@@ -122,13 +122,13 @@ class _Owed(NamedTuple):
     """What is known of a delivery beyond what it shows."""
 
     address: Address
-    settled: Callable[[bool], None] | None
+    on_outcome: Callable[[bool], None] | None
 
 
 class Outbox(Sequence[Delivery]):
     """All callbacks, oldest first: those that are owed, and the latest of the others.
 
-    Everything may be called from any thread. ``settle`` is called before the due ones are
+    Everything may be called from any thread. ``run_due`` is called before the due ones are
     looked for, since a callback may come to be owed by it, and ``wake`` when one is put
     off; neither while the outbox is locked.
     """
@@ -139,13 +139,13 @@ class Outbox(Sequence[Delivery]):
         carrier: Carrier,
         hosts: Collection[str] = (),
         *,
-        settle: Callable[[], object] = lambda: None,
+        run_due: Callable[[], object] = lambda: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._carrier = carrier
         self._hosts = frozenset(hosts)
-        self._settle = settle
+        self._run_due = run_due
         self._wake = wake
         self._changed = threading.Condition()
         self._numbers = itertools.count()
@@ -160,7 +160,7 @@ class Outbox(Sequence[Delivery]):
         self._open = True
         self._stopping = False
 
-    def owe(
+    def _owe(
         self,
         *,
         account: str,
@@ -169,11 +169,11 @@ class Outbox(Sequence[Delivery]):
         event: str,
         subject: str,
         body: FrozenDict,
-        settled: Callable[[bool], None] | None = None,
+        on_outcome: Callable[[bool], None] | None = None,
     ) -> None:
         """Owe a callback to ``url``, from now on, and have it sent in the background.
 
-        ``settled`` is told, on another thread, whether it succeeded in the end; never if it
+        ``on_outcome`` is told, on another thread, whether it succeeded in the end; never if it
         was not sent. Returns at once, and waits for no other lock.
         """
         now = self._clock.now()
@@ -199,7 +199,7 @@ class Outbox(Sequence[Delivery]):
                 next_at=now if address else None,
             )
             if address:
-                self._owed[delivery.number] = _Owed(address, settled)
+                self._owed[delivery.number] = _Owed(address, on_outcome)
             self._put(delivery)
             self._start_threads()
 
@@ -210,7 +210,7 @@ class Outbox(Sequence[Delivery]):
         one or in the background, as they are now; with ``account``, of those that account's
         alone. To be called from a receiver it is not: it would wait for its own answer.
         """
-        self.do_due()
+        self._do_due()
         with self._changed:
             tried = [self._deliveries[number] for number in sorted(self._tried)]
             told = [it for it in tried if account in (None, it.account)]
@@ -221,18 +221,18 @@ class Outbox(Sequence[Delivery]):
         """Return all callbacks, or those of an account, oldest first."""
         return [it for it in self._snapshot() if account in (None, it.account)]
 
-    def dump(self) -> builtins.list[dict[str, Any]]:
+    def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able."""
         return [delivery.to_json() for delivery in self._snapshot()]
 
-    def restore(
+    def _restore(
         self,
         data: Iterable[Mapping[str, Any]],
-        settled: Callable[[Delivery], Callable[[bool], None] | None],
+        on_outcome: Callable[[Delivery], Callable[[bool], None] | None],
     ) -> None:
         """Take over what ``dump`` returned, into an empty outbox.
 
-        ``settled`` gives, for a delivery, what is told whether it succeeded in the end.
+        ``on_outcome`` gives, for a delivery, what is told whether it succeeded in the end.
         """
         with self._changed:
             for item in data:
@@ -240,13 +240,13 @@ class Outbox(Sequence[Delivery]):
                 try:
                     if delivery.next_at is not None:
                         address = read_address(delivery.url, self._hosts)
-                        self._owed[delivery.number] = _Owed(address, settled(delivery))
+                        self._owed[delivery.number] = _Owed(address, on_outcome(delivery))
                 except NotSent as refusal:  # allowed where it was dumped, but not here
                     delivery = dataclasses.replace(delivery, state=refusal.state, next_at=None)
                 self._put(delivery)
             self._numbers = itertools.count(max(self._deliveries, default=-1) + 1)
 
-    def forget(self, account: str) -> None:
+    def _forget(self, account: str) -> None:
         """Forget the callbacks of an account, but for those that are just being sent."""
         with self._changed:
             waiting = {number for queue in self._queues.values() for _, number in queue}
@@ -266,9 +266,9 @@ class Outbox(Sequence[Delivery]):
                 del self._deliveries[number]
                 self._owed.pop(number, None)
 
-    def do_due(self) -> None:
+    def _do_due(self) -> None:
         """Do all that is due now, and return when it is done."""
-        self._settle()
+        self._run_due()
         with self._changed:
             while self._open and not self._stopping:
                 self._start_threads()
@@ -276,18 +276,18 @@ class Outbox(Sequence[Delivery]):
                     return
                 self._changed.wait()
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """Have all that is due now sent in the background."""
         with self._changed:
             self._start_threads()
 
-    def next_due(self) -> dt.datetime | None:
+    def _next_due(self) -> dt.datetime | None:
         """Return when something is to be tried next, or None if nothing waits for that."""
         with self._changed:
             queues = self._queues.values() if self._open else ()
             return min((queue[0][0] for queue in queues), default=None)
 
-    def stop(self, *, for_good: bool = False) -> None:
+    def _stop(self, *, for_good: bool = False) -> None:
         """Break off what is under way, and return when no thread is left.
 
         What is owed stays owed, and is sent when next something is owed or delivered;
@@ -341,7 +341,7 @@ class Outbox(Sequence[Delivery]):
             return
         self._owed.pop(delivery.number, None)
         self._over.append(delivery.number)
-        if len(self._over) > MAX_SETTLED:
+        if len(self._over) > MAX_OVER:
             number = self._over.popleft()
             del self._deliveries[number]
             self._tried.discard(number)
@@ -385,7 +385,7 @@ class Outbox(Sequence[Delivery]):
 
     def _try(self, delivery: Delivery) -> None:
         """Try to send, outside of every lock: the receiver may call the API back."""
-        address, settled = self._owed[delivery.number]
+        address, on_outcome = self._owed[delivery.number]
         now = self._clock.now()
         key = auth_key(delivery.account, is_test=delivery.is_test)
         content = json.dumps(delivery.body, separators=(",", ":")).encode()
@@ -402,8 +402,8 @@ class Outbox(Sequence[Delivery]):
                 text = str(error) or type(error).__name__
                 after = delivery.tried(Attempt(when=now, error=text))
         # Before it can be seen as done, so that the task tells it as soon as the outbox does.
-        if settled and after.state in ("done", "failed"):
-            settled(after.state == "done")
+        if on_outcome and after.state in ("done", "failed"):
+            on_outcome(after.state == "done")
         with self._changed:
             if after.attempts:
                 self._tried.add(after.number)

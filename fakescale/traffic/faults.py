@@ -314,7 +314,7 @@ class Faults:
                     return
         raise NotFound(f"There is no fault {number}.")
 
-    def forget(self, account: str) -> None:
+    def _forget(self, account: str) -> None:
         """Remove the faults of one account, and of keys that lead to it."""
         with self._lock:
             self._faults = [
@@ -328,7 +328,7 @@ class Faults:
         with self._lock:
             return self._faults.copy()
 
-    def decide(self, asked: Asked) -> builtins.list[Effect]:
+    def _decide(self, asked: Asked) -> builtins.list[Effect]:
         """Return what is to happen to a request, in this order; counts it."""
         effects = []
         for fault in self:

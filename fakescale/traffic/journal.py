@@ -84,7 +84,7 @@ class Journal(Sequence[Exchange]):
         #: The number of exchanges that ever were.
         self.total = 0
 
-    def append(self, exchange: Exchange) -> None:
+    def _append(self, exchange: Exchange) -> None:
         """Add an exchange, dropping old ones where the journal is full."""
         with self._lock:
             self.total += 1
@@ -111,7 +111,7 @@ class Journal(Sequence[Exchange]):
         ]
         return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
 
-    def forget(self, account: str) -> None:
+    def _forget(self, account: str) -> None:
         """Drop the exchanges of one account; ``total`` goes on counting them."""
         with self._lock:
             self._entries = deque(it for it in self._entries if it.account != account)

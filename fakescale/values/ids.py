@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def make_uuid(rng: random.Random) -> str:
-    """Return the UUID that ``rng`` settles, which looks like any other random one."""
+    """Return the UUID that ``rng`` determines, which looks like any other random one."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 

@@ -78,14 +78,14 @@ def test_a_callable_turnaround_may_leave_a_task_for_ever(fake: FakeScale) -> Non
     task = fake.tasks.create("chat")
     fake.advance(days=10_000)
     assert fake.tasks.get(task.id).status == "pending"
-    assert fake.tasks.next_due() is None
+    assert fake.tasks._next_due() is None
 
 
 def test_a_new_turnaround_concerns_what_is_pending(fake: FakeScale) -> None:
     task = fake.tasks.create("chat")
     fake.advance(minutes=30)
     fake.turnaround = HOUR
-    assert fake.tasks.next_due() == "2024-02-29T13:00:00.000Z"
+    assert fake.tasks._next_due() == "2024-02-29T13:00:00.000Z"
     fake.turnaround = None
     fake.advance(hours=9)
     assert fake.tasks.get(task.id).status == "pending"
@@ -106,7 +106,7 @@ def test_a_labeler_may_use_the_api_and_the_fake(fake: FakeScale) -> None:
     with fake.serve():
         task = fake.tasks.create("chat")
         fake.advance(hours=1)
-        fake.tasks.settle()
+        fake.tasks._run_due()
     # The tag made it another task than the labeler was given; neither is lost.
     done = fake.tasks.get(task.id)
     assert (done.status, done.response, done.tags) == ("completed", {"status": "pending"}, ["seen"])
@@ -122,7 +122,7 @@ def test_a_slow_labeler_holds_no_request_up(fake: FakeScale) -> None:
 
     fake.labeler, fake.turnaround = label, dt.timedelta()
     task = fake.tasks.create("chat")
-    thread = threading.Thread(target=fake.tasks.settle)
+    thread = threading.Thread(target=fake.tasks._run_due)
     thread.start()
     assert inside.wait(10)
     live = Caller(fake)
@@ -143,7 +143,7 @@ def test_who_looks_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
 
     fake.labeler, fake.turnaround = label, dt.timedelta()
     task = fake.tasks.create("chat")
-    thread = threading.Thread(target=fake.tasks.settle)
+    thread = threading.Thread(target=fake.tasks._run_due)
     thread.start()
     assert inside.wait(10)
     threading.Timer(0.05, go_on.set).start()

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakescale.account.listing import FILTERS, Query, filters_query, page, place, read_query, token
+from fakescale.account.listing import (
+    FILTERS,
+    Query,
+    filters_query,
+    page,
+    read_query,
+    sort_key,
+    token,
+)
 from fakescale.account.task import Status, Task
 from fakescale.values.errors import BadRequest
 
@@ -236,5 +244,5 @@ def test_an_offset_skips_the_newest(places: list[Any], limit: int, offset: int) 
 
 def test_ties_in_time_are_broken_by_the_id() -> None:
     tasks = [task(id=letter * 24) for letter in "abc"]
-    found, _ = page(sorted(map(place, tasks)), Query())
+    found, _ = page(sorted(map(sort_key, tasks)), Query())
     assert [task_id[0] for _, task_id in found] == ["c", "b", "a"]

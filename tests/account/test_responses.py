@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fakescale.account import responses, task_types
 from fakescale.account.task import Task
-from fakescale.account.task_types import accept
+from fakescale.account.task_types import read_creation
 from fakescale.values.frozen import freeze
 from tests.support import example
 from tests.values.test_frozen import JSON
@@ -27,7 +27,9 @@ def task(type: str, params: Any, number: int = 1) -> Task:
 
 
 def made(type: str, number: int = 1, **changes: Any) -> Any:
-    return responses.response(task(type, accept(type, example(type, **changes)).params, number))
+    return responses.response(
+        task(type, read_creation(type, example(type, **changes)).params, number)
+    )
 
 
 def shape(value: Any) -> Any:
@@ -44,7 +46,7 @@ def test_the_top_of_a_response_is_like_the_example_s(type: str) -> None:
 
 @pytest.mark.parametrize("type", TYPES)
 def test_a_response_depends_on_the_id_alone_and_not_on_its_second(type: str) -> None:
-    one = task(type, accept(type, example(type)).params)
+    one = task(type, read_creation(type, example(type)).params)
     later = task(type, one.params)
     object.__setattr__(later, "id", "ffffffff" + one.id[8:])
     renamed = json.dumps(responses.response(one)).replace(one.id, later.id)  # in URLs

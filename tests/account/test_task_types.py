@@ -5,7 +5,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.account import task_types
-from fakescale.account.task_types import accept
+from fakescale.account.task_types import read_creation
 from fakescale.values.errors import BadRequest, NotFound
 from fakescale.values.schemas import PHRASES
 from tests.support import ABSENT, example
@@ -20,18 +20,18 @@ KNOWN_KEYWORDS = {
 
 def test_there_are_the_34_types_and_the_alias() -> None:
     assert len(TYPES) == 34
-    assert accept("categorize", example("categorization")).type == "categorization"
+    assert read_creation("categorize", example("categorization")).type == "categorization"
 
 
 def test_an_unknown_type_is_not_found() -> None:
     with pytest.raises(NotFound, match='no task type "kittens"'):
-        accept("kittens", {})
+        read_creation("kittens", {})
 
 
 @pytest.mark.parametrize("type", TYPES)
 def test_every_example_is_accepted_and_echoed(type: str) -> None:
     body = task_types.example(type)[0]
-    accepted = accept(type, body)
+    accepted = read_creation(type, body)
     numbers = {"min_width": 30, "min_height": 30}
     for name, value in body.items():
         place = accepted.fields if name in FACTS["common"] else accepted.params
@@ -46,7 +46,7 @@ def test_every_example_is_accepted_and_echoed(type: str) -> None:
 def test_every_example_is_refused_without_what_it_requires(type: str, missing: list[str]) -> None:
     body = example(type, **dict.fromkeys(missing, ABSENT))
     with pytest.raises(BadRequest) as refusal:
-        accept(type, body)
+        read_creation(type, body)
     known = FACTS["types"][type].get("texts", {}).values()
     assert all(name in str(refusal.value) for name in missing) or str(refusal.value) in known
 
@@ -60,14 +60,14 @@ def test_every_parameter_is_refused_with_a_value_of_another_type(type: str, name
     if "object" in kinds:
         wrong = True
     with pytest.raises(BadRequest) as refusal:
-        accept(type, example(type, **{name: wrong}))
+        read_creation(type, example(type, **{name: wrong}))
     assert name in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", FACTS["common"])
 def test_every_common_parameter_is_refused_with_a_value_of_another_type(name: str) -> None:
     with pytest.raises(BadRequest, match=f'"{name}'):
-        accept("chat", {name: [[]]})
+        read_creation("chat", {name: [[]]})
 
 
 @pytest.mark.parametrize("type", TYPES)
@@ -76,37 +76,37 @@ def test_defaults_are_echoed(type: str) -> None:
     body = example(type, **dict.fromkeys(defaults, ABSENT))
     if "attachment_type" in FACTS["types"][type]["required"]:
         body["attachment_type"] = task_types.example(type)[0]["attachment_type"]
-    params = accept(type, body).params
+    params = read_creation(type, body).params
     assert {name: params[name] for name in defaults} == defaults
 
 
 def test_what_is_given_wins_over_a_default() -> None:
-    assert accept("annotation", example("annotation", min_width=7)).params["min_width"] == 7
+    assert read_creation("annotation", example("annotation", min_width=7)).params["min_width"] == 7
 
 
 def test_the_default_instruction_is_filled_in() -> None:
-    accepted = accept("audiotranscription", {"attachment": "https://a.example.com/a.wav"})
+    accepted = read_creation("audiotranscription", {"attachment": "https://a.example.com/a.wav"})
     assert accepted.fields["instruction"] == "Please transcribe the attached audio file."
 
 
 def test_unknown_members_are_kept() -> None:
-    assert accept("chat", {"surprise": {"a": [1]}}).params == {"surprise": {"a": [1]}}
+    assert read_creation("chat", {"surprise": {"a": [1]}}).params == {"surprise": {"a": [1]}}
 
 
 def test_the_version_of_a_project_is_not_echoed() -> None:
-    accepted = accept("chat", {"project_version": "1", "project_param_version": 2})
+    accepted = read_creation("chat", {"project_version": "1", "project_param_version": 2})
     assert (accepted.fields, accepted.params) == ({}, {})
 
 
 def test_urgency_is_any_text() -> None:
-    assert accept("chat", {"urgency": "hour"}).fields == {"urgency": "hour"}
+    assert read_creation("chat", {"urgency": "hour"}).fields == {"urgency": "hour"}
 
 
 def test_null_is_absent() -> None:
-    accepted = accept("chat", {"metadata": None, "unique_id": None, "x": None})
+    accepted = read_creation("chat", {"metadata": None, "unique_id": None, "x": None})
     assert (accepted.fields, accepted.params) == ({}, {})
     with pytest.raises(BadRequest, match='"geometries" is required'):
-        accept("imageannotation", example("imageannotation", geometries=None))
+        read_creation("imageannotation", example("imageannotation", geometries=None))
 
 
 @pytest.mark.parametrize(
@@ -115,20 +115,22 @@ def test_null_is_absent() -> None:
 def test_numbers_may_come_as_text(text: str, read: Any) -> None:
     body = example("annotation", min_width=text)
     if isinstance(read, int):
-        params = accept("annotation", body).params
+        params = read_creation("annotation", body).params
         assert params["min_width"] == read
         assert type(params["min_width"]) is int
     else:
         with pytest.raises(BadRequest, match='"min_width" must be an integer'):
-            accept("annotation", body)
+            read_creation("annotation", body)
 
 
 def test_numbers_may_come_as_text_deep_inside() -> None:
     body = example("imageannotation", geometries={"box": {"min_height": "10", "other": "10"}})
-    geometries = accept("imageannotation", body).params["geometries"]
+    geometries = read_creation("imageannotation", body).params["geometries"]
     assert geometries == {"box": {"min_height": 10, "other": "10"}}
     assert (
-        accept("imageannotation", example("imageannotation", padding="0.5")).params["padding"]
+        read_creation("imageannotation", example("imageannotation", padding="0.5")).params[
+            "padding"
+        ]
         == 0.5
     )
 
@@ -138,46 +140,46 @@ def test_numbers_may_come_as_text_deep_inside() -> None:
 )
 def test_booleans_may_come_as_text(text: str, read: bool) -> None:
     body = example("categorization", allow_multiple=text)
-    assert accept("categorization", body).params["allow_multiple"] is read
+    assert read_creation("categorization", body).params["allow_multiple"] is read
 
 
 def test_a_form_may_hold_a_list_of_one_as_text() -> None:
     body = example("categorization", categories="a", tags="t")
-    accepted = accept("categorization", body, form=True)
+    accepted = read_creation("categorization", body, form=True)
     assert (accepted.params["categories"], accepted.fields["tags"]) == (["a"], ["t"])
     with pytest.raises(BadRequest, match='"categories" must be an array'):
-        accept("categorization", example("categorization", categories="a"))
+        read_creation("categorization", example("categorization", categories="a"))
 
 
 def test_tags_are_collapsed_before_they_are_counted() -> None:
     tags = ["b", "a", "b", "c", "d", "e", "a"]
-    assert accept("chat", {"tags": tags}).fields["tags"] == ["b", "a", "c", "d", "e"]
+    assert read_creation("chat", {"tags": tags}).fields["tags"] == ["b", "a", "c", "d", "e"]
     with pytest.raises(BadRequest, match='"tags" must contain less than or equal to 5'):
-        accept("chat", {"tags": [*tags, "f"]})
+        read_creation("chat", {"tags": [*tags, "f"]})
 
 
 @pytest.mark.parametrize("tags", [[""], [" "], [None], ["a", 3], "a", {"a": 1}])
 def test_bad_tags_are_refused(tags: Any) -> None:
     with pytest.raises(BadRequest, match='"tags'):
-        accept("chat", {"tags": tags})
+        read_creation("chat", {"tags": tags})
 
 
 def test_metadata_may_be_10_kilobytes_and_no_more() -> None:
     fits = {"k": "x" * (10 * 1024 - len('{"k":""}'))}
-    assert accept("chat", {"metadata": fits}).fields["metadata"] == fits
+    assert read_creation("chat", {"metadata": fits}).fields["metadata"] == fits
     with pytest.raises(BadRequest, match='"metadata" must not be larger than 10240 bytes'):
-        accept("chat", {"metadata": {"k": fits["k"] + "x"}})
+        read_creation("chat", {"metadata": {"k": fits["k"] + "x"}})
 
 
 @pytest.mark.parametrize("url", ["http://example.com/x", "https://u:p@h", "a@example.com"])
 def test_a_callback_is_a_url_or_an_address(url: str) -> None:
-    assert accept("chat", {"callback_url": url}).fields["callback_url"] == url
+    assert read_creation("chat", {"callback_url": url}).fields["callback_url"] == url
 
 
 @pytest.mark.parametrize("url", ["", "nobody", "/path", 7])
 def test_other_callbacks_are_refused(url: Any) -> None:
     with pytest.raises(BadRequest, match='"callback_url" must be'):
-        accept("chat", {"callback_url": url})
+        read_creation("chat", {"callback_url": url})
 
 
 @pytest.mark.parametrize(
@@ -220,25 +222,25 @@ def test_the_documented_rules_between_members_hold(
     type: str, changes: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(BadRequest) as refusal:
-        accept(type, example(type, **changes))
+        read_creation(type, example(type, **changes))
     assert says in str(refusal.value)
 
 
 def test_known_texts_are_exact() -> None:
     with pytest.raises(BadRequest) as phone:
-        accept("phonecall", example("phonecall", entity_name=ABSENT))
+        read_creation("phonecall", example("phonecall", entity_name=ABSENT))
     assert str(phone.value) == (
         "Please provide an entity name (name, business name, etc.) corresponding to the phone"
         " number for the worker."
     )
     with pytest.raises(BadRequest) as kind:
-        accept("datacollection", example("datacollection", attachment_type="pdf"))
+        read_creation("datacollection", example("datacollection", attachment_type="pdf"))
     assert str(kind.value) == ("Invalid attachment_type - please choose one of these: text website")
 
 
 def test_what_is_not_json_is_refused() -> None:
     with pytest.raises(BadRequest, match="holds a set"):
-        FakeScale().tasks.submit("chat", {"x": {1}})
+        FakeScale().tasks._submit("chat", {"x": {1}})
 
 
 def test_the_data_file_uses_no_keyword_without_a_phrase() -> None:
@@ -269,7 +271,7 @@ def test_every_parameter_has_a_source() -> None:
 
 
 def test_validators_are_compiled_once_a_type() -> None:
-    accept("chat", {})
+    read_creation("chat", {})
     assert task_types._parameters("chat") is task_types._parameters("chat")
 
 

@@ -321,7 +321,7 @@ def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) 
     fake.tasks.recall(first.id)
     assert fake.tasks.get(first.id).status == "pending"
     fake.advance(seconds=60)
-    assert fake.tasks.page(Query()).docs[-1].status == "completed"
+    assert fake.tasks._page(Query()).docs[-1].status == "completed"
 
 
 def test_a_recalled_task_gets_a_turnaround_of_its_own(noon: time_machine.Traveller) -> None:
@@ -367,7 +367,7 @@ def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks:
         thread.start()
         while thread.is_alive():
             assert {task.status for task in tasks.list(status="pending")} <= {"pending"}
-            page = tasks.page(read_query({"status": ["pending"]}))
+            page = tasks._page(read_query({"status": ["pending"]}))
             assert {task.status for task in page.docs} <= {"pending"}
         thread.join()
     finally:
@@ -439,7 +439,7 @@ def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
         seen: list[str] = []
         parameters: dict[str, list[str]] = {"limit": [str(limit)], **filters}
         for _ in itertools.repeat(None, len(steps) + 2):
-            page = tasks.page(read_query(parameters))
+            page = tasks._page(read_query(parameters))
             assert page.total == len(tasks.list(**filters))
             assert len(page.docs) <= limit
             seen += [task.id for task in page.docs]
@@ -472,7 +472,7 @@ def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.Mon
     monkeypatch.setattr(tasks, "_by_id", counting)
     for query in (Query(limit=5), Query(limit=5, offset=20), Query(limit=5, after=("9", "9"))):
         counting.looked_up = 0
-        assert (len(tasks.page(query).docs), counting.looked_up) == (5, 5)
+        assert (len(tasks._page(query).docs), counting.looked_up) == (5, 5)
 
 
 def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) -> None:
@@ -489,7 +489,7 @@ def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) ->
         return (True for _ in statuses)
 
     query = Query(filters={"x": (Filter(lambda name, texts: None, "status", keep, {}), None)})
-    assert len(tasks.page(query).docs) == len(made) == 1
+    assert len(tasks._page(query).docs) == len(made) == 1
 
 
 def test_a_task_is_one_object_to_the_garbage_collector(tasks: Tasks) -> None:

@@ -43,7 +43,7 @@ def test_an_account_is_made_once() -> None:
 
 def test_a_closed_list_lets_no_other_key_in() -> None:
     fake = FakeScale(api_keys=["acme|test", "live_b"])
-    accounts = fake._service.accounts
+    accounts = fake._state.accounts
     assert accounts.world("acme|test").tasks is fake.test.tasks
     assert accounts.world("live_b").tasks is fake.account("b").tasks
     for key in ("live_acme", "test_acme", "live_c", "", None):

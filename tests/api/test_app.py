@@ -215,14 +215,14 @@ def test_a_twin_in_flight_is_429(
     fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
-    submit = Tasks.submit
+    submit = Tasks._submit
 
     def slow(*arguments: Any, **options: Any) -> Any:
         inside.set()
         assert go_on.wait(10)
         return submit(*arguments, **options)
 
-    monkeypatch.setattr(Tasks, "submit", slow)
+    monkeypatch.setattr(Tasks, "_submit", slow)
     thread = threading.Thread(target=create, args=(live, "k"))
     thread.start()
     assert inside.wait(10)
@@ -273,7 +273,7 @@ def test_a_bug_is_a_500_with_its_traceback_in_the_log_and_the_journal(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(Tasks, "page", lambda self, query: 1 / 0)
+    monkeypatch.setattr(Tasks, "_page", lambda self, query: 1 / 0)
     reply = live("GET", "/tasks")
     assert (reply.status, reply.error) == (500, "Something went wrong inside fakescale.")
     trace = fake.requests[-1].traceback

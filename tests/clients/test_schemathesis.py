@@ -77,7 +77,7 @@ def _something_of_each() -> Iterator[None]:
     FAKE.studio.assign(emails=[ADMIN], projects=["there", "studio"])
     FAKE.studio.create_group("there", name="group")
     yield
-    FAKE.callbacks.stop()
+    FAKE.callbacks._stop()
 
 
 @described(coverage=True).exclude(operation_id_regex=OF_TYPES).parametrize()

@@ -84,14 +84,14 @@ def counters_behind_the_tasks(patch: Patch) -> None:
 
 
 def total_of_some_time_ago(patch: Patch) -> None:
-    page = Tasks.page
+    page = Tasks._page
     totals: dict[Any, int] = {}
 
     def stale(self: Tasks, query: Any) -> Any:
         found = page(self, query)
         return found._replace(total=totals.setdefault((id(self), str(query.filters)), found.total))
 
-    patch.setattr(Tasks, "page", stale)
+    patch.setattr(Tasks, "_page", stale)
 
 
 def metadata_that_is_lost(patch: Patch) -> None:

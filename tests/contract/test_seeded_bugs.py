@@ -85,9 +85,10 @@ def stranger() -> Target:
 
 
 # The pieces that are replaced, as they should be.
-page, read_query, note = listing.page, listing.read_query, batches.Batches.note
+page, read_query, note = listing.page, listing.read_query, batches.Batches._note
 select = Query.select
-once, run_once, settled = app._once, OncePerKey.run, batches._settled
+once, run_once = app._once, OncePerKey.run
+with_status_by_tasks = batches._with_status_by_tasks
 canceled, completed, failed, audited = Task.canceled, Task.completed, Task.failed, Task.audited
 page_text, put, set_metadata, task_text = Page.to_text, Tasks._put, Tasks.set_metadata, Task.to_text
 change_tags, check_unique_id = Tasks._change_tags, Tasks._check_unique_id
@@ -137,8 +138,8 @@ def old_unique_id_kept(self: Tasks, task: Task, before: Task | None = None) -> N
         self._owners[str(before.unique_id)] = task.id
 
 
-def replay_rendered_anew(service: Any, call: Any, key: str, work: Any) -> Any:
-    answer = once(service, call, key, work)
+def replay_rendered_anew(state: Any, call: Any, key: str, work: Any) -> Any:
+    answer = once(state, call, key, work)
     if answer.status != 200:
         return answer
     return json_answer(call.world.tasks.get(json.loads(answer.body)["task_id"]))
@@ -208,7 +209,7 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         OncePerKey, "run",
         lambda self, key, fingerprint, work: run_once(self, key, fingerprint[:-1], work),
     ),
-    "a key heeded by nobody": (app, "_once", lambda service, call, key, work: work()),
+    "a key heeded by nobody": (app, "_once", lambda state, call, key, work: work()),
     "a replay rendered anew": (app, "_once", replay_rendered_anew),
     "a plain cancel frees the unique_id": (
         Task, "canceled", lambda task, now, **_: canceled(task, now, clear_unique_id=True),
@@ -265,12 +266,12 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         ),
     ),
     "a counter not counted down": (
-        batches.Batches, "note",
+        batches.Batches, "_note",
         lambda self, before, after: note(
             self, None if before and before.status != after.status else before, after
         ),
     ),
-    "a batch that is never done": (batches, "_settled", lambda batch, now: batch),
+    "a batch that is never done": (batches, "_with_status_by_tasks", lambda batch, now: batch),
     "a task without its project": (
         Task, "to_text", lambda task: without("project", task_text(task)),
     ),

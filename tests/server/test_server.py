@@ -281,7 +281,7 @@ def test_connections_are_served_side_by_side(
     served: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     barrier = threading.Barrier(8)
-    monkeypatch.setattr(Tasks, "page", lambda self, query: barrier.wait(10) and 1 / 0)
+    monkeypatch.setattr(Tasks, "_page", lambda self, query: barrier.wait(10) and 1 / 0)
     with ThreadPoolExecutor(8) as pool:
         url = f"{served.url}/tasks"
         replies = list(pool.map(lambda _: requests.get(url, auth=("live_x", "")), range(8)))
@@ -311,7 +311,7 @@ def test_stopping_ends_idle_and_busy_connections(monkeypatch: pytest.MonkeyPatch
         go_on.wait(10)
         raise AssertionError
 
-    monkeypatch.setattr(Tasks, "page", slow)
+    monkeypatch.setattr(Tasks, "_page", slow)
     fake = FakeScale()
     with contextlib.ExitStack() as stack:
         with fake.serve():

@@ -71,7 +71,7 @@ class Waiting(Post):
 
 def owe(outbox: Outbox, url: str = "http://localhost/x", **more: Any) -> None:
     details = {"account": "a", "is_test": False, "event": "completed", "subject": "t"}
-    outbox.owe(**{**details, "url": url, "body": FrozenDict(), **more})
+    outbox._owe(**{**details, "url": url, "body": FrozenDict(), **more})
 
 
 def completed(fake: FakeScale, url: str | None) -> Task:
@@ -456,12 +456,12 @@ def test_delivering_tells_what_was_tried_since_the_last_time() -> None:
 
 
 def test_a_host_that_turns_out_elsewhere_counts_as_neither() -> None:
-    settled: list[bool] = []
+    outcomes: list[bool] = []
     outbox = Outbox(Clock(), Post(NotSent("localhost is not allowed")))
-    owe(outbox, settled=settled.append)
+    owe(outbox, on_outcome=outcomes.append)
     assert outbox.deliver() == []
     assert outbox[0].state == "not sent: localhost is not allowed"
-    assert (settled, outbox.next_due()) == ([], None)
+    assert (outcomes, outbox._next_due()) == ([], None)
 
 
 def test_to_one_receiver_they_go_in_order() -> None:
@@ -479,7 +479,7 @@ def test_one_receiver_does_not_hold_up_another() -> None:
     done = threading.Event()
     owe(outbox, "http://localhost:1/slow")
     assert post.inside.wait(10)
-    owe(outbox, "http://localhost:2/fast", settled=lambda ok: done.set())
+    owe(outbox, "http://localhost:2/fast", on_outcome=lambda ok: done.set())
     assert done.wait(10)
     post.go_on.set()
     assert len(outbox.deliver()) == 2
@@ -492,7 +492,7 @@ def test_who_waited_for_a_thread_gets_one() -> None:
     done = threading.Event()
     for port in range(1, 9):
         owe(outbox, f"http://localhost:{port}/slow")
-    owe(outbox, "http://localhost:9/last", settled=lambda ok: done.set())
+    owe(outbox, "http://localhost:9/last", on_outcome=lambda ok: done.set())
     assert post.inside.wait(10)
     assert post.targets == []
     post.go_on.set()
@@ -517,7 +517,7 @@ def test_there_are_more_receivers_than_threads() -> None:
 
 
 def test_what_is_owed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "MAX_SETTLED", 3)
+    monkeypatch.setattr(callbacks, "MAX_OVER", 3)
     outbox = Outbox(Clock(), Post(*[500] * 5))
     for number in range(5):
         owe(outbox, subject=f"owed {number}")
@@ -535,21 +535,21 @@ def test_stopping_breaks_off_and_counts_for_nothing() -> None:
     owe(outbox, "http://localhost/slow")
     owe(outbox, "http://localhost/next")
     assert post.inside.wait(10)
-    outbox.stop()
+    outbox._stop()
     assert threads() == []
     assert [(it.state, it.attempts) for it in outbox] == [("owed", ())] * 2
     post.broken = False
     assert [it.state for it in outbox.deliver()] == ["done"] * 2
-    outbox.stop(for_good=True)
+    outbox._stop(for_good=True)
     owe(outbox)
     assert outbox.deliver() == []
-    assert outbox.next_due() is None
+    assert outbox._next_due() is None
     assert outbox[-1].state == "owed"
 
 
 def test_a_bug_in_what_is_told_hangs_nobody(caplog: pytest.LogCaptureFixture) -> None:
     outbox = Outbox(Clock(), Post())
-    owe(outbox, settled=lambda ok: 1 // 0)
+    owe(outbox, on_outcome=lambda ok: 1 // 0)
     outbox.deliver()
     assert "ZeroDivisionError" in caplog.text
 
@@ -612,8 +612,8 @@ def test_what_becomes_due_while_it_is_served_happens_by_itself(
         callback_receiver.wait_for(1)
         fake.callbacks.deliver()
         # The clock is moved below what watches it, as if time had passed.
-        fake._service.clock.advance(seconds=GAP.total_seconds())
-        fake._service._ticker.wake()
+        fake._state.clock.advance(seconds=GAP.total_seconds())
+        fake._state._ticker.wake()
         callback_receiver.wait_for(2)
         fake.callbacks.deliver()
         assert fake.tasks.get(task.id).callback_completed

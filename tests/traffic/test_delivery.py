@@ -218,7 +218,7 @@ def test_what_hangs_can_be_broken_off(scheme: str) -> None:
 
     with listening(talk) as url:
         outbox = Outbox(Clock(), Carrier(timeout=60))
-        outbox.owe(
+        outbox._owe(
             account="a",
             is_test=False,
             url=url.replace("http", scheme),
@@ -227,7 +227,7 @@ def test_what_hangs_can_be_broken_off(scheme: str) -> None:
             body=FrozenDict(),
         )
         assert arrived.wait(10)
-        outbox.stop()
+        outbox._stop()
         assert (outbox[0].state, outbox[0].attempts) == ("owed", ())
 
 

@@ -25,7 +25,7 @@ def test_it_is_a_sequence_oldest_first() -> None:
     journal = Journal()
     entries = [exchange(path=f"/{n}") for n in range(4)]
     for entry in entries:
-        journal.append(entry)
+        journal._append(entry)
     assert list(journal) == entries
     assert journal[-1] is entries[3]
     assert journal[1:3] == entries[1:3]
@@ -36,7 +36,7 @@ def test_it_is_a_sequence_oldest_first() -> None:
 def test_old_entries_are_dropped_by_number() -> None:
     journal = Journal(max_entries=3)
     for n in range(10):
-        journal.append(exchange(path=f"/{n}"))
+        journal._append(exchange(path=f"/{n}"))
     assert [entry.path for entry in journal] == ["/7", "/8", "/9"]
     assert journal.total == 10
 
@@ -44,11 +44,11 @@ def test_old_entries_are_dropped_by_number() -> None:
 def test_old_entries_are_dropped_by_bytes_but_never_the_last() -> None:
     journal = Journal(max_bytes=1000)
     for n in range(10):
-        journal.append(exchange(body=b"x" * 300, path=f"/{n}"))
+        journal._append(exchange(body=b"x" * 300, path=f"/{n}"))
     assert [entry.path for entry in journal] == ["/8", "/9"]
-    journal.append(exchange(body=b"x" * 5000))
+    journal._append(exchange(body=b"x" * 5000))
     assert len(journal) == 1
-    journal.append(exchange())
+    journal._append(exchange())
     assert [len(entry.body) for entry in journal] == [8]
 
 
@@ -67,7 +67,7 @@ def test_a_key_without_its_scheme_is_masked_too(header: str) -> None:
 def test_it_is_read_backwards_from_one_snapshot() -> None:
     journal = Journal()
     for n in range(3):
-        journal.append(exchange(path=f"/{n}"))
+        journal._append(exchange(path=f"/{n}"))
     assert [entry.path for entry in reversed(journal)] == ["/2", "/1", "/0"]
 
 
@@ -88,7 +88,7 @@ def test_some_can_be_picked_and_those_of_an_account_forgotten() -> None:
     for n in range(6):
         when = first + dt.timedelta(seconds=n)
         account = ["a", "b", None][n % 3]
-        journal.append(exchange(when=when, account=account))
+        journal._append(exchange(when=when, account=account))
     everything = list(journal)
     assert journal.list() == everything
     assert journal.list(account="a") == [everything[0], everything[3]]
@@ -96,6 +96,6 @@ def test_some_can_be_picked_and_those_of_an_account_forgotten() -> None:
     assert journal.list(limit=2) == everything[4:]
     assert journal.list(limit=0) == []
     assert journal.list(account="b", since=first, limit=1) == [everything[4]]
-    journal.forget("a")
+    journal._forget("a")
     assert list(journal) == [it for it in everything if it.account != "a"]
     assert journal.total == 6

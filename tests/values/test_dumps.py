@@ -228,13 +228,13 @@ def test_a_world_is_dumped_as_of_one_moment(
 
     for owner in world._owners.values():
 
-        def dump(original: Any = owner.dump) -> Any:
+        def dump(original: Any = owner._dump) -> Any:
             thread = threading.Thread(target=enter)
             thread.start()
             thread.join()
             return original()
 
-        monkeypatch.setattr(owner, "dump", dump)
+        monkeypatch.setattr(owner, "_dump", dump)
     fake.dump()
     assert got_in == []
 

@@ -18,7 +18,7 @@ def test_ids_ascend_and_do_not_repeat() -> None:
     assert made == sorted(set(made))
 
 
-def test_a_seed_settles_all_but_the_second() -> None:
+def test_a_seed_determines_all_but_the_second() -> None:
     one, same, other = TaskIds("a"), TaskIds("a"), TaskIds("b")
     later = NOW + dt.timedelta(days=1)
     assert [one.make(NOW)[8:] for _ in range(3)] == [same.make(later)[8:] for _ in range(3)]

@@ -28,7 +28,7 @@ def hold(fake: FakeScale, count: int) -> float:
     gc.collect()
     before = resident()
     for _ in range(count):
-        task = fake.tasks.submit(TYPE, json.loads(body(next_number())))
+        task = fake.tasks._submit(TYPE, json.loads(body(next_number())))
     gc.collect()
     return (resident() - before) / count / len(json.dumps(task.to_json()))
 
