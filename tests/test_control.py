@@ -619,7 +619,7 @@ def test_a_body_must_be_an_object(fake: FakeScale, body: str) -> None:
     assert client.post("/_fakescale/now", content_type="application/json").status_code == 200
 
 
-WRONG = [None, True, -1, 1e300, "", "\0", [], [[]], {}, {"a": None}]
+WRONG: list[Any] = [None, True, -1, 1e300, "", "\0", [], [[]], {}, {"a": None}]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fakescale import FakeScale
 from fakescale.errors import ApiError, BadRequest
 from fakescale.receiver import Receiver
-from tests.support import Caller, example
+from tests.support import Caller, example, examples
 from tests.test_loading import PRINTED
 
 ACCOUNTS = ["fakescale", "other"]
@@ -73,7 +73,7 @@ def take(fake: FakeScale, action: str, mode: str, account: str, number: int) -> 
         getattr(world.tasks, action)(ids[number % len(ids)])
 
 
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=examples(40))
 @given(st.lists(STEPS, max_size=25))
 def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
