@@ -73,7 +73,7 @@ class Caller:
 def examples(number: int) -> int:
     """Return how many examples hypothesis tries where a thorough run tries that many."""
     thorough = hypothesis.settings.get_profile("thorough").max_examples
-    return max(2, number * hypothesis.settings().max_examples // thorough)
+    return max(1, number * hypothesis.settings().max_examples // thorough)
 
 
 def proofs(bugs: Iterable[str], *daily: str) -> list[Any]:

@@ -14,7 +14,7 @@ from fakescale.schemas import PHRASES, json_bytes
 from tests.support import Caller, examples
 
 TYPES = task_types.names()
-FEW = hypothesis.settings(max_examples=examples(10))
+FEW = hypothesis.settings(max_examples=examples(12))
 STEADY = hypothesis.settings(max_examples=100, derandomize=True, database=None)
 
 
