@@ -14,14 +14,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
-# than hypothesis's own 100; where more or fewer are worth their time, a test says so.
-hypothesis.settings.register_profile(
-    "fakescale",
-    max_examples=50,
-    deadline=None,
-    derandomize=False,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
+# than hypothesis's own 100, which `--hypothesis-profile=thorough` asks for; where more or fewer
+# are worth their time, a test says so.
+for profile, examples in {"fakescale": 25, "thorough": 100}.items():
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        derandomize=False,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 hypothesis.settings.load_profile("fakescale")
 
 

@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--contract-profile",
-        choices=("quick", "thorough"),
+        choices=("brief", "quick", "thorough"),
         default="quick",
         help="how much fakescale.contract tries (%(default)s)",
     )

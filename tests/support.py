@@ -1,8 +1,11 @@
 """What the tests share: a caller of the API without a socket, and bodies to create tasks from."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import hypothesis
+import pytest
 import werkzeug.test
 
 from fakescale import FakeScale
@@ -66,6 +69,24 @@ class Caller:
         reply = self("POST", f"/task/{type}", example(type, **changes))
         assert reply.status == 200, reply.json
         return reply.json
+
+
+def examples(number: int) -> int:
+    """Return how many examples hypothesis tries where a thorough run tries that many."""
+    thorough = hypothesis.settings.get_profile("thorough").max_examples
+    return max(1, number * hypothesis.settings().max_examples // thorough)
+
+
+def proofs(bugs: Iterable[str], *daily: str) -> list[Any]:
+    """Return the names of bugs that a checker must find, for ``parametrize``.
+
+    All but those of each day are marked as proofs, which a run makes when it is asked to.
+    """
+    names = [*bugs]
+    assert {*daily} <= {*names}
+    return [
+        name if name in daily else pytest.param(name, marks=pytest.mark.proof) for name in names
+    ]
 
 
 def example(type: str, **changes: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fakescale.receiver import Receiver
 from fakescale.server.proxy import environment
 from fakescale.values.hosts import HOST
 from tests.account.test_printed import PRINTED
+from tests.raw import wait_until
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 
@@ -70,6 +71,26 @@ def process(log: Path) -> Iterator[Process]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Return one without flags, which no test may end."""
+    with contextlib.closing(Process(tmp_path_factory.mktemp("shared") / "log")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def flagged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Return one with many flags, which no test may end; ``live_b`` is a key of it."""
+    flags = [
+        *("--verbose", "--complete-after=0", "--control-token=secret"),
+        *("--api-key=acme|test", "--api-key=live_b"),
+        *("--allow-host=box", "--allow-host=10.1.2.3"),
+    ]
+    log = tmp_path_factory.mktemp("flagged") / "log"
+    with contextlib.closing(Process(log, *flags)) as process:
+        yield process
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "fakescale", *arguments],
@@ -103,10 +124,10 @@ def refused(
     return line
 
 
-def test_it_says_where_it_listens_and_how_to_ask(process: Process) -> None:
-    assert process.lines[1] == f"  curl -u 'live_fakescale:' {process.url}/tasks\n"
-    assert process.call("GET", "/tasks", "live_fakescale").json()["docs"] == []
-    health = process.url.replace("/v1", "/_fakescale/health")
+def test_it_says_where_it_listens_and_how_to_ask(shared: Process) -> None:
+    assert shared.lines[1] == f"  curl -u 'live_fakescale:' {shared.url}/tasks\n"
+    assert shared.call("GET", "/tasks", "live_fakescale").json()["docs"] == []
+    health = shared.url.replace("/v1", "/_fakescale/health")
     assert requests.get(health, timeout=10).status_code == 200
 
 
@@ -136,22 +157,20 @@ def test_each_request_is_a_line_on_standard_error(process: Process) -> None:
         assert re.fullmatch(LOG + re.escape(end), line)
 
 
-def test_verbose_logs_the_bodies_too(log: Path) -> None:
-    with contextlib.closing(Process(log, "--verbose")) as process:
-        process.call("POST", "/task/chat", json={"secret": 1})
-        process.stop()
-    assert '/v1/task/chat 200 {"secret": 1} -> {"task_id":' in log.read_text()
-    assert "live_x" not in log.read_text()
+def test_verbose_logs_the_bodies_too(flagged: Process) -> None:
+    flagged.call("POST", "/task/chat", "live_b", json={"inner": 1})
+    line = '/v1/task/chat 200 {"inner": 1} -> {"task_id":'
+    wait_until(lambda: line in flagged.log.read_text())
+    assert "live_b" not in flagged.log.read_text()
 
 
-def test_the_list_of_keys_can_be_closed(log: Path) -> None:
-    with contextlib.closing(Process(log, "--api-key=acme|test", "--api-key=live_b")) as process:
-        assert "'acme|test:'" in process.lines[1]
-        statuses = [
-            process.call("GET", "/tasks", key).status_code
-            for key in ("acme|test", "live_b", "test_acme", "live_x")
-        ]
-        assert statuses == [200, 200, 401, 401]
+def test_the_list_of_keys_can_be_closed(flagged: Process) -> None:
+    assert "'acme|test:'" in flagged.lines[1]
+    statuses = [
+        flagged.call("GET", "/tasks", key).status_code
+        for key in ("acme|test", "live_b", "test_acme", "live_x")
+    ]
+    assert statuses == [200, 200, 401, 401]
 
 
 def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver: Receiver) -> None:
@@ -168,15 +187,17 @@ def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver:
     assert re.search(f"^{LOG}{re.escape(line)}$", log.read_text(), re.MULTILINE)
 
 
-def test_live_tasks_can_be_completed_after_a_while(log: Path) -> None:
-    with contextlib.closing(Process(log, "--complete-after=0")) as process:
-        task = process.call("POST", "/task/chat", json={}).json()
-        assert task["status"] == "pending"
-        assert process.call("GET", f"/task/{task['task_id']}").json()["status"] == "completed"
+def test_live_tasks_can_be_completed_after_a_while(flagged: Process) -> None:
+    task = flagged.call("POST", "/task/chat", "live_b", json={}).json()
+    assert task["status"] == "pending"
+    done = flagged.call("GET", f"/task/{task['task_id']}", "live_b").json()
+    assert done["status"] == "completed"
 
 
-@pytest.mark.parametrize("wrap", [lambda tasks: tasks, lambda tasks: {"docs": tasks}])
-@pytest.mark.parametrize("key", ["live_acme", "test_acme"])
+@pytest.mark.parametrize(
+    ("wrap", "key"),
+    [(lambda tasks: tasks, "live_acme"), (lambda tasks: {"docs": tasks}, "test_acme")],
+)
 def test_it_can_begin_with_tasks(log: Path, tmp_path: Path, wrap: Any, key: str) -> None:
     file = tmp_path / "tasks.json"
     file.write_text(json.dumps(wrap([PRINTED])))
@@ -195,9 +216,9 @@ def test_its_state_can_be_dumped_and_loaded(log: Path, tmp_path: Path) -> None:
         ["state.json", "log"],
         ["log", "state.json"],
     )
-    with contextlib.closing(Process(log, f"--load={file}", "--api-key=test_x")) as process:
+    flags = [f"--load={file}", f"--dump={file}", "--api-key=test_x", "--api-key=live_x"]
+    with contextlib.closing(Process(log, *flags)) as process:
         assert process.call("GET", "/tasks", "test_x").json()["docs"] == []
-    with contextlib.closing(Process(log, f"--load={file}", f"--dump={file}")) as process:
         assert process.call("GET", f"/task/{made['task_id']}").json() == made
         assert process.stop() == 0
     assert json.loads(file.read_text())["accounts"]["x"]["live"]["tasks"]["tasks"]
@@ -255,54 +276,54 @@ def control(process: Process, operation: str, token: str = "", **headers: str) -
     return requests.post(url, json={}, headers=headers, timeout=10)
 
 
-def test_it_can_be_steered_over_http(process: Process) -> None:
-    remote = RemoteFakeScale(process.url)
-    task = process.call("POST", "/task/chat", remote.api_key, json={}).json()
+def test_it_can_be_steered_over_http(shared: Process) -> None:
+    remote = RemoteFakeScale(shared.url).account("steered")
+    task = shared.call("POST", "/task/chat", remote.api_key, json={}).json()
     remote.tasks.complete(task["task_id"])
-    remote.advance(hours=1)
-    reply = process.call("GET", f"/task/{task['task_id']}", remote.api_key)
+    RemoteFakeScale(shared.url).advance(hours=1)
+    reply = shared.call("GET", f"/task/{task['task_id']}", remote.api_key)
     assert reply.json()["status"] == "completed"
-    process.stop()
-    assert "POST /_fakescale/complete 200" in process.log.read_text()
+    wait_until(lambda: "POST /_fakescale/complete 200" in shared.log.read_text())
 
 
-def test_further_hosts_can_be_allowed(log: Path) -> None:
-    with contextlib.closing(Process(log, "--allow-host=box", "--allow-host=10.1.2.3")) as process:
-        statuses = [
-            process.call("GET", "/tasks", headers={"Host": host}).status_code
-            for host in ("box:8675", "10.1.2.3", "evil.example")
-        ]
-        assert statuses == [200, 200, 403]
+def test_further_hosts_can_be_allowed(flagged: Process) -> None:
+    statuses = [
+        flagged.call("GET", "/tasks", "live_b", headers={"Host": host}).status_code
+        for host in ("box:8675", "10.1.2.3", "evil.example")
+    ]
+    assert statuses == [200, 200, 403]
     assert refused("--allow-host=a:80").startswith("fakescale: 'a:80' is not a host")
 
 
-@pytest.mark.parametrize("given", ["flag", "environment"])
-def test_a_token_can_be_demanded(log: Path, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["--control-token=secret"]
-    if given == "environment":
-        monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
-        arguments = []
-    with contextlib.closing(Process(log, *arguments)) as process:
-        assert control(process, "now").status_code == 403
-        assert control(process, "now", "wrong").status_code == 403
-        assert control(process, "now", "secret").status_code == 200
-        assert "secret" not in process.log.read_text()
+def check_demands_the_token(process: Process) -> None:
+    assert control(process, "now").status_code == 403
+    assert control(process, "now", "wrong").status_code == 403
+    assert control(process, "now", "secret").status_code == 200
+    assert "secret" not in process.log.read_text()
+
+
+def test_a_token_can_be_demanded(flagged: Process) -> None:
+    check_demands_the_token(flagged)
     assert "must not be empty" in refused("--control-token=")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--control-token=secret"]])
+@pytest.mark.parametrize("token", [None, "secret"])
 def test_beyond_the_loopback_control_is_off_without_a_token(
-    log: Path, arguments: list[str]
+    log: Path, token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with contextlib.closing(Process(log, "--host=0.0.0.0", *arguments)) as process:
+    if token:  # from the environment, as well as from the flag
+        monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", token)
+    with contextlib.closing(Process(log, "--host=0.0.0.0")) as process:
         process.url = process.url.replace("0.0.0.0", "127.0.0.1")
         reply = control(process, "now", "secret")
         process.call("GET", "/tasks")
+        if token:
+            check_demands_the_token(process)
         process.stop()
     said = "control over HTTP is off, since 0.0.0.0 is not a loopback address" in log.read_text()
-    assert said == (not arguments)
-    assert reply.status_code == (200 if arguments else 403)
-    assert arguments or "switched off" in reply.json()["error"]
+    assert said == (not token)
+    assert reply.status_code == (200 if token else 403)
+    assert token or "switched off" in reply.json()["error"]
     assert "GET /v1/tasks 200" in log.read_text()
 
 

@@ -43,9 +43,9 @@ def test_the_fixtures_are_found_without_a_conftest(
         assert re.search(rf"^{name}( \[session scope\])? -- ", fixtures, re.MULTILINE)
 
 
-def test_every_test_gets_a_clean_fake_of_its_own(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
+# Each of these is a law, told by its name.
+OF_ITS_OWN = {
+    "test_every_test_gets_a_clean_fake_of_its_own": """
         import pytest, requests
         seen = set()
 
@@ -56,14 +56,8 @@ def test_every_test_gets_a_clean_fake_of_its_own(suite: pytest.Pytester) -> None
             assert len(fakescale.tasks) == 1
             assert not {fakescale.url, fakescale.api_key} & seen  # of use for this test alone
             seen.update([fakescale.url, fakescale.api_key])
-        """
-    )
-    suite.runpytest_inprocess().assert_outcomes(passed=20)
-
-
-def test_a_straggler_of_an_earlier_test_reaches_nobody(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
+    """,
+    "test_a_straggler_of_an_earlier_test_reaches_nobody": """
         import requests, pytest
         kept = {}
 
@@ -80,14 +74,8 @@ def test_a_straggler_of_an_earlier_test_reaches_nobody(suite: pytest.Pytester) -
             # Even with the new address the old key leads to another account.
             kept["session"].post(fakescale.url + "/task/chat", json={})
             assert len(fakescale.tasks) == 0
-        """
-    )
-    suite.runpytest_inprocess().assert_outcomes(passed=2)
-
-
-def test_the_app_fixture_needs_no_socket(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
+    """,
+    "test_the_app_fixture_needs_no_socket": """
         import socket
         import httpx
 
@@ -97,14 +85,8 @@ def test_the_app_fixture_needs_no_socket(suite: pytest.Pytester) -> None:
             with httpx.Client(transport=transport, base_url=fakescale_app.url) as client:
                 reply = client.get("/tasks", auth=(fakescale_app.api_key, ""))
             assert reply.json()["docs"] == []
-        """
-    )
-    suite.runpytest_inprocess().assert_outcomes(passed=1)
-
-
-def test_the_factory_serves_wider_fixtures_and_hypothesis(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
+    """,
+    "test_the_factory_serves_wider_fixtures_and_hypothesis": """
         import pytest
         from hypothesis import given, strategies as st
 
@@ -123,14 +105,8 @@ def test_the_factory_serves_wider_fixtures_and_hypothesis(suite: pytest.Pytester
                 ids = {fake.tasks.create("chat").id for _ in range(number)}
                 ids |= {other.tasks.create("chat").id for _ in range(number)}
                 assert len(ids) == 2 * number
-        """
-    )
-    suite.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
-
-
-def test_fakes_that_are_open_together_have_ids_of_their_own(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
+    """,
+    "test_fakes_that_are_open_together_have_ids_of_their_own": """
         def test_overlap(fakescale_factory, fakescale, fakescale_app):
             one, two = fakescale_factory(), fakescale_factory()
             fakes = [fakescale, fakescale_app, one.__enter__(), two.__enter__()]
@@ -141,9 +117,14 @@ def test_fakes_that_are_open_together_have_ids_of_their_own(suite: pytest.Pytest
                 assert len({fake.tasks.create("chat").id[8:] for fake in fakes}) == 4
                 assert len({fake.api_key for fake in fakes}) == 4
             two.__exit__(None, None, None)
-        """
-    )
-    suite.runpytest_inprocess().assert_outcomes(passed=1)
+    """,
+}
+
+
+def test_the_fixtures_give_each_test_a_fake_of_its_own(suite: pytest.Pytester) -> None:
+    suite.makepyfile(**OF_ITS_OWN)
+    result = suite.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=20 + 2 + 1 + 4 + 1)
 
 
 IDS = """
@@ -298,7 +279,9 @@ def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pyte
     assert told[-1].startswith("GET /v1/50/2 -> 401")
 
 
-def test_parallel_and_repeated_runs_just_work(suite: pytest.Pytester) -> None:
+def test_parallel_and_repeated_runs_just_work_and_tell_of_failures(
+    suite: pytest.Pytester,
+) -> None:
     # Without a client, which would take the workers longer to import than all else they do.
     suite.makepyfile(
         """
@@ -309,15 +292,15 @@ def test_parallel_and_repeated_runs_just_work(suite: pytest.Pytester) -> None:
             url = f"{fakescale.url}/task/chat"
             assert urlopen(Request(url, b"{}", headers)).status == 200
             assert len(fakescale.tasks) == 1
+
+        def test_x(fakescale):
+            assert fakescale.tasks.list() == [1]
         """
     )
-    suite.runpytest_inprocess("-n", "2", "--count", "10").assert_outcomes(passed=10)
-
-
-def test_a_failing_test_of_a_worker_has_its_section(suite: pytest.Pytester) -> None:
-    suite.makepyfile("def test_x(fakescale): assert fakescale.tasks.list() == [1]")
-    result = suite.runpytest_inprocess("-n", "1")
-    result.stdout.fnmatch_lines(["*- fakescale -*", "--fakescale-seed=*"])
+    result = suite.runpytest_inprocess("-n", "2", "--count", "10")
+    result.assert_outcomes(passed=10, failed=10)
+    # Each failing test of a worker has its section.
+    result.stdout.fnmatch_lines(["*- fakescale -*", "--fakescale-seed=*"] * 10)
 
 
 def test_frozen_time_is_seen_through_the_fixture(suite: pytest.Pytester) -> None:
@@ -414,12 +397,12 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
         monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
         if way == "environment":
             monkeypatch.setenv("FAKESCALE_URL", fake.url)
-        arguments = [f"--fakescale-url={fake.url}"] if way == "option" else []
+        # Workers are told the option; of the environment they know anyway.
+        arguments = [f"--fakescale-url={fake.url}", "-n", "2"] if way == "option" else []
         suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
-        suite.runpytest_inprocess("-n", "2", *arguments).assert_outcomes(passed=4)
         assert [task.unique_id for task in fake.tasks] == ["mine"]
         # Each test took what it made away, and nothing else.
-        assert (fake.requests.total, len(fake.requests)) == (6, 0)
+        assert (fake.requests.total, len(fake.requests)) == (3, 0)
 
 
 def test_the_turnaround_that_a_test_sets_is_not_the_next_one_s(suite: pytest.Pytester) -> None:

@@ -12,10 +12,10 @@ from fakescale import FakeScale, strategies
 from fakescale.account import task_types
 from fakescale.values.errors import NotFound
 from fakescale.values.schemas import PHRASES, json_bytes
-from tests.support import Caller
+from tests.support import Caller, examples
 
 TYPES = task_types.names()
-FEW = hypothesis.settings(max_examples=10)
+FEW = hypothesis.settings(max_examples=examples(12))
 STEADY = hypothesis.settings(max_examples=100, derandomize=True, database=None)
 
 
@@ -97,7 +97,7 @@ def kind(value: Any) -> type | tuple[type, ...]:
 
 
 @given(st.lists(strategies.task_objects(), max_size=3, unique_by=lambda it: it["task_id"]))
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=examples(40))
 def test_printed_tasks_can_be_loaded_and_are_printed_again(printed: list[dict[str, Any]]) -> None:
     names = [task["unique_id"] for task in printed if "unique_id" in task]
     hypothesis.assume(len({*names}) == len(names))

@@ -38,7 +38,7 @@ from fakescale.account import task_types
 from fakescale.account.listing import token
 from fakescale.values.schemas import KEYWORDS, NUMBER
 from tests.api.test_openapi import DOCUMENT
-from tests.support import example
+from tests.support import example, examples
 
 Case = AnyCase[Any]
 
@@ -47,7 +47,7 @@ ADMIN = "admin@example.com"
 OF_TYPES = r"^create_(evaluation_|training_)?task_"
 # The same in each run.
 SETTINGS = hypothesis.settings(
-    max_examples=3,
+    max_examples=examples(3),
     derandomize=True,
     database=None,
     deadline=None,
@@ -81,7 +81,7 @@ def _something_of_each() -> Iterator[None]:
 
 
 @described(coverage=True).exclude(operation_id_regex=OF_TYPES).parametrize()
-@hypothesis.settings(SETTINGS, max_examples=2)  # besides the edges
+@hypothesis.settings(SETTINGS, max_examples=examples(2))  # besides the edges
 def test_each_route_does_what_the_document_says(case: Case) -> None:
     check(case)
 

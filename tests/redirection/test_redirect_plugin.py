@@ -48,17 +48,17 @@ def test_the_fixture_leads_to_the_fake_of_this_test(suite: pytest.Pytester) -> N
 
 WHOLE_RUN = {
     "client": """
-        import scaleapi, requests
-        from scaleapi.tasks import TaskType
+        import requests
 
-        client = scaleapi.ScaleClient("live_key")
         session = requests.Session()
         session.auth = ("live_key", "")
         # As client code does that connects when it is imported.
         at_import = session.get("https://api.scale.com/v1/tasks").json()["total"]
 
         def submit():
-            return client.create_task(TaskType.Chat, unique_id="u").id
+            task = {"unique_id": "u"}
+            made = session.post("https://api.scale.com/v1/task/chat", json=task)
+            return made.json()["task_id"]
 
         def total():
             return session.get("https://api.scale.com/v1/tasks").json()["total"]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakescale.values.clock import Clock, read_moment, stamp
+from tests.support import examples
 
 MOMENTS = st.datetimes(timezones=st.just(dt.UTC)).map(
     lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -62,10 +63,12 @@ def test_thawing_in_another_thread_is_not_noticed() -> None:
         except BaseException as error:
             errors.append(error)
 
+    with freezegun.freeze_time("2020-01-01"):
+        pass  # the first freeze looks through all modules
     threads = [threading.Thread(target=read) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for _ in range(30):
+    for _ in range(examples(30)):
         with freezegun.freeze_time("2020-01-01"):
             pass
     stop.set()

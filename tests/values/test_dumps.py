@@ -14,7 +14,7 @@ from fakescale import FakeScale
 from fakescale.receiver import Receiver
 from fakescale.values.errors import ApiError, BadRequest
 from tests.account.test_printed import PRINTED
-from tests.support import Caller, example
+from tests.support import Caller, example, examples
 
 ACCOUNTS = ["fakescale", "other"]
 MODES = ["live", "test"]
@@ -73,7 +73,7 @@ def take(fake: FakeScale, action: str, mode: str, account: str, number: int) -> 
         getattr(world.tasks, action)(ids[number % len(ids)])
 
 
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=examples(40))
 @given(st.lists(STEPS, max_size=25))
 def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
