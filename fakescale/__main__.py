@@ -20,7 +20,7 @@ from fakescale.account.printed import printed_tasks, read_file
 from fakescale.fake import FakeScale
 from fakescale.server.access_log import AccessLog
 from fakescale.server.limits import Limits
-from fakescale.server.server import Server, running
+from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.errors import ApiError
 from fakescale.values.hosts import HOST, is_loopback
 from fakescale.values.keys import read_key
@@ -225,7 +225,8 @@ def _start(
     host, port = options.host, options.port
     report = AccessLog(sys.stderr, bodies=options.verbose)
     try:
-        server = Server(fake, host, port, fake.limits, authority=authority, report=report)
+        entrance = entrance_by(authority)
+        server = Server(fake, host, port, fake.limits, entrance=entrance, report=report)
         if authority is not None and options.proxy is not None:
             from fakescale.server.proxy import Proxy
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batches
 from fakescale.account.files import Files
-from fakescale.account.labeling import Labeler, Turnaround
+from fakescale.account.labeling import Labeler, Turnaround, in_request
 from fakescale.account.printed import printed_tasks
 from fakescale.account.projects import Projects
 from fakescale.account.quality import QualityTasks
@@ -28,11 +28,9 @@ from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
 from fakescale.values.answer import Answer
-from fakescale.values.environ import GIVE_WAY
 from fakescale.values.hosts import read_host
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import check_account, read_key
-from fakescale.values.meanwhile import serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -355,7 +353,7 @@ class FakeScale:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        token = serving.set(environ.get(GIVE_WAY, _nothing))
+        token = in_request.set(True)
         try:
             return application(
                 self._state,
@@ -366,13 +364,23 @@ class FakeScale:
                 max_body=self.limits.max_body,
             )
         finally:
-            serving.reset(token)
+            in_request.reset(token)
+
+    def is_quick(self, environ: "WSGIEnvironment") -> bool:
+        """Return whether a request is answered at once, so that a server needs no thread for it.
+
+        A control call is not, nor a filter over very many tasks, nor anything while functions
+        of the user's take part, or faults delay.
+        """
+        target = environ["REQUEST_URI"]
+        return (
+            self._state.labeling.is_own
+            and not self._state.faults._may_take_long()
+            and "_fakescale" not in target
+            and not ("?" in target and self._state.holds_many())
+        )
 
     def _control(self, request: Request, name: str) -> Answer:
         from fakescale.api.control import respond
 
         return respond(self, request, name)
-
-
-def _nothing() -> None:
-    """Give no way, for a server that needs none."""

@@ -152,7 +152,7 @@ class _Fakes:
         self._origin: str | None = None
         self._present: FakeScale
         self._turn = contextlib.ExitStack()
-        self._is_crewed = False
+        self._has_loop = False
         #: What lasts to the end of the run.
         self.after = contextlib.ExitStack()
 
@@ -208,10 +208,10 @@ class _Fakes:
         # The account has a name of its own, so that a key is of use with this fake alone.
         account = f"test-{os.urandom(4).hex()}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
-        if served and not self._is_crewed:
-            from fakescale.server.crew import shared
+        if served and not self._has_loop:
+            from fakescale.server.loop import shared
 
-            self._is_crewed = True
+            self._has_loop = True
             self.after.enter_context(shared())  # since its threads take a while to start
         with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
             try:

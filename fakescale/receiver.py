@@ -119,6 +119,10 @@ class Receiver:
         start_response(f"{status:d} {phrase}", [("Content-Length", str(len(content)))])
         return [content]
 
+    def is_quick(self, environ: "WSGIEnvironment") -> bool:
+        """Return True: what comes is recorded at once."""
+        return True
+
     def _tell(self) -> None:
         """Tell those that wait for no more than there is."""
         for number, enough in self._waiting:

@@ -24,6 +24,7 @@ FORMAT = 1
 #: What stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 
+_MANY = 10_000  # tasks
 # Also how late something may be, in seconds; keeps it from spinning.
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 3600.0
@@ -118,6 +119,14 @@ class State:
             return None
         world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
         return world.tasks._on_outcome(delivery.subject)
+
+    def holds_many(self) -> bool:
+        """Return whether some world holds so many tasks that a filter takes a while."""
+        return any(
+            len(world.tasks) > _MANY
+            for account in self.accounts.all()
+            for world in (account.world(is_test=False), account.test)
+        )
 
     def next_due(self) -> dt.datetime | None:
         """Return when something may happen by itself next, or None if nothing will."""
@@ -225,6 +234,11 @@ class Accounts:
         """Return the live worlds of all accounts that there are."""
         with self._lock:
             return [account.world(is_test=False) for account in self._accounts.values()]
+
+    def all(self) -> list[Account]:
+        """Return all accounts that there are."""
+        with self._lock:
+            return list(self._accounts.values())
 
     def forget(self, name: str) -> None:
         """Forget the account of this name; when it is used again it is a new one."""

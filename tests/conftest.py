@@ -10,7 +10,7 @@ import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
 from fakescale import FakeScale
 from fakescale.api import app
-from fakescale.server import crew
+from fakescale.server import loop
 from tests.conformance import judged
 from tests.support import Caller
 
@@ -42,9 +42,9 @@ def fake() -> Iterator[FakeScale]:
 
 
 @pytest.fixture
-def own_crew(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let servers of this test have threads of their own, which end with it."""
-    monkeypatch.setattr(crew, "_shared", [])
+    monkeypatch.setattr(loop, "_shared", [])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import requests
 import time_machine
 import werkzeug.test
 
-from fakescale import FakeScale
+from fakescale import FakeScale, state
 from fakescale.account.tasks import Tasks
 from fakescale.receiver import Receiver
 from tests.support import Caller, example
@@ -184,3 +184,42 @@ def test_an_account_can_be_forgotten_alone(fake: FakeScale) -> None:
     assert again.status == 200
     again = mine("POST", "/task/chat", {"unique_id": "v"}, headers={"Idempotency-Key": "k"})
     assert again.status == 409
+
+
+def is_quick(fake: FakeScale, target: str) -> bool:
+    return fake.is_quick({"REQUEST_URI": target})
+
+
+def test_most_requests_are_quick(fake: FakeScale) -> None:
+    fake.turnaround = dt.timedelta(days=1)
+    fake.faults.add(status=503, nth=5)
+    for target in ("/v1/task/chat", "/v1/tasks?status=pending", "/v1/projects"):
+        assert is_quick(fake, target)
+
+
+def test_a_control_call_is_not_quick(fake: FakeScale) -> None:
+    assert not is_quick(fake, "/_fakescale/advance")
+    assert not is_quick(fake, "http://localhost/_fakescale/advance")
+
+
+def test_nothing_is_quick_while_a_function_of_the_user_s_takes_part(fake: FakeScale) -> None:
+    for name, value in (("labeler", lambda _: {}), ("turnaround", lambda _: None)):
+        before = getattr(fake, name)
+        setattr(fake, name, value)
+        assert not is_quick(fake, "/v1/tasks")
+        setattr(fake, name, before)
+    with fake.faults.add(status=503, predicate=lambda _: False):
+        assert not is_quick(fake, "/v1/tasks")
+    with fake.faults.add(delay=0.1):
+        assert not is_quick(fake, "/v1/tasks")
+    assert is_quick(fake, "/v1/tasks")
+
+
+def test_a_query_over_many_tasks_is_not_quick(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "_MANY", 2)
+    for _ in range(3):
+        fake.test.tasks.create("chat")
+    assert not is_quick(fake, "/v1/tasks?status=pending")
+    assert is_quick(fake, "/v1/tasks")

@@ -37,9 +37,6 @@ MODULES = modules()
 # To be mended by the next changes.
 LATER = {
     "api.control": {"fake"},
-    "server.body": {"server.server"},
-    "server.connection": {"server.server"},
-    "server.tls": {"server.server"},
 }
 
 

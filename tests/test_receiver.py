@@ -76,7 +76,7 @@ def test_a_wait_that_is_over_says_what_came(callback_receiver: Receiver, frozen:
             callback_receiver.wait_for(1, timeout=0)
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
 def test_nothing_is_left_of_it() -> None:
     def once() -> None:
         with receiving() as receiver:

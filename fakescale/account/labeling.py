@@ -1,5 +1,6 @@
 """Who does the work of live tasks, and how long that takes."""
 
+import contextvars
 import datetime as dt
 import heapq
 import itertools
@@ -11,7 +12,6 @@ from fakescale.account import responses
 from fakescale.account.task import Task
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.frozen import FrozenDict
-from fakescale.values.meanwhile import give_way, serving
 from fakescale.values.schemas import frozen_json
 
 #: Given a pending task: returns its response, None to leave it, or raises to fail it.
@@ -24,6 +24,9 @@ _FOREVER = dt.timedelta(days=36_500)
 NEVER = "~"
 #: How long to wait for a labeler, in seconds of real time, lest two wait for each other.
 _PATIENCE = 10.0
+
+#: Whether this thread serves a request.
+in_request = contextvars.ContextVar("in_request", default=False)
 
 
 Move = Callable[[Task, str, Mapping[str, Any]], Task]
@@ -58,6 +61,11 @@ class Labeling:
         self._worker: int | None = None
 
     @property
+    def is_own(self) -> bool:
+        """Whether the labeler and the turnaround are the fake's own, and so take no time."""
+        return self.labeler is self._make_up and not callable(self._turnaround)
+
+    @property
     def turnaround(self) -> Turnaround:
         """How long a task is pending before the labeler is asked."""
         return self._turnaround
@@ -75,7 +83,6 @@ class Labeling:
         """
         wait = self._turnaround
         if callable(wait):
-            give_way()
             wait = wait(task)
         if wait is None:
             return NEVER
@@ -100,13 +107,13 @@ class Labeling:
     def run_due(self) -> None:
         """Let labelers do what has become due, in order of time, one after the other.
 
-        While another thread is at it, this waits; but not where a request is served, since
-        that may be the very labeler's who works. The made-up labeler calls nobody, though.
+        Waits while another thread runs labelers, except inside a request: the running labeler
+        may have sent that request, and waiting would deadlock. The made-up labeler sends none.
         """
         worker = self._worker
         if worker == threading.get_ident() or not (worker or self._is_due()):
             return
-        waits = serving.get() is None or self.labeler is self._make_up
+        waits = not in_request.get() or self.labeler is self._make_up
         if not self._turn.acquire(timeout=_PATIENCE if waits else 0):
             return
         try:
@@ -129,8 +136,6 @@ class Labeling:
             return None
 
     def _decide(self, task: Task) -> tuple[Move, Mapping[str, Any]] | None:
-        if self.labeler is not self._make_up:
-            give_way()
         try:
             response = self.labeler(task)
             if response is None:

@@ -28,12 +28,10 @@ from fakescale.values.dumps import expect, is_stamp, keyed, to_data
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
-from fakescale.values.meanwhile import give_way
 from fakescale.values.schemas import frozen_json
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
-_MANY = 10_000  # tasks that take a while to go through
 
 
 # Owes a callback about an event and a task, unless there is no address for it; returns
@@ -438,8 +436,6 @@ class Tasks:
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
                 tasks = [self._by_id[owner] for owner in owners if owner]
-        if len(tasks) > _MANY:
-            give_way()
         return sorted(query.select(tasks), key=sort_key)
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:

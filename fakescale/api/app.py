@@ -25,7 +25,6 @@ from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
 from fakescale.values.environ import REPORT, STOPPED, BrokenOff
 from fakescale.values.errors import ApiError, NotFound, invalid
-from fakescale.values.meanwhile import give_way
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -94,7 +93,6 @@ def application(
     environ.get(REPORT, log_exchange)(exchange)
     if delay := sum(effect.delay for effect in effects):
         # Not on a clock: that of a test may stand still.
-        give_way()
         environ.get(STOPPED, threading.Event()).wait(delay)
     if answer.status:
         start_response(
@@ -137,7 +135,6 @@ def _control(state: State, access: Access, control: Control, request: Request, p
 
         return json_answer(document(f"{request.called_at or state.origin()}/v1"))
     access.check_control(request)
-    give_way()  # much of it takes long, and time that moves on sends callbacks
     return control(request, path[len(CONTROL) :])
 
 

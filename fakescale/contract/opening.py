@@ -2,11 +2,7 @@
 
 import contextlib
 import os
-import socket
-import threading
-from collections import deque
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 from fakescale.api.app import HEALTH
@@ -20,26 +16,16 @@ from fakescale.server.server import Server, running
 HERE = Where()
 
 
-class _SideBySide(Server):
-    """A server that gives each connection a thread of its own, whatever is asked."""
-
-    def _admit(self, connection: socket.socket, address: Any) -> None:
-        steps = self._serve(connection, address, is_over=False)
-        # Where it would wait for its turn the thread goes on, and waits for the client itself.
-        threading.Thread(target=deque, args=(steps, 0), daemon=True).start()
-
-
 @contextlib.contextmanager
 def side_by_side(account: Target) -> Iterator[Target]:
-    """Give an account at a server where requests meet within the fake.
+    """Give an account at a server where requests meet within the fake, each on a thread.
 
-    Its own would have one after the other do what does not take long. Where the fake was not
-    started for the tests it is the account as it is.
+    An account as it is, where the fake was not started for the tests.
     """
     if not isinstance(account.fake, FakeScale):
         yield account
         return
-    server = _SideBySide(account.fake, "127.0.0.1", 0)
+    server = Server(account.fake, "127.0.0.1", 0, in_place=False)
     url = f"{server.origin}/v1"
     with running(server), Line(url) as line:
         yield Target(url, account.key, fake=account.fake, line=line)

@@ -1,164 +1,362 @@
-"""A connection: HTTP/1.1 with keep-alive, as fast as a socket in Python can be.
+"""A connection: HTTP/1.1 with keep-alive, step by step.
 
-An answer leaves in one piece, since a second one waits 40 ms for Nagle and delayed ACK. No
-wait depends on a clock that can be frozen.
-
-What yields is done in steps: see ``crew``.
+Each step says how to go on. The loop takes the steps that do not wait; a worker takes those
+that may take long, with the same code and a socket that blocks. An answer leaves in one piece,
+since a second one waits 40 ms for Nagle and delayed ACK.
 """
 
+import contextlib
+import enum
 import io
 import logging
 import math
 import socket
 import struct
 import sys
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fakescale.server.body import PIECE, Body, Input
-from fakescale.server.crew import Steps
-from fakescale.server.http11 import Head, Refused, check_beginning, read_head
+from fakescale.server.body import Body
+from fakescale.server.http11 import BodyReader, Head, Reader, Refused
+from fakescale.server.limits import Limits
 from fakescale.values.answer import header_fields, json_answer
-from fakescale.values.environ import BOUND_HOST, GIVE_WAY, REPORT, STOPPED, BrokenOff
+from fakescale.values.clock import steady
+from fakescale.values.environ import BrokenOff
 
 if TYPE_CHECKING:
-    from fakescale.server.server import Server
+    from _typeshed.wsgi import WSGIApplication
 
 log = logging.getLogger("fakescale")
 
+#: How many bytes are received at once: at least a record of TLS, of which nothing may stay behind.
+PIECE = 64 * 1024
 _LINGER_SECONDS = 1  # how long a client may stay silent that was told to go
 
 
-class Connection:
-    """Serves the requests of one connection, which may be any socket, of TLS too."""
+class Step(enum.Enum):
+    """How a connection goes on."""
 
-    def __init__(self, connection: socket.socket, address: Any, server: "Server") -> None:
-        self._socket = connection
-        self._server = server
-        self._limits = server.limits
-        self._input = Input(connection, server.limits.idle_seconds)
-        self._is_head = False  # whether to answer without a body
-        self._about = {
-            "wsgi.version": (1, 0),
-            # Without an import of ssl, which is heavy.
-            "wsgi.url_scheme": "https" if hasattr(connection, "pending") else "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            "wsgi.input_terminated": True,
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": server.host,
-            "SERVER_PORT": str(server.port),
-            "REMOTE_ADDR": address[0],
-            "REMOTE_PORT": address[1],
-            BOUND_HOST: server.named,
-            STOPPED: server.stopped,
-            REPORT: server.report,
-            GIVE_WAY: server.give_way,
-        }
-        connection.settimeout(server.limits.idle_seconds)
+    WAIT = "when more can be received, or when it is due"
+    AGAIN = "at once, after the others"
+    LEAVE = "on a worker"
+    END = "not at all"
+
+
+class Entrance(Protocol):
+    """The way in to a port that does not begin with HTTP."""
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the URL of such a port."""
+
+    def silent_seconds(self, limits: Limits) -> float:
+        """Return how long a client may be silent at first."""
+
+    def is_for(self, first: bytes) -> bool:
+        """Return whether a client that sends this first byte comes in this way."""
+
+    def enter(self, connection: "Connection") -> None:
+        """Let a client in, on a worker; raises OSError where it may not come in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """All that the connections of a server share."""
+
+    app: "WSGIApplication"
+    limits: Limits
+    #: The entries of the environ that are the same for all requests.
+    environ: Mapping[str, Any]
+    #: Whether the loop answers requests that are quick; else each goes to a worker.
+    in_place: bool
+    entrance: Entrance | None
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def is_quick(self, environ: dict[str, Any]) -> bool:
+        """Return whether the application says that it answers a request at once."""
+        is_quick: Callable[[dict[str, Any]], bool] | None = getattr(self.app, "is_quick", None)
+        return is_quick is not None and self.in_place and is_quick(environ)
+
+
+class Connection:
+    """One client, over any socket, TLS too; each method that returns a Step is a step of it.
+
+    A step raises OSError when the client breaks off.
+    """
+
+    def __init__(
+        self, connection: socket.socket, address: Any, site: Site, refusal: Refused | None = None
+    ) -> None:
+        self.socket = connection
+        self.site = site
+        #: When it has waited too long, in seconds of ``steady``.
+        self.due = math.inf
+        #: The thread of the worker that serves it, if one does.
+        self.worker: int | None = None
+        #: Called before nothing more is sent.
+        self.farewell: Callable[[], None] = lambda: None
+        self._about = dict(site.environ, REMOTE_ADDR=address[0], REMOTE_PORT=address[1])
+        self._reader = Reader(site.limits)
+        self._refusal = refusal  # of the connection as a whole
+        self._is_entering = site.entrance is not None
+        self._head: Head | None = None  # of the request that is next
+        self._unsent: memoryview | None = None
+        self._is_last = False  # whether nothing follows the latest answer
+        self._is_lingering = False
+        self._until = math.inf  # when the present head or body is too late
+        self._blocks = False  # whether its calls block, as a worker's do
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def serve(self) -> Steps:
-        """Serve it to its end, but for closing it; raises OSError when the client breaks off."""
+    def mark(self, name: str, value: Any) -> None:
+        """Set an entry of the environ of all its requests."""
+        self._about[name] = value
+
+    # The steps.
+
+    def begin(self) -> Step:
+        """Take the first step."""
+        self.socket.setblocking(False)
+        if self.site.entrance is not None:
+            self.due = steady() + self.site.entrance.silent_seconds(self.site.limits)
+            return Step.WAIT
+        return self._wait() if self._refusal is None else self._refuse(self._refusal)
+
+    def on_readable(self) -> Step:
+        """Go on where something can be received."""
+        if self._is_lingering:
+            return self._wait() if self.socket.recv(PIECE) else Step.END
+        if self._is_entering:
+            assert self.site.entrance is not None  # noqa: S101
+            if self.site.entrance.is_for(self.socket.recv(1, socket.MSG_PEEK)):
+                return Step.LEAVE
+            self._is_entering = False
+            if self._refusal is not None:
+                return self._refuse(self._refusal)
+        if self._receive():
+            return self.go_on()
+        # A request that breaks off in its head is not carried out. The application is told of
+        # a body that does.
+        return Step.END if self._head is None else Step.LEAVE
+
+    def on_due(self) -> Step:
+        """Go on where the client was silent, or slow, for too long."""
+        if self._head is not None and not self._is_lingering:
+            self._until = -math.inf  # whoever reads the body is told
+            return Step.LEAVE
+        if self._is_lingering or self._is_entering or not self._reader.available:
+            return Step.END
+        return self._refuse(Refused(408, "The head of the request took too long to arrive."))
+
+    def go_on(self) -> Step:
+        """Answer the next request if it is there, and is quick."""
         try:
-            while (head := (yield from self._read_head())) is not None:
-                if not (yield from self._answer(head)):
-                    return
+            if self._head is None and not self._read_head():
+                return self._wait()
         except Refused as error:
-            yield from self.refuse(error)
+            return self._refuse(error)
+        head = self._head
+        assert head is not None  # noqa: S101
+        if not _is_small(head) or not self.site.is_quick(head.environ):
+            return Step.LEAVE
+        if head.length is not None and head.length > self._reader.available:
+            if self._until == math.inf:
+                self._until = steady() + self.site.limits.body_seconds
+            return self._wait()
+        return self._answer()
 
-    def refuse(self, error: Refused) -> Steps:
-        """Answer whatever was asked with this, and end the connection."""
-        answer = json_answer({"status_code": error.status, "error": str(error)})
-        status = f"{error.status} {HTTPStatus(error.status).phrase}"
-        log.info("refused: %s %s", error.status, error)
-        self._send(status, header_fields(answer.body), answer.body, is_last=True)
-        yield from self._linger()
+    def serve(self) -> Step:
+        """Go on with calls that block, on a worker; return the first step that is not its own."""
+        self._blocks = True
+        self.worker = threading.get_ident()
+        try:
+            self.socket.settimeout(self.site.limits.idle_seconds)
+            if self._is_entering:
+                return self._serve_for_life()
+            if self._unsent is None:
+                return self._answer()
+            self._flush()
+            return self._end_answer()
+        finally:
+            self.worker = None
+            self._blocks = False
 
-    def _read_head(self) -> Generator[float, bool, Head | None]:
-        """Return the next head, or None when the client has gone, or is silent."""
-        source = self._input
-        source.due = math.inf
-        while (head := source.take_until(b"\r\n\r\n")) is None:
-            if begun := source.rest():
-                self._is_head = b"HEAD " in begun[:7]
-                check_beginning(begun, self._limits)
-                if source.due == math.inf:
-                    source.allow(self._limits.head_seconds)
-            try:
-                if not (yield from source.more()):
-                    return None  # whatever it began is not carried out
-            except TimeoutError:
-                if not begun:
-                    return None
-                raise Refused(408, "The head of the request took too long to arrive.") from None
-        self._is_head = b"HEAD " in head[:7]  # an empty line may be before it
-        return read_head(head, self._limits)
+    def take_back(self) -> Step:
+        """Go on without calls that block."""
+        self.socket.setblocking(False)
+        return self._wait() if self._is_lingering else self.go_on()
 
-    def _answer(self, head: Head) -> Generator[float, bool, bool]:
-        """Answer a request; return whether another one may follow."""
+    def close(self) -> None:
+        """Close it."""
+        self.farewell()
+        self.socket.close()
+
+    def shut(self) -> None:
+        """Make calls of a worker that block fail or return."""
+        with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    # Inside.
+
+    def _serve_for_life(self) -> Step:
+        """Serve a connection to its end: of TLS, the loop cannot tell what is received."""
+        assert self.site.entrance is not None  # noqa: S101
+        self.site.entrance.enter(self)
+        self._is_entering = False
+        step = self._wait() if self._refusal is None else self._refuse(self._refusal)
+        while step is not Step.END:
+            if step is Step.WAIT:
+                self.socket.settimeout(max(0.001, self.due - steady()))
+                try:
+                    step = self.on_readable()
+                except TimeoutError:
+                    step = self.on_due()
+            elif step is Step.AGAIN:
+                step = self.go_on()
+            else:
+                self.socket.settimeout(self.site.limits.idle_seconds)
+                step = self._answer()
+        return step
+
+    def _wait(self) -> Step:
+        idle = _LINGER_SECONDS if self._is_lingering else self.site.limits.idle_seconds
+        self.due = min(steady() + idle, self._until)
+        return Step.WAIT
+
+    def _receive(self) -> bool:
+        piece = self.socket.recv(PIECE)
+        self._reader.feed(piece)
+        return piece != b""
+
+    def _receive_body(self) -> bool:
+        """Receive something for a body; raises TimeoutError when the client is late."""
+        received = steady() < self._until and self._receive()
+        if steady() >= self._until:
+            raise TimeoutError
+        return received
+
+    def _read_head(self) -> bool:
+        """Read the next head; return whether it is there."""
+        self._head = self._reader.head()
+        if self._head is not None:
+            self._until = math.inf
+        elif self._reader.available and self._until == math.inf:
+            self._until = steady() + self.site.limits.head_seconds
+        return self._head is not None
+
+    def _answer(self) -> Step:
+        """Answer the request whose head was read."""
+        head, self._head = self._head, None
+        assert head is not None  # noqa: S101
         environ = self._about | head.environ
-        late = None
-        source = self._input
-        if head.length is None or head.length > source.available:
-            source.allow(self._limits.body_seconds)
-            if head.length is not None and head.length <= PIECE and not head.awaits:
-                yield from source.gather(head.length)
-        if head.length is not None and head.length <= source.available:
-            environ["wsgi.input"] = io.BytesIO(source.take(head.length))
+        body = None
+        if head.length is not None and head.length <= self._reader.available:
+            environ["wsgi.input"] = io.BytesIO(self._reader.take(head.length))
         else:
-            late = Body(source, head, self._socket, self._server)
-            environ["wsgi.input"] = io.BufferedReader(late)
+            body = self._body(head)
+            environ["wsgi.input"] = io.BufferedReader(body)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
         try:
-            content = b"".join(self._server.app(environ, start_response))
+            content = b"".join(self.site.app(environ, start_response))
         except BrokenOff as broken:
             if given:
                 self._send(given[0], given[1], broken.content)
             self._reset()
-            return False
+            return Step.END
         except Exception:
             log.exception("a bug in fakescale")
-            raise Refused(500, "Something went wrong inside fakescale.") from None
-        is_last = head.is_last or (late is not None and not late.is_worth_reading)
-        self._send(given[0], given[1], content, is_last=is_last)
-        goes_on = not is_last and (late is None or late.skip())
-        if not goes_on:
-            yield from self._linger()
-        return goes_on
+            return self._refuse(Refused(500, "Something went wrong inside fakescale."))
+        self._is_last = head.is_last or (body is not None and not body.is_worth_reading)
+        if not self._send(given[0], given[1], content):
+            return Step.LEAVE
+        if body is not None and not self._is_last:
+            self._is_last = not body.skip()
+        return self._end_answer()
 
-    def _send(
-        self,
-        status: str,
-        fields: list[tuple[str, str]],
-        content: bytes,
-        *,
-        is_last: bool = False,
-    ) -> None:
+    def _body(self, head: Head) -> Body:
+        if self._until == math.inf:
+            self._until = steady() + self.site.limits.body_seconds
+        reader = BodyReader(self._reader, head.length, self.site.limits)
+        return Body(reader, self._receive_body, self._ask if head.awaits else None)
+
+    def _ask(self) -> None:
+        self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, error: Refused) -> Step:
+        """Answer whatever was asked with this, and end the connection."""
+        log.info("refused: %s %s", error.status, error)
+        answer = json_answer({"status_code": error.status, "error": str(error)})
+        status = f"{error.status} {HTTPStatus(error.status).phrase}"
+        self._is_last = True
+        is_sent = self._send(status, header_fields(answer.body), answer.body)
+        return self._end_answer() if is_sent else Step.LEAVE
+
+    def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> bool:
+        """Send an answer; return False where its rest is left to a worker."""
         lines = [f"{name}: {value}\r\n" for name, value in fields]
-        end = "Connection: close\r\n\r\n" if is_last else "\r\n"
-        head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}"
+        end = "Connection: close\r\n\r\n" if self._is_last else "\r\n"
+        head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}".encode("latin-1")
         # In one piece, or else the second waits until the first is acknowledged.
-        answer = head.encode("latin-1") + (b"" if self._is_head else content)
-        sent = self._socket.send(answer)
+        answer = head if self._reader.is_head else head + content
+        try:
+            sent = self.socket.send(answer)
+        except BlockingIOError:
+            sent = 0
         if sent < len(answer):  # the client does not read as fast, or at all
-            self._server.give_way()
-            self._socket.sendall(answer[sent:])
+            self._unsent = memoryview(answer)[sent:]
+            if not self._blocks:
+                return False
+            self._flush()
+        return True
+
+    def _flush(self) -> None:
+        """Send the rest of an answer."""
+        rest, self._unsent = self._unsent, None
+        assert rest is not None  # noqa: S101
+        self.socket.sendall(rest)
+
+    def _end_answer(self) -> Step:
+        """Go on after an answer."""
+        self._until = math.inf
+        if self._is_last:
+            return self._begin_linger()
+        return Step.AGAIN if self._reader.available else self._wait()
+
+    def _begin_linger(self) -> Step:
+        """Let the client read its answer: to close over unread bytes would reset it."""
+        self._is_lingering = True
+        self.farewell()
+        self.socket.shutdown(socket.SHUT_WR)
+        self._until = steady() + 10 * _LINGER_SECONDS
+        return self._wait()
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
         no_linger = struct.pack("ii", 1, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
-        self._socket.close()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
 
-    def _linger(self) -> Steps:
-        """Let the client read its answer: to close over unread bytes would reset it."""
-        self._socket.shutdown(socket.SHUT_WR)
-        self._input.idle_seconds = _LINGER_SECONDS
-        self._input.allow(10 * _LINGER_SECONDS)
-        while (yield from self._input.more()):
-            self._input.take(self._input.available)
+
+def environ_of(host: str, port: int, scheme: str) -> dict[str, Any]:
+    """Return the entries of the environ that WSGI wants from a server."""
+    return {
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+    }
+
+
+def _is_small(head: Head) -> bool:
+    """Return whether the loop may wait for the body: it is told in length, and short."""
+    if head.length is None or head.length > PIECE or head.awaits:
+        return False
+    return not str(head.environ.get("CONTENT_TYPE", "")).startswith("multipart/")

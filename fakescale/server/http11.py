@@ -1,4 +1,4 @@
-"""Where requests begin and end: heads and chunks, read from bytes (RFC 9112, PEP 3333).
+"""HTTP/1.1 without sockets: bytes in, heads and bodies out (RFC 9112, PEP 3333).
 
 Strict where two readers could disagree on where a request ends, or whom it is for, since a
 proxy may stand before. Lenient where nothing hangs on it: a request may lack its Host.
@@ -19,6 +19,7 @@ _URL = re.compile(r"https?://(\[[0-9a-f:.]+\](?::\d*)?|[^/?#@\[\]]+)([/?].*)?", 
 _ONCE = ("CONTENT_LENGTH", "HTTP_HOST", "HTTP_TRANSFER_ENCODING")
 _FIELD = re.compile(rf"{_TOKEN.pattern}:[^\x00-\x08\x0a-\x1f\x7f]*".encode())
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_LINE = 4096  # bytes of a line between chunks; guessed
 
 
 class Refused(Exception):
@@ -40,6 +41,114 @@ class Head(NamedTuple):
     is_last: bool
     #: Whether the client waits for a word before it sends the body.
     awaits: bool
+
+
+class Reader:
+    """The bytes of one client, received ahead of their use.
+
+    ``feed`` takes what came; ``head`` returns the next request, whose body is read by a
+    ``BodyReader``, or by ``take`` if its length is known.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._ahead = b""
+        self._used = 0  # how much of it was used: to cut that off each time would be slow
+        #: Whether the latest request wants an answer without a body.
+        self.is_head = False
+
+    def feed(self, piece: bytes) -> None:
+        """Add bytes that were received."""
+        self._ahead, self._used = self.rest() + piece, 0
+
+    def head(self) -> Head | None:
+        """Return the next head, or None while it is not whole.
+
+        Raises Refused, also for a beginning that cannot become a head.
+        """
+        head = self.take_until(b"\r\n\r\n")
+        if head is None:
+            if begun := self.rest():
+                self.is_head = begun.removeprefix(b"\r\n").startswith(b"HEAD ")
+                check_beginning(begun, self._limits)
+            return None
+        self.is_head = head.removeprefix(b"\r\n").startswith(b"HEAD ")
+        return read_head(head, self._limits)
+
+    @property
+    def available(self) -> int:
+        """The number of bytes that are not used yet."""
+        return len(self._ahead) - self._used
+
+    def rest(self) -> bytes:
+        """Return those bytes, which stay unused."""
+        return self._ahead[self._used :]
+
+    def take(self, number: int) -> bytes:
+        """Return so many of them, or all there are."""
+        begin, self._used = self._used, min(self._used + number, len(self._ahead))
+        return self._ahead[begin : self._used]
+
+    def take_until(self, end: bytes) -> bytes | None:
+        """Return those before ``end``, which is skipped, or None where there is no end."""
+        begin, found = self._used, self._ahead.find(end, self._used)
+        if found < 0:
+            return None
+        self._used = found + len(end)
+        return self._ahead[begin:found]
+
+
+class BodyReader:
+    """The body of a request, out of the bytes of a ``Reader``, and no byte more."""
+
+    def __init__(self, source: Reader, length: int | None, limits: Limits) -> None:
+        self._source = source
+        self._is_chunked = length is None
+        #: The number of bytes that are left of the body, or of the present chunk.
+        self.left = length or 0
+        self._is_after_chunk = False
+        self._is_in_trailer = False
+        self._room = limits.max_header_bytes  # for the trailer
+
+    def read(self, number: int) -> bytes | None:
+        """Return at most so many bytes, b"" at the end, None until more is fed.
+
+        Raises ConnectionError where the chunks are malformed.
+        """
+        while self._is_chunked and self.left == 0:
+            line = self._line()
+            if line is None:
+                return None
+            self._read_line(line)
+        if self.left == 0:
+            return b""
+        piece = self._source.take(min(self.left, number))
+        self.left -= len(piece)
+        self._is_after_chunk = self._is_chunked and self.left == 0
+        return piece or None
+
+    def _read_line(self, line: bytes) -> None:
+        """Read a line between chunks, or of the trailer, which nobody needs."""
+        if self._is_in_trailer:
+            self._is_chunked = line != b""
+            if line:
+                check_trailer(line)
+                self._room -= len(line)
+                if self._room < 0:
+                    raise ConnectionError("the trailer is too long")
+        elif self._is_after_chunk:
+            self._is_after_chunk = False
+            if line != b"":
+                raise ConnectionError("a chunk is longer than it says")
+        else:
+            self.left = read_chunk_size(line)
+            self._is_in_trailer = self.left == 0
+
+    def _line(self) -> bytes | None:
+        line = self._source.take_until(b"\r\n")
+        if line is None and self._source.available > _LINE:
+            raise ConnectionError("a line between chunks is too long")
+        return line
 
 
 def read_head(head: bytes, limits: Limits) -> Head:

@@ -8,13 +8,14 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fakescale.server.access_log import log_exchange
 from fakescale.server.certificates import Authority
 from fakescale.server.connection import Connection
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import Server, running
+from fakescale.server.tls import Tls
 from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.environ import Reported
 from fakescale.values.errors import shown
@@ -63,6 +64,36 @@ def proxying(
         yield environment(proxy.origin, path)
 
 
+class _Tunnel(Tls):
+    """The way in through the proxy: by CONNECT, and then by TLS."""
+
+    scheme = "http"  # the proxy is itself reached without TLS
+
+    def silent_seconds(self, limits: Limits) -> float:
+        """Return how long a client may be silent at first."""
+        return HEAD_SECONDS
+
+    def is_for(self, first: bytes) -> bool:
+        """Return True: there is no other way in."""
+        return True
+
+    def enter(self, connection: Connection) -> None:
+        """Open the tunnel that was asked for, and do the handshake in it.
+
+        Raises OSError when none was, or none that there is.
+        """
+        client = connection.socket
+        client.settimeout(HEAD_SECONDS)
+        head = _read_head(client)
+        if refusal := _refusal(head):
+            log.info("the proxy refused %s", shown(_first_line(head)))
+            _refuse(client, *refusal)
+        if refusal or not head:
+            raise ConnectionAbortedError
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.secure(connection, HOST)
+
+
 class Proxy(Server):
     """A proxy on loopback, which listens once it is made; with port 0 on one that is free.
 
@@ -79,35 +110,7 @@ class Proxy(Server):
         *,
         report: Callable[[Reported], None] = log_exchange,
     ) -> None:
-        super().__init__(app, "127.0.0.1", port, limits, authority=authority, report=report)
-
-    @property
-    def origin(self) -> str:
-        """The URL of the proxy, which is itself reached without TLS."""
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def silent_seconds(self) -> float:
-        """For how long a client may be silent at first."""
-        return HEAD_SECONDS
-
-    @contextlib.contextmanager
-    def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
-        """Give what serves a connection: over TLS, through the tunnel that was asked for.
-
-        Raises OSError when none was, or none that there is.
-        """
-        self.give_way()
-        connection.settimeout(HEAD_SECONDS)
-        head = _read_head(connection)
-        if refusal := _refusal(head):
-            log.info("the proxy refused %s", shown(_first_line(head)))
-            _refuse(connection, *refusal)
-        if refusal or not head:
-            raise ConnectionAbortedError
-        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with self.secured(connection, address, HOST) as secured:
-            yield secured
+        super().__init__(app, "127.0.0.1", port, limits, entrance=_Tunnel(authority), report=report)
 
 
 def _read_head(connection: socket.socket) -> bytes:

@@ -1,25 +1,22 @@
-"""The server: it listens, makes a job of each connection, and stops at once.
-
-No wait here depends on a clock that can be frozen.
-"""
+"""A server: it listens, and its connections are served by the loop that all servers share."""
 
 import contextlib
-import functools
 import logging
-import math
 import signal
 import socket
+import sys
 import threading
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fakescale.server import tls
 from fakescale.server.access_log import log_exchange
-from fakescale.server.connection import Connection
-from fakescale.server.crew import Crew, Steps, shared
+from fakescale.server.connection import Connection, Entrance, Site, environ_of
 from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
-from fakescale.values.environ import Reported
+from fakescale.server.loop import PATIENCE, Loop, shared
+from fakescale.values.environ import BOUND_HOST, REPORT, STOPPED, Reported
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -46,7 +43,7 @@ def serving(
     authority: "Authority | None" = None,
 ) -> Iterator[str]:
     """Serve ``app`` for the length of a ``with`` block, which gets its origin."""
-    server = Server(app, host, port, limits, authority=authority)
+    server = Server(app, host, port, limits, entrance=entrance_by(authority))
     with running(server):
         yield server.origin
 
@@ -54,19 +51,29 @@ def serving(
 @contextlib.contextmanager
 def running(server: "Server") -> Iterator[None]:
     """Let a server serve for the length of a ``with`` block."""
-    with shared() as crew:
-        server.begin(crew)
+    with shared() as loop:
+        server.begin(loop)
         try:
             yield
         finally:
             server.end()
 
 
-class Server:
-    """A server that listens once it is made; with an ``authority``, for https and http.
+def entrance_by(authority: "Authority | None") -> Entrance | None:
+    """Return the way in for TLS with certificates of an authority, None without one."""
+    if authority is None:
+        return None
+    from fakescale.server.tls import Tls  # for few
 
-    Raises OSError when the address cannot be had, and OverflowError or UnicodeError when it
-    is none.
+    return Tls(authority)
+
+
+class Server:
+    """A server that listens once it is made; with an ``entrance``, not for plain HTTP alone.
+
+    ``in_place`` says that the loop answers what is quick; otherwise each request goes to a
+    worker. Raises OSError when the address cannot be had, and OverflowError or UnicodeError
+    when it is none.
     """
 
     def __init__(
@@ -76,21 +83,27 @@ class Server:
         port: int,
         limits: Limits = DEFAULTS,
         *,
-        authority: "Authority | None" = None,
+        entrance: Entrance | None = None,
         report: Callable[[Reported], None] = log_exchange,
+        in_place: bool = True,
     ) -> None:
-        self.app = app
-        #: What is called with each exchange.
-        self.report = report
-        self.limits = limits
-        #: The host as it was named.
-        self.named = host
-        self._authority = authority
-        self._listener = _listen(host, port)
-        self._listener.setblocking(False)  # a client may be gone before it is accepted
-        self.host, self.port = self._listener.getsockname()[:2]
-        self.stopped = threading.Event()  # for answers that are held back
-        self._open: set[socket.socket] = {self._listener}
+        #: The socket that listens.
+        self.socket = _listen(host, port)
+        self.socket.setblocking(False)  # a client may be gone before it is accepted
+        self.host, self.port = self.socket.getsockname()[:2]
+        stopped = threading.Event()  # for answers that are held back
+        environ = environ_of(self.host, self.port, "http")
+        environ |= {BOUND_HOST: host, STOPPED: stopped, REPORT: report}
+        self.site = Site(
+            app=app,
+            limits=limits,
+            environ=environ,
+            in_place=in_place,
+            entrance=entrance,
+            stopped=stopped,
+        )
+        self._connections: set[Connection] = set()
+        self._is_open = True
         self._ended = threading.Event()  # once none is open any more
         self._until = threading.Lock()
         self._until.acquire()
@@ -99,12 +112,8 @@ class Server:
     def origin(self) -> str:
         """The URL of the server, without a path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self._authority else 'http'}://{host}:{self.port}"
-
-    @property
-    def silent_seconds(self) -> float:
-        """For how long a client may be silent at first, where it begins with TLS or the like."""
-        return self.limits.idle_seconds
+        scheme = self.site.entrance.scheme if self.site.entrance else "http"
+        return f"{scheme}://{host}:{self.port}"
 
     def serve_forever(self) -> None:
         """Serve until ``stop`` is called, from any thread or a signal handler."""
@@ -123,112 +132,81 @@ class Server:
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
 
-    def begin(self, crew: Crew) -> None:
-        """Serve from now on, as jobs of a crew."""
-        self._crew = crew
-        #: To be called before what takes long.
-        self.give_way = crew.give_way
-        crew.order(lambda: crew.add(self, self._listener, self._accept()))
+    def begin(self, loop: Loop) -> None:
+        """Serve from now on, by a loop."""
+        self._loop = loop
+        loop.order(lambda: loop.listen(self))
 
     def end(self) -> None:
-        """Serve no more, and end every connection."""
-        self.stopped.set()
-        self._shut()
-        self._crew.order(self._drop)
-        self._ended.wait(timeout=1)
+        """Serve no more, and end every connection.
 
-    def _shut(self) -> None:
-        """Shut the connections: one that a thread waits for would outlive the server."""
-        for connection in self._open - {self._listener}:
-            with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        A request that does not come to its end in a second goes on without its connection;
+        a RuntimeWarning tells where it is. In a forked process nothing is left to end.
+        """
+        if self._loop.is_gone:
+            return
+        self.site.stopped.set()
+        self._loop.order(self._drop)
+        if not self._ended.wait(PATIENCE):
+            self._warn()
 
     def _drop(self) -> None:
-        self._crew.drop(self)
-        self._shut()  # what other threads are at
+        self._loop.drop(self)
+        self.socket.close()
+        self._is_open = False
+        for connection in list(self._connections):
+            connection.shut()  # a worker that waits for it would outlive the server
+        self._note_end()
 
-    def _accept(self) -> Steps:
-        """Accept connections, each a job of its own."""
+    def _warn(self) -> None:
+        """Warn of requests that go on, each with the stack of its worker."""
+        frames = sys._current_frames()
+        workers = [it.worker for it in list(self._connections) if it.worker in frames]
+        if stacks := ["".join(traceback.format_stack(frames[it])) for it in workers if it]:
+            warnings.warn(
+                f"{self.origin} has ended, but not these requests:\n" + "\n".join(stacks),
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    # For the loop.
+
+    def accept(self) -> Connection | None:
+        """Return a new connection, or None where there is none to serve."""
         try:
-            # What a thread is at during the stop is not dropped.
-            while not self.stopped.is_set():
-                yield math.inf
-                try:
-                    connection, address = self._listener.accept()
-                except BlockingIOError:
-                    continue  # the client has gone away already
-                except OSError:  # there are no descriptors left
-                    self.stopped.wait(0.01)
-                    continue
-                self._open.add(connection)
-                self._crew.order(functools.partial(self._admit, connection, address))
-        finally:
-            self._end(self._listener)
-
-    def _admit(self, connection: socket.socket, address: Any) -> None:
-        excess = len(self._open) - 1 - self.limits.max_connections
-        if self.stopped.is_set() or excess > _CROWD:
-            self._end(connection)
-        else:
-            steps = self._serve(connection, address, is_over=excess > 0)
-            self._crew.add(self, connection, steps)
-
-    def _serve(self, connection: socket.socket, address: Any, *, is_over: bool) -> Steps:
+            client, address = self.socket.accept()
+        except BlockingIOError:
+            return None  # the client has gone away already
+        except OSError:  # there are no descriptors left
+            self.site.stopped.wait(0.01)
+            return None
+        excess = len(self._connections) + 1 - self.site.limits.max_connections
+        if excess > _CROWD:
+            client.close()
+            return None
+        number = self.site.limits.max_connections
+        refusal = Refused(503, f"There are {number} connections already.") if excess > 0 else None
         try:
-            if self._authority is not None and (yield self.silent_seconds):
-                return
-            with self.prepared(connection, address) as prepared:
-                if is_over:
-                    number = self.limits.max_connections
-                    refused = Refused(503, f"There are {number} connections already.")
-                    yield from prepared.refuse(refused)
-                else:
-                    yield from prepared.serve()
-        except OSError:
-            pass  # the client has gone
-        except Exception:
-            log.exception("a bug in fakescale")
-        finally:
-            self._end(connection)
+            connection = Connection(client, address, self.site, refusal)
+        except OSError:  # it has gone away meanwhile
+            client.close()
+            return None
+        self._connections.add(connection)
+        return connection
 
-    @contextlib.contextmanager
-    def prepared(self, connection: socket.socket, address: Any) -> Iterator[Connection]:
-        """Give what serves a connection: over TLS, if it begins so and there is an authority."""
-        if self._authority is not None:
-            self.give_way()  # of a handshake the client does its part meanwhile
-            connection.settimeout(self.limits.idle_seconds)
-            if tls.begins(connection):
-                with self.secured(connection, address) as secured:
-                    yield secured
-                return
-        yield Connection(connection, address, self)
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection was closed."""
+        self._connections.discard(connection)
+        self._note_end()
 
-    @contextlib.contextmanager
-    def secured(
-        self, connection: socket.socket, address: Any, name: str | None = None
-    ) -> Iterator[tls.SecureConnection]:
-        """Give what serves it over TLS, as one made to ``name`` whatever the client says."""
-        assert self._authority is not None  # noqa: S101
-        secured = self._authority.context.wrap_socket(
-            connection, server_side=True, do_handshake_on_connect=False
-        )
-        # In the place of the socket that it took over, so that a stop ends it.
-        self._open.add(secured)
-        self._open.discard(connection)
-        try:
-            if self.stopped.is_set():  # before it had that place
-                raise ConnectionAbortedError
-            tls.shake_hands(secured)
-            secured.server_hostname = name or secured.server_hostname
-            yield tls.SecureConnection(secured, address, self)
-        finally:
-            tls.notify(secured)
-            self._end(secured)
+    def abandon(self) -> None:
+        """Close all in a process that was forked, where the threads are missing."""
+        self.socket.close()
+        for connection in self._connections:
+            connection.socket.close()
 
-    def _end(self, connection: socket.socket) -> None:
-        connection.close()
-        self._open.discard(connection)
-        if not self._open:
+    def _note_end(self) -> None:
+        if not self._is_open and not self._connections:
             self._ended.set()
 
 

@@ -1,19 +1,19 @@
-"""A connection over TLS, on a port that speaks plain HTTP too."""
+"""TLS, on a port that speaks plain HTTP too."""
 
 import contextlib
+import functools
 import logging
-import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fakescale.server.connection import Connection
-from fakescale.server.crew import Steps
 from fakescale.values.environ import STANDS_IN
 from fakescale.values.hosts import HOST
 
 if TYPE_CHECKING:
     import ssl
 
-    from fakescale.server.server import Server
+    from fakescale.server.certificates import Authority
+    from fakescale.server.limits import Limits
 
 log = logging.getLogger("fakescale")
 
@@ -21,37 +21,48 @@ HANDSHAKE_SECONDS = 10  # how long a handshake may take as a whole
 _FIRST_BYTE = b"\x16"  # of a record that holds a handshake; no method of HTTP begins so
 
 
-def begins(connection: socket.socket) -> bool:
-    """Wait for the first byte, and tell whether it is one of TLS."""
-    return connection.recv(1, socket.MSG_PEEK) == _FIRST_BYTE
+class Tls:
+    """The way in of clients that begin with TLS, by certificates of an ``authority``."""
+
+    scheme = "https"
+
+    def __init__(self, authority: "Authority") -> None:
+        self._authority = authority
+
+    def silent_seconds(self, limits: "Limits") -> float:
+        """Return how long a client may be silent at first."""
+        return limits.idle_seconds
+
+    def is_for(self, first: bytes) -> bool:
+        """Return whether a client that sends this first byte begins with TLS."""
+        return first == _FIRST_BYTE
+
+    def enter(self, connection: Connection) -> None:
+        """Do the handshake; raises OSError when it fails."""
+        self.secure(connection)
+
+    def secure(self, connection: Connection, name: str | None = None) -> None:
+        """Do the handshake, as with a client that asked for ``name`` whatever it says."""
+        secured = self._authority.context.wrap_socket(
+            connection.socket, server_side=True, do_handshake_on_connect=False
+        )
+        # In the place of the socket that it took over, so that a stop ends it.
+        connection.socket = secured
+        if connection.site.stopped.is_set():  # before it had that place
+            raise ConnectionAbortedError
+        secured.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
+        try:
+            secured.do_handshake()
+        except OSError as error:  # most often a client that does not trust the certificate
+            log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
+            raise
+        connection.farewell = functools.partial(_notify, secured)
+        connection.mark("wsgi.url_scheme", "https")
+        connection.mark(STANDS_IN, (name or secured.server_hostname or "").lower() == HOST)
 
 
-def shake_hands(connection: "ssl.SSLSocket") -> None:
-    """Do the handshake; raises OSError when it fails."""
-    connection.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
-    try:
-        connection.do_handshake()
-    except OSError as error:  # most often a client that does not trust the certificate
-        log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
-        raise
-
-
-def notify(connection: "ssl.SSLSocket") -> None:
+def _notify(connection: "ssl.SSLSocket") -> None:
     """Say that nothing follows, or else the client could take the end for a cut."""
     with contextlib.suppress(OSError, ValueError):  # it is reset, or has ended already
         connection.settimeout(0)  # and do not wait for the client to say so, too
         connection.unwrap()
-
-
-class SecureConnection(Connection):
-    """Serves the requests of one connection over TLS."""
-
-    def __init__(self, connection: "ssl.SSLSocket", address: Any, server: "Server") -> None:
-        super().__init__(connection, address, server)
-        self._secured = connection
-        name = connection.server_hostname or ""
-        self._about[STANDS_IN] = name.lower() == HOST
-
-    def _linger(self) -> Steps:
-        notify(self._secured)
-        yield from super()._linger()  # below TLS, where what still comes need not be decrypted

@@ -343,6 +343,10 @@ class Faults:
                         break
         return effects
 
+    def _may_take_long(self) -> bool:
+        """Return whether one may delay an answer, or calls a function to choose requests."""
+        return any("delay" in it._given or "predicate" in it._given for it in self._faults)
+
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.list())
 

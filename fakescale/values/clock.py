@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+import time
 
 
 class Clock:
@@ -82,3 +83,18 @@ def read_moment(text: str) -> dt.datetime:
         return moment.astimezone(dt.UTC)
     except OverflowError as error:
         raise ValueError(f"{text} is outside the calendar") from error
+
+
+if hasattr(time, "clock_gettime"):
+
+    def steady() -> float:
+        """Return seconds of a clock that nobody sets, freezes or moves."""
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:  # on Windows
+    # A reference in a tuple: freezegun replaces those in modules.
+    _STEADY = (time.monotonic,)
+
+    def steady() -> float:
+        """Return seconds of a clock that nobody sets, freezes or moves."""
+        return _STEADY[0]()

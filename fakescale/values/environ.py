@@ -4,8 +4,6 @@ from typing import Protocol
 
 #: Where in the environ a server puts an Event that is set when it stops.
 STOPPED = "fakescale.stopped"
-#: Where it may put what is called before something that takes long, so that others go on.
-GIVE_WAY = "fakescale.give_way"
 #: Where it may put what is called with each exchange, instead of logging it.
 REPORT = "fakescale.report"
 #: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakescale import FakeScale, Limits, __main__
-from fakescale.server import connection, crew
+from fakescale.server import connection
 from fakescale.server.server import serving
 from tests.raw import (
     Answered,
@@ -33,7 +33,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
-def _watched(own_crew: None) -> Iterator[None]:
+def _watched(own_loop: None) -> Iterator[None]:
     with watching():
         yield
 
@@ -320,18 +320,11 @@ def test_every_limit_is_a_flag_of_the_command() -> None:
         fake, _, server, _ = __main__._start(
             __main__._parser().parse_args(["--port=0", flag, f"{number}"])
         )
-        assert getattr(fake.limits, field.name) == getattr(server.limits, field.name) == number
+        assert getattr(fake.limits, field.name) == getattr(server.site.limits, field.name) == number
         server.stop()
         server.serve_forever()
 
 
-@pytest.fixture
-def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody look whether something takes long: it has to give way by itself."""
-    monkeypatch.setattr(crew, "_LOOK_SECONDS", 3600)
-
-
-@pytest.mark.usefixtures("unwatched")
 def test_a_client_that_sends_slowly_holds_nobody_up() -> None:
     begun = UNFINISHED.split(b"Content-Length")[0] + CHUNKED + b"5\r\n"
     with FakeScale().serve() as fake, connect(fake.url) as one:
@@ -339,7 +332,6 @@ def test_a_client_that_sends_slowly_holds_nobody_up() -> None:
         assert is_served(fake)
 
 
-@pytest.mark.usefixtures("unwatched")
 def test_a_client_that_reads_slowly_holds_nobody_up() -> None:
     content = b"x" * 20_000_000  # more than the system takes
 

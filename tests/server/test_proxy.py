@@ -270,7 +270,7 @@ def test_a_client_that_sends_on_regardless_still_sees_the_refusal(served: FakeSc
         assert connection.read()[0] == 431
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
 def test_nothing_is_left_of_tunnels_and_of_what_was_none(
     fake: FakeScale, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,9 +19,11 @@ import pytest
 import requests
 
 from fakescale import FakeScale, Limits
-from fakescale.account.tasks import Tasks
-from fakescale.server.server import Server, serving
-from tests.raw import connect, wait_until
+from fakescale.server import loop as loop_module
+from fakescale.server import server as server_module
+from fakescale.server.loop import shared
+from fakescale.server.server import Server, running
+from tests.raw import wait_until
 
 AUTH = b"Authorization: Bearer live_x\r\n"
 GET = b"GET /v1/tasks HTTP/1.1\r\nHost: localhost\r\n" + AUTH + b"\r\n"
@@ -255,6 +257,15 @@ def test_a_head_request_gets_no_body(connection: Connection) -> None:
     assert connection.read()[0] == 200
 
 
+@pytest.mark.parametrize("method", [b"AHEAD", b"XHEAD", b"9HEAD"])
+def test_a_method_that_ends_in_head_gets_a_body(connection: Connection, method: bytes) -> None:
+    connection.send(GET.replace(b"GET", method))
+    status, fields, body = connection.read()
+    assert (status, len(body)) == (404, int(fields["Content-Length"]))
+    connection.send(GET)
+    assert connection.read()[0] == 200
+
+
 def test_a_body_that_does_not_come_holds_no_other_body_up(served: FakeScale) -> None:
     with contextlib.ExitStack() as stack:
         stalled, other = (
@@ -276,17 +287,31 @@ def test_silent_and_stalled_clients_block_nobody(served: FakeScale) -> None:
         assert connection.read()[0] == 200
 
 
-@pytest.mark.usefixtures("undocumented")
-def test_connections_are_served_side_by_side(
-    served: FakeScale, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_that_take_long_are_served_side_by_side(served: FakeScale) -> None:
     barrier = threading.Barrier(8)
-    monkeypatch.setattr(Tasks, "_page", lambda self, query: barrier.wait(10) and 1 / 0)
+    served.faults.add(status=503, predicate=lambda _: barrier.wait(10) >= 0)
     with ThreadPoolExecutor(8) as pool:
         url = f"{served.url}/tasks"
         replies = list(pool.map(lambda _: requests.get(url, auth=("live_x", "")), range(8)))
-    assert not barrier.broken
-    assert len(replies) == 8
+    assert [reply.status_code for reply in replies] == [503] * 8
+
+
+def test_a_server_may_send_all_requests_to_workers() -> None:
+    threads: set[str] = set()
+
+    class Told(FakeScale):
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            threads.add(threading.current_thread().name)
+            return super().__call__(environ, start_response)
+
+    fake = Told()
+    for in_place, name in ((True, "fakescale"), (False, "fakescale worker")):
+        server = Server(fake, "127.0.0.1", 0, in_place=in_place)
+        with running(server):
+            for _ in range(3):
+                assert requests.get(f"{server.origin}/v1/tasks").status_code == 401
+        assert threads == {name}
+        threads.clear()
 
 
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
@@ -302,17 +327,15 @@ def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.usefixtures("undocumented")
-def test_stopping_ends_idle_and_busy_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_ends_idle_and_busy_connections() -> None:
     inside, go_on = threading.Event(), threading.Event()
 
-    def slow(self: Tasks, query: Any) -> Any:
+    def is_slow(_: object) -> bool:
         inside.set()
-        go_on.wait(10)
-        raise AssertionError
+        return go_on.wait(10)
 
-    monkeypatch.setattr(Tasks, "_page", slow)
     fake = FakeScale()
+    fake.faults.add(status=500, predicate=is_slow)
     with contextlib.ExitStack() as stack:
         with fake.serve():
             idle = stack.enter_context(contextlib.closing(Connection(fake)))
@@ -324,7 +347,37 @@ def test_stopping_ends_idle_and_busy_connections(monkeypatch: pytest.MonkeyPatch
         assert busy.ended()
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
+def test_a_request_that_never_ends_is_warned_of_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def never_returns(_: object) -> bool:
+        inside.set()
+        return go_on.wait(20)
+
+    fake = FakeScale()
+    fake.faults.add(status=500, predicate=never_returns)
+    for module in (loop_module, server_module):
+        monkeypatch.setattr(module, "PATIENCE", 0.05)
+    threads = threading.active_count()
+    server = Server(fake, "127.0.0.1", 0)
+    with shared() as loop:
+        server.begin(loop)
+        fake.origin = server.origin
+        stuck = Connection(fake)
+        stuck.send(GET)
+        assert inside.wait(10)
+        with pytest.warns(RuntimeWarning, match=r"(?s)has ended, but not .*in never_returns"):
+            server.end()
+    assert stuck.ended()
+    stuck.close()
+    go_on.set()
+    wait_until(lambda: threading.active_count() == threads)
+
+
+@pytest.mark.usefixtures("own_loop")
 def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
     def once() -> None:
         with FakeScale().serve() as fake, contextlib.closing(Connection(fake)) as connection:
@@ -422,34 +475,3 @@ def test_a_signal_that_reaches_another_thread_stops_it_too() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=20
     )
     assert (done.stdout, done.stderr) == ("ended -1\n", "")
-
-
-def test_a_server_that_stops_while_it_accepts_listens_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    accepts, go_on = threading.Event(), threading.Event()
-    accept = socket.socket.accept
-
-    def accept_slowly(listener: socket.socket) -> Any:
-        accepts.set()
-        go_on.wait(20)
-        return accept(listener)
-
-    with serving(FakeScale(), "127.0.0.1", 0) as other:
-        with monkeypatch.context() as patch, serving(FakeScale(), "127.0.0.1", 0) as origin:
-            patch.setattr(socket.socket, "accept", accept_slowly)
-            with connect(origin):
-                assert accepts.wait(20)
-            patch.undo()
-            with connect(other) as one:  # so another thread has the turn now
-                one.sendall(GET)
-                assert one.recv(1)
-        go_on.set()
-        wait_until(lambda: not listens(origin))
-
-
-def listens(origin: str) -> bool:
-    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
-        connect(origin).close()
-        return True
-    return False

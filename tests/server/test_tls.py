@@ -156,7 +156,7 @@ def test_urls_in_answers_are_those_of_https(served: FakeScale, ca: str) -> None:
 STUCK = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
 def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Authority) -> None:
     threads = set(threading.enumerate())
     with contextlib.ExitStack() as stack:
@@ -174,11 +174,11 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Auth
         assert stuck.ended()
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
 def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(FakeScale(), "127.0.0.1", 0, authority=authority)
+    server = Server(FakeScale(), "127.0.0.1", 0, entrance=tls.Tls(authority))
     threads, inside = set(threading.enumerate()), threading.Event()
     context = authority.context
     wrap = context.wrap_socket
@@ -186,7 +186,7 @@ def test_a_stop_while_tls_begins_ends_it_too(
     def late(*arguments: Any, **named: Any) -> ssl.SSLSocket:
         connection = wrap(*arguments, **named)
         inside.set()
-        assert server.stopped.wait(10)
+        assert server.site.stopped.wait(10)
         return connection
 
     monkeypatch.setattr(context, "wrap_socket", late)
@@ -252,7 +252,7 @@ def test_certificates_hold_at_any_frozen_date(served: FakeScale, ca: str, moment
         assert requests.get(f"{fake.url}/tasks", verify=path, timeout=10).status_code == 401
 
 
-@pytest.mark.usefixtures("own_crew")
+@pytest.mark.usefixtures("own_loop")
 def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> None:
     def once(fake: FakeScale) -> None:
         with contextlib.closing(SecureConnection(fake, authority)) as connection:
