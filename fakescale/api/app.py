@@ -18,8 +18,7 @@ from fakescale.api.route import Call, match
 from fakescale.api.routes import ROUTES
 from fakescale.server.access_log import log_exchange
 from fakescale.state import State
-from fakescale.traffic.fault import Effect
-from fakescale.traffic.faults import Asked
+from fakescale.traffic.fault import Asked, Effect
 from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal

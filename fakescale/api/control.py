@@ -28,7 +28,8 @@ from fakescale.account.world import World
 from fakescale.api.request import Request, expect
 from fakescale.fake import FakeScale
 from fakescale.traffic.callbacks import Delivery, Outbox
-from fakescale.traffic.faults import Fault, Faults
+from fakescale.traffic.fault import Fault
+from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Exchange, Journal
 from fakescale.values.answer import Answer, json_answer
 from fakescale.values.clock import read_moment, stamp
