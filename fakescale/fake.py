@@ -160,7 +160,7 @@ class FakeScale:
         Raises ValueError where they would not: for ``""``, and names with ``:`` or ``|test``.
         """
         check_account(name)
-        return self._state.accounts.account(name)
+        return self._state.account(name)
 
     def world(self, account: str | None = None, *, test: bool = False) -> World:
         """Return the live or the test world of an account, by default of the fake's own."""
@@ -219,7 +219,7 @@ class FakeScale:
     @turnaround.setter
     def turnaround(self, turnaround: Turnaround) -> None:
         self._state.labeling.turnaround = turnaround
-        for world in self._state.accounts.live():
+        for world in self._state.live_worlds():
             world.tasks._reschedule()
 
     # What a test does to it.

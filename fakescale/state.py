@@ -34,8 +34,10 @@ log = logging.getLogger("fakescale")
 class State:
     """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
 
-    A reset puts a new one in its place. A request keeps the one that it began with, so that
-    a straggler is not seen after a reset.
+    A reset puts a new one in its place. A request keeps the state that it began with, so that
+    the new state does not see a straggler. An account is made when its name is first used.
+    ``keys``, unless empty, are the only API keys that lead anywhere. Raises ValueError for a
+    key that ``read_key`` cannot read.
     """
 
     def __init__(
@@ -62,21 +64,52 @@ class State:
             self.clock, make_carrier(), callback_hosts, run_due=self.labeling.run_due, wake=wake
         )
 
-        def make_world(key: Key, api_key: str) -> World:
-            return World(
-                key,
-                api_key,
-                self.clock,
-                ids,
-                self.labeling,
-                origin=origin,
-                owe=functools.partial(self.outbox._owe, account=key.account, is_test=key.is_test),
-            )
+        self._ids = ids
+        self._keys = {text: read_key(text) for text in keys}
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.Lock()
 
-        self.accounts = Accounts(make_world, keys)
+    def account(self, name: str) -> Account:
+        """Return the account of this name."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = Account(
+                    self._make_world(name, is_test=False), self._make_world(name, is_test=True)
+                )
+            return self._accounts[name]
+
+    def world(self, api_key: str | None) -> World:
+        """Return the world that ``api_key`` leads to; raises Unauthorized if there is none."""
+        if api_key is None or (self._keys and api_key not in self._keys):
+            raise Unauthorized
+        try:
+            key = read_key(api_key)
+        except ValueError:
+            raise Unauthorized from None
+        return self.account(key.account).world(is_test=key.is_test)
+
+    def live_worlds(self) -> list[World]:
+        """Return the live worlds of all accounts."""
+        with self._lock:
+            return [account.world(is_test=False) for account in self._accounts.values()]
+
+    def _make_world(self, name: str, *, is_test: bool) -> World:
+        key = Key(name, is_test)
+        listed = (text for text, it in self._keys.items() if it == key)
+        return World(
+            key,
+            next(listed, f"{'test' if is_test else 'live'}_{name}"),
+            self.clock,
+            self._ids,
+            self.labeling,
+            origin=self.origin,
+            owe=functools.partial(self.outbox._owe, account=name, is_test=is_test),
+        )
 
     def dump(self) -> dict[str, Any]:
         """Return the whole state as JSON-able data, but for the journal and the faults."""
+        with self._lock:
+            accounts = dict(self._accounts)
         turnaround: Any = self.labeling.turnaround
         if isinstance(turnaround, dt.timedelta):
             turnaround //= dt.timedelta(milliseconds=1)
@@ -84,7 +117,13 @@ class State:
             "fakescale": FORMAT,
             "advanced_ms": self.clock.offset // dt.timedelta(milliseconds=1),
             "turnaround_ms": CALLABLE if callable(turnaround) else turnaround,
-            "accounts": self.accounts.dump(),
+            "accounts": {
+                name: {
+                    "live": account.world(is_test=False)._dump(),
+                    "test": account.world(is_test=True)._dump(),
+                }
+                for name, account in accounts.items()
+            },
             "saved_answers": self.once.dump(),
             "callbacks": self.outbox._dump(),
         }
@@ -104,7 +143,11 @@ class State:
                 self.labeling.turnaround = None
             elif turnaround != CALLABLE:
                 self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
-            self.accounts.restore(data["accounts"])
+            for name, worlds in data["accounts"].items():
+                check_account(name)
+                account = self.account(name)
+                account.world(is_test=False)._restore(worlds["live"])
+                account.world(is_test=True)._restore(worlds["test"])
             self.once.restore(data["saved_answers"])
             for item in data["callbacks"]:
                 check_types(Delivery.from_json(item))
@@ -116,7 +159,7 @@ class State:
         """Return what is to be told of the outcome of a delivery that was restored."""
         if delivery.event == "batch":
             return None
-        world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
+        world = self.account(delivery.account).world(is_test=delivery.is_test)
         return world.tasks._on_outcome(delivery.subject)
 
     def next_due(self) -> dt.datetime | None:
@@ -174,79 +217,14 @@ class State:
 
     def forget(self, account: str) -> None:
         """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
-        self.accounts.forget(account)
+        with self._lock:
+            forgotten = self._accounts.pop(account, None)
+        if forgotten is not None:
+            forgotten.tasks._abandon()
         self.journal._forget(account)
         self.outbox._forget(account)
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
-
-
-class Accounts:
-    """All accounts, each made when its name is first used.
-
-    ``make_world(key, api_key)`` makes a new world. ``keys``, unless empty, are the only ones
-    that lead anywhere; all of them must be readable by ``read_key``.
-    """
-
-    def __init__(self, make_world: Callable[[Key, str], World], keys: Iterable[str]) -> None:
-        self._make_world = make_world
-        self._keys = {text: read_key(text) for text in keys}
-        self._accounts: dict[str, Account] = {}
-        self._lock = threading.Lock()
-
-    def account(self, name: str) -> Account:
-        """Return the account of this name."""
-        with self._lock:
-            if name not in self._accounts:
-                self._accounts[name] = Account(self._world(name, False), self._world(name, True))
-            return self._accounts[name]
-
-    def dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
-        with self._lock:
-            accounts = dict(self._accounts)
-        return {
-            name: {
-                "live": account.world(is_test=False)._dump(),
-                "test": account.world(is_test=True)._dump(),
-            }
-            for name, account in accounts.items()
-        }
-
-    def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        for name, worlds in data.items():
-            check_account(name)
-            account = self.account(name)
-            account.world(is_test=False)._restore(worlds["live"])
-            account.world(is_test=True)._restore(worlds["test"])
-
-    def live(self) -> list[World]:
-        """Return the live worlds of all accounts that there are."""
-        with self._lock:
-            return [account.world(is_test=False) for account in self._accounts.values()]
-
-    def forget(self, name: str) -> None:
-        """Forget the account of this name; when it is used again it is a new one."""
-        with self._lock:
-            account = self._accounts.pop(name, None)
-        if account is not None:
-            account.tasks._abandon()
-
-    def world(self, api_key: str | None) -> World:
-        """Return the world that ``api_key`` leads to; raises Unauthorized if none."""
-        if api_key is None or (self._keys and api_key not in self._keys):
-            raise Unauthorized
-        try:
-            key = read_key(api_key)
-        except ValueError:
-            raise Unauthorized from None
-        return self.account(key.account).world(is_test=key.is_test)
-
-    def _world(self, name: str, is_test: bool) -> World:
-        listed = (text for text, key in self._keys.items() if key == (name, is_test))
-        api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
-        return self._make_world(Key(name, is_test), api_key)
 
 
 class Ticker:
