@@ -23,10 +23,10 @@ from fakescale.api.app import application
 from fakescale.api.request import Request
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.state import State
-from fakescale.traffic.callbacks import Outbox
 from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
+from fakescale.traffic.outbox import Outbox
 from fakescale.values.answer import Answer
 from fakescale.values.environ import GIVE_WAY
 from fakescale.values.hosts import read_host

@@ -9,10 +9,11 @@ from typing import Any
 
 from fakescale.account.labeling import Labeling, Turnaround
 from fakescale.account.world import Account, World
-from fakescale.traffic.callbacks import Carrier, Delivery, Outbox
+from fakescale.traffic.callbacks import Delivery
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.idempotency import OncePerKey
 from fakescale.traffic.journal import Journal
+from fakescale.traffic.outbox import Carrier, Outbox
 from fakescale.values.clock import Clock, read_moment
 from fakescale.values.dumps import check_types
 from fakescale.values.errors import BadRequest, Unauthorized, invalid
