@@ -40,7 +40,7 @@ class InvalidCreation(NamedTuple):
     """One that is refused with 400: ``member`` breaks ``rule``.
 
     The member is spelled as in the refusal (``labels[0].name``); the rule is a keyword of
-    JSON Schema or one of our own (``schemas.PHRASES``). Where members break it together,
+    JSON Schema or one of our own (``keywords.PHRASES``). Where members break it together,
     it is the first that is named.
     """
 

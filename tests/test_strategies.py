@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fakescale import FakeScale, strategies
 from fakescale.account import task_types
 from fakescale.values.errors import NotFound
-from fakescale.values.schemas import PHRASES, json_bytes
+from fakescale.values.keywords import PHRASES, json_bytes
 from tests.support import Caller, examples
 
 TYPES = task_types.names()
