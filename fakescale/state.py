@@ -1,4 +1,4 @@
-"""All that the fake knows, in one place, so that it can be forgotten in one step."""
+"""The whole state of a fake, in one place, so that one step forgets it."""
 
 import datetime as dt
 import functools
@@ -22,7 +22,7 @@ from fakescale.values.keys import Key, check_account, read_key
 
 #: The number that a dump begins with; another one is another format.
 FORMAT = 1
-#: What stands for a callable turnaround in a dump.
+#: The word for a callable turnaround in a dump.
 CALLABLE = "callable"
 
 # Also how late something may be, in seconds; keeps it from spinning.
@@ -108,7 +108,7 @@ class State:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data, but for the journal and the faults."""
+        """Return the whole state as JSON-able data, without the journal and the faults."""
         with self._lock:
             accounts = dict(self._accounts)
         turnaround: Any = self.labeling.turnaround
@@ -130,7 +130,7 @@ class State:
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned, into a new state.
+        """Take over a dump, into a new state.
 
         A callable turnaround is not in a dump: the present one is kept then. Raises
         BadRequest when it is no dump.
@@ -157,14 +157,14 @@ class State:
             raise BadRequest(f"not a dump: {error!r}") from None
 
     def _on_outcome(self, delivery: Delivery) -> Callable[[bool], None] | None:
-        """Return what is to be told of the outcome of a delivery that was restored."""
+        """Return the function that is told the outcome of a delivery that was restored."""
         if delivery.event == "batch":
             return None
         world = self.account(delivery.account).world(is_test=delivery.is_test)
         return world.tasks._on_outcome(delivery.subject)
 
     def next_due(self) -> dt.datetime | None:
-        """Return when something may happen by itself next, or None if nothing will."""
+        """Return when something may happen by itself next, or None."""
         work, callback = self.labeling.next_due(), self.outbox._next_due()
         moments = [None if work is None else read_moment(work), callback]
         return min((moment for moment in moments if moment is not None), default=None)

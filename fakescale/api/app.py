@@ -164,8 +164,8 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     if len(key) > LONGEST_KEY:
         raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
     account, is_test = call.world.key
-    # Guessed: what makes a request another one, and that the modes have keys of their own.
-    # Equal are an empty body and {}, and null and an absent member, as everywhere.
+    # Guessed: the parts that make a request another one, and that each mode has its own keys.
+    # An empty body equals {}, and null equals an absent member, as everywhere.
     body = call.request.json_content or {}
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value is not None}

@@ -29,8 +29,8 @@ def frozen_json(name: str, value: Any) -> Any:
 class Checker:
     """A compiled schema.
 
-    ``texts`` maps the names of members to the text of the refusal when they are missing or
-    none of the values allowed, where one is known to differ from the general form.
+    ``texts`` maps the names of members to the text of the refusal when they are missing, or
+    have no allowed value. It holds the texts that are known to differ from the general form.
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
