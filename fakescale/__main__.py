@@ -1,4 +1,7 @@
-"""The command ``fakescale``: the fake as a process of its own."""
+"""The command ``fakescale``: the fake as a process of its own.
+
+A third of the file is the table of the flags; `_start` reads what they give.
+"""
 
 import argparse
 import contextlib
@@ -12,9 +15,9 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fakescale.account.printed import printed_tasks, read_file
 from fakescale.fake import FakeScale
@@ -29,11 +32,20 @@ if TYPE_CHECKING:
     from fakescale.server.certificates import Authority
     from fakescale.server.proxy import Proxy
 
+_TOKEN_VARIABLE = "FAKESCALE_CONTROL_TOKEN"  # noqa: S105
+
+
+class _Started(NamedTuple):
+    fake: FakeScale
+    authority: "Authority | None"
+    server: Server
+    proxy: "Proxy | None"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; exit with 2 when that can't be begun.
+    """Serve until SIGINT or SIGTERM, or print the OpenAPI document.
 
-    Or else print the OpenAPI document.
+    Exits with 2 when it cannot serve.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -48,132 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         level=logging.INFO,
     )
     try:
-        fake, authority, server, proxy = _start(options)
+        started = _start(options)
     except _CannotStart as error:
         parser.exit(2, f"fakescale: {error}\n")
-    server.stop_at(signal.SIGINT, signal.SIGTERM)
-    # What is there stays to the end: a full collection would walk through it for nothing.
-    # None is worth its pause, since what the fake holds has no cycles: young ones go before.
-    gc.freeze()
-    gc.set_threshold(700, 10, 10_000)
-    with (
-        _saved(authority, options.tls_ca) if authority else contextlib.nullcontext() as ca,
-        running(proxy) if proxy else contextlib.nullcontext(),
-        fake.running(),
-    ):
-        _announce(server, options.api_key[0] if options.api_key else fake.api_key, ca, proxy)
-        if options.control_token is None and not is_loopback(server.host):
-            print(
-                f"fakescale: control over HTTP is off, since {server.host} is not a loopback"
-                " address and there is no --control-token",
-                file=sys.stderr,
-                flush=True,
-            )
-        server.serve_forever()
+    _serve(started, options)
     if options.dump is not None:
-        _write(options.dump, json.dumps(fake.dump()))
+        _write(options.dump, json.dumps(started.fake.dump()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fakescale", description="Serve a fake of Scale AI's task API, held in memory."
-    )
-    add = parser.add_argument
-    add(
-        "command",
-        nargs="?",
-        choices=["openapi"],
-        help="print the OpenAPI document of what would be served, and end",
-    )
-    add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    add("--port", type=_port, default=8675, help="the port; 0 picks a free one (%(default)s)")
-    add(
-        "--api-key",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="accept this key and no others but further ones given so: live_NAME, test_NAME"
-        " or NAME|test; by default any such key is accepted",
-    )
-    add(
-        "--complete-after",
-        type=_seconds,
-        metavar="SECONDS",
-        help="complete live tasks, with made-up responses, when they were pending this long",
-    )
-    add(
-        "--callback-host",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="send callbacks to this host too, besides loopback; may be given again",
-    )
-    add(
-        "--load",
-        type=Path,
-        metavar="FILE",
-        help="begin with what --dump wrote, or with these tasks: a JSON array, or a page, of tasks"
-        " as the API prints them; they go to the account of the first --api-key",
-    )
-    add(
-        "--dump",
-        type=_writable,
-        metavar="FILE",
-        help="write the whole state there at the end, for --load",
-    )
-    add(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="answer requests whose Host header names this host too; may be given again; by"
-        " default only a loopback name and the --host",
-    )
-    add(
-        "--control-token",
-        default=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
-        metavar="TOKEN",
-        help="answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
-        " the environment variable FAKESCALE_CONTROL_TOKEN, if it is set",
-    )
-    add(
-        "--tls",
-        action="store_true",
-        help="serve https as well as http, with a certificate of a CA that is made for this run;"
-        " the file to trust is printed, and removed at the end",
-    )
-    add(
-        "--tls-ca",
-        type=_writable,
-        metavar="FILE",
-        help="--tls, with that file there instead of in a temporary one",
-    )
-    add(
-        "--proxy",
-        type=_port,
-        metavar="PORT",
-        help=f"--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
-        f" https://{HOST} the fake; 0 picks a free one",
-    )
-    for limit in dataclasses.fields(Limits):
-        add(
-            f"--{limit.name.replace('_', '-')}",
-            type=type(limit.default),
-            default=limit.default,
-            metavar="NUMBER",
-            help=f"{limit.metadata['meaning']} (%(default)s)",
-        )
-    add("--verbose", action="store_true", help="log the bodies of requests and answers too")
-    return parser
-
-
-def _print(text: str) -> None:
-    """Print ``text``; who reads it may have had enough before its end, as ``head`` has."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Or else the interpreter would complain when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+# The flags.
 
 
 def _port(text: str) -> int:
@@ -196,46 +91,222 @@ def _writable(text: str) -> Path:
     return file
 
 
+class _Flag(NamedTuple):
+    """A flag, by the arguments of ``add_argument`` that it needs."""
+
+    name: str
+    help: str
+    type: Callable[[str], object] | None = None
+    default: object = None
+    metavar: str | None = None
+    action: Literal["append", "store_true"] | None = None
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Let ``parser`` read the flag."""
+        given: dict[str, Any] = {
+            name: value for name, value in self._asdict().items() if value is not None
+        }
+        parser.add_argument(given.pop("name"), **given)
+
+
+def _limit_flag(limit: "dataclasses.Field[Any]") -> _Flag:
+    return _Flag(
+        f"--{limit.name.replace('_', '-')}",
+        f"{limit.metadata['meaning']} (%(default)s)",
+        type=type(limit.default),
+        default=limit.default,
+        metavar="NUMBER",
+    )
+
+
+# In the order of --help.
+_FLAGS = (
+    _Flag("--host", "the address to listen on (%(default)s)", default="127.0.0.1"),
+    _Flag("--port", "the port; 0 picks a free one (%(default)s)", type=_port, default=8675),
+    _Flag(
+        "--api-key",
+        "accept this key and no others but further ones given so: live_NAME, test_NAME"
+        " or NAME|test; by default any such key is accepted",
+        default=[],
+        metavar="KEY",
+        action="append",
+    ),
+    _Flag(
+        "--complete-after",
+        "complete live tasks, with made-up responses, when they were pending this long",
+        type=_seconds,
+        metavar="SECONDS",
+    ),
+    _Flag(
+        "--callback-host",
+        "send callbacks to this host too, besides loopback; may be given again",
+        default=[],
+        metavar="HOST",
+        action="append",
+    ),
+    _Flag(
+        "--load",
+        "begin with what --dump wrote, or with these tasks: a JSON array, or a page, of tasks"
+        " as the API prints them; they go to the account of the first --api-key",
+        type=Path,
+        metavar="FILE",
+    ),
+    _Flag(
+        "--dump",
+        "write the whole state there at the end, for --load",
+        type=_writable,
+        metavar="FILE",
+    ),
+    _Flag(
+        "--allow-host",
+        "answer requests whose Host header names this host too; may be given again; by"
+        " default only a loopback name and the --host",
+        default=[],
+        metavar="HOST",
+        action="append",
+    ),
+    _Flag(
+        "--control-token",
+        "answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
+        f" the environment variable {_TOKEN_VARIABLE}, if it is set",
+        metavar="TOKEN",
+    ),
+    _Flag(
+        "--tls",
+        "serve https as well as http, with a certificate of a CA that is made for this run;"
+        " the file to trust is printed, and removed at the end",
+        action="store_true",
+    ),
+    _Flag(
+        "--tls-ca",
+        "--tls, with that file there instead of in a temporary one",
+        type=_writable,
+        metavar="FILE",
+    ),
+    _Flag(
+        "--proxy",
+        "--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
+        f" https://{HOST} the fake; 0 picks a free one",
+        type=_port,
+        metavar="PORT",
+    ),
+    *map(_limit_flag, dataclasses.fields(Limits)),
+    _Flag("--verbose", "log the bodies of requests and answers too", action="store_true"),
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fakescale", description="Serve a fake of Scale AI's task API, held in memory."
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["openapi"],
+        help="print the OpenAPI document of what would be served, and end",
+    )
+    for flag in _FLAGS:
+        flag.add_to(parser)
+    parser.set_defaults(control_token=os.environ.get(_TOKEN_VARIABLE))
+    return parser
+
+
+# The start.
+
+
 class _CannotStart(Exception):
     """One line on what is wrong with the options."""
 
 
-def _start(
-    options: argparse.Namespace,
-) -> tuple[FakeScale, "Authority | None", Server, "Proxy | None"]:
-    authority = proxy = None
+def _start(options: argparse.Namespace) -> _Started:
     try:
-        limits = {it.name: getattr(options, it.name) for it in dataclasses.fields(Limits)}
-        fake = FakeScale(
-            api_keys=options.api_key,
-            complete_after=options.complete_after,
-            limits=Limits(**limits),
-            callback_hosts=options.callback_host,
-            allow_hosts=options.allow_host,
-            control_token=options.control_token,
-        )
-        if options.tls or options.tls_ca is not None or options.proxy is not None:
-            from fakescale.server.certificates import Authority
-
-            authority = Authority(HOST, options.host, *options.allow_host)
+        fake = _make_fake(options)
+        authority = _make_authority(options)
     except (ValueError, ImportError) as error:
         raise _CannotStart(error) from None
     if options.load is not None:
         _load(fake, options.load, options.api_key)
-    host, port = options.host, options.port
     report = AccessLog(sys.stderr, bodies=options.verbose)
-    try:
-        entrance = entrance_by(authority)
+    host, port = options.host, options.port
+    entrance = entrance_by(authority)
+    with _listening(host, port):
         server = Server(fake, host, port, fake.limits, entrance=entrance, report=report)
-        if authority is not None and options.proxy is not None:
-            from fakescale.server.proxy import Proxy
+    proxy = None
+    if authority is not None and options.proxy is not None:
+        from fakescale.server.proxy import Proxy
 
-            host, port = "127.0.0.1", options.proxy
-            proxy = Proxy(fake, authority, port, fake.limits, report=report)
+        with _listening("127.0.0.1", options.proxy):
+            proxy = Proxy(fake, authority, options.proxy, fake.limits, report=report)
+    fake.origin = server.origin
+    return _Started(fake, authority, server, proxy)
+
+
+def _make_fake(options: argparse.Namespace) -> FakeScale:
+    limits = {it.name: getattr(options, it.name) for it in dataclasses.fields(Limits)}
+    return FakeScale(
+        api_keys=options.api_key,
+        complete_after=options.complete_after,
+        limits=Limits(**limits),
+        callback_hosts=options.callback_host,
+        allow_hosts=options.allow_host,
+        control_token=options.control_token,
+    )
+
+
+def _make_authority(options: argparse.Namespace) -> "Authority | None":
+    """Return the authority of the certificates, if TLS is served."""
+    if not options.tls and options.tls_ca is None and options.proxy is None:
+        return None
+    from fakescale.server.certificates import Authority
+
+    return Authority(HOST, options.host, *options.allow_host)
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[None]:
+    """Raise _CannotStart, in place of the error, where the address cannot be had."""
+    try:
+        yield
     except (OSError, UnicodeError) as error:
         raise _CannotStart(f"cannot listen on {host}:{port}: {error}") from None
-    fake.origin = server.origin
-    return fake, authority, server, proxy
+
+
+def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
+    is_test = bool(keys) and read_key(keys[0]).is_test
+    try:
+        content = read_file(file.read_text("utf-8-sig"))
+        if is_test and not (isinstance(content, dict) and "fakescale" in content):
+            fake.test.tasks.load(printed_tasks(content))
+        else:
+            fake.load(content)
+    except (OSError, UnicodeDecodeError, ApiError) as error:
+        raise _CannotStart(f"cannot load {file}: {error}") from None
+
+
+# The run.
+
+
+def _serve(started: _Started, options: argparse.Namespace) -> None:
+    fake, authority, server, proxy = started
+    server.stop_at(signal.SIGINT, signal.SIGTERM)
+    # All objects of the start stay to the end: a full collection would walk them for nothing.
+    # No full collection is worth its pause: the fake holds no cycles, and young ones go before.
+    gc.freeze()
+    gc.set_threshold(700, 10, 10_000)
+    with (
+        _saved(authority, options.tls_ca) if authority else contextlib.nullcontext() as ca,
+        running(proxy) if proxy else contextlib.nullcontext(),
+        fake.running(),
+    ):
+        _announce(server, options.api_key[0] if options.api_key else fake.api_key, ca, proxy)
+        if options.control_token is None and not is_loopback(server.host):
+            print(
+                f"fakescale: control over HTTP is off, since {server.host} is not a loopback"
+                " address and there is no --control-token",
+                file=sys.stderr,
+                flush=True,
+            )
+        server.serve_forever()
 
 
 def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -> None:
@@ -266,16 +337,16 @@ def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
         file.unlink(missing_ok=True)
 
 
-def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
-    is_test = bool(keys) and read_key(keys[0]).is_test
+# What it writes.
+
+
+def _print(text: str) -> None:
+    """Print ``text``; who reads it may have had enough before its end, as ``head`` has."""
     try:
-        content = read_file(file.read_text("utf-8-sig"))
-        if is_test and not (isinstance(content, dict) and "fakescale" in content):
-            fake.test.tasks.load(printed_tasks(content))
-        else:
-            fake.load(content)
-    except (OSError, UnicodeDecodeError, ApiError) as error:
-        raise _CannotStart(f"cannot load {file}: {error}") from None
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Or else the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write(file: Path, text: str, mode: int = 0o600) -> None:

@@ -23,10 +23,10 @@ from fakescale.api.app import application
 from fakescale.api.request import Request
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.state import State
-from fakescale.traffic.callbacks import Outbox
 from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
+from fakescale.traffic.outbox import Outbox
 from fakescale.values.answer import Answer
 from fakescale.values.hosts import read_host
 from fakescale.values.ids import TaskIds
@@ -158,7 +158,7 @@ class FakeScale:
         Raises ValueError where they would not: for ``""``, and names with ``:`` or ``|test``.
         """
         check_account(name)
-        return self._state.accounts.account(name)
+        return self._state.account(name)
 
     def world(self, account: str | None = None, *, test: bool = False) -> World:
         """Return the live or the test world of an account, by default of the fake's own."""
@@ -217,7 +217,7 @@ class FakeScale:
     @turnaround.setter
     def turnaround(self, turnaround: Turnaround) -> None:
         self._state.labeling.turnaround = turnaround
-        for world in self._state.accounts.live():
+        for world in self._state.live_worlds():
             world.tasks._reschedule()
 
     # What a test does to it.
@@ -366,7 +366,7 @@ class FakeScale:
         finally:
             in_request.reset(token)
 
-    def is_quick(self, environ: "WSGIEnvironment") -> bool:
+    def _is_quick(self, environ: "WSGIEnvironment") -> bool:
         """Return whether a request is answered at once, so that a server needs no thread for it.
 
         A control call is not, nor a filter over very many tasks, nor anything while functions

@@ -119,7 +119,7 @@ class Receiver:
         start_response(f"{status:d} {phrase}", [("Content-Length", str(len(content)))])
         return [content]
 
-    def is_quick(self, environ: "WSGIEnvironment") -> bool:
+    def _is_quick(self, environ: "WSGIEnvironment") -> bool:
         """Return True: what comes is recorded at once."""
         return True
 

@@ -1,4 +1,4 @@
-"""All that the fake knows, in one place, so that it can be forgotten in one step."""
+"""The whole state of a fake, in one place, so that one step forgets it."""
 
 import datetime as dt
 import functools
@@ -9,10 +9,11 @@ from typing import Any
 
 from fakescale.account.labeling import Labeling, Turnaround
 from fakescale.account.world import Account, World
-from fakescale.traffic.callbacks import Carrier, Delivery, Outbox
+from fakescale.traffic.callbacks import Delivery
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.idempotency import OncePerKey
 from fakescale.traffic.journal import Journal
+from fakescale.traffic.outbox import Carrier, Outbox
 from fakescale.values.clock import Clock, read_moment
 from fakescale.values.dumps import check_types
 from fakescale.values.errors import BadRequest, Unauthorized, invalid
@@ -21,10 +22,10 @@ from fakescale.values.keys import Key, check_account, read_key
 
 #: The number that a dump begins with; another one is another format.
 FORMAT = 1
-#: What stands for a callable turnaround in a dump.
+#: The word for a callable turnaround in a dump.
 CALLABLE = "callable"
 
-_MANY = 10_000  # tasks
+_MANY = 10_000  # tasks, through which a filter takes a while to go
 # Also how late something may be, in seconds; keeps it from spinning.
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 3600.0
@@ -35,8 +36,10 @@ log = logging.getLogger("fakescale")
 class State:
     """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
 
-    A reset puts a new one in its place. A request keeps the one that it began with, so that
-    a straggler is not seen after a reset.
+    A reset puts a new one in its place. A request keeps the state that it began with, so that
+    the new state does not see a straggler. An account is made when its name is first used.
+    ``keys``, unless empty, are the only API keys that lead anywhere. Raises ValueError for a
+    key that ``read_key`` cannot read.
     """
 
     def __init__(
@@ -63,21 +66,52 @@ class State:
             self.clock, make_carrier(), callback_hosts, run_due=self.labeling.run_due, wake=wake
         )
 
-        def make_world(key: Key, api_key: str) -> World:
-            return World(
-                key,
-                api_key,
-                self.clock,
-                ids,
-                self.labeling,
-                origin=origin,
-                owe=functools.partial(self.outbox._owe, account=key.account, is_test=key.is_test),
-            )
+        self._ids = ids
+        self._keys = {text: read_key(text) for text in keys}
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.Lock()
 
-        self.accounts = Accounts(make_world, keys)
+    def account(self, name: str) -> Account:
+        """Return the account of this name."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = Account(
+                    self._make_world(name, is_test=False), self._make_world(name, is_test=True)
+                )
+            return self._accounts[name]
+
+    def world(self, api_key: str | None) -> World:
+        """Return the world that ``api_key`` leads to; raises Unauthorized if there is none."""
+        if api_key is None or (self._keys and api_key not in self._keys):
+            raise Unauthorized
+        try:
+            key = read_key(api_key)
+        except ValueError:
+            raise Unauthorized from None
+        return self.account(key.account).world(is_test=key.is_test)
+
+    def live_worlds(self) -> list[World]:
+        """Return the live worlds of all accounts."""
+        with self._lock:
+            return [account.world(is_test=False) for account in self._accounts.values()]
+
+    def _make_world(self, name: str, *, is_test: bool) -> World:
+        key = Key(name, is_test)
+        listed = (text for text, it in self._keys.items() if it == key)
+        return World(
+            key,
+            next(listed, f"{'test' if is_test else 'live'}_{name}"),
+            self.clock,
+            self._ids,
+            self.labeling,
+            origin=self.origin,
+            owe=functools.partial(self.outbox._owe, account=name, is_test=is_test),
+        )
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data, but for the journal and the faults."""
+        """Return the whole state as JSON-able data, without the journal and the faults."""
+        with self._lock:
+            accounts = dict(self._accounts)
         turnaround: Any = self.labeling.turnaround
         if isinstance(turnaround, dt.timedelta):
             turnaround //= dt.timedelta(milliseconds=1)
@@ -85,13 +119,19 @@ class State:
             "fakescale": FORMAT,
             "advanced_ms": self.clock.offset // dt.timedelta(milliseconds=1),
             "turnaround_ms": CALLABLE if callable(turnaround) else turnaround,
-            "accounts": self.accounts.dump(),
+            "accounts": {
+                name: {
+                    "live": account.world(is_test=False)._dump(),
+                    "test": account.world(is_test=True)._dump(),
+                }
+                for name, account in accounts.items()
+            },
             "saved_answers": self.once.dump(),
             "callbacks": self.outbox._dump(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned, into a new state.
+        """Take over a dump, into a new state.
 
         A callable turnaround is not in a dump: the present one is kept then. Raises
         BadRequest when it is no dump.
@@ -105,7 +145,11 @@ class State:
                 self.labeling.turnaround = None
             elif turnaround != CALLABLE:
                 self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
-            self.accounts.restore(data["accounts"])
+            for name, worlds in data["accounts"].items():
+                check_account(name)
+                account = self.account(name)
+                account.world(is_test=False)._restore(worlds["live"])
+                account.world(is_test=True)._restore(worlds["test"])
             self.once.restore(data["saved_answers"])
             for item in data["callbacks"]:
                 check_types(Delivery.from_json(item))
@@ -114,22 +158,26 @@ class State:
             raise BadRequest(f"not a dump: {error!r}") from None
 
     def _on_outcome(self, delivery: Delivery) -> Callable[[bool], None] | None:
-        """Return what is to be told of the outcome of a delivery that was restored."""
+        """Return the function that is told the outcome of a delivery that was restored."""
         if delivery.event == "batch":
             return None
-        world = self.accounts.account(delivery.account).world(is_test=delivery.is_test)
+        world = self.account(delivery.account).world(is_test=delivery.is_test)
         return world.tasks._on_outcome(delivery.subject)
 
     def holds_many(self) -> bool:
         """Return whether some world holds so many tasks that a filter takes a while."""
+        if self._ids.total < _MANY:  # so there are few accounts to look at
+            return False
+        with self._lock:
+            accounts = list(self._accounts.values())
         return any(
-            len(world.tasks) > _MANY
-            for account in self.accounts.all()
-            for world in (account.world(is_test=False), account.test)
+            len(account.world(is_test=is_test).tasks) >= _MANY
+            for account in accounts
+            for is_test in (False, True)
         )
 
     def next_due(self) -> dt.datetime | None:
-        """Return when something may happen by itself next, or None if nothing will."""
+        """Return when something may happen by itself next, or None."""
         work, callback = self.labeling.next_due(), self.outbox._next_due()
         moments = [None if work is None else read_moment(work), callback]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -183,84 +231,14 @@ class State:
 
     def forget(self, account: str) -> None:
         """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
-        self.accounts.forget(account)
+        with self._lock:
+            forgotten = self._accounts.pop(account, None)
+        if forgotten is not None:
+            forgotten.tasks._abandon()
         self.journal._forget(account)
         self.outbox._forget(account)
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
-
-
-class Accounts:
-    """All accounts, each made when its name is first used.
-
-    ``make_world(key, api_key)`` makes a new world. ``keys``, unless empty, are the only ones
-    that lead anywhere; all of them must be readable by ``read_key``.
-    """
-
-    def __init__(self, make_world: Callable[[Key, str], World], keys: Iterable[str]) -> None:
-        self._make_world = make_world
-        self._keys = {text: read_key(text) for text in keys}
-        self._accounts: dict[str, Account] = {}
-        self._lock = threading.Lock()
-
-    def account(self, name: str) -> Account:
-        """Return the account of this name."""
-        with self._lock:
-            if name not in self._accounts:
-                self._accounts[name] = Account(self._world(name, False), self._world(name, True))
-            return self._accounts[name]
-
-    def dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
-        with self._lock:
-            accounts = dict(self._accounts)
-        return {
-            name: {
-                "live": account.world(is_test=False)._dump(),
-                "test": account.world(is_test=True)._dump(),
-            }
-            for name, account in accounts.items()
-        }
-
-    def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        for name, worlds in data.items():
-            check_account(name)
-            account = self.account(name)
-            account.world(is_test=False)._restore(worlds["live"])
-            account.world(is_test=True)._restore(worlds["test"])
-
-    def live(self) -> list[World]:
-        """Return the live worlds of all accounts that there are."""
-        with self._lock:
-            return [account.world(is_test=False) for account in self._accounts.values()]
-
-    def all(self) -> list[Account]:
-        """Return all accounts that there are."""
-        with self._lock:
-            return list(self._accounts.values())
-
-    def forget(self, name: str) -> None:
-        """Forget the account of this name; when it is used again it is a new one."""
-        with self._lock:
-            account = self._accounts.pop(name, None)
-        if account is not None:
-            account.tasks._abandon()
-
-    def world(self, api_key: str | None) -> World:
-        """Return the world that ``api_key`` leads to; raises Unauthorized if none."""
-        if api_key is None or (self._keys and api_key not in self._keys):
-            raise Unauthorized
-        try:
-            key = read_key(api_key)
-        except ValueError:
-            raise Unauthorized from None
-        return self.account(key.account).world(is_test=key.is_test)
-
-    def _world(self, name: str, is_test: bool) -> World:
-        listed = (text for text, key in self._keys.items() if key == (name, is_test))
-        api_key = next(listed, f"{'test' if is_test else 'live'}_{name}")
-        return self._make_world(Key(name, is_test), api_key)
 
 
 class Ticker:

@@ -187,7 +187,7 @@ def test_an_account_can_be_forgotten_alone(fake: FakeScale) -> None:
 
 
 def is_quick(fake: FakeScale, target: str) -> bool:
-    return fake.is_quick({"REQUEST_URI": target})
+    return fake._is_quick({"REQUEST_URI": target})
 
 
 def test_most_requests_are_quick(fake: FakeScale) -> None:

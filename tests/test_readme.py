@@ -25,7 +25,8 @@ from fakescale.api.control import OPERATIONS
 from fakescale.api.routes import ROUTES
 from fakescale.receiver import Received, Receiver
 from fakescale.traffic.callbacks import Attempt, Delivery
-from fakescale.traffic.faults import Fault, Faults
+from fakescale.traffic.fault import Fault
+from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Exchange
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, strategies
 from fakescale.account import task_types
+from fakescale.strategies import creations, invalid
 from fakescale.values.errors import NotFound
-from fakescale.values.schemas import PHRASES, json_bytes
+from fakescale.values.keywords import PHRASES, json_bytes
 from tests.support import Caller, examples
 
 TYPES = task_types.names()
@@ -151,14 +152,14 @@ def test_every_rule_is_broken(rule: str) -> None:
     flaws = {
         name: (type, members)
         for type in TYPES
-        for broken, name, members in strategies._body_flaws(type)
+        for broken, name, members in invalid.body_flaws(type)
         if broken == rule
     }
     assert flaws
     for name, (type, members) in [*flaws.items()][:6]:
-        bodies = functools.partial(strategies._bodies, type)
+        bodies = functools.partial(creations.bodies, type)
         named = functools.partial(is_named, type)
-        broken = strategies._having(name, members, bodies)
+        broken = invalid.having(name, members, bodies)
         found = hypothesis.find(broken, named, settings=hypothesis.settings(STEADY, phases=ONCE))
         assert found.path.startswith(name)
 
@@ -166,8 +167,8 @@ def test_every_rule_is_broken(rule: str) -> None:
 ONCE = [hypothesis.Phase.generate]
 
 
-def is_named(type: str, broken: strategies._Broken) -> bool:
-    return broken.path in strategies._refusal(type, broken.value).replace(" ", "_")
+def is_named(type: str, broken: invalid.Broken) -> bool:
+    return broken.path in creations.refusal(type, broken.value).replace(" ", "_")
 
 
 def test_all_types_are_drawn_and_an_alias_is_a_type() -> None:

@@ -13,7 +13,7 @@ from fakescale.values.dumps import from_data, to_data
 from fakescale.values.errors import BadRequest, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
-from fakescale.values.schemas import Parameters, frozen_json
+from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
 # Documented: an audit has a result and the URL of the response too, but not what these are
 # called, so nothing but the task is asked for.
@@ -21,7 +21,7 @@ AUDIT = Parameters(
     {
         "type": "object",
         "required": ["task_id"],
-        "properties": {"task_id": {"type": "string", "minLength": 1}},
+        "properties": {"task_id": TEXT},
     }
 )
 

@@ -16,16 +16,15 @@ from fakescale.values.dumps import expect, keyed, to_data
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
-from fakescale.values.schemas import Parameters, frozen_json
+from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
-_TEXT = {"type": "string", "minLength": 1}
 CREATION = Parameters(
     {
         "type": "object",
         "required": ["project", "name"],
         "properties": {
-            "project": _TEXT,
-            "name": _TEXT,
+            "project": TEXT,
+            "name": TEXT,
             "callback": {"type": "string", "format": "callback or nothing"},
             "calibration_batch": {"type": "boolean"},
             "self_label_batch": {"type": "boolean"},

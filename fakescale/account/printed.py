@@ -9,41 +9,39 @@ from fakescale.account.task import Status, Task
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest
 from fakescale.values.frozen import FrozenDict
-from fakescale.values.schemas import Checker, frozen_json
+from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
 
-_TEXT = {"type": "string", "minLength": 1}
 _MOMENT = {"type": "string", "format": "moment"}
-_TEXTS = {"type": "array", "items": _TEXT}
 
 # The members of a printed task that mean something here.
 _SCHEMA = {
     "type": "object",
     "required": ["task_id", "created_at", "type", "status"],
     "properties": {
-        "task_id": _TEXT,
+        "task_id": TEXT,
         "created_at": _MOMENT,
         "updated_at": _MOMENT,
         "completed_at": _MOMENT,
-        "type": _TEXT,
+        "type": TEXT,
         "status": {"enum": list(Status)},
         "instruction": {"type": "string"},
         "params": {"type": "object"},
-        "callback_url": _TEXT,
+        "callback_url": TEXT,
         "callback_completed": {"type": "boolean"},
         "callback_succeeded": {"type": "boolean"},
         "response": {"type": "object"},
         "metadata": {"type": "object"},
         "audits": {"type": "array", "items": {"type": "object"}},
-        "tags": _TEXTS,
-        "unique_id": _TEXT,
-        "project": _TEXT,
-        "batch": _TEXT,
+        "tags": TEXTS,
+        "unique_id": TEXT,
+        "project": TEXT,
+        "batch": TEXT,
         "project_param_version": {"type": "integer"},
         "is_test": {"type": "boolean"},
         "priority": {"type": "integer"},
         "urgency": {"type": "string"},
         "work_started": {"type": "boolean"},
-        "customer_review_status": _TEXT,
+        "customer_review_status": TEXT,
         "customer_review_comments": {"type": "array"},
     },
 }

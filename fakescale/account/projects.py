@@ -12,19 +12,18 @@ from fakescale.values.dumps import keyed, to_data
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds
-from fakescale.values.schemas import Parameters, frozen_json
+from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
 #: Documented: only these types have task templates.
 TEMPLATE_TYPES = ("textcollection", "chat")
 
-_TEXT = {"type": "string", "minLength": 1}
 CREATION = Parameters(
     {
         "type": "object",
         "required": ["type", "name"],
         "properties": {
             "type": {"enum": task_types.spellings()},
-            "name": _TEXT,
+            "name": TEXT,
             "params": {"type": "object"},
             "rapid": {"type": "boolean"},
             "studio": {"type": "boolean"},
@@ -48,7 +47,7 @@ ONTOLOGY = Parameters(
                 "items": {"type": ["string", "object"]},
                 "uniqueBy": "choice",
             },
-            "name": _TEXT,
+            "name": TEXT,
         },
     }
 )

@@ -14,10 +14,7 @@ from fakescale.values.clock import Clock
 from fakescale.values.dumps import from_data, texts, to_data
 from fakescale.values.errors import Conflict, NotFound, invalid
 from fakescale.values.ids import TaskIds
-from fakescale.values.schemas import Parameters, frozen_json
-
-_TEXT = {"type": "string", "minLength": 1}
-_TEXTS = {"type": "array", "items": _TEXT}
+from fakescale.values.schemas import TEXT, TEXTS, Parameters, frozen_json
 
 
 def _body(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> Parameters:
@@ -25,11 +22,11 @@ def _body(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
     return Parameters({"type": "object", "required": list(required), "properties": properties})
 
 
-ASSIGNMENT = _body({"emails": _TEXTS, "projects": _TEXTS})
-GROUP = _body({"name": _TEXT}, {"emails": _TEXTS})
-GROUP_CHANGE = _body({}, {"add_emails": _TEXTS, "remove_emails": _TEXTS})
-BATCH = _body({"groups": _TEXTS})
-_NAMED = {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
+ASSIGNMENT = _body({"emails": TEXTS, "projects": TEXTS})
+GROUP = _body({"name": TEXT}, {"emails": TEXTS})
+GROUP_CHANGE = _body({}, {"add_emails": TEXTS, "remove_emails": TEXTS})
+BATCH = _body({"groups": TEXTS})
+_NAMED = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
 PRIORITIES = _body({"batches": {"type": "array", "items": _NAMED}})
 
 

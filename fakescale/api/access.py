@@ -15,7 +15,7 @@ from typing import Any
 from fakescale.api.request import Request
 from fakescale.values.environ import BOUND_HOST, STANDS_IN
 from fakescale.values.errors import Forbidden, invalid, shown
-from fakescale.values.hosts import HOST, is_loopback, read_ip
+from fakescale.values.hosts import HOST, is_host, is_loopback, read_ip
 
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
 _ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
@@ -105,11 +105,6 @@ class Access:
         ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
         allowed = {_name(host) for host in self.hosts}
         return name != "" and (is_loopback(name) or name in ours or name in allowed)
-
-
-def is_host(text: str) -> bool:
-    """Whether ``text`` is what a Host header may hold, without a port."""
-    return read_ip(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
 
 
 @functools.lru_cache(maxsize=256)

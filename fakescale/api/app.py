@@ -1,4 +1,9 @@
-"""What surrounds every request: who may call, the key, the route, the refusals, the journal."""
+"""The application: it decides, responds, notes and sends, once for every request.
+
+Faults decide first whether the API works at all. The response is the API's own, or a refusal.
+The journal and the log note the exchange. The answer is sent last, late or broken if a fault
+says so.
+"""
 
 import datetime as dt
 import email.utils
@@ -8,8 +13,8 @@ import json
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
@@ -18,8 +23,7 @@ from fakescale.api.route import Call, match
 from fakescale.api.routes import ROUTES
 from fakescale.server.access_log import log_exchange
 from fakescale.state import State
-from fakescale.traffic.fault import Effect
-from fakescale.traffic.faults import Asked
+from fakescale.traffic.fault import Asked, Effect
 from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
@@ -31,14 +35,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-#: Below it lies what is not the API's: without a key, in no journal, struck by no fault.
+#: Paths below it are not the API's: they need no key, and no journal or fault sees them.
 CONTROL = "/_fakescale/"
 HEALTH = f"{CONTROL}health"
 DOCUMENT = f"{CONTROL}openapi.json"
 
 
-#: Answers a control call that may be made: a request and what its path has after CONTROL.
+#: Answers a control call that may be made: a request and the part of its path after CONTROL.
 Control = Callable[[Request, str], Answer]
+
+
+class _Outcome(NamedTuple):
+    """The answer as it is sent, the effects of the faults, and the traceback of a bug."""
+
+    answer: Answer
+    effects: Sequence[Effect]
+    trace: str | None = None
 
 
 def application(
@@ -50,71 +62,49 @@ def application(
     control: Control,
     max_body: int,
 ) -> Iterable[bytes]:
-    """Answer a request (WSGI, once the rest is filled in)."""
+    """Answer a request (WSGI, once the rest is filled in): decide, respond, note and send."""
     path = raw_path(environ)
     # The decoded path is not used, and that of httpx is none that werkzeug can read.
     request = Request({**environ, "PATH_INFO": path}, max_body)
     now = state.clock.now()
-    trace = None
     effects: list[Effect] = []
-    answer = Answer(0, b"")  # unless a fault keeps the API from its work
-    is_control = f"{path}/".startswith(CONTROL)
-    try:
+
+    def work() -> Answer:
         access.check_host(environ)
-        effects = [] if is_control else _decide(state, request, path)
-        if is_control:
-            answer = _control(state, access, control, request, path)
-        elif all(effect.works for effect in effects):
-            answer = _respond(state, request, path)
-    except ApiError as error:
-        answer = refusal(error)
-    except Exception:
-        trace = traceback.format_exc()
-        answer = refusal(ApiError("Something went wrong inside fakescale."))
+        if _is_control(path):
+            return _control(state, access, control, request, path)
+        effects.extend(_decide(state, request, path))
+        if all(effect.works for effect in effects):
+            return _respond(state, request, path)
+        return Answer(0, b"")
+
+    answer, trace = _refusing(work)
     for effect in effects:
         answer = effect.spoil(answer)
-    exchange = Exchange(
-        method=request.method,
-        path=path,
-        query=environ.get("QUERY_STRING", ""),
-        headers=request.fields,
-        body=request.seen,
-        status=answer.status,
-        answer=answer.body,
-        when=now,
-        traceback=trace,
-        fault="; ".join(effect.text for effect in effects) or None,
-        account=request.account,
-    )
-    if not is_control:
-        state.journal._append(exchange)
-    if trace is not None:
-        log.error("a bug in fakescale\n%s", trace)
-    environ.get(REPORT, log_exchange)(exchange)
-    if delay := sum(effect.delay for effect in effects):
-        # Not on a clock: that of a test may stand still.
-        environ.get(STOPPED, threading.Event()).wait(delay)
-    if answer.status:
-        start_response(
-            f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
-            [
-                *header_fields(answer.body, answer.headers),
-                ("Date", _date(now.replace(microsecond=0))),
-            ],
-        )
-    if answer.is_reset:
-        raise BrokenOff(answer.body)
-    return [answer.body]
+    outcome = _Outcome(answer, effects, trace)
+    _note(state, environ, request, path, now, outcome)
+    return _send(environ, start_response, now, outcome)
 
 
-@functools.lru_cache(maxsize=4)
-def _date(second: dt.datetime) -> str:
-    return email.utils.format_datetime(second, usegmt=True)
+def _is_control(path: str) -> bool:
+    return f"{path}/".startswith(CONTROL)
 
 
-def _decide(state: State, request: Request, path: str) -> list[Effect]:
+def _refusing(work: Callable[[], Answer]) -> tuple[Answer, str | None]:
+    """Return the answer that ``work`` returns or raises, and the traceback of a bug."""
+    try:
+        return work(), None
+    except ApiError as error:
+        return refusal(error), None
+    except Exception:
+        answer = refusal(ApiError("Something went wrong inside fakescale."))
+        return answer, traceback.format_exc()
+
+
+def _decide(state: State, request: Request, path: str) -> Sequence[Effect]:
+    """Return the effects of the faults that strike the request."""
     if not state.faults:
-        return []
+        return ()
     asked = Asked(
         method=request.method,
         path=path,
@@ -139,15 +129,16 @@ def _control(state: State, access: Access, control: Control, request: Request, p
 
 
 def _respond(state: State, request: Request, path: str) -> Answer:
+    """Do the work of the API, and return its answer."""
     # Observed: a bad key is refused before anything else.
-    world = state.accounts.world(request.api_key)
+    world = state.world(request.api_key)
     request.account = world.key.account
     found = match(ROUTES, request.method, path)
     if found is None:
         # Guessed, for a wrong method as well: what the API says there is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
-    account = state.accounts.account(world.key.account)
+    account = state.account(world.key.account)
     call = Call(account, world, route, names, request)
 
     def work() -> Answer:
@@ -171,8 +162,8 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     if len(key) > LONGEST_KEY:
         raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
     account, is_test = call.world.key
-    # Guessed: what makes a request another one, and that the modes have keys of their own.
-    # Equal are an empty body and {}, and null and an absent member, as everywhere.
+    # Guessed: the parts that make a request another one, and that each mode has its own keys.
+    # An empty body equals {}, and null equals an absent member, as everywhere.
     body = call.request.json_content or {}
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value is not None}
@@ -184,3 +175,61 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
         json.dumps(body, sort_keys=True),
     )
     return state.once.run((is_test, key), fingerprint, work)
+
+
+def _note(
+    state: State,
+    environ: "WSGIEnvironment",
+    request: Request,
+    path: str,
+    now: dt.datetime,
+    outcome: _Outcome,
+) -> None:
+    """Put the exchange into the journal and the log."""
+    exchange = Exchange(
+        method=request.method,
+        path=path,
+        query=environ.get("QUERY_STRING", ""),
+        headers=request.fields,
+        body=request.seen,
+        status=outcome.answer.status,
+        answer=outcome.answer.body,
+        when=now,
+        traceback=outcome.trace,
+        fault="; ".join(effect.text for effect in outcome.effects) or None,
+        account=request.account,
+    )
+    if not _is_control(path):
+        state.journal._append(exchange)
+    if outcome.trace is not None:
+        log.error("a bug in fakescale\n%s", outcome.trace)
+    environ.get(REPORT, log_exchange)(exchange)
+
+
+def _send(
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+    now: dt.datetime,
+    outcome: _Outcome,
+) -> Iterable[bytes]:
+    """Send the answer, after the delays of the faults; raises BrokenOff for a reset."""
+    answer = outcome.answer
+    if delay := sum(effect.delay for effect in outcome.effects):
+        # Not on a clock: that of a test may stand still.
+        environ.get(STOPPED, threading.Event()).wait(delay)
+    if answer.status:
+        start_response(
+            f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
+            [
+                *header_fields(answer.body, answer.headers),
+                ("Date", _date(now.replace(microsecond=0))),
+            ],
+        )
+    if answer.is_reset:
+        raise BrokenOff(answer.body)
+    return [answer.body]
+
+
+@functools.lru_cache(maxsize=4)
+def _date(second: dt.datetime) -> str:
+    return email.utils.format_datetime(second, usegmt=True)

@@ -27,9 +27,11 @@ from fakescale.account.team import Teammate, Teammates
 from fakescale.account.world import World
 from fakescale.api.request import Request, expect
 from fakescale.fake import FakeScale
-from fakescale.traffic.callbacks import Delivery, Outbox
-from fakescale.traffic.faults import Fault, Faults
+from fakescale.traffic.callbacks import Delivery
+from fakescale.traffic.fault import Fault
+from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Exchange, Journal
+from fakescale.traffic.outbox import Outbox
 from fakescale.values.answer import Answer, json_answer
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest, NotFound, invalid

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fakescale.account import task_types
-from fakescale.values.schemas import INTEGER, KEYWORDS, NUMBER, PATTERNS
+from fakescale.values.keywords import KEYWORDS, PATTERNS
+from fakescale.values.schemas import INTEGER, NUMBER
 
 Schema = dict[str, Any]
 

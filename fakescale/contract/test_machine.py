@@ -17,7 +17,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fakescale import strategies
 from fakescale.contract.model import DAY, STATUSES, Model, Printed, Refused, stamp
 from fakescale.contract.steps import (
     CREATIONS,
@@ -32,6 +31,7 @@ from fakescale.contract.steps import (
     WORK,
 )
 from fakescale.contract.target import ABSENT, Reply, Target
+from fakescale.strategies.schemas import TAGS
 from fakescale.values.errors import ApiError
 
 PAGE = 3  # so small that few tasks fill several
@@ -357,7 +357,7 @@ class Machine(RuleBasedStateMachine):
             "project": [self.project, "nowhere"],
             "batch": self.batches,
             "unique_id": self.unique_ids,
-            "tags": strategies.TAGS,
+            "tags": TAGS,
             "customer_review_status": ["accepted", "rejected"],
         }[name]
         return [self.one(number, some) for number in numbers]

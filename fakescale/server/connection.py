@@ -24,7 +24,7 @@ from fakescale.server.http11 import BodyReader, Head, Reader, Refused
 from fakescale.server.limits import Limits
 from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.clock import steady
-from fakescale.values.environ import BrokenOff
+from fakescale.values.environ import IS_QUICK, BrokenOff
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -77,7 +77,7 @@ class Site:
 
     def is_quick(self, environ: dict[str, Any]) -> bool:
         """Return whether the application says that it answers a request at once."""
-        is_quick: Callable[[dict[str, Any]], bool] | None = getattr(self.app, "is_quick", None)
+        is_quick: Callable[[dict[str, Any]], bool] | None = getattr(self.app, IS_QUICK, None)
         return is_quick is not None and self.in_place and is_quick(environ)
 
 

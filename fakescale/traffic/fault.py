@@ -1,30 +1,66 @@
-"""What a fault can do to a request, and what can be said about one."""
+"""One fault: its terms, the requests that it strikes, and its effect on them.
 
+A new kind of fault is a field of `Terms`, with its check beside it, and a branch. The branch
+lies in `Fault._concerns` or `Fault._strikes` for a new way to choose requests, and in
+`Terms.effect` or `Effect.spoil` for a new way to go wrong. The file is long so that it is the
+only one to change.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
 import http
-import json
+import itertools
 import math
+import random
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
-from fakescale.values.answer import Answer
+from fakescale.values.answer import Answer, encode
+from fakescale.values.clock import stamp
+from fakescale.values.errors import NotFound
 from fakescale.values.frozen import EMPTY_DICT, freeze
+from fakescale.values.keys import leads_to
 
 _DAY_SECONDS = 86_400
+_SECOND = dt.timedelta(seconds=1)
+# The ids are unique in the process: an id from before a reset leads to no fault from after it.
+_ids = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as a predicate sees it: like an Exchange that has no answer yet."""
+
+    method: str
+    #: As it was sent, percent-encoded; so is the query.
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    api_key: str | None
+    content: Callable[[], Any]
+
+    @property
+    def json(self) -> Any:
+        """The body, or None if it is empty; raises BadRequest, the client's own, if it is bad."""
+        return self.content()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a fault does to one request."""
+    """The effect of a fault on one request."""
 
-    #: What it is, in a few words, for the journal.
+    #: A description in a few words, for the journal.
     text: str
     #: Whether the API does its work.
     works: bool
     #: The seconds for which the answer is held back.
     delay: float
-    #: What stands in place of the API's own answer.
+    #: The answer that replaces the API's own, if there is one.
     answer: Answer | None
     reset: str | None
     truncated: bool
@@ -35,7 +71,7 @@ class Effect:
         return self.works and not (self.answer or self.reset or self.truncated)
 
     def spoil(self, answer: Answer) -> Answer:
-        """Return what becomes of ``answer``; status 0 stands for nothing at all."""
+        """Return the answer that is sent in place of ``answer``; status 0 stands for none."""
         if self.reset == "before":
             return Answer(0, b"", is_reset=True)
         answer = self.answer or answer
@@ -48,52 +84,22 @@ class Effect:
         return answer
 
 
-def effect(given: Mapping[str, Any]) -> Effect:
-    """Return what a fault with these arguments, which were checked, does."""
-    lost, reset, truncated = (given.get(name) for name in ("lost", "reset", "truncated"))
-    status = given.get("status")
-    if lost and not (status or reset or truncated):
-        status = 500
-    answer = None
-    if status is not None:
-        headers = dict(given.get("headers", EMPTY_DICT))
-        if "body" in given:
-            headers["Content-Type"] = given.get("content_type", "text/html; charset=utf-8")
-            answer = Answer(status, given["body"].encode(), freeze(headers))
-        else:
-            text = given.get("error", http.HTTPStatus(status).phrase)  # guessed
-            body = {"status_code": status, "error": text}
-            answer = Answer(
-                status, json.dumps(body, separators=(",", ":")).encode(), freeze(headers)
-            )
-    told = {
-        "answer lost": lost,
-        f"status {status}": status,
-        f"reset {reset} the answer": reset,
-        "truncated": truncated,
-        f"delay {given.get('delay')} s": "delay" in given,
-    }
-    return Effect(
-        text=", ".join(text for text, is_so in told.items() if is_so),
-        works=bool(lost) or (answer is None and reset != "before"),
-        delay=given.get("delay", 0),
-        answer=answer,
-        reset=reset,
-        truncated=bool(truncated),
-    )
+# The checks of the terms.
 
 
-# What the arguments must be.
-
-
-class _Rule(NamedTuple):
+class _Check(NamedTuple):
     types: tuple[type, ...]
-    holds: Callable[[Any], bool]
-    text: str
+    holds: Callable[[Any], object]
+    rule: str
 
 
-def _always(value: Any) -> bool:
-    return True
+def _term(*types: Any, holds: Callable[[Any], object] = lambda value: True, rule: str = "") -> Any:
+    """Return a field that is optional; a value is of ``types``, and ``holds`` for it."""
+    return dataclasses.field(default=None, metadata={"check": _Check(types, holds, rule)})
+
+
+_count = functools.partial(_term, int, holds=lambda count: count >= 1, rule="must be at least 1")
+_name = functools.partial(_term, str, holds=bool, rule="must not be empty")
 
 
 def _is_unicode(text: str) -> bool:
@@ -101,11 +107,11 @@ def _is_unicode(text: str) -> bool:
 
 
 def _is_line(text: str) -> bool:
-    """Whether ``text`` can stand in a header field."""
+    """Return whether a header field can hold ``text``."""
     return text.isascii() and text.isprintable()
 
 
-# What the server says for itself, or what has an argument of its own.
+# The server sends these itself, or they have an argument of their own.
 _OWN_HEADERS = {"content-type", "content-length", "transfer-encoding", "connection", "date"}
 
 
@@ -121,81 +127,266 @@ def _are_headers(headers: Mapping[Any, Any]) -> bool:
 
 
 def _is_status(status: int) -> bool:
-    """Whether a final answer with a body can have ``status``, and it has a name."""
+    """Return whether ``status`` has a name, and a final answer with it has a body."""
     return status >= 200 and status in set(http.HTTPStatus) - {204, 205, 304}
 
 
-_COUNT = _Rule((int,), lambda count: count >= 1, "must be at least 1")
-_FLAG = _Rule((bool,), _always, "")
-_RULES = {
-    "method": _Rule((str,), str.isalpha, "must be a method of HTTP"),
-    "path": _Rule(
-        (str,), lambda path: path[:1] in ("/", "*") and path, 'must begin with "/" or "*"'
-    ),
-    "api_key": _Rule((str,), bool, "must not be empty"),
-    "account": _Rule((str,), bool, "must not be empty"),
-    "predicate": _Rule((Callable,), _always, ""),  # type: ignore[arg-type]
-    "nth": _COUNT,
-    "times": _COUNT,
-    "probability": _Rule((float, int), lambda chance: 0 <= chance <= 1, "must be from 0 to 1"),
-    "seed": _Rule((int, str), _always, ""),
-    "minutes": _Rule((float, int), lambda minutes: 0 < minutes < math.inf, "must be more than 0"),
-    "per_second": _COUNT,
-    "status": _Rule((int,), _is_status, "must be one of HTTP's from 200 on that have a body"),
-    "error": _Rule((str,), _always, ""),
-    "headers": _Rule(
-        (Mapping,), _are_headers, "must hold text, and none of " + ", ".join(sorted(_OWN_HEADERS))
-    ),
-    "body": _Rule((str,), _is_unicode, "must hold no half of a surrogate pair"),
-    "content_type": _Rule((str,), _is_line, "must be a line of ASCII"),
-    "delay": _Rule((float, int), lambda delay: 0 <= delay <= _DAY_SECONDS, "must be within a day"),
-    "reset": _Rule((str,), ("before", "within").__contains__, 'must be "before" or "within"'),
-    "truncated": _FLAG,
-    "lost": _FLAG,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The arguments of a fault; None and False stand for one that is not given.
 
-# Arguments that mean nothing without others, and such that contradict each other.
+    Raises TypeError or ValueError, naming the argument, for terms that make no sense.
+    """
+
+    # The requests that the fault strikes.
+
+    #: Those with this method.
+    method: str | None = _term(str, holds=str.isalpha, rule="must be a method of HTTP")
+    #: Those whose raw path is like this: ``<name>`` is one segment, ``*`` is any text.
+    path: str | None = _term(
+        str, holds=lambda path: path[:1] in ("/", "*") and path, rule='must begin with "/" or "*"'
+    )
+    #: Those with this API key.
+    api_key: str | None = _name()
+    #: Those with any key of this account.
+    account: str | None = _name()
+    #: Those for which this function is true.
+    predicate: Callable[[Asked], object] | None = _term(Callable)  # noqa: RUF009
+    #: Not the first ``nth - 1`` of those.
+    nth: int | None = _count()
+    #: Only so many of those.
+    times: int | None = _count()
+    #: Each of those with this probability.
+    probability: float | None = _term(
+        float, int, holds=lambda chance: 0 <= chance <= 1, rule="must be from 0 to 1"
+    )
+    #: The seed of the draws; by default the number of faults that were added before.
+    seed: int | str | None = _term(int, str)
+    #: Only until so many minutes of the fake's clock are over.
+    minutes: float | None = _term(
+        float, int, holds=lambda minutes: 0 < minutes < math.inf, rule="must be more than 0"
+    )
+    #: Those of an API key that come after so many others within a second of the fake's clock.
+    per_second: int | None = _count()
+
+    # The effect on these requests.
+
+    #: The answer has this status and the API's error body; the work is not done.
+    status: int | None = _term(
+        int, holds=_is_status, rule="must be one of HTTP's from 200 on that have a body"
+    )
+    #: The text in that error body.
+    error: str | None = _term(str)
+    #: Further header fields of that answer.
+    headers: Mapping[str, str] | None = _term(
+        Mapping,
+        holds=_are_headers,
+        rule="must hold text, and none of " + ", ".join(sorted(_OWN_HEADERS)),
+    )
+    #: The body of that answer, in place of the error body.
+    body: str | None = _term(str, holds=_is_unicode, rule="must hold no half of a surrogate pair")
+    #: The type of that body; HTML by default.
+    content_type: str | None = _term(str, holds=_is_line, rule="must be a line of ASCII")
+    #: The answer comes so many real seconds late, after the work.
+    delay: float | None = _term(
+        float, int, holds=lambda delay: 0 <= delay <= _DAY_SECONDS, rule="must be within a day"
+    )
+    #: The connection is reset before the answer and the work, or after half of the body.
+    reset: Literal["before", "within"] | None = _term(
+        str, holds=("before", "within").__contains__, rule='must be "before" or "within"'
+    )
+    #: Half of the body is missing, and the Content-Length agrees.
+    truncated: bool | None = _term(bool)
+    #: The work is always done, and its answer lost; by default a 500 comes instead.
+    lost: bool | None = _term(bool)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) is not None:
+                check(field.name, getattr(self, field.name))
+        given = self.given()
+        for name, needed in _NEEDS.items():
+            if name in given and needed not in given:
+                raise ValueError(f"{name} means nothing without {needed}")
+        for one, other in _EXCLUDES:
+            if one in given and other in given:
+                raise ValueError(f"{one} and {other} exclude each other")
+        if self.reset == "before" and "status" in given:
+            raise ValueError('status means nothing where reset is "before"')
+        if not given.keys() & set(_EFFECTS):
+            raise ValueError(f"one of {', '.join(_EFFECTS)} is needed, or nothing would happen")
+        if self.headers is not None:
+            object.__setattr__(self, "headers", freeze(self.headers))
+
+    def given(self) -> dict[str, Any]:
+        """Return the terms that were given, by name."""
+        terms = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: it for name, it in terms.items() if it is not None and it is not False}
+
+    def effect(self) -> Effect:
+        """Return the effect on each request that is struck."""
+        status = self.status
+        if self.lost and not (status or self.reset or self.truncated):
+            status = 500
+        told = {
+            "answer lost": self.lost,
+            f"status {status}": status,
+            f"reset {self.reset} the answer": self.reset,
+            "truncated": self.truncated,
+            f"delay {self.delay} s": self.delay is not None,
+        }
+        return Effect(
+            text=", ".join(text for text, is_so in told.items() if is_so),
+            works=bool(self.lost) or (status is None and self.reset != "before"),
+            delay=self.delay or 0,
+            answer=None if status is None else self._answer(status),
+            reset=self.reset,
+            truncated=bool(self.truncated),
+        )
+
+    def _answer(self, status: int) -> Answer:
+        headers = dict(self.headers or EMPTY_DICT)
+        if self.body is not None:
+            is_html = self.content_type is None
+            headers["Content-Type"] = "text/html; charset=utf-8" if is_html else self.content_type
+            return Answer(status, self.body.encode(), freeze(headers))
+        text = http.HTTPStatus(status).phrase if self.error is None else self.error  # guessed
+        body = encode({"status_code": status, "error": text})
+        return Answer(status, body.encode(), freeze(headers))
+
+
+# Arguments that mean nothing without another, and pairs that contradict each other.
 _NEEDS = {
-    "error": {"status"},
-    "headers": {"status"},
-    "body": {"status"},
-    "content_type": {"body"},
-    "seed": {"probability"},
+    "error": "status",
+    "headers": "status",
+    "body": "status",
+    "content_type": "body",
+    "seed": "probability",
 }
 _EXCLUDES = (("error", "body"), ("reset", "truncated"))
 _EFFECTS = ("status", "delay", "reset", "truncated", "lost")
+_CHECKS = {field.name: field.metadata["check"] for field in dataclasses.fields(Terms)}
 
 
 def check(name: str, value: Any) -> None:
     """Raise TypeError or ValueError unless the argument ``name`` may be ``value``."""
-    rule = _RULES[name]
+    types, holds, rule = _CHECKS[name]
     # A bool is an int in Python alone.
-    if not isinstance(value, rule.types) or (isinstance(value, bool) and bool not in rule.types):
-        kinds = " or ".join(kind.__name__ for kind in rule.types)
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        kinds = " or ".join(kind.__name__ for kind in types)
         raise TypeError(f"{name} must be of type {kinds} (got {value!r})")
-    if not rule.holds(value):
-        raise ValueError(f"{name} {rule.text} (got {value!r})")
+    if not holds(value):
+        raise ValueError(f"{name} {rule} (got {value!r})")
 
 
-def checked(**arguments: Any) -> Mapping[str, Any]:
-    """Return the arguments that were given: neither None nor False.
+class Fault:
+    """A fault that was added; the end of a ``with`` block removes it.
 
-    Raises TypeError or ValueError, naming the argument, for what makes no sense.
+    ``seed`` seeds the draws unless the terms do. ``remove`` removes the fault, or raises
+    NotFound. Raises ValueError where ``minutes`` lead out of the calendar.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    for name, value in given.items():
-        check(name, value)
-    given = {name: value for name, value in given.items() if value is not False}
-    for name, needed in _NEEDS.items():
-        if name in given and not needed & given.keys():
-            raise ValueError(f"{name} means nothing without {' or '.join(needed)}")
-    for one, other in _EXCLUDES:
-        if one in given and other in given:
-            raise ValueError(f"{one} and {other} exclude each other")
-    if given.get("reset") == "before" and "status" in given:
-        raise ValueError('status means nothing where reset is "before"')
-    if not given.keys() & set(_EFFECTS):
-        raise ValueError(f"one of {', '.join(_EFFECTS)} is needed, or nothing would happen")
-    if "headers" in given:
-        given["headers"] = freeze(given["headers"])
-    return given
+
+    def __init__(
+        self, terms: Terms, seed: str, now: dt.datetime, remove: Callable[["Fault"], None]
+    ) -> None:
+        #: The number by which it can be removed.
+        self.id = next(_ids)
+        #: How many requests it has struck.
+        self.hits = 0
+        self.effect = terms.effect()
+        self._terms = terms
+        self._remove = remove
+        self._seen = 0  # how many it could have struck
+        self._random = random.Random(seed if terms.seed is None else terms.seed)
+        self._passed: dict[str | None, deque[dt.datetime]] = {}
+        self._until: dt.datetime | None = None
+        if terms.minutes is not None:
+            try:
+                self._until = now + dt.timedelta(minutes=terms.minutes)
+            except OverflowError:
+                raise ValueError("minutes must not lead out of the calendar") from None
+
+    @property
+    def api_key(self) -> str | None:
+        """The only API key whose requests it strikes, if there is one."""
+        return self._terms.api_key
+
+    @property
+    def account(self) -> str | None:
+        """The only account whose requests it strikes, by any of its keys, if there is one."""
+        return self._terms.account
+
+    @property
+    def _may_take_long(self) -> bool:
+        return self._terms.predicate is not None or self._terms.delay is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its ``id``, ``hits`` and arguments as JSON-able data.
+
+        A predicate is shown by its name; ``until`` is when ``minutes`` are over.
+        """
+        printed = {"id": self.id, "hits": self.hits, **self._terms.given()}
+        if "predicate" in printed:
+            printed["predicate"] = getattr(printed["predicate"], "__name__", "predicate")
+        if self._until is not None:
+            printed["until"] = stamp(self._until)
+        return printed
+
+    def _concerns(self, asked: Asked, now: dt.datetime) -> bool:
+        """Return whether it counts the request ``asked``, which it may strike."""
+        terms = self._terms
+        return (
+            not self._is_over(now)
+            and (terms.method is None or terms.method.upper() == asked.method)
+            and (terms.path is None or pattern(terms.path).fullmatch(asked.path) is not None)
+            and terms.api_key in (None, asked.api_key)
+            and (terms.account is None or leads_to(asked.api_key or "", terms.account))
+            and (terms.predicate is None or bool(terms.predicate(asked)))
+        )
+
+    def _strikes(self, api_key: str | None, now: dt.datetime) -> bool:
+        """Count a request that it concerns, and return whether it strikes this one."""
+        terms = self._terms
+        self._seen += 1
+        if (
+            self._seen < (terms.nth or 1)
+            or self._is_over(now)
+            or (terms.per_second is not None and self._lets_pass(terms.per_second, api_key, now))
+            or self._random.random() >= (1 if terms.probability is None else terms.probability)
+        ):
+            return False
+        self.hits += 1
+        return True
+
+    def _is_over(self, now: dt.datetime) -> bool:
+        """Return whether it strikes nothing any more."""
+        is_used_up = self._terms.times is not None and self.hits >= self._terms.times
+        return is_used_up or (self._until is not None and now >= self._until)
+
+    def _lets_pass(self, limit: int, api_key: str | None, now: dt.datetime) -> bool:
+        passed = self._passed.setdefault(api_key, deque(maxlen=limit))
+        # A clock that was set back must not close the door until it has caught up.
+        if len(passed) == limit and dt.timedelta() <= now - passed[0] < _SECOND:
+            return False
+        passed.append(now)
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(NotFound):  # by hand, or by a reset
+            self._remove(self)
+
+    def __repr__(self) -> str:
+        return f"<Fault {self.id}: {self.effect.text}, {self.hits} hits>"
+
+
+@functools.cache
+def pattern(path: str) -> re.Pattern[str]:
+    """Return the pattern of the raw paths that are like ``path``."""
+    parts = re.split(r"(<\w+>|\*)", path)
+    texts = (re.escape(part) for part in parts[::2])
+    wild = [".*" if part == "*" else "[^/]+" for part in parts[1::2]]
+    joined = "".join(text + gap for text, gap in zip(texts, [*wild, ""], strict=True))
+    return re.compile(f"{joined}/?", re.DOTALL)  # a slash at the end, as for the routes

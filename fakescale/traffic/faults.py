@@ -1,155 +1,55 @@
-"""Faults: which requests go wrong, and how, so that a client's retries can be tested.
+"""The faults of a fake, which test a client's retries, and the ready-made ones.
 
-A fault stands in front of the API, as a proxy does: it is looked for once per request, before
-the key is checked. What keeps the API from its work is never saved under an Idempotency-Key;
-the work behind an answer that was only lost is.
+Faults apply before authentication, like a proxy, and once per request. An answer that a fault
+puts in place of the API's work is never saved under an Idempotency-Key. The work behind an
+answer that was only lost is saved.
 """
 
 import builtins
-import contextlib
-import datetime as dt
-import functools
-import itertools
-import math
-import random
-import re
+import inspect
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, Literal, ParamSpec
 
-from fakescale.traffic.fault import Effect, check, checked, effect
+from fakescale.traffic.fault import Asked, Effect, Fault, Terms, check, pattern
 from fakescale.traffic.idempotency import IN_FLIGHT
-from fakescale.values.clock import Clock, stamp
+from fakescale.values.clock import Clock
 from fakescale.values.errors import NotFound, TooManyRequests
 from fakescale.values.keys import leads_to
+
+P = ParamSpec("P")
 
 #: The paths of all creations of tasks, quality tasks among them.
 CREATIONS = tuple(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks"))
 
-_SECOND = dt.timedelta(seconds=1)
 # Observed in 2016: a 503 was an HTML page of the host; its text is guessed.
 _OUTAGE_PAGE = (
     "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n"
     "<body>\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n"
     "</body>\r\n</html>\r\n"
 )
-# Numbered throughout the process: an id from before a reset leads to no fault from after it.
-_ids = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request as a predicate sees it: like an Exchange that has no answer yet."""
+def _taking(
+    terms: Callable[P, Terms],
+) -> Callable[[Callable[..., Fault]], Callable[Concatenate["Faults", P], Fault]]:
+    """Return a decorator that gives a method the arguments of ``terms``, its one argument."""
 
-    method: str
-    #: As it was sent, percent-encoded; so is the query.
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    api_key: str | None
-    content: Callable[[], Any]
+    def decorate(method: Callable[..., Fault]) -> Callable[Concatenate["Faults", P], Fault]:
+        own = inspect.signature(method)
+        arguments = inspect.signature(terms).parameters.values()
+        parameters = [own.parameters["self"], *arguments]
+        method.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return method
 
-    @property
-    def json(self) -> Any:
-        """The body, or None if it is empty; raises BadRequest, the client's own, if it is bad."""
-        return self.content()
-
-
-class Fault:
-    """A fault that was added; at the end of a ``with`` block of it, it is removed."""
-
-    def __init__(self, faults: "Faults", clock: Clock, seed: str, given: Mapping[str, Any]) -> None:
-        #: The number by which it can be removed.
-        self.id = next(_ids)
-        #: How many requests it has struck.
-        self.hits = 0
-        self._faults = faults
-        self._given = given
-        self._seen = 0  # how many it could have struck
-        self._random = random.Random(given.get("seed", seed))
-        self._passed: dict[str | None, deque[dt.datetime]] = {}
-        self._until: dt.datetime | None = None
-        if "minutes" in given:
-            try:
-                self._until = clock.now() + dt.timedelta(minutes=given["minutes"])
-            except OverflowError:
-                raise ValueError("minutes must not lead out of the calendar") from None
-        self.effect = effect(given)
-
-    @property
-    def api_key(self) -> str | None:
-        """The API key whose requests it concerns alone, if there is one."""
-        return self._given.get("api_key")
-
-    @property
-    def account(self) -> str | None:
-        """The account whose requests, by any of its keys, it concerns alone, if there is one."""
-        return self._given.get("account")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return its ``id``, ``hits`` and arguments as JSON-able data.
-
-        Of a predicate that is its name; ``until`` is when ``minutes`` are over.
-        """
-        printed = {"id": self.id, "hits": self.hits, **self._given}
-        if "predicate" in printed:
-            printed["predicate"] = getattr(printed["predicate"], "__name__", "predicate")
-        if self._until is not None:
-            printed["until"] = stamp(self._until)
-        return printed
-
-    def _concerns(self, asked: Asked) -> bool:
-        """Return whether ``asked`` is one of the requests that are counted."""
-        given = self._given
-        return (
-            given.get("method", asked.method).upper() == asked.method
-            and _pattern(given.get("path", "*")).fullmatch(asked.path) is not None
-            and given.get("api_key", asked.api_key) == asked.api_key
-            and ("account" not in given or leads_to(asked.api_key or "", given["account"]))
-            and ("predicate" not in given or bool(given["predicate"](asked)))
-        )
-
-    def _strikes(self, api_key: str | None, now: dt.datetime) -> bool:
-        """Count a request that it concerns, and return whether it strikes that."""
-        given = self._given
-        self._seen += 1
-        if (
-            self._seen < given.get("nth", 1)
-            or self.hits >= given.get("times", math.inf)
-            or (self._until is not None and now >= self._until)
-            or ("per_second" in given and self._lets_pass(given["per_second"], api_key, now))
-            or self._random.random() >= given.get("probability", 1)
-        ):
-            return False
-        self.hits += 1
-        return True
-
-    def _lets_pass(self, limit: int, api_key: str | None, now: dt.datetime) -> bool:
-        passed = self._passed.setdefault(api_key, deque(maxlen=limit))
-        # A clock that was set back must not close the door until it has caught up.
-        if len(passed) == limit and dt.timedelta() <= now - passed[0] < _SECOND:
-            return False
-        passed.append(now)
-        return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(NotFound):  # by hand, or by a reset
-            self._faults.remove(self)
-
-    def __repr__(self) -> str:
-        return f"<Fault {self.id}: {self.effect.text}, {self.hits} hits>"
+    return decorate
 
 
 class Faults:
     """The faults of a fake, in the order in which they were added. Safe in any thread.
 
-    The first that strikes a request settles what happens to it and the later ones do not
-    count it, but for faults that only delay: those go together with the next that strikes.
+    The first fault that strikes a request decides the outcome, and later ones do not count the
+    request. A fault that only delays lets the next one decide too.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -158,74 +58,18 @@ class Faults:
         self._faults: builtins.list[Fault] = []
         self._added = 0
 
-    def add(
-        self,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-        api_key: str | None = None,
-        account: str | None = None,
-        predicate: Callable[[Asked], object] | None = None,
-        nth: int | None = None,
-        times: int | None = None,
-        probability: float | None = None,
-        seed: int | str | None = None,
-        minutes: float | None = None,
-        per_second: int | None = None,
-        status: int | None = None,
-        error: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: str | None = None,
-        content_type: str | None = None,
-        delay: float | None = None,
-        reset: Literal["before", "within"] | None = None,
-        truncated: bool | None = None,
-        lost: bool | None = None,
-    ) -> Fault:
+    @_taking(Terms)
+    def add(self, **terms: Any) -> Fault:
         """Let requests go wrong from now on, until the fault is removed.
 
-        Which: those with this ``method``; whose raw path is like ``path``, in which ``<name>``
-        stands for one segment and ``*`` for any text; with this ``api_key``; with any key of
-        this ``account``; for which ``predicate`` is true of an Asked. Of those not the first
-        ``nth - 1``; only ``times`` of them; each with ``probability``, drawn from ``seed`` (by
-        default from the number of faults that were added before); for ``minutes`` of the
-        fake's clock; those of an API key that come after ``per_second`` others within a second
-        of that clock.
+        The arguments are the fields of `Terms`: some choose the requests, others say how they
+        go wrong. One of ``status``, ``delay``, ``reset``, ``truncated`` and ``lost`` is needed.
 
-        What: the answer has this ``status`` and the API's error body with ``error``, or
-        ``body`` with ``content_type`` (HTML by default), and ``headers``; the work is not
-        done. It comes ``delay`` real seconds late, after the work. The connection is
-        ``reset`` "before" the answer, and the work not done, or "within" it: after half of
-        the body. The body is ``truncated``: half of it, and the Content-Length agrees. With
-        ``lost`` the work is always done, and its answer lost: without any of these a 500
-        comes instead.
-
-        Raises TypeError or ValueError, naming the argument, for what makes no sense.
+        Raises TypeError or ValueError, naming the argument, for terms that make no sense.
         """
-        given = checked(
-            method=method,
-            path=path,
-            api_key=api_key,
-            account=account,
-            predicate=predicate,
-            nth=nth,
-            times=times,
-            probability=probability,
-            seed=seed,
-            minutes=minutes,
-            per_second=per_second,
-            status=status,
-            error=error,
-            headers=headers,
-            body=body,
-            content_type=content_type,
-            delay=delay,
-            reset=reset,
-            truncated=truncated,
-            lost=lost,
-        )
+        checked = Terms(**terms)
         with self._lock:
-            fault = Fault(self, self._clock, str(self._added), given)
+            fault = Fault(checked, str(self._added), self._clock.now(), self.remove)
             self._added += 1
             self._faults.append(fault)
         return fault
@@ -237,7 +81,7 @@ class Faults:
     ) -> Fault:
         """Let each API key make only so many requests in a second of the fake's clock.
 
-        The others get 429 (documented) with ``Retry-After: 1``. No limits are published;
+        Further requests get 429 (documented) with ``Retry-After: 1``. No limits are published;
         the header, the text, and that refused requests do not count are guessed.
         """
         check("per_second", per_second)
@@ -329,10 +173,12 @@ class Faults:
             return self._faults.copy()
 
     def _decide(self, asked: Asked) -> builtins.list[Effect]:
-        """Return what is to happen to a request, in this order; counts it."""
+        """Return the effects on a request, in order, and count the request."""
         effects = []
         for fault in self:
-            if fault._concerns(asked):  # without the lock: a predicate may do anything
+            if fault._concerns(
+                asked, self._clock.now()
+            ):  # without the lock: a predicate may do anything
                 with self._lock:
                     strikes = fault in self._faults and fault._strikes(
                         asked.api_key, self._clock.now()
@@ -345,7 +191,7 @@ class Faults:
 
     def _may_take_long(self) -> bool:
         """Return whether one may delay an answer, or calls a function to choose requests."""
-        return any("delay" in it._given or "predicate" in it._given for it in self._faults)
+        return any(fault._may_take_long for fault in self._faults)
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.list())
@@ -358,17 +204,8 @@ class Faults:
 
 
 def _creates(asked: Asked) -> bool:
-    return any(_pattern(path).fullmatch(asked.path) for path in CREATIONS)
+    return any(pattern(path).fullmatch(asked.path) for path in CREATIONS)
 
 
 def _creates_once(asked: Asked) -> bool:
     return _creates(asked) and bool(asked.headers.get("Idempotency-Key"))
-
-
-@functools.cache
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"(<\w+>|\*)", path)
-    texts = (re.escape(part) for part in parts[::2])
-    wild = [".*" if part == "*" else "[^/]+" for part in parts[1::2]]
-    joined = "".join(text + gap for text, gap in zip(texts, [*wild, ""], strict=True))
-    return re.compile(f"{joined}/?", re.DOTALL)  # a slash at the end, as for the routes

@@ -6,6 +6,9 @@ from typing import Protocol
 STOPPED = "fakescale.stopped"
 #: Where it may put what is called with each exchange, instead of logging it.
 REPORT = "fakescale.report"
+#: The method of an application that tells, of an environ, whether it answers at once. Without
+#: it a server takes all requests for slow ones.
+IS_QUICK = "_is_quick"
 #: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.
 BOUND_HOST = "fakescale.host"
 #: In the WSGI environment: whether the client connected, over TLS, to the host of the real API.

@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -16,6 +17,11 @@ def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+def is_host(text: str) -> bool:
+    """Return whether a Host header can hold ``text``, without a port."""
+    return read_ip(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
 
 
 @functools.lru_cache(maxsize=256)

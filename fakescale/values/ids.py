@@ -22,12 +22,19 @@ class TaskIds:
 
     def __init__(self, seed: str | int | None = None) -> None:
         self._reserved: set[str] = set()
-        self._numbers = itertools.count(random.Random(seed).getrandbits(62))
+        self._first = self._latest = random.Random(seed).getrandbits(62)
+        self._numbers = itertools.count(self._first)
+
+    @property
+    def total(self) -> int:
+        """The number of ids that were made or reserved."""
+        return self._latest - self._first + len(self._reserved)
 
     def make(self, now: dt.datetime) -> str:
         """Return a new id for a task created at ``now``."""
         while True:
-            made = f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{next(self._numbers):016x}"
+            self._latest = number = next(self._numbers)
+            made = f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{number:016x}"
             if made not in self._reserved:
                 return made
 

@@ -7,7 +7,7 @@ from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.account.task_types import read_creation
 from fakescale.values.errors import BadRequest, NotFound
-from fakescale.values.schemas import PHRASES
+from fakescale.values.keywords import PHRASES
 from tests.support import ABSENT, example
 
 FACTS = task_types._facts()

@@ -43,12 +43,12 @@ def test_an_account_is_made_once() -> None:
 
 def test_a_closed_list_lets_no_other_key_in() -> None:
     fake = FakeScale(api_keys=["acme|test", "live_b"])
-    accounts = fake._state.accounts
-    assert accounts.world("acme|test").tasks is fake.test.tasks
-    assert accounts.world("live_b").tasks is fake.account("b").tasks
+    state = fake._state
+    assert state.world("acme|test").tasks is fake.test.tasks
+    assert state.world("live_b").tasks is fake.account("b").tasks
     for key in ("live_acme", "test_acme", "live_c", "", None):
         with pytest.raises(Unauthorized):
-            accounts.world(key)
+            state.world(key)
 
 
 def test_keys_are_spelled_as_they_were_listed() -> None:

@@ -36,7 +36,8 @@ from schemathesis.transport.serialization import Binary
 from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.account.listing import token
-from fakescale.values.schemas import KEYWORDS, NUMBER
+from fakescale.values.keywords import KEYWORDS
+from fakescale.values.schemas import NUMBER
 from tests.api.test_openapi import DOCUMENT
 from tests.support import example, examples
 

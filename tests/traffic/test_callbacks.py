@@ -19,8 +19,8 @@ from fakescale import FakeScale
 from fakescale.account.task import Task
 from fakescale.receiver import Receiver
 from fakescale.server.server import serving
-from fakescale.traffic import callbacks
-from fakescale.traffic.callbacks import GAP, RETRIES, Outbox
+from fakescale.traffic.callbacks import GAP, RETRIES
+from fakescale.traffic.outbox import Outbox
 from fakescale.values.clock import Clock
 from fakescale.values.errors import BadRequest, NotFound
 from fakescale.values.frozen import FrozenDict
@@ -517,7 +517,7 @@ def test_there_are_more_receivers_than_threads() -> None:
 
 
 def test_what_is_owed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "MAX_OVER", 3)
+    monkeypatch.setattr("fakescale.traffic.outbox.MAX_OVER", 3)
     outbox = Outbox(Clock(), Post(*[500] * 5))
     for number in range(5):
         owe(outbox, subject=f"owed {number}")

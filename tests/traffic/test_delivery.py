@@ -13,8 +13,8 @@ import pytest
 
 from fakescale.receiver import Receiver
 from fakescale.server.server import serving
-from fakescale.traffic.callbacks import Outbox
 from fakescale.traffic.delivery import Carrier
+from fakescale.traffic.outbox import Outbox
 from fakescale.values.clock import Clock
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.hosts import NotSent, read_address

@@ -24,7 +24,8 @@ from requests.adapters import HTTPAdapter
 from fakescale import ApiError, FakeScale
 from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import transcript
-from fakescale.traffic.faults import Asked, Fault, Faults
+from fakescale.traffic.fault import Asked, Fault
+from fakescale.traffic.faults import Faults
 from tests.account.test_tasks import in_threads
 from tests.server.test_server import GET, Connection, post
 from tests.support import Caller, example
@@ -378,6 +379,25 @@ def test_a_predicate_may_use_the_fake(fake: FakeScale) -> None:
 
     fake.faults.add(status=503, predicate=few)
     assert statuses(fake, 1) == [503]
+
+
+def test_a_predicate_is_not_asked_once_its_fault_is_over(
+    fake: FakeScale, noon: time_machine.Traveller
+) -> None:
+    asked: list[str] = []
+
+    def note(request: Asked) -> bool:
+        asked.append(request.path)
+        return True
+
+    with fake.faults.add(status=503, predicate=note, times=1) as fault:
+        assert statuses(fake, 3) == [503, 200, 200]
+    assert (len(asked), fault.hits) == (1, 1)
+    with fake.faults.add(status=503, predicate=note, minutes=1):
+        assert statuses(fake, 1) == [503]
+        fake.advance(minutes=1)
+        assert statuses(fake, 2) == [200, 200]
+    assert len(asked) == 2
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 12))

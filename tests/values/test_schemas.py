@@ -4,7 +4,8 @@ import pytest
 
 from fakescale.values.errors import BadRequest
 from fakescale.values.frozen import freeze
-from fakescale.values.schemas import KEYWORDS, PHRASES, Checker
+from fakescale.values.keywords import KEYWORDS, PHRASES
+from fakescale.values.schemas import Checker
 
 
 @pytest.mark.parametrize(

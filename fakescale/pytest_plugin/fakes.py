@@ -1,0 +1,150 @@
+"""The fakes of a run of pytest, and the exchanges that they had in the present test."""
+
+import contextlib
+import itertools
+import os
+import random
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fakescale.fake import FakeScale
+
+if TYPE_CHECKING:
+    from fakescale.remote import RemoteFakeScale
+    from fakescale.traffic.journal import Exchange
+
+
+class Fakes:
+    """The fakes of this run, and their exchanges in the present test."""
+
+    def __init__(self, seed: str | None) -> None:
+        self.seed = seed or str(random.SystemRandom().randrange(10**9))
+        # The open fakes by name, each with the number of its exchanges that are collected
+        # already, or belong to an earlier test.
+        self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
+        self._used = False
+        self._url: str | None = None  # of the server that the present test used
+        self._last: deque[Exchange] = deque(maxlen=20)
+        self._count = 0
+        # With --fakescale-redirect: the origin of the server behind api.scale.com, the fake
+        # that it leads to at present, and the stack that ends this.
+        self._origin: str | None = None
+        self._present: FakeScale
+        self._turn = contextlib.ExitStack()
+        self._has_loop = False
+        #: A stack that is closed at the end of the run.
+        self.after = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def redirect(self) -> Iterator[None]:
+        """Let api.scale.com lead to a fake, and to another one from the start of each test."""
+        from fakescale.redirection import redirecting
+
+        with self._turn, redirecting(lambda: self._present) as self._origin:
+            self._take_turns(self._origin, "collection")
+            yield
+
+    def _take_turns(self, origin: str, name: str) -> None:
+        from fakescale.redirection import standing_in
+
+        self._turn.close()
+        fake = self._turn.enter_context(self.make(name=name, served=False))
+        self._turn.enter_context(standing_in(fake, origin))
+        self._present = fake
+
+    def begin(self, name: str) -> None:
+        """Note that a test begins."""
+        if self._origin is not None:
+            self._take_turns(self._origin, name)
+        self._used = False
+        self._url = None
+        for opened in self._open:
+            self._collect(opened)
+        self._last.clear()
+        self._count = 0
+
+    @contextlib.contextmanager
+    def lend(self, name: str) -> Iterator[FakeScale]:
+        """Give the fake that api.scale.com leads to, or a new one."""
+        if self._origin is not None:
+            self._used = True
+            yield self._present
+        else:
+            with self.make(name=name) as fake:
+                yield fake
+
+    @contextlib.contextmanager
+    def make(
+        self, *, name: str | None = None, served: bool = True, **options: Any
+    ) -> Iterator[FakeScale]:
+        """Give a clean fake; ``options`` are the arguments of ``FakeScale``."""
+        self._used = True
+        if name is None:
+            # A name that no open fake has. It is the same for each example of hypothesis, so
+            # that one can be replayed.
+            name = next(name for name in map(str, itertools.count()) if name not in self._open)
+        # The account has a name of its own, so that a key is of use with this fake alone.
+        account = f"test-{os.urandom(4).hex()}"
+        fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
+        if served and not self._has_loop:
+            from fakescale.server.loop import shared
+
+            self._has_loop = True
+            self.after.enter_context(shared())  # since its threads take a while to start
+        with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
+            try:
+                yield fake
+            finally:
+                fake.callbacks._stop(for_good=True)
+
+    @contextlib.contextmanager
+    def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:
+        """Give an account of the server at ``url``, and let that forget it in the end."""
+        from fakescale.remote import RemoteFakeScale
+
+        self._used, self._url = True, url
+        fake = RemoteFakeScale(
+            url,
+            account=f"test-{os.urandom(8).hex()}",
+            token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
+        )
+        fake.reset()  # fails here, not in the test, when there is no such server
+        with contextlib.ExitStack() as after:
+            after.callback(fake.reset)
+            after.callback(fake.put_back)
+            with self._watched(name, fake):
+                yield fake
+
+    @contextlib.contextmanager
+    def _watched(self, name: str, fake: "FakeScale | RemoteFakeScale") -> Iterator[None]:
+        self._open[name] = fake, 0
+        try:
+            yield
+        finally:
+            self._collect(name)
+            del self._open[name]
+
+    def report(self) -> str:
+        """Return the transcript of the present test, or "" if it used no fake."""
+        for name in self._open:
+            self._collect(name)
+        if not self._used and not self._count:
+            return ""
+        from fakescale.api.transcript import transcript
+
+        lines = [f"--fakescale-seed={self.seed}"]
+        lines += [f"--fakescale-url={self._url}"] if self._url else []
+        return "\n".join([*lines, *transcript(self._last, self._count)])
+
+    def _collect(self, name: str) -> None:
+        fake, told = self._open[name]
+        try:
+            journal = fake.requests
+        except OSError:  # the server that it is borrowed from is gone
+            return
+        # A server that others use too may have dropped some exchanges.
+        if (new := journal.total - told) > 0:
+            self._last += journal[-new:]
+            self._count += new
+            self._open[name] = fake, journal.total
