@@ -1,7 +1,5 @@
 """A request to an endpoint, as its view is given it."""
 
-import functools
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
@@ -10,6 +8,7 @@ from fakescale.account.listing import Filter, Parameter, Query, read_parameters,
 from fakescale.account.world import Account, World
 from fakescale.api.request import Request, expect
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict, FrozenList
+from fakescale.values.paths import pattern
 from fakescale.values.schemas import Checker, Parameters
 
 
@@ -96,16 +95,11 @@ class Call(NamedTuple):
 def match(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a request and the names in its path, or None if there is none.
 
-    ``path`` is matched as it was sent and its names decoded afterwards, so that one may
-    hold a slash; one slash at the end is tolerated (guessed). A library's map is not used
-    because it would fold slashes, redirect, and tell a wrong method from a wrong path.
+    ``path`` is matched as it was sent, and its names are decoded afterwards, so that one may
+    hold a slash. A library's map is not used: it would fold slashes, redirect, and tell a
+    wrong method from a wrong path.
     """
     for route in routes:
-        if route.method == method and (found := _pattern(route.path).fullmatch(path)):
+        if route.method == method and (found := pattern(route.path).fullmatch(path)):
             return route, {name: unquote(text) for name, text in found.groupdict().items()}
     return None
-
-
-@functools.cache
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", path) + "/?")

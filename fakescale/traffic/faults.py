@@ -8,11 +8,9 @@ the work behind an answer that was only lost is.
 import builtins
 import contextlib
 import datetime as dt
-import functools
 import itertools
 import math
 import random
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +22,7 @@ from fakescale.traffic.idempotency import IN_FLIGHT
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.errors import NotFound, TooManyRequests
 from fakescale.values.keys import leads_to
+from fakescale.values.paths import pattern
 
 #: The paths of all creations of tasks, quality tasks among them.
 CREATIONS = tuple(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks"))
@@ -105,7 +104,7 @@ class Fault:
         given = self._given
         return (
             given.get("method", asked.method).upper() == asked.method
-            and _pattern(given.get("path", "*")).fullmatch(asked.path) is not None
+            and pattern(given.get("path", "*")).fullmatch(asked.path) is not None
             and given.get("api_key", asked.api_key) == asked.api_key
             and ("account" not in given or leads_to(asked.api_key or "", given["account"]))
             and ("predicate" not in given or bool(given["predicate"](asked)))
@@ -354,17 +353,8 @@ class Faults:
 
 
 def _creates(asked: Asked) -> bool:
-    return any(_pattern(path).fullmatch(asked.path) for path in CREATIONS)
+    return any(pattern(path).fullmatch(asked.path) for path in CREATIONS)
 
 
 def _creates_once(asked: Asked) -> bool:
     return _creates(asked) and bool(asked.headers.get("Idempotency-Key"))
-
-
-@functools.cache
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"(<\w+>|\*)", path)
-    texts = (re.escape(part) for part in parts[::2])
-    wild = [".*" if part == "*" else "[^/]+" for part in parts[1::2]]
-    joined = "".join(text + gap for text, gap in zip(texts, [*wild, ""], strict=True))
-    return re.compile(f"{joined}/?", re.DOTALL)  # a slash at the end, as for the routes
