@@ -19,8 +19,7 @@ import requests
 import requests.cookies
 
 from fakescale import FakeScale, __main__, pytest_plugin
-from fakescale.account.listing import FILTERS
-from fakescale.account.tasks import Tasks
+from fakescale.account.tasks import FILTERS, Tasks
 from fakescale.api.control import OPERATIONS
 from fakescale.api.routes import ROUTES
 from fakescale.receiver import Received, Receiver

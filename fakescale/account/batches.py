@@ -7,7 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fakescale.account.listing import BATCH_FILTERS, BATCH_STATUSES, Query, filters_query
+from fakescale.account.listing import (
+    FLAG,
+    PAGE,
+    Filter,
+    Parameter,
+    Query,
+    any_of,
+    filters_query,
+    one_of,
+    read_names,
+    since,
+    until,
+)
 from fakescale.account.projects import Projects
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import check_common
@@ -40,6 +52,33 @@ PRIORITY = Parameters(
         "properties": {"priority": {"type": "integer", "minimum": 10, "maximum": 30}},
     }
 )
+#: The statuses of a batch (documented).
+STATUSES = ("staging", "in_progress", "completed")
+#: The filters of the list. Guessed: that it filters by the time of completion as the list of
+#: tasks does; one client names the parameters.
+FILTERS: Mapping[str, Filter] = {
+    "start_time": since("created_at"),
+    "end_time": until("created_at"),
+    "completed_after": since("completed_at"),
+    "completed_before": until("completed_at"),
+    # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
+    "audited_after": since("audited_at"),
+    "audited_before": until("audited_at"),
+    "status": one_of("status", STATUSES),
+    "project": any_of("project", read_names),
+    "exclude_archived": Filter(
+        FLAG.read,
+        "archived",
+        lambda exclude, archived: [not (exclude and it) for it in archived],
+        FLAG.schema,
+    ),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {
+    **FILTERS,
+    "limit": PAGE["limit"],
+    "offset": PAGE["offset"],
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +214,7 @@ class Batches:
 
         The filters are those of ``GET /v1/batches``. Raises TypeError for the name of none.
         """
-        return self._matches(filters_query(filters, BATCH_FILTERS))
+        return self._matches(filters_query(filters, FILTERS))
 
     def _page(self, query: Query) -> BatchPage:
         """Return the page of the list that was asked for."""
@@ -240,7 +279,7 @@ class Batches:
         self._by_name = keyed(Batch, "name", data)
         for batch in self._by_name.values():
             expect(batch.project in self._projects, "batch", "project", batch.project)
-            expect(batch.status in BATCH_STATUSES, "batch", "status", batch.status)
+            expect(batch.status in STATUSES, "batch", "status", batch.status)
         self._ids.reserve(batch.id for batch in self._by_name.values())
 
     def _recount(self, tasks: Iterable[Task]) -> None:

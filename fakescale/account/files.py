@@ -10,7 +10,19 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fakescale.account.listing import FILE_FILTERS, Page, Query, SortKey, filters_query, page
+from fakescale.account.listing import (
+    PAGE,
+    Filter,
+    Page,
+    Parameter,
+    Query,
+    SortKey,
+    filters_query,
+    including,
+    page,
+    read_names,
+    sharing,
+)
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import keyed, to_data
 from fakescale.values.errors import Conflict, NotFound, invalid
@@ -43,6 +55,14 @@ IMPORT = Parameters(
         "properties": {"file_url": {"type": "string", "format": "url"}, **_OPTIONS},
     }
 )
+#: The filters of the list (both names are documented). Guessed: that the metadata is JSON in
+#: a text, of which a file must have every member.
+FILTERS: Mapping[str, Filter] = {
+    "project": sharing("project_names", read_names),
+    "metadata": including("metadata"),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +196,7 @@ class Files:
 
         The filters are those of ``GET /v1/files``. Raises TypeError for the name of none.
         """
-        return self._matches(filters_query(filters, FILE_FILTERS))[::-1]
+        return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""

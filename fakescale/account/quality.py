@@ -7,7 +7,7 @@ from typing import Any
 
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.listing import Page, Query, page, sort_key
+from fakescale.account.listing import PAGE, Filter, Page, Parameter, Query, any_of, page, sort_key
 from fakescale.account.projects import Projects
 from fakescale.account.task_types import check_enabled, read_creation, required
 from fakescale.values.clock import Clock, stamp
@@ -39,6 +39,14 @@ RESPONSES = Parameters(
         },
     }
 )
+
+#: The filters of the list of labelers' results (observed in a client).
+FILTERS: Mapping[str, Filter] = {
+    "quality_task_ids": any_of("quality_task_id"),
+    "labeler_emails": any_of("labeler_email"),
+}
+#: All parameters of that list.
+QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,15 @@ class Task:
         printed: dict[str, Any] = freeze(json.loads(self.to_text()))
         return dict(printed)
 
+    def to_limited_json(self) -> dict[str, Any]:
+        """Return the task as a list with ``limited_response`` prints it.
+
+        Documented, with one member more, of which nothing is known but the name.
+        """
+        printed = self.to_json()
+        names = ("task_id", "status", "metadata", "project")
+        return {name: printed[name] for name in names if name in printed}
+
     def to_text(self) -> str:
         """Return the JSON text of the task as the API prints it, compact and in ASCII."""
         members = []

@@ -12,10 +12,27 @@ from fakescale.account import responses
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, failure
-from fakescale.account.listing import Page, Query, SortKey, filters_query, page, sort_key
+from fakescale.account.listing import (
+    FLAG,
+    PAGE,
+    Filter,
+    Page,
+    Parameter,
+    Query,
+    SortKey,
+    any_of,
+    filters_query,
+    one_of,
+    page,
+    read_names,
+    sharing,
+    since,
+    sort_key,
+    until,
+)
 from fakescale.account.printed import read_task
 from fakescale.account.projects import Projects
-from fakescale.account.task import AUDIT_RESULTS, Task, event
+from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status, Task, event
 from fakescale.account.task_types import (
     check_common,
     check_enabled,
@@ -30,6 +47,34 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.meanwhile import give_way
 from fakescale.values.schemas import frozen_json
+
+#: The filters of the list, by the name of their parameter. Only a wrong status is refused
+#: (guessed): types keep growing, and a name that nothing bears matches nothing.
+FILTERS: Mapping[str, Filter] = {
+    "start_time": since("created_at"),
+    "end_time": until("created_at"),
+    "completed_after": since("completed_at"),
+    "completed_before": until("completed_at"),
+    "updated_after": since("updated_at"),
+    "updated_before": until("updated_at"),
+    "status": one_of("status", tuple(Status)),
+    "type": any_of("type"),
+    "project": any_of("project", read_names),
+    "batch": any_of("batch", read_names),
+    "customer_review_status": one_of("customer_review_status", tuple(ReviewStatus)),
+    "unique_id": any_of("unique_id"),
+    # Guessed: a task with any of the tags matches.
+    "tags": sharing("tags"),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {
+    **FILTERS,
+    **PAGE,
+    "limited_response": FLAG,
+    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
+    # never been published.
+    "include_attachment_url": FLAG,
+}
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -138,10 +183,10 @@ class Tasks:
     def list(self, **filters: Any) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
 
-        The filters are those of ``GET /v1/tasks`` (see ``listing.FILTERS``); a value is
-        text, a moment, or several of them. Raises TypeError for the name of no filter.
+        The filters are those of ``GET /v1/tasks`` (see ``FILTERS``); a value is text, a
+        moment, or several of them. Raises TypeError for the name of no filter.
         """
-        return self._matches(filters_query(filters))[::-1]
+        return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fakescale.account.listing import BATCH_STATUSES
+from fakescale.account import batches
 from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status
 from fakescale.account.task_types import common_parameters, names
 from fakescale.account.team import DISABLED, ROLES
@@ -82,7 +82,7 @@ _AUDIT_OF_TASK = _object(
         "audit_source": {"enum": ["customer", "scale"]},
     },
 )
-_BATCH_STATUS: Schema = {"enum": list(BATCH_STATUSES)}
+_BATCH_STATUS: Schema = {"enum": list(batches.STATUSES)}
 
 #: By the names that the rows of ``api.ROUTES`` have for them.
 SCHEMAS: Mapping[str, Schema] = {

@@ -5,8 +5,8 @@ The views of all but tasks, projects and batches are in ``account_views``.
 
 from typing import Any
 
-from fakescale.account import audits, batches, files, projects, quality, studio, team
-from fakescale.account.listing import BATCH_QUERY, FILE_QUERY, FLAG, LABELER_QUERY, TASK_QUERY, WORD
+from fakescale.account import audits, batches, files, projects, quality, studio, tasks, team
+from fakescale.account.listing import FLAG, WORD
 from fakescale.account.task_types import common_checker, common_parameters, spellings, tags_checker
 from fakescale.api import account_views as account
 from fakescale.api.request import expect
@@ -153,7 +153,7 @@ ROUTES = (
         refuses=(402, 409),
     ),
     Route("GET", "/v1/task/<task_id>", get_task, "Task"),
-    Route("GET", "/v1/tasks", list_tasks, "TaskPage", query=TASK_QUERY),
+    Route("GET", "/v1/tasks", list_tasks, "TaskPage", query=tasks.QUERY),
     Route(
         "POST", "/v1/task/<task_id>/cancel", cancel_task, "Task", query={"clear_unique_id": FLAG}
     ),
@@ -191,7 +191,7 @@ ROUTES = (
         refuses=(400,),
     ),
     Route("POST", "/v1/batches", create_batch, "Batch", body=batches.CREATION, refuses=(409,)),
-    Route("GET", "/v1/batches", list_batches, "BatchPage", query=BATCH_QUERY),
+    Route("GET", "/v1/batches", list_batches, "BatchPage", query=batches.QUERY),
     Route("GET", "/v1/batches/<name>", get_batch, "Batch"),
     Route("GET", "/v1/batches/<name>/status", get_batch_status, "BatchStatus"),
     Route("POST", "/v1/batches/<name>/finalize", finalize_batch, "Batch", refuses=(400,)),
@@ -221,7 +221,9 @@ ROUTES = (
         "POST", "/v1/files/import", account.import_file, "File", body=files.IMPORT, refuses=(409,)
     ),
     # Documented: the project is needed.
-    Route("GET", "/v1/files", account.list_files, "FilePage", query=FILE_QUERY, needs=("project",)),
+    Route(
+        "GET", "/v1/files", account.list_files, "FilePage", query=files.QUERY, needs=("project",)
+    ),
     Route("GET", "/v1/teams", account.list_teammates, "Teammates"),
     Route("POST", "/v1/teams/invite", account.invite_teammates, "Teammates", body=team.TEAM),
     Route(
@@ -303,7 +305,7 @@ ROUTES = (
         "/v1/quality/labelers",
         account.list_labeler_results,
         "LabelerResultPage",
-        query=LABELER_QUERY,
+        query=quality.QUERY,
         needs=("quality_task_ids", "labeler_emails"),
     ),
 )

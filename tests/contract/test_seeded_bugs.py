@@ -13,7 +13,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.account import batches, listing, tasks
-from fakescale.account.listing import TASK_QUERY, Page, Query
+from fakescale.account.listing import Page, Query
 from fakescale.account.task import TRANSITIONS, Status, Task
 from fakescale.account.tasks import Tasks
 from fakescale.api import app, route
@@ -167,7 +167,7 @@ def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
     def wrong(wanted: Any, values: Any) -> Any:
         return [keep(value, wanted) for value in values]
 
-    return TASK_QUERY, name, TASK_QUERY[name]._replace(**{"keep": wrong, **changes})
+    return tasks.QUERY, name, tasks.QUERY[name]._replace(**{"keep": wrong, **changes})
 
 
 # What is replaced, where, and by what.
