@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from fakescale.account import task_types
 from fakescale.api import openapi_bodies
-from fakescale.api.openapi_answers import MEDIA_TYPES, SCHEMAS
 from fakescale.api.openapi_bodies import COMPONENTS, Schema
 from fakescale.api.route import Multipart, PerType, Route
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES, SCHEMAS
+from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.values import errors
 from fakescale.values.errors import ApiError

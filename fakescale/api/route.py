@@ -1,4 +1,4 @@
-"""A request to an endpoint, as its view is given it."""
+"""An endpoint, a request to one, and the match of the two."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -30,17 +30,17 @@ class Multipart(NamedTuple):
 class Route(NamedTuple):
     """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path.
 
-    The view returns what is answered as JSON with ``status``, or else an ``Answer``.
+    The view returns the content of the answer, sent as JSON with ``status``, or an ``Answer``.
     """
 
     method: str
     path: str
     view: Callable[["Call"], Any]
-    #: What a good answer holds: a name of ``answers.SCHEMAS``.
+    #: The schema of good answers: a name of ``SCHEMAS``.
     answer: str
     #: The parameters of the query.
     query: Mapping[str, Filter | Parameter] = EMPTY_DICT
-    #: Of these, some of which one must be given.
+    #: Those parameters of which one must be given.
     needs: Sequence[str] = ()
     body: Checker | PerType | Multipart | None = None
     #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.

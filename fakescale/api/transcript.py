@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from fakescale.api.route import Route, match
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES
 from fakescale.traffic.journal import Exchange
 
 

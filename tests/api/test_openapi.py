@@ -15,9 +15,8 @@ from fakescale.account import batches, files, quality, task_types, tasks
 from fakescale.account.listing import Page
 from fakescale.api.app import DOCUMENT as ADDRESS
 from fakescale.api.openapi import document
-from fakescale.api.openapi_answers import SCHEMAS
 from fakescale.api.route import PerType
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES, SCHEMAS
 from fakescale.values.errors import NotFound
 from tests.conformance import BASE, judge
 from tests.support import ABSENT, Caller, Reply, example

@@ -9,8 +9,8 @@ import pytest
 from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.api.route import match
-from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import nearest
+from fakescale.api.v1 import ROUTES
 from fakescale.values.errors import NotFound
 from tests.support import Caller, example
 
