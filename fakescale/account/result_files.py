@@ -9,7 +9,7 @@ from typing import Any
 
 from fakescale.account import responses
 from fakescale.account.listing import Page
-from fakescale.account.task import Task
+from fakescale.account.task import Task, replace
 from fakescale.values.answer import Answer
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
@@ -49,7 +49,7 @@ def seen_from(origin: str, content: Any) -> Any:
     if isinstance(content, Page):
         return content._replace(docs=[seen_from(origin, item) for item in content.docs])
     if isinstance(content, Task) and content.type in _TYPES and content.response is not None:
-        return content.replaced(response=_moved(content.response, origin))
+        return replace(content, response=_moved(content.response, origin))
     return content
 
 

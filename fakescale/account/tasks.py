@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from fakescale.account import responses
+from fakescale.account import task as moves
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, failure
@@ -168,7 +169,7 @@ class Tasks:
             seen_later = task
             if self._is_test:
                 done = stamp(now + TEST_MODE_TAKES)
-                seen_later = task.completed(done, responses.response(task, self._origin()))
+                seen_later = moves.complete(task, done, responses.response(task, self._origin()))
             self._tell(task, seen_later)
             self._put(seen_later)
         if seen_later.status == "pending":
@@ -203,14 +204,14 @@ class Tasks:
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task; again is fine (documented), after its completion it is not."""
         return self._change(
-            task_id, lambda task, now: task.canceled(now, clear_unique_id=clear_unique_id)
+            task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
     def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
         """Replace the metadata, whatever the status (documented)."""
         metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
-        return self._change(task_id, lambda task, now: task.changed(now, metadata=metadata))
+        return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
 
     def set_unique_id(
         self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
@@ -227,7 +228,7 @@ class Tasks:
 
         def change(task: Task, now: str) -> Task:
             self._check_unique_id(unique_id, task.id)
-            return task.changed(now, **changes)
+            return moves.update(task, now, **changes)
 
         return self._change(task_id, change)
 
@@ -235,7 +236,7 @@ class Tasks:
         """Take the unique_id away, if the task has one."""
 
         def change(task: Task, now: str) -> Task:
-            return task.changed(now, unique_id=None) if task.unique_id is not None else task
+            return moves.update(task, now, unique_id=None) if task.unique_id is not None else task
 
         return self._change(task_id, change)
 
@@ -277,8 +278,8 @@ class Tasks:
         by = f"{source}@example.com"
         return self._change(
             task_id,
-            lambda task, now: task.audited(
-                now, result=result, comments=comments, source=source, audited_by=by
+            lambda task, now: moves.audit(
+                task, now, result=result, comments=comments, source=source, audited_by=by
             ),
         )
 
@@ -300,15 +301,15 @@ class Tasks:
 
     def start(self, task_id: str) -> Task:
         """Let a labeler begin: from now on the task cannot be canceled."""
-        return self._change(task_id, Task.started)
+        return self._change(task_id, moves.start)
 
     def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
         """Complete a pending task with ``response``, or else with a made-up one."""
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
-            lambda task, now: task.completed(
-                now, responses.response(task, self._origin()) if given is None else given
+            lambda task, now: moves.complete(
+                task, now, responses.response(task, self._origin()) if given is None else given
             ),
         )
 
@@ -320,12 +321,14 @@ class Tasks:
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
-            lambda task, now: task.failed(now, responses.failure(task) if given is None else given),
+            lambda task, now: moves.fail(
+                task, now, responses.failure(task) if given is None else given
+            ),
         )
 
     def recall(self, task_id: str) -> Task:
         """Take a completed task back to pending."""
-        return self._change(task_id, Task.recalled)
+        return self._change(task_id, moves.recall)
 
     def load(self, printed: Iterable[Any]) -> None:
         """Add tasks that the API printed, under their own ids and times: all, or none.
@@ -512,7 +515,7 @@ class Tasks:
                 return task
             if len(merged) > len(task.tags):  # a loaded task may have too many to begin with
                 check_common("tags", merged)
-            return task.changed(now, tags=merged)
+            return moves.update(task, now, tags=merged)
 
         return self._change(task_id, change)
 
@@ -540,7 +543,7 @@ class Tasks:
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:
             if (task := self._by_id.get(task_id)) is not None:  # a dump may lack it
-                self._put(task.called_back(succeeded=succeeded), task)
+                self._put(moves.note_callback(task, succeeded=succeeded), task)
 
     def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
         """Return printed tasks, each with its project; raise BadRequest if one has a wrong one."""
@@ -556,7 +559,7 @@ class Tasks:
                 if task.project not in (None, project):
                     phrase = f'must be that of the batch, "{project}"'
                     raise invalid(f"[{index}].project", phrase, task.project)
-            housed.append(task if project == task.project else task.replaced(project=project))
+            housed.append(task if project == task.project else moves.replace(task, project=project))
         return housed
 
     def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
