@@ -18,14 +18,15 @@ from fakescale.account.listing import (
     one_of,
     read_names,
     since,
+    sort_key,
     until,
 )
 from fakescale.account.projects import Projects
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import check_common
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, expect, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
@@ -172,7 +173,8 @@ class Batches:
         self._ids = ids
         self._lock = lock
         self._projects = projects
-        self._by_name: dict[str, Batch] = {}
+        # The text is guessed.
+        self._table = Table(Batch, "name", lock, 'Batch "{}" not found.')
 
     # What a client of the API can do.
 
@@ -186,7 +188,7 @@ class Batches:
         with self._lock:
             if given["project"] not in self._projects:  # guessed to be 400, not 404
                 raise invalid("project", "must be the name of a project", given["project"])
-            if given["name"] in self._by_name:  # documented, but for the text
+            if given["name"] in self._table:  # documented, but for the text
                 raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
             now = self._clock.now()
             staged = self._projects.get(given["project"]).stages_batches
@@ -202,12 +204,12 @@ class Batches:
                 calibration=given.get("calibration_batch", False),
                 self_label=given.get("self_label_batch", False),
             )
-            return self._put(batch)
+            return self._table.put(batch)
 
     def get(self, name: str) -> Batch:
         """Return the batch of this name."""
         self._run_due()
-        return self._get(name)
+        return self._table.get(name)
 
     def list(self, **filters: Any) -> list[Batch]:
         """Return all batches that pass ``filters``, newest first.
@@ -230,7 +232,7 @@ class Batches:
         """
         self._run_due()
         with self._lock:
-            batch = self._get(name)
+            batch = self._table.get(name)
             if not batch.staged:
                 return batch
             if batch.status != "staging":
@@ -258,54 +260,45 @@ class Batches:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._table)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._table
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
-        with self._lock:
-            batches = list(self._by_name.values())
-        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in batches]
+        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none.
 
         Into a world whose projects are there already; ``recount`` is to follow.
         """
-        self._by_name = keyed(Batch, "name", data)
-        for batch in self._by_name.values():
+        self._table.restore(data)
+        for batch in self._table:
             expect(batch.project in self._projects, "batch", "project", batch.project)
             expect(batch.status in STATUSES, "batch", "status", batch.status)
-        self._ids.reserve(batch.id for batch in self._by_name.values())
+        self._ids.reserve(batch.id for batch in self._table)
 
     def _recount(self, tasks: Iterable[Task]) -> None:
         """Count the tasks anew, of batches that were restored, which stay in their status."""
-        counts: dict[str, Counter[str]] = {name: Counter() for name in self._by_name}
+        counts: dict[str, Counter[str]] = {batch.name: Counter() for batch in self._table}
         for task in tasks:
             if task.batch is not None:
                 counts[task.batch][task.status] += 1
-        for name, batch in self._by_name.items():
-            self._by_name[name] = dataclasses.replace(batch, counts=FrozenDict(counts[name]))
-
-    def _get(self, name: str) -> Batch:
-        with self._lock:
-            try:
-                return self._by_name[name]
-            except KeyError:
-                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+        for name, counter in counts.items():
+            self._table.change(name, counts=FrozenDict(counter))
 
     def _home(self, name: str) -> str | None:
         """Return the project of a batch, or None if there is no such batch."""
-        batch = self._by_name.get(name)
+        batch = self._table.find(name)
         return None if batch is None else batch.project
 
     def _check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""
-        batch = self._by_name[name]
+        batch = self._table.get(name)
         if batch.staged and batch.status != "staging":
             raise invalid("batch", "must not be finalized already", name)
 
@@ -313,10 +306,9 @@ class Batches:
         """Count a task that was added or has changed; called under the world's lock."""
         if after.batch is None:
             return
-        batch = self._by_name[after.batch]
+        batch = self._table.get(after.batch)
         if before is not None and before.audits != after.audits:
-            audited_at = after.audits[0]["audited_at"]
-            batch = self._put(dataclasses.replace(batch, audited_at=audited_at))
+            batch = self._table.change(batch.name, audited_at=after.audits[0]["audited_at"])
         if before is not None and before.status == after.status:
             return
         counts = dict(batch.counts)
@@ -329,9 +321,9 @@ class Batches:
     def _adopt(self, name: str, project: str, created_at: str) -> None:
         """Make the batch that a loaded task belongs to, unless it is there."""
         with self._lock:
-            if name not in self._by_name:
+            if name not in self._table:
                 batch_id = self._ids.make(self._clock.now())
-                self._put(
+                self._table.put(
                     Batch(
                         id=batch_id,
                         name=name,
@@ -343,24 +335,16 @@ class Batches:
 
     def _matches(self, query: Query) -> builtins.list[Batch]:
         self._run_due()
-        with self._lock:
-            batches = list(self._by_name.values())
-        batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
-        return query.select(batches)
+        return query.select(sorted(self._table, key=sort_key, reverse=True))
 
     def _change(self, name: str, **changes: Any) -> Batch:
         self._run_due()
-        with self._lock:
-            return self._put(dataclasses.replace(self._get(name), **changes))
+        return self._table.change(name, **changes)
 
     def _move(self, before: Batch, batch: Batch) -> Batch:
-        self._put(batch)
+        self._table.put(batch)
         if batch.status == "completed" and before.status != "completed":
             self._completed(batch)
-        return batch
-
-    def _put(self, batch: Batch) -> Batch:
-        self._by_name[batch.name] = batch
         return batch
 
 

@@ -24,8 +24,8 @@ from fakescale.account.listing import (
     sharing,
 )
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import keyed, to_data
-from fakescale.values.errors import Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, to_data
+from fakescale.values.errors import Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds, make_uuid
 from fakescale.values.schemas import Parameters, frozen_json
@@ -150,7 +150,7 @@ class Files:
         self._clock = clock
         self._ids = ids
         self._lock = lock
-        self._by_id: dict[str, File] = {}
+        self._table = Table(File, "id", lock, 'File "{}" not found.')
         #: Whether the content of uploads is kept from now on. A test that wants to see what
         #: was uploaded sets it; otherwise only size and digest are known.
         self.keep_content = False
@@ -185,11 +185,7 @@ class Files:
 
     def get(self, file_id: str) -> File:
         """Return the file with this id; raises NotFound for an unknown one."""
-        with self._lock:
-            try:
-                return self._by_id[file_id]
-            except KeyError:
-                raise NotFound(f'File "{file_id}" not found.') from None
+        return self._table.get(file_id)
 
     def list(self, **filters: Any) -> list[File]:
         """Return all files that pass ``filters``, newest first.
@@ -214,27 +210,23 @@ class Files:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able: all but what was kept of uploads."""
-        with self._lock:
-            files = list(self._by_id.values())
-        return [to_data(dataclasses.replace(file, content=None)) for file in files]
+        return [to_data(dataclasses.replace(file, content=None)) for file in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_id = keyed(File, "id", data)
+        self._table.restore(data)
         # An id comes from the digits that its URL begins with.
-        urls = [file.attachment_url for file in self._by_id.values()]
+        urls = [file.attachment_url for file in self._table]
         self._ids.reserve(url.removeprefix(_SCHEME).partition("/")[0] for url in urls)
 
     def _matches(self, query: Query) -> builtins.list[File]:
-        with self._lock:
-            files = sorted(self._by_id.values(), key=_sort_key)
-        return query.select(files)
+        return query.select(sorted(self._table, key=_sort_key))
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
         given = UPLOAD.read(frozen_json("value", options))
@@ -244,7 +236,7 @@ class Files:
         project = given.get("project_name")
         with self._lock:
             reference = texts["reference_id"]
-            if reference and any(it.reference_id == reference for it in self._by_id.values()):
+            if reference and any(it.reference_id == reference for it in self._table):
                 # Documented, but for the text.
                 raise Conflict(f'The reference_id ("{reference}") is already used.')
             now = self._clock.now()
@@ -261,8 +253,7 @@ class Files:
                 **texts,
                 **facts,
             )
-            self._by_id[file.id] = file
-            return file
+            return self._table.put(file)
 
 
 def _sort_key(file: File) -> SortKey:

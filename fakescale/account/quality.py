@@ -11,8 +11,8 @@ from fakescale.account.listing import PAGE, Filter, Page, Parameter, Query, any_
 from fakescale.account.projects import Projects
 from fakescale.account.task_types import check_enabled, read_creation, required
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import from_data, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, from_data, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
@@ -130,7 +130,7 @@ class QualityTasks:
         self._projects = projects
         self._batches = batches
         self._disabled_types = disabled_types
-        self._by_id: dict[str, QualityTask] = {}
+        self._table = Table(QualityTask, "id", lock, "Task with that ID not found.")
         self._results: list[LabelerResult] = []
 
     # What a client of the API can do.
@@ -171,7 +171,7 @@ class QualityTasks:
                 self._batches._check_open(fields["batch"])
             # Guessed: unique among quality tasks, since they are not in the list of tasks.
             if unique_id is not None and any(
-                it.fields.get("unique_id") == unique_id for it in self._by_id.values()
+                it.fields.get("unique_id") == unique_id for it in self._table
             ):
                 raise Conflict(f'The unique_id ("{unique_id}") is already used.')
             now = self._clock.now()
@@ -184,8 +184,7 @@ class QualityTasks:
                 params=FrozenDict(accepted.params),
                 **responses,
             )
-            self._by_id[task.id] = task
-            return task
+            return self._table.put(task)
 
     def _page(self, query: Query) -> Page:
         """Return the page of labelers' results that was asked for, newest first."""
@@ -199,16 +198,11 @@ class QualityTasks:
 
     def get(self, task_id: str) -> QualityTask:
         """Return the quality task with this id; raises NotFound for an unknown one."""
-        with self._lock:
-            try:
-                return self._by_id[task_id]
-            except KeyError:
-                raise NotFound("Task with that ID not found.") from None
+        return self._table.get(task_id)
 
     def list(self, kind: str | None = None) -> list[QualityTask]:
         """Return all quality tasks, or those of a kind, newest first."""
-        with self._lock:
-            tasks = sorted(self._by_id.values(), key=sort_key, reverse=True)
+        tasks = sorted(self._table, key=sort_key, reverse=True)
         return [task for task in tasks if kind in (None, task.kind)]
 
     def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
@@ -234,7 +228,7 @@ class QualityTasks:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Inside.
 
@@ -242,13 +236,13 @@ class QualityTasks:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
-                "tasks": [to_data(task) for task in self._by_id.values()],
+                "tasks": self._table.dump(),
                 "results": [to_data(result) for result in self._results],
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        self._by_id = keyed(QualityTask, "id", data["tasks"])
+        self._table.restore(data["tasks"])
         self._results = from_data(LabelerResult, data["results"])
-        self._ids.reserve(self._by_id)
+        self._ids.reserve(task.id for task in self._table)
         self._ids.reserve(result.id for result in self._results)

@@ -42,8 +42,8 @@ from fakescale.account.task_types import (
     read_creation,
 )
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, is_stamp, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, expect, is_stamp, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.meanwhile import give_way
@@ -119,7 +119,8 @@ class Tasks:
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
         self._owe = owe
-        self._by_id: dict[str, Task] = {}
+        # Observed in 2019.
+        self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
@@ -179,7 +180,7 @@ class Tasks:
     def get(self, task_id: str) -> Task:
         """Return the task with this id."""
         self._run_due()
-        return self._get(task_id)
+        return self._table.get(task_id)
 
     def list(self, **filters: Any) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
@@ -198,7 +199,7 @@ class Tasks:
         self._run_due()
         with self._lock:
             places, has_more = page(self._sorted, query)
-            docs = [self._by_id[task_id] for _, task_id in places]
+            docs = [self._table.get(task_id) for _, task_id in places]
             return Page(docs, len(self._sorted), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
@@ -290,7 +291,7 @@ class Tasks:
         """
         self._run_due()
         with self._lock:
-            task = self._get(task_id)
+            task = self._table.get(task_id)
             if task.status not in ("completed", "error"):
                 raise BadRequest(f"The task is {task.status} and has no callback to send.")
             if not self._owe(task.status, task, self._on_outcome(task.id)):
@@ -340,9 +341,9 @@ class Tasks:
             for index, item in enumerate(printed)
         ]
         with self._lock:
-            ids, unique_ids = set(self._by_id), set(self._owners)
+            ids, unique_ids = set[str](), set(self._owners)
             for task in tasks:
-                if task.id in ids:
+                if task.id in ids or task.id in self._table:
                     raise Conflict(f'There is already a task with the task_id "{task.id}".')
                 if task.unique_id in unique_ids:
                     raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
@@ -365,7 +366,7 @@ class Tasks:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Time.
 
@@ -382,10 +383,10 @@ class Tasks:
             if self._due_at.get(task_id) != due:
                 return  # it was completed or canceled, or has got another turnaround
             del self._due_at[task_id]
-            task = self._by_id[task_id]
+            task = self._table.get(task_id)
         done = decide(task)
         with self._lock:
-            task = self._by_id[task_id]  # it may have changed meanwhile
+            task = self._table.get(task_id)  # it may have changed meanwhile
             if done is not None and task.status == "pending":
                 move, response = done
                 self._put(move(task, due, response), task)
@@ -399,7 +400,7 @@ class Tasks:
         """Take the present turnaround for all pending tasks."""
         with self._lock:
             self._due_at.clear()
-            pending = [task for task in self._by_id.values() if task.status == "pending"]
+            pending = [task for task in self._table if task.status == "pending"]
         for task in pending:
             self._schedule(task)
 
@@ -414,7 +415,7 @@ class Tasks:
         """Return all that ``restore`` needs, JSON-able."""
         with self._lock:
             return {
-                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._sorted],
+                "tasks": [to_data(self._table.get(task_id)) for _, task_id in self._sorted],
                 "due": dict(self._due_at),
             }
 
@@ -428,8 +429,8 @@ class Tasks:
         Into a world without tasks, whose projects and batches are there already.
         """
         with self._lock:
-            self._by_id = keyed(Task, "id", data["tasks"])
-            tasks = self._by_id.values()
+            self._table.restore(data["tasks"])
+            tasks = list(self._table)
             for task in tasks:
                 if task.project is not None:
                     expect(task.project in self._projects, "task", "project", task.project)
@@ -441,10 +442,11 @@ class Tasks:
                 if task.unique_id is not None:
                     expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
                     self._owners[task.unique_id] = task.id
-            self._ids.reserve(self._by_id)
+            self._ids.reserve(task.id for task in tasks)
             self._batches._recount(tasks)
             for task_id, due in data["due"].items():
-                is_pending = task_id in self._by_id and self._by_id[task_id].status == "pending"
+                found = self._table.find(task_id)
+                is_pending = found is not None and found.status == "pending"
                 expect(is_pending, "due", "task", task_id)
                 expect(is_stamp(due), "due", "moment", due)
                 self._due_at[task_id] = due
@@ -461,17 +463,10 @@ class Tasks:
         if due == NEVER:
             return
         with self._lock:
-            if self._by_id[task.id].status != "pending":
+            if self._table.get(task.id).status != "pending":
                 return
             self._due_at[task.id] = due
         self._labeling.put(due, functools.partial(self._label, task.id, due))
-
-    def _get(self, task_id: str) -> Task:
-        with self._lock:
-            try:
-                return self._by_id[task_id]
-            except KeyError:
-                raise NotFound("Task with that ID not found.") from None  # observed in 2019
 
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.
@@ -482,10 +477,10 @@ class Tasks:
         self._run_due()
         with self._lock:
             if unique_ids is None:
-                tasks = list(self._by_id.values())
+                tasks = list(self._table)
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
-                tasks = [self._by_id[owner] for owner in owners if owner]
+                tasks = [self._table.get(owner) for owner in owners if owner]
         if len(tasks) > _MANY:
             give_way()
         return sorted(query.select(tasks), key=sort_key)
@@ -493,7 +488,7 @@ class Tasks:
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
         self._run_due()
         with self._lock:
-            before = self._get(task_id)
+            before = self._table.get(task_id)
             task = change(before, stamp(self._clock.now()))
             self._put(task, before)
         if task.status == "pending" and before.status != "pending":
@@ -523,7 +518,7 @@ class Tasks:
         """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
         if before is not None:
             self._tell(before, task)  # before the batch does, which this may complete
-        self._by_id[task.id] = task
+        self._table.put(task)
         if before is None:
             bisect.insort(self._sorted, sort_key(task))
         if before is not None and before.unique_id != task.unique_id and before.unique_id:
@@ -542,7 +537,7 @@ class Tasks:
 
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:
-            if (task := self._by_id.get(task_id)) is not None:  # a dump may lack it
+            if (task := self._table.find(task_id)) is not None:  # a dump may lack it
                 self._put(moves.note_callback(task, succeeded=succeeded), task)
 
     def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
@@ -572,7 +567,7 @@ class Tasks:
     def _check_reference(self, name: str, task_id: Any, wanted: Mapping[str, str]) -> None:
         if task_id is None:
             return
-        task = self._by_id.get(task_id)
+        task = self._table.find(task_id)
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)

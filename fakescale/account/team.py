@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, keyed, to_data
-from fakescale.values.errors import BadRequest, NotFound, invalid
+from fakescale.values.dumps import Table, expect
+from fakescale.values.errors import BadRequest, invalid
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
 
@@ -82,7 +82,8 @@ class Teammates:
         self._clock = clock
         self._ids = ids
         self._lock = lock
-        self._by_email: dict[str, Teammate] = {}
+        # The text is guessed.
+        self._table = Table(Teammate, "email", lock, "There is no teammate {}.")
         self.add("admin@example.com", "admin", company="Example", first_name="Ada")
 
     # What a client of the API can do.
@@ -98,7 +99,7 @@ class Teammates:
             last = dt.datetime.max.replace(tzinfo=dt.UTC)
             expiry = stamp(now + min(_INVITATION_LASTS, last - now))
             for email in given["emails"]:
-                if email not in self._by_email:
+                if email not in self._table:
                     self.add(email, given["team_role"], expiry=expiry)
             return self.list()
 
@@ -114,21 +115,16 @@ class Teammates:
                 if teammate.role == "admin":  # the status and the text are guessed
                     raise BadRequest(f"The role of {teammate.email}, an admin, cannot be set.")
             for teammate in before:
-                self._put(dataclasses.replace(teammate, role=given["team_role"]))
+                self._table.change(teammate.email, role=given["team_role"])
             return self.list()
 
     def list(self) -> list[Teammate]:
         """Return all teammates."""
-        with self._lock:
-            return list(self._by_email.values())
+        return list(self._table)
 
     def get(self, email: str) -> Teammate:
         """Return the teammate with this address."""
-        with self._lock:
-            try:
-                return self._by_email[email]
-            except KeyError:
-                raise NotFound(f"There is no teammate {email}.") from None  # guessed
+        return self._table.get(email)
 
     # What no client can do.
 
@@ -137,42 +133,36 @@ class Teammates:
         if role not in ROLES:
             raise invalid("role", f"must be one of [{', '.join(ROLES)}]", role)
         with self._lock:
-            if email in self._by_email:
+            if email in self._table:
                 raise BadRequest(f"There is a teammate {email} already.")
             teammate_id = self._ids.make(self._clock.now())
-            return self._put(Teammate(id=teammate_id, email=email, role=role, **more))
+            return self._table.put(Teammate(id=teammate_id, email=email, role=role, **more))
 
     def accept(self, email: str) -> Teammate:
         """Let someone accept their invitation."""
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(email), expiry=None))
+        return self._table.change(email, expiry=None)
 
     def disable(self, email: str) -> Teammate:
         """Disable someone, until they are given a role again."""
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(email), role=DISABLED))
+        return self._table.change(email, role=DISABLED)
 
     def __iter__(self) -> Iterator[Teammate]:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_email)
+        return len(self._table)
 
     def __contains__(self, email: object) -> bool:
-        return email in self._by_email
+        return email in self._table
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return all that ``restore`` needs, JSON-able."""
-        return [to_data(teammate) for teammate in self.list()]
+        return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_email = keyed(Teammate, "email", data)
+        self._table.restore(data)
         expect(len(self) > 0, "team", "teammates", data)
         self._ids.reserve(teammate.id for teammate in self)
-
-    def _put(self, teammate: Teammate) -> Teammate:
-        self._by_email[teammate.email] = teammate
-        return teammate

@@ -468,8 +468,8 @@ class Counting(dict[str, Task]):
 def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         tasks.create("chat")
-    counting = Counting(tasks._by_id)
-    monkeypatch.setattr(tasks, "_by_id", counting)
+    counting = Counting(tasks._table._values)
+    monkeypatch.setattr(tasks._table, "_values", counting)
     for query in (Query(limit=5), Query(limit=5, offset=20), Query(limit=5, after=("9", "9"))):
         counting.looked_up = 0
         assert (len(tasks._page(query).docs), counting.looked_up) == (5, 5)
