@@ -1,4 +1,8 @@
-"""The tasks of one world: every operation on them, behind one lock."""
+"""The tasks of one world: every operation on them, behind one lock.
+
+This is the longest file. It holds one class, whose operations all share the lock, the table,
+the order of creation, the owners of unique_ids and the moments at which labelers are asked.
+"""
 
 import bisect
 import builtins
@@ -31,7 +35,7 @@ from fakescale.account.listing import (
     sort_key,
     until,
 )
-from fakescale.account.printed import read_task
+from fakescale.account.printed import check_new, read_tasks, with_projects
 from fakescale.account.projects import Projects
 from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status, Task, event
 from fakescale.account.task_types import (
@@ -82,17 +86,17 @@ TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 _MANY = 10_000  # tasks that take a while to go through
 
 
-# Owes a callback about an event and a task, unless there is no address for it; returns
-# whether there was one. The last is told whether it succeeded.
+# Owes a callback about an event and a task, and returns whether there is an address for it.
+# The last argument is told whether the callback succeeded.
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
 class Tasks:
     """The tasks of one mode of one account. Iterating gives them newest first.
 
-    Every method is safe to call from any thread; the tasks that come back never change.
-    Unless it says otherwise a method that takes a task's id raises NotFound for an unknown
-    one, and BadRequest, having changed nothing, for what the API would refuse.
+    Every method is safe to call from any thread; the tasks that come back never change. A
+    method that takes a task's id raises NotFound for an unknown one. A method raises
+    BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(
@@ -336,29 +340,18 @@ class Tasks:
 
         Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
         """
-        tasks = [
-            read_task(item, f"[{index}]", is_test=self._is_test)
-            for index, item in enumerate(printed)
-        ]
+        tasks = read_tasks(printed, is_test=self._is_test)
         with self._lock:
-            ids, unique_ids = set[str](), set(self._owners)
+            check_new(tasks, self._table, self._owners)
+            tasks = with_projects(tasks, self._batches._home)
+            self._ids.reserve(task.id for task in tasks)
             for task in tasks:
-                if task.id in ids or task.id in self._table:
-                    raise Conflict(f'There is already a task with the task_id "{task.id}".')
-                if task.unique_id in unique_ids:
-                    raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
-                ids.add(task.id)
-                if task.unique_id is not None:
-                    unique_ids.add(task.unique_id)
-            housed = self._housed(tasks)
-            self._ids.reserve(task.id for task in housed)
-            for task in housed:
                 if task.project is not None:
                     self._projects._adopt(task.project, task.type, task.created_at)
                     if task.batch is not None:
                         self._batches._adopt(task.batch, task.project, task.created_at)
                 self._put(task)
-        for task in housed:
+        for task in tasks:
             if task.status == "pending":
                 self._schedule(task)
 
@@ -539,23 +532,6 @@ class Tasks:
         with self._lock:
             if (task := self._table.find(task_id)) is not None:  # a dump may lack it
                 self._put(moves.note_callback(task, succeeded=succeeded), task)
-
-    def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
-        """Return printed tasks, each with its project; raise BadRequest if one has a wrong one."""
-        named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
-        housed = []
-        for index, task in enumerate(tasks):
-            project = task.project
-            if task.batch is not None:
-                project = self._batches._home(task.batch) or named.get(task.batch)
-                if project is None:
-                    phrase = "must be the name of a batch, or stand beside a project"
-                    raise invalid(f"[{index}].batch", phrase, task.batch)
-                if task.project not in (None, project):
-                    phrase = f'must be that of the batch, "{project}"'
-                    raise invalid(f"[{index}].project", phrase, task.project)
-            housed.append(task if project == task.project else moves.replace(task, project=project))
-        return housed
 
     def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
         owner = self._owners.get(unique_id) if unique_id is not None else None
