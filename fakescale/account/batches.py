@@ -1,4 +1,7 @@
-"""The batches of one world: how far each has come, which its tasks decide."""
+"""The batches of one world, and their statuses, which follow from their tasks.
+
+The file is over 300 lines: the values, the filters and the owner all serve these statuses.
+"""
 
 import builtins
 import dataclasses
@@ -151,10 +154,10 @@ class BatchPage(NamedTuple):
 class Batches:
     """The batches of one mode of one account. Iterating gives them newest first.
 
-    ``run_due`` lets labelers do what is due, which may complete a batch; ``completed`` is told
-    of each that is, under the lock. Every method is safe
-    to call from any thread. A method that takes a name raises NotFound
-    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
+    called for each batch that is completed, under the lock. Every method is safe to call from
+    any thread. A method that takes a name raises NotFound for an unknown one. A method raises
+    BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(
@@ -176,7 +179,7 @@ class Batches:
         # The text is guessed.
         self._table = Table(Batch, "name", lock, 'Batch "{}" not found.')
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, /, **body: Any) -> Batch:
         """Create a batch as ``POST /v1/batches`` does.
@@ -188,7 +191,7 @@ class Batches:
         with self._lock:
             if given["project"] not in self._projects:  # guessed to be 400, not 404
                 raise invalid("project", "must be the name of a project", given["project"])
-            if given["name"] in self._table:  # documented, but for the text
+            if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
             now = self._clock.now()
             staged = self._projects.get(given["project"]).stages_batches
@@ -250,7 +253,7 @@ class Batches:
         """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
         return self._change(name, priority=PRIORITY.read(frozen_json("value", body))["priority"])
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def archive(self, name: str, *, archived: bool = True) -> Batch:
         """Archive a batch, or with ``archived=False`` bring it back."""
@@ -268,13 +271,13 @@ class Batches:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
+        """Return the JSON-able data that ``_restore`` takes; the tasks give the counts."""
         return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest if it is none.
 
-        Into a world whose projects are there already; ``recount`` is to follow.
+        The projects are restored before. ``_recount`` must follow.
         """
         self._table.restore(data)
         for batch in self._table:
@@ -283,7 +286,7 @@ class Batches:
         self._ids.reserve(batch.id for batch in self._table)
 
     def _recount(self, tasks: Iterable[Task]) -> None:
-        """Count the tasks anew, of batches that were restored, which stay in their status."""
+        """Count the tasks of restored batches; the statuses stay."""
         counts: dict[str, Counter[str]] = {batch.name: Counter() for batch in self._table}
         for task in tasks:
             if task.batch is not None:

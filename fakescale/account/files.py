@@ -1,4 +1,4 @@
-"""The files of one world: what was uploaded or imported, by its size and digest."""
+"""The files of one world: uploads, known by their size and digest, and imports."""
 
 import builtins
 import dataclasses
@@ -67,7 +67,7 @@ QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file: ``attachment_url`` is what a task can name it by; ``None`` is not printed."""
+    """A file. A task names it by its ``attachment_url``. ``None`` is not printed."""
 
     id: str
     attachment_url: str
@@ -106,7 +106,7 @@ class File:
 
 
 class Incoming:
-    """An upload on its way: what is written to it is measured, and dropped unless ``keep``."""
+    """An upload on its way: it measures its content, and drops it unless ``keep``."""
 
     def __init__(self, *, keep: bool) -> None:
         self.size = 0
@@ -124,17 +124,17 @@ class Incoming:
         return len(content)
 
     def seek(self, position: int) -> int:
-        """Do nothing: a parser that has written a file wants to go back to its beginning."""
+        """Do nothing; a parser calls this to go back to the beginning of a file."""
         return position
 
     @property
     def sha256(self) -> str:
-        """The digest of what was written, in hex."""
+        """The digest of the content, in hex."""
         return self._digest.hexdigest()
 
     @property
     def content(self) -> bytes | None:
-        """What was written, if it was kept."""
+        """The content, if it is kept."""
         return None if self._kept is None else bytes(self._kept)
 
 
@@ -151,11 +151,11 @@ class Files:
         self._ids = ids
         self._lock = lock
         self._table = Table(File, "id", lock, 'File "{}" not found.')
-        #: Whether the content of uploads is kept from now on. A test that wants to see what
-        #: was uploaded sets it; otherwise only size and digest are known.
+        #: Whether the content of uploads is kept from now on. A test that looks at uploads sets
+        #: it. Otherwise only size and digest are known.
         self.keep_content = False
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def upload(
         self, content: bytes | Incoming, /, *, mime_type: str | None = None, **options: Any
@@ -177,7 +177,7 @@ class Files:
     def import_file(self, /, **body: Any) -> File:
         """Store the file at ``file_url`` as ``POST /v1/files/import`` does.
 
-        It is never fetched: so its size is not known, and its type only by its name.
+        The file is never fetched, so its size is not known. Its type follows from its name.
         """
         given = IMPORT.read(frozen_json("value", body))
         file_url = given["file_url"]
@@ -200,10 +200,10 @@ class Files:
         docs, has_more = page(matches, query, key=_sort_key)
         return Page(docs, len(matches), query, has_more, _sort_key)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def _receive(self) -> Incoming:
-        """Return what an upload can be written to, piece by piece, and then given to it."""
+        """Return an ``Incoming`` to write an upload to, which ``upload`` then takes."""
         return Incoming(keep=self.keep_content)
 
     def __iter__(self) -> Iterator[File]:
@@ -215,11 +215,11 @@ class Files:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able: all but what was kept of uploads."""
+        """Return the JSON-able data that ``_restore`` takes, without the content of uploads."""
         return [to_data(dataclasses.replace(file, content=None)) for file in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
         self._table.restore(data)
         # An id comes from the digits that its URL begins with.
         urls = [file.attachment_url for file in self._table]
@@ -237,7 +237,7 @@ class Files:
         with self._lock:
             reference = texts["reference_id"]
             if reference and any(it.reference_id == reference for it in self._table):
-                # Documented, but for the text.
+                # Documented, except the text.
                 raise Conflict(f'The reference_id ("{reference}") is already used.')
             now = self._clock.now()
             made_of = self._ids.make(now)

@@ -22,7 +22,7 @@ from fakescale.values.errors import invalid
 
 Item = TypeVar("Item")
 
-# The schemas of what the readers take.
+# The schemas of the values that the readers take.
 _MOMENT = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
@@ -62,7 +62,7 @@ class Filter(NamedTuple):
     schema: Mapping[str, Any]
 
 
-# So many items are gone through in one go, during which no other thread can run.
+# How many items are filtered at a time. No other thread can run meanwhile.
 _PORTION = 5_000
 
 
@@ -94,7 +94,7 @@ sort_key: Callable[[Any], SortKey] = operator.attrgetter("created_at", "id")
 
 
 class Page(NamedTuple):
-    """One page, newest first, and the number of all matches, whatever the page."""
+    """One page, newest first, and the number of matches on all pages."""
 
     docs: Sequence[Any]
     total: int
@@ -136,7 +136,7 @@ def page(
 ) -> tuple[Sequence[Any], bool]:
     """Return the matches on a page, newest first, and whether there are more behind them.
 
-    ``matches`` are all there are, oldest first: sort keys, or what ``key`` gives one of.
+    ``matches`` are all matches, oldest first: sort keys, or items that ``key`` gives one for.
     """
     if query.after is not None:
         end = bisect.bisect_left(matches, query.after, key=key)
@@ -319,18 +319,18 @@ def until(field: str) -> Filter:
 
 
 def any_of(field: str, read: Reader = read_several) -> Filter:
-    """Return the filter that keeps those whose text is among the given ones."""
+    """Return the filter that keeps an item whose text is among the given ones."""
     return Filter(read, field, lambda wanted, names: map(wanted.__contains__, names), _TEXTS)
 
 
 def one_of(field: str, allowed: Collection[str]) -> Filter:
-    """Return the same, but refusing all texts that are not ``allowed``."""
+    """Return the same filter; it refuses texts that are not ``allowed``."""
     schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
     return any_of(field, _read_among(allowed))._replace(schema=schema)
 
 
 def sharing(field: str, read: Reader = read_several) -> Filter:
-    """Return the filter that keeps those that have any of the given texts among theirs."""
+    """Return the filter that keeps an item with several texts, one of them given."""
     return Filter(
         read,
         field,
@@ -340,7 +340,7 @@ def sharing(field: str, read: Reader = read_several) -> Filter:
 
 
 def including(field: str) -> Filter:
-    """Return the filter that keeps those whose object has every given member."""
+    """Return the filter that keeps an item whose object has every given member."""
     return Filter(
         _read_object,
         field,

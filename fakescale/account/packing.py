@@ -18,8 +18,8 @@ Value = TypeVar("Value")
 class _Packed:
     """A field whose object is held as JSON text.
 
-    That takes a fifth of the memory, gives the garbage collector one object of a task to
-    visit instead of dozens, and is what is sent.
+    The text takes a fifth of the memory, and answers need it anyway. The garbage collector
+    visits one object of a task instead of dozens.
     """
 
     def __init__(self, slot: Any) -> None:
@@ -33,7 +33,7 @@ class _Packed:
 
     def __set__(self, value: Any, content: Mapping[str, Any] | None) -> None:
         if content == {}:
-            content = EMPTY_DICT  # which all share, and nobody can change
+            content = EMPTY_DICT  # all share it, and nobody can change it
         self._slot.__set__(value, encode(content) if content else content)
 
 

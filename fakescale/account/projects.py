@@ -1,4 +1,4 @@
-"""The projects of one world: their versions of parameters, and what a task inherits."""
+"""The projects of one world, and their versions of parameters, which tasks inherit."""
 
 import builtins
 import dataclasses
@@ -110,7 +110,8 @@ class Projects:
     """The projects of one mode of one account. Iterating gives them oldest first.
 
     Every method is safe to call from any thread. A method that takes a name raises NotFound
-    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    for an unknown one. A method raises BadRequest, having changed nothing, where the API
+    refuses.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
@@ -120,14 +121,14 @@ class Projects:
         # The text is guessed.
         self._table = Table(Project, "name", lock, 'Project "{}" not found.')
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, /, **body: Any) -> Project:
         """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
         given = CREATION.read(frozen_json("value", body))
         task_type = task_types.required(given["type"])
         with self._lock:
-            if given["name"] in self._table:  # documented, but for the text
+            if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A project with the name "{given["name"]}" already exists.')
             now = stamp(self._clock.now())
             project = Project(
@@ -152,8 +153,8 @@ class Projects:
     def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
         """Add a version of the parameters.
 
-        With ``patch`` what is not given is kept, and what is given replaces whole values
-        (documented); otherwise only what is given is in the new version.
+        With ``patch`` the new version keeps the parameters that are not given, and the given
+        ones replace whole values (documented). Otherwise it has the given parameters alone.
         """
         given = frozen_json("params", params)
         with self._lock:
@@ -176,7 +177,7 @@ class Projects:
             raise NotFound(f'Project "{name}" has no task template.')
         return project.template
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def set_template(self, name: str, template_variables: Mapping[str, Any], **more: Any) -> None:
         """Give a project the task template that ``template`` then returns.
@@ -216,11 +217,11 @@ class Projects:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
         self._table.restore(data)
 
     def _adopt(self, name: str, type: str, created_at: str) -> None:

@@ -1,4 +1,4 @@
-"""The quality tasks of one world: evaluation and training, and what labelers achieved."""
+"""The quality tasks of one world, for evaluation and training, and labelers' results."""
 
 import dataclasses
 import threading
@@ -57,7 +57,7 @@ class QualityTask:
     kind: str
     created_at: str
     type: str
-    #: What every type has, such as ``project`` and ``unique_id``.
+    #: The parameters of any task, like ``project`` and ``unique_id``.
     fields: Mapping[str, Any]
     params: Mapping[str, Any]
     expected_response: Mapping[str, Any]
@@ -110,8 +110,8 @@ class LabelerResult:
 class QualityTasks:
     """The quality tasks of one mode of one account. Iterating gives them newest first.
 
-    Every method is safe to call from any thread, and raises BadRequest, having changed
-    nothing, for what the API refuses.
+    Every method is safe to call from any thread. It raises BadRequest, having changed nothing,
+    where the API refuses.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class QualityTasks:
         self._table = Table(QualityTask, "id", lock, "Task with that ID not found.")
         self._results: list[LabelerResult] = []
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, kind: str, type: str, /, **body: Any) -> QualityTask:
         """Create a task as ``POST /v1/evaluation_tasks/{type}`` or ``training_tasks`` does.
@@ -145,11 +145,11 @@ class QualityTasks:
     def _submit(
         self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
     ) -> QualityTask:
-        """Create a task from a body, which ``form`` says was form-encoded."""
+        """Create a task from a body; ``form`` says that it was form-encoded."""
         if kind not in KINDS:
             raise invalid("kind", f"must be one of [{', '.join(KINDS)}]", kind)
         task_type = required(type)
-        if task_type not in TYPES:  # documented, but for the status and the text
+        if task_type not in TYPES:  # documented, except the status and the text
             raise BadRequest(f"There are no {kind} tasks of type {task_type}.")
         given = RESPONSES.read(frozen_json("value", body), form=form)
         responses = {name: given[name] for name in RESPONSES.names if name in given}
@@ -161,9 +161,9 @@ class QualityTasks:
         project = accepted.fields.get("project")
         if project is None:
             raise invalid("project", "is required")
-        if not self._projects.get(project).rapid:  # documented, but for the text
+        if not self._projects.get(project).rapid:  # documented, except the text
             raise invalid("project", "must be a Rapid project", project)
-        # Guessed: not printed, as with a task, and of no use to what is never worked on.
+        # Guessed: not printed, as with a task; without use, since nobody works on these.
         fields = {k: v for k, v in accepted.fields.items() if k != "clear_unique_id_on_error"}
         unique_id = fields.get("unique_id")
         with self._lock:
@@ -194,7 +194,7 @@ class QualityTasks:
         docs, has_more = page(matches, query, key=sort_key)
         return Page(docs, len(matches), query, has_more)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def get(self, task_id: str) -> QualityTask:
         """Return the quality task with this id; raises NotFound for an unknown one."""
@@ -233,7 +233,7 @@ class QualityTasks:
     # Inside.
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
                 "tasks": self._table.dump(),
@@ -241,7 +241,7 @@ class QualityTasks:
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest or KeyError if it is none."""
         self._table.restore(data["tasks"])
         self._results = from_data(LabelerResult, data["results"])
         self._ids.reserve(task.id for task in self._table)

@@ -182,7 +182,7 @@ def _document(params: Params, rng: random.Random) -> Any:
         }
         for feature in map(members_of, items_of(params.get("features")))
     ]
-    # An array, by the one published response, where it is empty; what is in it is guessed.
+    # An array in the one published response, where it is empty. Its items are guessed.
     values = _field_values(params.get("fields"), rng).items()
     fields = [{"field_id": field_id, "value": value} for field_id, value in values]
     return {"annotations": annotations, "fields": fields}

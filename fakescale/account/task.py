@@ -107,7 +107,7 @@ class Task:
     urgency: str | None = None
     work_started: bool = False
     customer_review_status: str | None = None
-    #: Texts, but for a task that was loaded.
+    #: Texts, unless the task was loaded.
     customer_review_comments: Sequence[Any] = EMPTY_LIST
     #: Not printed (guessed: it is in no known example of a task).
     clear_unique_id_on_error: bool = False

@@ -76,7 +76,7 @@ QUERY: Mapping[str, Filter | Parameter] = {
     **FILTERS,
     **PAGE,
     "limited_response": FLAG,
-    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
+    # Read, so that a wrong value is refused, but without effect: its addition to a task has
     # never been published.
     "include_attachment_url": FLAG,
 }
@@ -129,7 +129,7 @@ class Tasks:
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, type: str, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
@@ -145,8 +145,8 @@ class Tasks:
     ) -> Task:
         """Create a task from a body.
 
-        ``form`` says that it was form-encoded, ``is_json`` that it was read from JSON and holds
-        nothing else.
+        ``form`` says that it was form-encoded, ``is_json`` that it came as JSON and needs no
+        check of that.
         """
         given = body if is_json else frozen_json("value", body)
         inherited = inherit(type, given, self._projects, self._batches)
@@ -213,7 +213,7 @@ class Tasks:
         )
 
     def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
-        """Replace the metadata, whatever the status (documented)."""
+        """Replace the metadata, in any status (documented)."""
         metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
         return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
@@ -291,7 +291,7 @@ class Tasks:
     def send_callback(self, task_id: str) -> Task:
         """Owe the callback of a completed or failed task again.
 
-        Guessed, all of it: only the endpoint is known, from two clients.
+        Everything is guessed except the endpoint, which two clients know.
         """
         self._run_due()
         with self._lock:
@@ -302,7 +302,7 @@ class Tasks:
                 raise BadRequest("The task has no callback_url, and the account has no default.")
             return task
 
-    # What labelers and time do.
+    # For labelers and tests: no client can do this.
 
     def start(self, task_id: str) -> Task:
         """Let a labeler begin: from now on the task cannot be canceled."""
@@ -364,14 +364,14 @@ class Tasks:
     # Time.
 
     def _run_due(self) -> None:
-        """Let labelers do what has become due, in order of time, in all worlds.
+        """Run the labelers that are due, in order of time, in all worlds.
 
-        Called before everything else, so that it looks as if they had worked in between.
+        Every operation begins with it, as if the labelers had worked in between.
         """
         self._labeling.run_due()
 
     def _label(self, task_id: str, due: str, decide: Decide) -> None:
-        """Let ``decide`` say what becomes of a task, outside the lock, if it is due at ``due``."""
+        """Make the move that ``decide`` returns, unless the task is no longer due at ``due``."""
         with self._lock:
             if self._due_at.get(task_id) != due:
                 return  # it was completed or canceled, or has got another turnaround
@@ -398,14 +398,14 @@ class Tasks:
             self._schedule(task)
 
     def _abandon(self) -> None:
-        """Have no more work done here, since this world is forgotten."""
+        """Ask no labeler any more, since this world is forgotten."""
         with self._lock:
             self._due_at.clear()
 
     # Inside.
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
                 "tasks": [to_data(self._table.get(task_id)) for _, task_id in self._sorted],
@@ -413,13 +413,13 @@ class Tasks:
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
-        """Return what is to be told whether a callback about a task succeeded in the end."""
+        """Return the function that takes the outcome of a callback about a task."""
         return functools.partial(self._note_callback, task_id)
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest if it is none.
 
-        Into a world without tasks, whose projects and batches are there already.
+        The world has no tasks yet. Its projects and batches are restored before.
         """
         with self._lock:
             self._table.restore(data["tasks"])
@@ -447,7 +447,7 @@ class Tasks:
             self._labeling.put(due, functools.partial(self._label, task_id, due))
 
     def _schedule(self, task: Task) -> None:
-        """Settle when a task that has become pending is worked on; not under the lock."""
+        """Decide when the labeler is asked about a pending task; call it without the lock."""
         try:
             due = self._labeling.due(task)
         except Exception as error:  # as if the labeler had raised it
@@ -464,7 +464,7 @@ class Tasks:
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.
 
-        Only a copy is made under the lock, so that others go on while the filters work.
+        Only the copy is made under the lock, so that other threads go on meanwhile.
         """
         _, unique_ids = query.filters.get("unique_id", (None, None))
         self._run_due()
@@ -508,7 +508,7 @@ class Tasks:
         return self._change(task_id, change)
 
     def _put(self, task: Task, before: Task | None = None) -> None:
-        """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
+        """Add a task, or replace its state ``before``."""
         if before is not None:
             self._tell(before, task)  # before the batch does, which this may complete
         self._table.put(task)
@@ -524,7 +524,7 @@ class Tasks:
             self._due_at.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
-        """Owe a callback about what has happened to a task, if it is worth one."""
+        """Owe a callback about a change of a task, if the change is an event."""
         if (happened := event(before, task)) is not None:
             self._owe(happened, task, self._on_outcome(task.id))
 

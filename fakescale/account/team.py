@@ -15,7 +15,7 @@ from fakescale.values.schemas import Parameters, frozen_json
 
 #: Documented, as the official client's.
 ROLES = ("labeler", "member", "manager", "admin")
-#: What stands for the role of one who was disabled; the name is guessed.
+#: The role of a disabled teammate; the name is guessed.
 DISABLED = "disabled"
 # Guessed: how long an invitation stays open, though none is taken back when it ends.
 _INVITATION_LASTS = dt.timedelta(days=7)
@@ -75,7 +75,7 @@ class Teammates:
 
     There is always the account's admin, ``admin@example.com``. Every method is safe to call
     from any thread. A method that takes an e-mail address raises NotFound for an unknown
-    one, and BadRequest, having changed nothing, for what the API refuses.
+    one. A method raises BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
@@ -86,12 +86,12 @@ class Teammates:
         self._table = Table(Teammate, "email", lock, "There is no teammate {}.")
         self.add("admin@example.com", "admin", company="Example", first_name="Ada")
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def invite(self, /, **body: Any) -> list[Teammate]:
         """Invite ``emails`` as ``team_role``, and return all teammates.
 
-        Who is in the team already stays as they are (guessed).
+        Present teammates stay as they are (guessed).
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -106,7 +106,7 @@ class Teammates:
     def set_role(self, /, **body: Any) -> list[Teammate]:
         """Give ``emails`` the ``team_role``, and return all teammates.
 
-        Documented in another client: not for admins, but for those who were disabled.
+        Documented in another client: admins are refused, disabled teammates are not.
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -126,7 +126,7 @@ class Teammates:
         """Return the teammate with this address."""
         return self._table.get(email)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def add(self, email: str, role: str = "labeler", **more: Any) -> Teammate:
         """Add a teammate who needs no invitation; ``more`` are further fields of theirs."""
@@ -158,11 +158,11 @@ class Teammates:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
         self._table.restore(data)
         expect(len(self) > 0, "team", "teammates", data)
         self._ids.reserve(teammate.id for teammate in self)

@@ -16,7 +16,7 @@ class PerType(NamedTuple):
     """The body of an endpoint whose path holds a ``<type>``: that of a task of this type."""
 
     types: Callable[[], Iterable[str]]
-    #: The JSON Schema of what more there is in it.
+    #: The JSON Schema of the further members.
     more: Mapping[str, Any] = EMPTY_DICT
 
 
@@ -51,7 +51,7 @@ class Route(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request to an endpoint: the world it is about, and what it says."""
+    """One request to an endpoint, with its account and its world."""
 
     account: Account
     world: World

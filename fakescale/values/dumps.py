@@ -98,7 +98,7 @@ class Table(Generic[Value]):
 
 
 def expect(holds: bool, what: str, name: str, value: Any) -> None:
-    """Raise BadRequest, naming a field and its value, unless a condition ``holds``."""
+    """Raise BadRequest unless a condition ``holds``, naming a field and its value."""
     if not holds:
         raise invalid(name, f"must fit to the rest of a dump, in a {what}", value)
 
