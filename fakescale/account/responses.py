@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakescale.account import task_types
-from fakescale.account.result_files import FILES
-from fakescale.account.shapes import (
+from fakescale.account.made_up import (
     BOX,
     GEOMETRIES,
     TEXT,
@@ -24,6 +23,7 @@ from fakescale.account.shapes import (
     pick,
     vector_image,
 )
+from fakescale.account.result_files import FILES
 from fakescale.account.task import Task
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict, freeze
 from fakescale.values.ids import make_uuid

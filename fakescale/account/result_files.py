@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakescale.account.listing import Page
-from fakescale.account.shapes import TEXT, Maker, Params, pick, vector_image
+from fakescale.account.made_up import TEXT, Maker, Params, pick, vector_image
 from fakescale.account.task import Task, replace
 from fakescale.values.answer import Answer
 from fakescale.values.errors import NotFound
