@@ -123,7 +123,7 @@ class Tasks:
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
         self._owe = owe
-        # Observed in 2019.
+        # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
