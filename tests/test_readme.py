@@ -19,10 +19,9 @@ import requests
 import requests.cookies
 
 from fakescale import FakeScale, __main__, pytest_plugin
-from fakescale.account.listing import FILTERS
-from fakescale.account.tasks import Tasks
+from fakescale.account.tasks import FILTERS, Tasks
 from fakescale.api.control import OPERATIONS
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES
 from fakescale.receiver import Received, Receiver
 from fakescale.traffic.callbacks import Attempt, Delivery
 from fakescale.traffic.fault import Fault

@@ -15,8 +15,8 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
-# Documented: an audit has a result and the URL of the response too, but not what these are
-# called, so nothing but the task is asked for.
+# Documented: an audit has a result and the URL of the response too. Their names are not known,
+# so only the task is required.
 AUDIT = Parameters(
     {
         "type": "object",
@@ -91,11 +91,11 @@ class Audits:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return [to_data(audit) for audit in self._audits]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
         self._audits = from_data(Audit, data)
         self._ids.reserve(audit.id for audit in self._audits)

@@ -1,4 +1,7 @@
-"""The batches of one world: how far each has come, which its tasks decide."""
+"""The batches of one world, and their statuses, which follow from their tasks.
+
+The file is over 300 lines: the values, the filters and the owner all serve these statuses.
+"""
 
 import builtins
 import dataclasses
@@ -7,13 +10,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fakescale.account.listing import BATCH_FILTERS, BATCH_STATUSES, Query, filters_query
+from fakescale.account.listing import (
+    FLAG,
+    PAGE,
+    Filter,
+    Parameter,
+    Query,
+    any_of,
+    filters_query,
+    one_of,
+    read_names,
+    since,
+    sort_key,
+    until,
+)
 from fakescale.account.projects import Projects
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import check_common
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, expect, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
@@ -39,6 +55,33 @@ PRIORITY = Parameters(
         "properties": {"priority": {"type": "integer", "minimum": 10, "maximum": 30}},
     }
 )
+#: The statuses of a batch (documented).
+STATUSES = ("staging", "in_progress", "completed")
+#: The filters of the list. Guessed: that it filters by the time of completion as the list of
+#: tasks does; one client names the parameters.
+FILTERS: Mapping[str, Filter] = {
+    "start_time": since("created_at"),
+    "end_time": until("created_at"),
+    "completed_after": since("completed_at"),
+    "completed_before": until("completed_at"),
+    # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
+    "audited_after": since("audited_at"),
+    "audited_before": until("audited_at"),
+    "status": one_of("status", STATUSES),
+    "project": any_of("project", read_names),
+    "exclude_archived": Filter(
+        FLAG.read,
+        "archived",
+        lambda exclude, archived: [not (exclude and it) for it in archived],
+        FLAG.schema,
+    ),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {
+    **FILTERS,
+    "limit": PAGE["limit"],
+    "offset": PAGE["offset"],
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +153,10 @@ class BatchPage(NamedTuple):
 class Batches:
     """The batches of one mode of one account. Iterating gives them newest first.
 
-    ``run_due`` lets labelers do what is due, which may complete a batch; ``completed`` is told
-    of each that is, under the lock. Every method is safe
-    to call from any thread. A method that takes a name raises NotFound
-    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
+    called for each batch that is completed, under the lock. Every method is safe to call from
+    any thread. A method that takes a name raises NotFound for an unknown one. A method raises
+    BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(
@@ -132,9 +175,10 @@ class Batches:
         self._ids = ids
         self._lock = lock
         self._projects = projects
-        self._by_name: dict[str, Batch] = {}
+        # The text is guessed.
+        self._table = Table(Batch, "name", lock, 'Batch "{}" not found.')
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, /, **body: Any) -> Batch:
         """Create a batch as ``POST /v1/batches`` does.
@@ -146,7 +190,7 @@ class Batches:
         with self._lock:
             if given["project"] not in self._projects:  # guessed to be 400, not 404
                 raise invalid("project", "must be the name of a project", given["project"])
-            if given["name"] in self._by_name:  # documented, but for the text
+            if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
             now = self._clock.now()
             staged = self._projects.get(given["project"]).stages_batches
@@ -162,19 +206,19 @@ class Batches:
                 calibration=given.get("calibration_batch", False),
                 self_label=given.get("self_label_batch", False),
             )
-            return self._put(batch)
+            return self._table.put(batch)
 
     def get(self, name: str) -> Batch:
         """Return the batch of this name."""
         self._run_due()
-        return self._get(name)
+        return self._table.get(name)
 
     def list(self, **filters: Any) -> list[Batch]:
         """Return all batches that pass ``filters``, newest first.
 
         The filters are those of ``GET /v1/batches``. Raises TypeError for the name of none.
         """
-        return self._matches(filters_query(filters, BATCH_FILTERS))
+        return self._matches(filters_query(filters, FILTERS))
 
     def _page(self, query: Query) -> BatchPage:
         """Return the page of the list that was asked for."""
@@ -190,7 +234,7 @@ class Batches:
         """
         self._run_due()
         with self._lock:
-            batch = self._get(name)
+            batch = self._table.get(name)
             if not batch.staged:
                 return batch
             if batch.status != "staging":
@@ -208,7 +252,7 @@ class Batches:
         """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
         return self._change(name, priority=PRIORITY.read(frozen_json("value", body))["priority"])
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def archive(self, name: str, *, archived: bool = True) -> Batch:
         """Archive a batch, or with ``archived=False`` bring it back."""
@@ -218,54 +262,45 @@ class Batches:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._table)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._table
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able; the counts are those of the tasks."""
-        with self._lock:
-            batches = list(self._by_name.values())
-        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in batches]
+        """Return the JSON-able data that ``_restore`` takes; the tasks give the counts."""
+        return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest if it is none.
 
-        Into a world whose projects are there already; ``recount`` is to follow.
+        The projects are restored before. ``_recount`` must follow.
         """
-        self._by_name = keyed(Batch, "name", data)
-        for batch in self._by_name.values():
+        self._table.restore(data)
+        for batch in self._table:
             expect(batch.project in self._projects, "batch", "project", batch.project)
-            expect(batch.status in BATCH_STATUSES, "batch", "status", batch.status)
-        self._ids.reserve(batch.id for batch in self._by_name.values())
+            expect(batch.status in STATUSES, "batch", "status", batch.status)
+        self._ids.reserve(batch.id for batch in self._table)
 
     def _recount(self, tasks: Iterable[Task]) -> None:
-        """Count the tasks anew, of batches that were restored, which stay in their status."""
-        counts: dict[str, Counter[str]] = {name: Counter() for name in self._by_name}
+        """Count the tasks of restored batches; the statuses stay."""
+        counts: dict[str, Counter[str]] = {batch.name: Counter() for batch in self._table}
         for task in tasks:
             if task.batch is not None:
                 counts[task.batch][task.status] += 1
-        for name, batch in self._by_name.items():
-            self._by_name[name] = dataclasses.replace(batch, counts=FrozenDict(counts[name]))
-
-    def _get(self, name: str) -> Batch:
-        with self._lock:
-            try:
-                return self._by_name[name]
-            except KeyError:
-                raise NotFound(f'Batch "{name}" not found.') from None  # the text is guessed
+        for name, counter in counts.items():
+            self._table.change(name, counts=FrozenDict(counter))
 
     def _home(self, name: str) -> str | None:
         """Return the project of a batch, or None if there is no such batch."""
-        batch = self._by_name.get(name)
+        batch = self._table.find(name)
         return None if batch is None else batch.project
 
     def _check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""
-        batch = self._by_name[name]
+        batch = self._table.get(name)
         if batch.staged and batch.status != "staging":
             raise invalid("batch", "must not be finalized already", name)
 
@@ -273,10 +308,9 @@ class Batches:
         """Count a task that was added or has changed; called under the world's lock."""
         if after.batch is None:
             return
-        batch = self._by_name[after.batch]
+        batch = self._table.get(after.batch)
         if before is not None and before.audits != after.audits:
-            audited_at = after.audits[0]["audited_at"]
-            batch = self._put(dataclasses.replace(batch, audited_at=audited_at))
+            batch = self._table.change(batch.name, audited_at=after.audits[0]["audited_at"])
         if before is not None and before.status == after.status:
             return
         counts = dict(batch.counts)
@@ -289,9 +323,9 @@ class Batches:
     def _adopt(self, name: str, project: str, created_at: str) -> None:
         """Make the batch that a loaded task belongs to, unless it is there."""
         with self._lock:
-            if name not in self._by_name:
+            if name not in self._table:
                 batch_id = self._ids.make(self._clock.now())
-                self._put(
+                self._table.put(
                     Batch(
                         id=batch_id,
                         name=name,
@@ -303,24 +337,16 @@ class Batches:
 
     def _matches(self, query: Query) -> builtins.list[Batch]:
         self._run_due()
-        with self._lock:
-            batches = list(self._by_name.values())
-        batches.sort(key=lambda batch: (batch.created_at, batch.id), reverse=True)
-        return query.select(batches)
+        return query.select(sorted(self._table, key=sort_key, reverse=True))
 
     def _change(self, name: str, **changes: Any) -> Batch:
         self._run_due()
-        with self._lock:
-            return self._put(dataclasses.replace(self._get(name), **changes))
+        return self._table.change(name, **changes)
 
     def _move(self, before: Batch, batch: Batch) -> Batch:
-        self._put(batch)
+        self._table.put(batch)
         if batch.status == "completed" and before.status != "completed":
             self._completed(batch)
-        return batch
-
-    def _put(self, batch: Batch) -> Batch:
-        self._by_name[batch.name] = batch
         return batch
 
 

@@ -1,4 +1,4 @@
-"""The files of one world: what was uploaded or imported, by its size and digest."""
+"""The files of one world: uploads, known by their size and digest, and imports."""
 
 import builtins
 import dataclasses
@@ -10,10 +10,22 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fakescale.account.listing import FILE_FILTERS, Page, Query, SortKey, filters_query, page
+from fakescale.account.listing import (
+    PAGE,
+    Filter,
+    Page,
+    Parameter,
+    Query,
+    SortKey,
+    filters_query,
+    including,
+    page,
+    read_names,
+    sharing,
+)
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import keyed, to_data
-from fakescale.values.errors import Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, to_data
+from fakescale.values.errors import Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds, make_uuid
 from fakescale.values.schemas import Parameters, frozen_json
@@ -43,11 +55,19 @@ IMPORT = Parameters(
         "properties": {"file_url": {"type": "string", "format": "url"}, **_OPTIONS},
     }
 )
+#: The filters of the list (both names are documented). Guessed: that the metadata is JSON in
+#: a text, of which a file must have every member.
+FILTERS: Mapping[str, Filter] = {
+    "project": sharing("project_names", read_names),
+    "metadata": including("metadata"),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file: ``attachment_url`` is what a task can name it by; ``None`` is not printed."""
+    """A file. A task names it by its ``attachment_url``. ``None`` is not printed."""
 
     id: str
     attachment_url: str
@@ -86,7 +106,7 @@ class File:
 
 
 class Incoming:
-    """An upload on its way: what is written to it is measured, and dropped unless ``keep``."""
+    """An upload on its way: it measures its content, and drops it unless ``keep``."""
 
     def __init__(self, *, keep: bool) -> None:
         self.size = 0
@@ -104,17 +124,17 @@ class Incoming:
         return len(content)
 
     def seek(self, position: int) -> int:
-        """Do nothing: a parser that has written a file wants to go back to its beginning."""
+        """Do nothing; a parser calls this to go back to the beginning of a file."""
         return position
 
     @property
     def sha256(self) -> str:
-        """The digest of what was written, in hex."""
+        """The digest of the content, in hex."""
         return self._digest.hexdigest()
 
     @property
     def content(self) -> bytes | None:
-        """What was written, if it was kept."""
+        """The content, if it is kept."""
         return None if self._kept is None else bytes(self._kept)
 
 
@@ -130,12 +150,12 @@ class Files:
         self._clock = clock
         self._ids = ids
         self._lock = lock
-        self._by_id: dict[str, File] = {}
-        #: Whether the content of uploads is kept from now on. A test that wants to see what
-        #: was uploaded sets it; otherwise only size and digest are known.
+        self._table = Table(File, "id", lock, 'File "{}" not found.')
+        #: Whether the content of uploads is kept from now on. A test that looks at uploads sets
+        #: it. Otherwise only size and digest are known.
         self.keep_content = False
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def upload(
         self, content: bytes | Incoming, /, *, mime_type: str | None = None, **options: Any
@@ -157,7 +177,7 @@ class Files:
     def import_file(self, /, **body: Any) -> File:
         """Store the file at ``file_url`` as ``POST /v1/files/import`` does.
 
-        It is never fetched: so its size is not known, and its type only by its name.
+        The file is never fetched, so its size is not known. Its type follows from its name.
         """
         given = IMPORT.read(frozen_json("value", body))
         file_url = given["file_url"]
@@ -165,18 +185,14 @@ class Files:
 
     def get(self, file_id: str) -> File:
         """Return the file with this id; raises NotFound for an unknown one."""
-        with self._lock:
-            try:
-                return self._by_id[file_id]
-            except KeyError:
-                raise NotFound(f'File "{file_id}" not found.') from None
+        return self._table.get(file_id)
 
     def list(self, **filters: Any) -> list[File]:
         """Return all files that pass ``filters``, newest first.
 
         The filters are those of ``GET /v1/files``. Raises TypeError for the name of none.
         """
-        return self._matches(filters_query(filters, FILE_FILTERS))[::-1]
+        return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""
@@ -184,37 +200,33 @@ class Files:
         docs, has_more = page(matches, query, key=_sort_key)
         return Page(docs, len(matches), query, has_more, _sort_key)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def _receive(self) -> Incoming:
-        """Return what an upload can be written to, piece by piece, and then given to it."""
+        """Return an ``Incoming`` to write an upload to, which ``upload`` then takes."""
         return Incoming(keep=self.keep_content)
 
     def __iter__(self) -> Iterator[File]:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able: all but what was kept of uploads."""
-        with self._lock:
-            files = list(self._by_id.values())
-        return [to_data(dataclasses.replace(file, content=None)) for file in files]
+        """Return the JSON-able data that ``_restore`` takes, without the content of uploads."""
+        return [to_data(dataclasses.replace(file, content=None)) for file in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_id = keyed(File, "id", data)
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        self._table.restore(data)
         # An id comes from the digits that its URL begins with.
-        urls = [file.attachment_url for file in self._by_id.values()]
+        urls = [file.attachment_url for file in self._table]
         self._ids.reserve(url.removeprefix(_SCHEME).partition("/")[0] for url in urls)
 
     def _matches(self, query: Query) -> builtins.list[File]:
-        with self._lock:
-            files = sorted(self._by_id.values(), key=_sort_key)
-        return query.select(files)
+        return query.select(sorted(self._table, key=_sort_key))
 
     def _add(self, options: Mapping[str, Any], **facts: Any) -> File:
         given = UPLOAD.read(frozen_json("value", options))
@@ -224,8 +236,8 @@ class Files:
         project = given.get("project_name")
         with self._lock:
             reference = texts["reference_id"]
-            if reference and any(it.reference_id == reference for it in self._by_id.values()):
-                # Documented, but for the text.
+            if reference and any(it.reference_id == reference for it in self._table):
+                # Documented, except the text.
                 raise Conflict(f'The reference_id ("{reference}") is already used.')
             now = self._clock.now()
             made_of = self._ids.make(now)
@@ -241,8 +253,7 @@ class Files:
                 **texts,
                 **facts,
             )
-            self._by_id[file.id] = file
-            return file
+            return self._table.put(file)
 
 
 def _sort_key(file: File) -> SortKey:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakescale.account import responses
+from fakescale.account import task as moves
 from fakescale.account.task import Task
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.frozen import FrozenDict
@@ -140,9 +141,9 @@ class Labeling:
             response = self.labeler(task)
             if response is None:
                 return None
-            return Task.completed, frozen_json("response", dict(response))
+            return moves.complete, frozen_json("response", dict(response))
         except Exception as error:
-            return Task.failed, failure(error)
+            return moves.fail, failure(error)
 
 
 def failure(error: Exception) -> FrozenDict:

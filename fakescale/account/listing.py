@@ -1,4 +1,9 @@
-"""Listing tasks: the filters, the page, and the token that leads to the next one."""
+"""Lists: a query with its filters, the page, and the token that leads to the next one.
+
+Here is the mechanism alone. Each noun has a table of its filters beside itself, and makes
+them with ``since``, ``until``, ``any_of``, ``one_of``, ``sharing`` and ``including``.
+The file is over 300 lines, since those makers, their readers and schemas belong together.
+"""
 
 import base64
 import binascii
@@ -11,43 +16,58 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from fakescale.account.task import ReviewStatus, Status, Task
 from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import invalid
 
 Item = TypeVar("Item")
 
+# The schemas of the values that the readers take.
+_MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"const": ""},  # as good as absent
+    ]
+}
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_FLAG = {"type": "boolean"}
+
 # Lists are sorted by it: (created_at, id). Both are in the token too.
 SortKey = tuple[str, str]
 
 
-class Parameter(NamedTuple):
-    """A parameter of a query: how it is read, and the JSON Schema of what it takes."""
+# Reads a parameter, given its name, for the refusal, and its values.
+Reader = Callable[[str, Sequence[str]], Any]
 
-    read: Callable[[str, Sequence[str]], Any]
+
+class Parameter(NamedTuple):
+    """A parameter of a query: its reader, and the JSON Schema of its values."""
+
+    read: Reader
     schema: Mapping[str, Any]
 
 
 class Filter(NamedTuple):
-    """A parameter that says which tasks, or what else is listed, are kept.
+    """A parameter that keeps some of the items of a list.
 
-    ``keep`` is given what was read and the values of ``field``, and says which are kept. It
-    is given all of them at once since that is ten times as fast as one after the other.
+    ``keep`` takes the value that was read and the values of ``field``, and says for each
+    whether it is kept. It takes them all at once, which is ten times as fast as one by one.
     """
 
-    read: Callable[[str, Sequence[str]], Any]
+    read: Reader
     field: str
     keep: Callable[[Any, Iterable[Any]], Iterable[bool]]
     schema: Mapping[str, Any]
 
 
-# So many items are gone through in one go, during which no other thread can run.
+# How many items are filtered at a time. No other thread can run meanwhile.
 _PORTION = 5_000
 
 
 class Query(NamedTuple):
-    """What was asked for: the filters that are set, each with its value, and the page."""
+    """The filters that are set, each with its value, and the page."""
 
     filters: Mapping[str, tuple["Filter", Any]] = MappingProxyType({})
     limit: int = 100
@@ -69,12 +89,12 @@ class Query(NamedTuple):
         return items
 
 
-#: Returns the sort key of a task, or of what else is listed.
+#: Returns the sort key of an item.
 sort_key: Callable[[Any], SortKey] = operator.attrgetter("created_at", "id")
 
 
 class Page(NamedTuple):
-    """One page, newest first, and the number of all matches, whatever the page."""
+    """One page, newest first, and the number of matches on all pages."""
 
     docs: Sequence[Any]
     total: int
@@ -88,7 +108,8 @@ class Page(NamedTuple):
         ``offset`` is not documented, but the official client fails without it. The token
         is left out of the last page.
         """
-        show = _limited if self.query.limited_response else operator.methodcaller("to_json")
+        form = "to_limited_json" if self.query.limited_response else "to_json"
+        show = operator.methodcaller(form)
         return {"docs": [show(item) for item in self.docs], **self._position()}
 
     def to_text(self) -> str:
@@ -115,7 +136,7 @@ def page(
 ) -> tuple[Sequence[Any], bool]:
     """Return the matches on a page, newest first, and whether there are more behind them.
 
-    ``matches`` are all there are, oldest first: sort keys, or what ``key`` gives one of.
+    ``matches`` are all matches, oldest first: sort keys, or items that ``key`` gives one for.
     """
     if query.after is not None:
         end = bisect.bisect_left(matches, query.after, key=key)
@@ -127,15 +148,14 @@ def page(
 
 def read_query(
     parameters: Mapping[str, Sequence[str]],
-    known: Mapping[str, Filter | Parameter] | None = None,
+    known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
 ) -> Query:
-    """Return what a query string asks for; each parameter comes with all its values.
+    """Return the query of a query string; each parameter comes with all its values.
 
-    ``known`` are the filters and the parameters of ``PAGE`` that there are, by default those
-    of tasks; one of ``needs`` must be given. Raises BadRequest.
+    ``known`` are the filters of the list and its parameters of ``PAGE``. One of ``needs`` must
+    be given. Raises BadRequest.
     """
-    known = TASK_QUERY if known is None else known
     read = read_parameters(parameters, known, needs)
     after = read.get("next_token")
     return Query(
@@ -173,14 +193,12 @@ def read_parameters(
     return read
 
 
-def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter] | None = None) -> Query:
+def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter]) -> Query:
     """Return the query for filters given in Python: text, a moment, or several of them.
 
-    A comma splits a text here as it does in a query.
-
-    Raises TypeError for the name of no filter, BadRequest for a bad value.
+    A comma splits a text here as it does in a query. Raises TypeError for the name of no
+    filter, BadRequest for a bad value.
     """
-    known = FILTERS if known is None else known
     texts = {}
     for name, value in filters.items():
         if name not in known:
@@ -194,22 +212,24 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
-# The readers. Each takes the parameter's name, for the refusal, and its values.
+# The readers.
 
 
-def _several(name: str, texts: Sequence[str]) -> frozenset[str]:
+def read_several(name: str, texts: Sequence[str]) -> frozenset[str]:
+    """Return all texts."""
     # Documented: comma-joined or repeated, any of them. There is no way to escape a comma.
     return frozenset(part for text in texts for part in text.split(",") if part)
 
 
-def _names(name: str, texts: Sequence[str]) -> frozenset[str]:
+def read_names(name: str, texts: Sequence[str]) -> frozenset[str]:
+    """Return all texts, each also as a whole."""
     # Documented as one text: so a comma may belong to the name. Several are a guess.
-    return _several(name, texts) | frozenset(texts)
+    return read_several(name, texts) | frozenset(texts)
 
 
-def _among(allowed: Collection[str]) -> Callable[[str, Sequence[str]], frozenset[str]]:
+def _read_among(allowed: Collection[str]) -> Reader:
     def read(name: str, texts: Sequence[str]) -> frozenset[str]:
-        wanted = _several(name, texts)
+        wanted = read_several(name, texts)
         if unknown := wanted.difference(allowed):
             raise invalid(name, f"must be one of [{', '.join(allowed)}]", min(unknown))
         return wanted
@@ -217,26 +237,26 @@ def _among(allowed: Collection[str]) -> Callable[[str, Sequence[str]], frozenset
     return read
 
 
-def _moment(name: str, texts: Sequence[str]) -> dt.datetime:
+def _read_moment(name: str, texts: Sequence[str]) -> dt.datetime:
     try:
         return read_moment(texts[-1])
     except ValueError:
         raise invalid(name, "must be a time in ISO 8601", texts[-1]) from None
 
 
-def _earliest(name: str, texts: Sequence[str]) -> str:
-    moment = _moment(name, texts)
+def _read_earliest(name: str, texts: Sequence[str]) -> str:
+    moment = _read_moment(name, texts)
     try:  # up to whole milliseconds, so that the comparison of stamps is exact
         return stamp(moment + dt.timedelta(microseconds=-moment.microsecond % 1000))
     except OverflowError:
         return "~"  # past the last millisecond there is: after every stamp
 
 
-def _latest(name: str, texts: Sequence[str]) -> str:
-    return stamp(_moment(name, texts))
+def _read_latest(name: str, texts: Sequence[str]) -> str:
+    return stamp(_read_moment(name, texts))
 
 
-def _json_object(name: str, texts: Sequence[str]) -> Mapping[str, Any]:
+def _read_object(name: str, texts: Sequence[str]) -> Mapping[str, Any]:
     try:
         value = json.loads(texts[-1])
     except (ValueError, RecursionError):
@@ -272,104 +292,63 @@ def _number(least: int, most: int | None, default: int) -> Parameter:
     return Parameter(read, schema)
 
 
-def _since(field: str) -> Filter:
-    # Guessed: bounds are inclusive, and a task without the time never matches.
+# The filters. One keeps items by the values of a field of theirs.
+
+
+def since(field: str) -> Filter:
+    """Return the filter by the earliest moment.
+
+    Guessed: bounds are inclusive, and an item without the time never matches.
+    """
     return Filter(
-        _earliest, field, lambda bound, moments: [(it or "") >= bound for it in moments], _MOMENT
+        _read_earliest,
+        field,
+        lambda bound, moments: [(it or "") >= bound for it in moments],
+        _MOMENT,
     )
 
 
-def _until(field: str) -> Filter:
+def until(field: str) -> Filter:
+    """Return the filter by the latest moment, with the same guesses."""
     return Filter(
-        _latest, field, lambda bound, moments: [(it or "~") <= bound for it in moments], _MOMENT
+        _read_latest,
+        field,
+        lambda bound, moments: [(it or "~") <= bound for it in moments],
+        _MOMENT,
     )
 
 
-def _any_of(field: str, read: Callable[[str, Sequence[str]], frozenset[str]] = _several) -> Filter:
+def any_of(field: str, read: Reader = read_several) -> Filter:
+    """Return the filter that keeps an item whose text is among the given ones."""
     return Filter(read, field, lambda wanted, names: map(wanted.__contains__, names), _TEXTS)
 
 
-def _overlap(wanted: frozenset[str], several: Iterable[Sequence[str]]) -> Iterable[bool]:
-    return map(operator.not_, map(wanted.isdisjoint, several))
-
-
-def _include(wanted: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> Iterable[bool]:
-    return [all(it.get(name) == wanted[name] for name in wanted) for it in objects]
-
-
-def _one_of(field: str, allowed: Collection[str]) -> Filter:
+def one_of(field: str, allowed: Collection[str]) -> Filter:
+    """Return the same filter; it refuses texts that are not ``allowed``."""
     schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
-    return _any_of(field, _among(allowed))._replace(schema=schema)
+    return any_of(field, _read_among(allowed))._replace(schema=schema)
 
 
-# The schemas of what the readers take.
-_MOMENT = {
-    "anyOf": [
-        {"type": "string", "format": "date-time"},
-        {"type": "string", "format": "date"},
-        {"const": ""},  # as good as absent
-    ]
-}
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_FLAG = {"type": "boolean"}
-
-# The filters of the list, by the name of their parameter. Only a wrong status is refused
-# (guessed): types keep growing, and a name that nothing bears matches nothing.
-FILTERS: Mapping[str, Filter] = {
-    "start_time": _since("created_at"),
-    "end_time": _until("created_at"),
-    "completed_after": _since("completed_at"),
-    "completed_before": _until("completed_at"),
-    "updated_after": _since("updated_at"),
-    "updated_before": _until("updated_at"),
-    "status": _one_of("status", tuple(Status)),
-    "type": _any_of("type"),
-    "project": _any_of("project", _names),
-    "batch": _any_of("batch", _names),
-    "customer_review_status": _one_of("customer_review_status", tuple(ReviewStatus)),
-    "unique_id": _any_of("unique_id"),
-    # Guessed: a task with any of the tags matches.
-    "tags": Filter(_several, "tags", _overlap, _TEXTS),
-}
+def sharing(field: str, read: Reader = read_several) -> Filter:
+    """Return the filter that keeps an item with several texts, one of them given."""
+    return Filter(
+        read,
+        field,
+        lambda wanted, several: map(operator.not_, map(wanted.isdisjoint, several)),
+        _TEXTS,
+    )
 
 
-#: The statuses of a batch (documented).
-BATCH_STATUSES = ("staging", "in_progress", "completed")
-
-# Those of the list of batches. Guessed: that it filters by the time of completion as the
-# list of tasks does; one client names the parameters.
-BATCH_FILTERS: Mapping[str, Filter] = {
-    "start_time": _since("created_at"),
-    "end_time": _until("created_at"),
-    "completed_after": _since("completed_at"),
-    "completed_before": _until("completed_at"),
-    # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
-    "audited_after": _since("audited_at"),
-    "audited_before": _until("audited_at"),
-    "status": _one_of("status", BATCH_STATUSES),
-    "project": _any_of("project", _names),
-    "exclude_archived": Filter(
-        read_boolean,
-        "archived",
-        lambda exclude, archived: [not (exclude and it) for it in archived],
-        _FLAG,
-    ),
-}
-
-
-# Those of the list of files (both names are documented). Guessed: that the metadata is JSON
-# in a text, of which a file must have every member.
-FILE_FILTERS: Mapping[str, Filter] = {
-    "project": Filter(_names, "project_names", _overlap, _TEXTS),
-    "metadata": Filter(_json_object, "metadata", _include, {"type": "object"}),
-}
-
-# Those of the list of what labelers achieved in quality tasks (observed in a client).
-LABELER_FILTERS: Mapping[str, Filter] = {
-    "quality_task_ids": _any_of("quality_task_id"),
-    "labeler_emails": _any_of("labeler_email"),
-}
+def including(field: str) -> Filter:
+    """Return the filter that keeps an item whose object has every given member."""
+    return Filter(
+        _read_object,
+        field,
+        lambda wanted, objects: [
+            all(it.get(name) == wanted[name] for name in wanted) for it in objects
+        ],
+        {"type": "object"},
+    )
 
 
 def token(last: SortKey) -> str:
@@ -391,16 +370,6 @@ def _read_token(name: str, texts: Sequence[str]) -> SortKey:
     return created_at, task_id
 
 
-def _limited(task: Task) -> dict[str, Any]:
-    # Documented, with one member more, of which nothing is known but the name.
-    printed = task.to_json()
-    return {
-        name: printed[name]
-        for name in ("task_id", "status", "metadata", "project")
-        if name in printed
-    }
-
-
 #: The parameters of a page.
 PAGE: Mapping[str, Parameter] = {
     "limit": _number(1, 100, default=100),
@@ -410,19 +379,3 @@ PAGE: Mapping[str, Parameter] = {
 #: A boolean, and a text.
 FLAG = Parameter(read_boolean, _FLAG)
 WORD = Parameter(lambda name, texts: texts[-1], _TEXT)
-#: All that the list of tasks takes.
-TASK_QUERY: Mapping[str, Filter | Parameter] = {
-    **FILTERS,
-    **PAGE,
-    "limited_response": FLAG,
-    # Read, so that a wrong value is refused, but without effect: what it adds to a task has
-    # never been published.
-    "include_attachment_url": FLAG,
-}
-BATCH_QUERY: Mapping[str, Filter | Parameter] = {
-    **BATCH_FILTERS,
-    "limit": PAGE["limit"],
-    "offset": PAGE["offset"],
-}
-FILE_QUERY: Mapping[str, Filter | Parameter] = {**FILE_FILTERS, **PAGE}
-LABELER_QUERY: Mapping[str, Filter | Parameter] = {**LABELER_FILTERS, **PAGE}

@@ -1,13 +1,13 @@
-"""Reading tasks back that the API once printed."""
+"""Tasks that the API once printed: they are read back, and checked before they are added."""
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from fakescale.account.task import Status, Task
+from fakescale.account.task import Status, Task, replace
 from fakescale.values.clock import read_moment, stamp
-from fakescale.values.errors import BadRequest
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
 
@@ -76,8 +76,47 @@ def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
     return Task(**fields, extra=FrozenDict(members))
 
 
+def read_tasks(printed: Iterable[Any], *, is_test: bool) -> list[Task]:
+    """Return the tasks that the API would print so; raises BadRequest, naming the place."""
+    return [read_task(it, f"[{index}]", is_test=is_test) for index, it in enumerate(printed)]
+
+
+def check_new(tasks: Iterable[Task], ids: Container[str], unique_ids: Container[str]) -> None:
+    """Raise Conflict if an id or unique_id of a task is in use, or comes twice."""
+    seen_ids, seen_unique_ids = set[str](), set[str]()
+    for task in tasks:
+        if task.id in ids or task.id in seen_ids:
+            raise Conflict(f'There is already a task with the task_id "{task.id}".')
+        seen_ids.add(task.id)
+        if task.unique_id is not None:
+            if task.unique_id in unique_ids or task.unique_id in seen_unique_ids:
+                raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
+            seen_unique_ids.add(task.unique_id)
+
+
+def with_projects(tasks: Sequence[Task], home: Callable[[str], str | None]) -> list[Task]:
+    """Return the tasks, each in the project of its batch; ``home`` knows that of present batches.
+
+    Raises BadRequest if a task names another project, or a batch whose project is not known.
+    """
+    named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
+    housed = []
+    for index, task in enumerate(tasks):
+        project = task.project
+        if task.batch is not None:
+            project = home(task.batch) or named.get(task.batch)
+            if project is None:
+                phrase = "must be the name of a batch, or stand beside a project"
+                raise invalid(f"[{index}].batch", phrase, task.batch)
+            if task.project not in (None, project):
+                phrase = f'must be that of the batch, "{project}"'
+                raise invalid(f"[{index}].project", phrase, task.project)
+        housed.append(task if project == task.project else replace(task, project=project))
+    return housed
+
+
 def read_file(text: str) -> Any:
-    """Return what a file of tasks holds; raises BadRequest when it is not JSON."""
+    """Return the content of a file of tasks; raises BadRequest when it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The projects of one world: their versions of parameters, and what a task inherits."""
+"""The projects of one world, and their versions of parameters, which tasks inherit."""
 
 import builtins
 import dataclasses
@@ -8,7 +8,7 @@ from typing import Any
 
 from fakescale.account import task_types
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import keyed, to_data
+from fakescale.values.dumps import Table
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds
@@ -109,23 +109,25 @@ class Projects:
     """The projects of one mode of one account. Iterating gives them oldest first.
 
     Every method is safe to call from any thread. A method that takes a name raises NotFound
-    for an unknown one, and BadRequest, having changed nothing, for what the API refuses.
+    for an unknown one. A method raises BadRequest, having changed nothing, where the API
+    refuses.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
         self._clock = clock
         self._ids = ids
         self._lock = lock
-        self._by_name: dict[str, Project] = {}
+        # The text is guessed.
+        self._table = Table(Project, "name", lock, 'Project "{}" not found.')
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, /, **body: Any) -> Project:
         """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
         given = CREATION.read(frozen_json("value", body))
         task_type = task_types.required(given["type"])
         with self._lock:
-            if given["name"] in self._by_name:  # documented, but for the text
+            if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A project with the name "{given["name"]}" already exists.')
             now = stamp(self._clock.now())
             project = Project(
@@ -137,39 +139,33 @@ class Projects:
             )
             if given.get("params") is not None:
                 project = _with_version(project, given["params"], now)
-            return self._put(project)
+            return self._table.put(project)
 
     def get(self, name: str) -> Project:
         """Return the project of this name."""
-        with self._lock:
-            try:
-                return self._by_name[name]
-            except KeyError:
-                raise NotFound(f'Project "{name}" not found.') from None  # the text is guessed
+        return self._table.get(name)
 
     def list(self, *, archived: bool | None = None) -> list[Project]:
         """Return all projects, or only those that are or are not archived."""
-        with self._lock:
-            projects = list(self._by_name.values())
-        return [p for p in projects if archived is None or p.archived == archived]
+        return [it for it in self._table if archived in (None, it.archived)]
 
     def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
         """Add a version of the parameters.
 
-        With ``patch`` what is not given is kept, and what is given replaces whole values
-        (documented); otherwise only what is given is in the new version.
+        With ``patch`` the new version keeps the parameters that are not given, and the given
+        ones replace whole values (documented). Otherwise it has the given parameters alone.
         """
         given = frozen_json("params", params)
         with self._lock:
             project = self.get(name)
             kept = project.params() if patch else {}
-            return self._put(_with_version(project, {**kept, **given}, stamp(self._clock.now())))
+            now = stamp(self._clock.now())
+            return self._table.put(_with_version(project, {**kept, **given}, now))
 
     def set_ontology(self, name: str, /, **body: Any) -> Project:
         """Set the choices of a project."""
         ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(name), ontology=ontology))
+        return self._table.change(name, ontology=ontology)
 
     def template(self, name: str) -> Mapping[str, Any]:
         """Return the task template of a project of one of ``TEMPLATE_TYPES``."""
@@ -180,7 +176,7 @@ class Projects:
             raise NotFound(f'Project "{name}" has no task template.')
         return project.template
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def set_template(self, name: str, template_variables: Mapping[str, Any], **more: Any) -> None:
         """Give a project the task template that ``template`` then returns.
@@ -202,41 +198,36 @@ class Projects:
                     **more,
                 },
             )
-            self._put(dataclasses.replace(project, template=template))
+            self._table.change(name, template=template)
 
     def archive(self, name: str, *, archived: bool = True) -> Project:
         """Archive a project, or with ``archived=False`` bring it back."""
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(name), archived=archived))
+        return self._table.change(name, archived=archived)
 
     def __iter__(self) -> Iterator[Project]:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._table)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._by_name
+        return name in self._table
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
-        return [to_data(project) for project in self.list()]
+        """Return the JSON-able data that ``_restore`` takes."""
+        return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_name = keyed(Project, "name", data)
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        self._table.restore(data)
 
     def _adopt(self, name: str, type: str, created_at: str) -> None:
         """Make the project that a loaded task belongs to, unless it is there."""
         with self._lock:
-            if name not in self._by_name:
-                self._put(Project(type=type, name=name, created_at=created_at))
-
-    def _put(self, project: Project) -> Project:
-        self._by_name[project.name] = project
-        return project
+            if name not in self._table:
+                self._table.put(Project(type=type, name=name, created_at=created_at))
 
 
 def _with_version(project: Project, params: Mapping[str, Any], now: str) -> Project:

@@ -1,4 +1,4 @@
-"""The quality tasks of one world: evaluation and training, and what labelers achieved."""
+"""The quality tasks of one world, for evaluation and training, and labelers' results."""
 
 import dataclasses
 import threading
@@ -7,12 +7,12 @@ from typing import Any
 
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.listing import Page, Query, page, sort_key
+from fakescale.account.listing import PAGE, Filter, Page, Parameter, Query, any_of, page, sort_key
 from fakescale.account.projects import Projects
 from fakescale.account.task_types import check_enabled, read_creation, required
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import from_data, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, from_data, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
@@ -40,6 +40,14 @@ RESPONSES = Parameters(
     }
 )
 
+#: The filters of the list of labelers' results (observed in a client).
+FILTERS: Mapping[str, Filter] = {
+    "quality_task_ids": any_of("quality_task_id"),
+    "labeler_emails": any_of("labeler_email"),
+}
+#: All parameters of that list.
+QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QualityTask:
@@ -49,7 +57,7 @@ class QualityTask:
     kind: str
     created_at: str
     type: str
-    #: What every type has, such as ``project`` and ``unique_id``.
+    #: The parameters of any task, like ``project`` and ``unique_id``.
     fields: Mapping[str, Any]
     params: Mapping[str, Any]
     expected_response: Mapping[str, Any]
@@ -102,8 +110,8 @@ class LabelerResult:
 class QualityTasks:
     """The quality tasks of one mode of one account. Iterating gives them newest first.
 
-    Every method is safe to call from any thread, and raises BadRequest, having changed
-    nothing, for what the API refuses.
+    Every method is safe to call from any thread. It raises BadRequest, having changed nothing,
+    where the API refuses.
     """
 
     def __init__(
@@ -122,10 +130,10 @@ class QualityTasks:
         self._projects = projects
         self._batches = batches
         self._disabled_types = disabled_types
-        self._by_id: dict[str, QualityTask] = {}
+        self._table = Table(QualityTask, "id", lock, "Task with that ID not found.")
         self._results: list[LabelerResult] = []
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, kind: str, type: str, /, **body: Any) -> QualityTask:
         """Create a task as ``POST /v1/evaluation_tasks/{type}`` or ``training_tasks`` does.
@@ -137,11 +145,11 @@ class QualityTasks:
     def _submit(
         self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
     ) -> QualityTask:
-        """Create a task from a body, which ``form`` says was form-encoded."""
+        """Create a task from a body; ``form`` says that it was form-encoded."""
         if kind not in KINDS:
             raise invalid("kind", f"must be one of [{', '.join(KINDS)}]", kind)
         task_type = required(type)
-        if task_type not in TYPES:  # documented, but for the status and the text
+        if task_type not in TYPES:  # documented, except the status and the text
             raise BadRequest(f"There are no {kind} tasks of type {task_type}.")
         given = RESPONSES.read(frozen_json("value", body), form=form)
         responses = {name: given[name] for name in RESPONSES.names if name in given}
@@ -153,9 +161,9 @@ class QualityTasks:
         project = accepted.fields.get("project")
         if project is None:
             raise invalid("project", "is required")
-        if not self._projects.get(project).rapid:  # documented, but for the text
+        if not self._projects.get(project).rapid:  # documented, except the text
             raise invalid("project", "must be a Rapid project", project)
-        # Guessed: not printed, as with a task, and of no use to what is never worked on.
+        # Guessed: not printed, as with a task; without use, since nobody works on these.
         fields = {k: v for k, v in accepted.fields.items() if k != "clear_unique_id_on_error"}
         unique_id = fields.get("unique_id")
         with self._lock:
@@ -163,7 +171,7 @@ class QualityTasks:
                 self._batches._check_open(fields["batch"])
             # Guessed: unique among quality tasks, since they are not in the list of tasks.
             if unique_id is not None and any(
-                it.fields.get("unique_id") == unique_id for it in self._by_id.values()
+                it.fields.get("unique_id") == unique_id for it in self._table
             ):
                 raise Conflict(f'The unique_id ("{unique_id}") is already used.')
             now = self._clock.now()
@@ -176,8 +184,7 @@ class QualityTasks:
                 params=FrozenDict(accepted.params),
                 **responses,
             )
-            self._by_id[task.id] = task
-            return task
+            return self._table.put(task)
 
     def _page(self, query: Query) -> Page:
         """Return the page of labelers' results that was asked for, newest first."""
@@ -187,20 +194,15 @@ class QualityTasks:
         docs, has_more = page(matches, query, key=sort_key)
         return Page(docs, len(matches), query, has_more)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def get(self, task_id: str) -> QualityTask:
         """Return the quality task with this id; raises NotFound for an unknown one."""
-        with self._lock:
-            try:
-                return self._by_id[task_id]
-            except KeyError:
-                raise NotFound("Task with that ID not found.") from None
+        return self._table.get(task_id)
 
     def list(self, kind: str | None = None) -> list[QualityTask]:
         """Return all quality tasks, or those of a kind, newest first."""
-        with self._lock:
-            tasks = sorted(self._by_id.values(), key=sort_key, reverse=True)
+        tasks = sorted(self._table, key=sort_key, reverse=True)
         return [task for task in tasks if kind in (None, task.kind)]
 
     def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
@@ -226,21 +228,21 @@ class QualityTasks:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Inside.
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
-                "tasks": [to_data(task) for task in self._by_id.values()],
+                "tasks": self._table.dump(),
                 "results": [to_data(result) for result in self._results],
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        self._by_id = keyed(QualityTask, "id", data["tasks"])
+        """Take over the data of ``_dump``; raises BadRequest or KeyError if it is none."""
+        self._table.restore(data["tasks"])
         self._results = from_data(LabelerResult, data["results"])
-        self._ids.reserve(self._by_id)
+        self._ids.reserve(task.id for task in self._table)
         self._ids.reserve(result.id for result in self._results)

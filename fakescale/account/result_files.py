@@ -4,18 +4,18 @@ import base64
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from fakescale.account import responses
 from fakescale.account.listing import Page
-from fakescale.account.task import Task
+from fakescale.account.made_up import TEXT, Maker, Params, pick, vector_image
+from fakescale.account.task import Task, replace
 from fakescale.values.answer import Answer
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import make_uuid
 
-# Documented, but for the origin, which is the fake's own.
+# Documented, except the origin, which is the fake's own.
 _URL = re.compile(r"https?://[^/]+(?:/.*)?(/v1/task/[^/]+/response_url/[0-9a-f-]{36})")
 
 #: A picture of one black pixel.
@@ -34,22 +34,22 @@ def result_file(task: Task, name: str) -> Answer:
         if any(url.endswith(suffix) for url in _texts(value)):
             if task.type == "segmentannotation":
                 return Answer(200, PNG, FrozenDict({"Content-Type": "image/png"}))
-            if make := _FILES.get((task.type, member)):
+            if make := FILES.get(task.type, {}).get(member):
                 content = make(task.params, random.Random(task.id[8:]))
                 return Answer(200, json.dumps(content).encode())
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
 
 
 def seen_from(origin: str, content: Any) -> Any:
-    """Return what is to be answered with all URLs of result files on ``origin``.
+    """Return the content of an answer with all URLs of result files on ``origin``.
 
-    That is the one that the client knows the fake by, which need not be the one that the
-    fake knows itself by, nor the one that it had when the response was made.
+    That is the origin that the client knows. The fake may know itself by another one, and may
+    have had a third one when the response was made.
     """
     if isinstance(content, Page):
         return content._replace(docs=[seen_from(origin, item) for item in content.docs])
     if isinstance(content, Task) and content.type in _TYPES and content.response is not None:
-        return content.replaced(response=_moved(content.response, origin))
+        return replace(content, response=_moved(content.response, origin))
     return content
 
 
@@ -70,10 +70,8 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-# What is in the files. The shapes are documented or guessed as ``task_types.json`` says,
-# the values those of other made-up responses. Every frame shows the same.
-
-Params = Mapping[str, Any]
+# The contents of the files. The shapes are documented or guessed as ``task_types.json`` says,
+# the values are those of other made-up responses. Every frame shows the same.
 
 
 def _frames(params: Params, frame: Any) -> list[Any]:
@@ -82,15 +80,15 @@ def _frames(params: Params, frame: Any) -> list[Any]:
 
 
 def _label(params: Params, rng: random.Random) -> str:
-    return responses.pick(params.get("labels"), rng, responses.TEXT)
+    return pick(params.get("labels"), rng, TEXT)
 
 
 def _video(params: Params, rng: random.Random) -> Any:
     # Documented: one and the same object has the same uuid in each frame.
-    return _frames(params, responses.vector_image(params, rng))
+    return _frames(params, vector_image(params, rng))
 
 
-def _video_of(geometry: str) -> Callable[[Params, random.Random], Any]:
+def _video_of(geometry: str) -> Maker:
     """Return the maker for one of the types that know one geometry each."""
 
     def make(params: Params, rng: random.Random) -> Any:
@@ -104,7 +102,7 @@ def _video_of(geometry: str) -> Callable[[Params, random.Random], Any]:
 def _playback(params: Params, rng: random.Random) -> Any:
     # Documented in two ways: as here, and with an array and an object around it.
     made = {}
-    for annotation in responses.vector_image(params, rng)["annotations"]:
+    for annotation in vector_image(params, rng)["annotations"]:
         shape = dict(annotation)
         head = {"label": shape.pop("label"), "geometry": shape.pop("type")}
         made[shape.pop("uuid")] = {**head, "frames": [{"key": 0, "timestamp": 0, **shape}]}
@@ -115,7 +113,7 @@ def _events(params: Params, rng: random.Random) -> Any:
     return {
         "events": [
             {
-                "label": responses.pick(params.get("events_to_annotate"), rng, responses.TEXT),
+                "label": pick(params.get("events_to_annotate"), rng, TEXT),
                 "type": "point",
                 "start": 0,
                 "startTime": 0,
@@ -151,26 +149,25 @@ def _points(params: Params, rng: random.Random) -> Any:
 def _links(params: Params, rng: random.Random) -> Any:
     annotations = [
         {"cuboid_uuid": annotation.pop("uuid"), **annotation}
-        for annotation in responses.vector_image(params, rng)["annotations"]
+        for annotation in vector_image(params, rng)["annotations"]
     ]
     cameras = [{"camera_used": 0, "annotations": annotations}]
     return _frames(params, {"camera_responses": cameras})
 
 
-_FILES: Mapping[tuple[str, str], Callable[[Params, random.Random], Any]] = {
-    ("videoannotation", "annotations"): _video,
-    ("videoannotation", "events"): _events,
-    ("videoplaybackannotation", "annotations"): _playback,
-    ("videoplaybackannotation", "events"): _events,
-    ("videoboxannotation", "annotations"): _video_of("box"),
-    ("videocuboidannotation", "annotations"): _video_of("cuboid"),
-    ("federal2dvideoannotation", "annotations"): _video,
-    ("cruisecontrol", "annotations"): _video,
-    ("lidarannotation", "annotations"): _cuboids,
-    ("lidarsegmentation", "point_segmentations"): _points,
-    ("lidarsegmentation", "annotations"): _cuboids,
-    ("lidarlinking", "annotations"): _links,
-    ("sensorfusion", "annotations"): _cuboids,
-    ("multistage", "annotations"): _cuboids,
+#: The types with result files: the maker of the file that each member of a response points to.
+#: The members of "segmentannotation" have pictures, and depend on the labels.
+FILES: Mapping[str, Mapping[str, Maker]] = {
+    "videoannotation": {"annotations": _video, "events": _events},
+    "videoplaybackannotation": {"annotations": _playback, "events": _events},
+    "videoboxannotation": {"annotations": _video_of("box")},
+    "videocuboidannotation": {"annotations": _video_of("cuboid")},
+    "federal2dvideoannotation": {"annotations": _video},
+    "cruisecontrol": {"annotations": _video},
+    "lidarannotation": {"annotations": _cuboids},
+    "lidarsegmentation": {"point_segmentations": _points, "annotations": _cuboids},
+    "lidarlinking": {"annotations": _links},
+    "sensorfusion": {"annotations": _cuboids},
+    "multistage": {"annotations": _cuboids},
 }
-_TYPES = {"segmentannotation", *(type for type, _ in _FILES)}
+_TYPES = {"segmentannotation", *FILES}

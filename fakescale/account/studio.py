@@ -1,4 +1,7 @@
-"""The Studio of one world: who works on which projects and batches, and in which order."""
+"""The Studio of one world: who works on which projects and batches, and in which order.
+
+The file is over 300 lines: assignments, groups and the order of batches depend on each other.
+"""
 
 import dataclasses
 import hashlib
@@ -92,9 +95,9 @@ class StudioBatch:
 class Studio:
     """The Studio of one mode of one account.
 
-    Every method is safe to call from any thread. What is named in a path raises NotFound
-    when it is unknown, what is named in a body BadRequest (guessed, as for tasks); whatever
-    is refused has changed nothing. Guessed: in test mode all is as in live mode.
+    Every method is safe to call from any thread. An unknown name raises NotFound if it comes
+    from a path, BadRequest if it comes from a body (guessed, as for tasks). A refused call has
+    changed nothing. Guessed: test mode is like live mode.
     """
 
     def __init__(
@@ -118,7 +121,7 @@ class Studio:
         self._batch_groups: dict[str, Sequence[str]] = {}
         self._order: list[str] = []  # of the batches whose priority was set
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def assignments(self) -> dict[str, list[str]]:
         """Return the projects of each active teammate, by e-mail address.
@@ -234,7 +237,7 @@ class Studio:
     # Inside.
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
                 "assigned": {email: list(it) for email, it in self._assigned.items()},
@@ -247,7 +250,7 @@ class Studio:
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest or KeyError if it is none."""
         self._assigned = {
             email: texts("assigned", names) for email, names in data["assigned"].items()
         }
@@ -265,7 +268,7 @@ class Studio:
     def _pending(self) -> list[Batch]:
         """Return the pending batches, in the default order.
 
-        Not called under the lock, since a labeler may be asked for what has become due.
+        Call this without the lock, since a labeler may run.
         """
         pending = [
             batch

@@ -1,4 +1,8 @@
-"""The tasks of one world: every operation on them, behind one lock."""
+"""The tasks of one world: every operation on them, behind one lock.
+
+This is the longest file. It holds one class, whose operations all share the lock, the table,
+the order of creation, the owners of unique_ids and the moments at which labelers are asked.
+"""
 
 import bisect
 import builtins
@@ -9,13 +13,31 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from fakescale.account import responses
+from fakescale.account import task as moves
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, failure
-from fakescale.account.listing import Page, Query, SortKey, filters_query, page, sort_key
-from fakescale.account.printed import read_task
+from fakescale.account.listing import (
+    FLAG,
+    PAGE,
+    Filter,
+    Page,
+    Parameter,
+    Query,
+    SortKey,
+    any_of,
+    filters_query,
+    one_of,
+    page,
+    read_names,
+    sharing,
+    since,
+    sort_key,
+    until,
+)
+from fakescale.account.printed import check_new, read_tasks, with_projects
 from fakescale.account.projects import Projects
-from fakescale.account.task import AUDIT_RESULTS, Task, event
+from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status, Task, event
 from fakescale.account.task_types import (
     check_common,
     check_enabled,
@@ -24,27 +46,55 @@ from fakescale.account.task_types import (
     read_creation,
 )
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, is_stamp, keyed, to_data
-from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
+from fakescale.values.dumps import Table, expect, is_stamp, to_data
+from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import frozen_json
+
+#: The filters of the list, by the name of their parameter. Only a wrong status is refused
+#: (guessed): types keep growing, and a name that nothing bears matches nothing.
+FILTERS: Mapping[str, Filter] = {
+    "start_time": since("created_at"),
+    "end_time": until("created_at"),
+    "completed_after": since("completed_at"),
+    "completed_before": until("completed_at"),
+    "updated_after": since("updated_at"),
+    "updated_before": until("updated_at"),
+    "status": one_of("status", tuple(Status)),
+    "type": any_of("type"),
+    "project": any_of("project", read_names),
+    "batch": any_of("batch", read_names),
+    "customer_review_status": one_of("customer_review_status", tuple(ReviewStatus)),
+    "unique_id": any_of("unique_id"),
+    # Guessed: a task with any of the tags matches.
+    "tags": sharing("tags"),
+}
+#: All parameters of the list.
+QUERY: Mapping[str, Filter | Parameter] = {
+    **FILTERS,
+    **PAGE,
+    "limited_response": FLAG,
+    # Read, so that a wrong value is refused, but without effect: its addition to a task has
+    # never been published.
+    "include_attachment_url": FLAG,
+}
 
 # Observed in 2016: how long after its creation a task of test mode was completed.
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
 
-# Owes a callback about an event and a task, unless there is no address for it; returns
-# whether there was one. The last is told whether it succeeded.
+# Owes a callback about an event and a task, and returns whether there is an address for it.
+# The last argument is told whether the callback succeeded.
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
 class Tasks:
     """The tasks of one mode of one account. Iterating gives them newest first.
 
-    Every method is safe to call from any thread; the tasks that come back never change.
-    Unless it says otherwise a method that takes a task's id raises NotFound for an unknown
-    one, and BadRequest, having changed nothing, for what the API would refuse.
+    Every method is safe to call from any thread; the tasks that come back never change. A
+    method that takes a task's id raises NotFound for an unknown one. A method raises
+    BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(
@@ -71,12 +121,13 @@ class Tasks:
         self._disabled_types = disabled_types
         self._origin = origin  # where the files are that a response points to
         self._owe = owe
-        self._by_id: dict[str, Task] = {}
+        # The text was observed in 2019.
+        self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def create(self, type: str, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
@@ -92,8 +143,8 @@ class Tasks:
     ) -> Task:
         """Create a task from a body.
 
-        ``form`` says that it was form-encoded, ``is_json`` that it was read from JSON and holds
-        nothing else.
+        ``form`` says that it was form-encoded, ``is_json`` that it came as JSON and needs no
+        check of that.
         """
         given = body if is_json else frozen_json("value", body)
         inherited = inherit(type, given, self._projects, self._batches)
@@ -121,7 +172,7 @@ class Tasks:
             seen_later = task
             if self._is_test:
                 done = stamp(now + TEST_MODE_TAKES)
-                seen_later = task.completed(done, responses.response(task, self._origin()))
+                seen_later = moves.complete(task, done, responses.response(task, self._origin()))
             self._tell(task, seen_later)
             self._put(seen_later)
         if seen_later.status == "pending":
@@ -131,15 +182,15 @@ class Tasks:
     def get(self, task_id: str) -> Task:
         """Return the task with this id."""
         self._run_due()
-        return self._get(task_id)
+        return self._table.get(task_id)
 
     def list(self, **filters: Any) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
 
-        The filters are those of ``GET /v1/tasks`` (see ``listing.FILTERS``); a value is
-        text, a moment, or several of them. Raises TypeError for the name of no filter.
+        The filters are those of ``GET /v1/tasks`` (see ``FILTERS``); a value is text, a
+        moment, or several of them. Raises TypeError for the name of no filter.
         """
-        return self._matches(filters_query(filters))[::-1]
+        return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return the page of the list that was asked for."""
@@ -150,20 +201,20 @@ class Tasks:
         self._run_due()
         with self._lock:
             places, has_more = page(self._sorted, query)
-            docs = [self._by_id[task_id] for _, task_id in places]
+            docs = [self._table.get(task_id) for _, task_id in places]
             return Page(docs, len(self._sorted), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task; again is fine (documented), after its completion it is not."""
         return self._change(
-            task_id, lambda task, now: task.canceled(now, clear_unique_id=clear_unique_id)
+            task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
     def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
-        """Replace the metadata, whatever the status (documented)."""
+        """Replace the metadata, in any status (documented)."""
         metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
-        return self._change(task_id, lambda task, now: task.changed(now, metadata=metadata))
+        return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
 
     def set_unique_id(
         self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
@@ -180,7 +231,7 @@ class Tasks:
 
         def change(task: Task, now: str) -> Task:
             self._check_unique_id(unique_id, task.id)
-            return task.changed(now, **changes)
+            return moves.update(task, now, **changes)
 
         return self._change(task_id, change)
 
@@ -188,7 +239,7 @@ class Tasks:
         """Take the unique_id away, if the task has one."""
 
         def change(task: Task, now: str) -> Task:
-            return task.changed(now, unique_id=None) if task.unique_id is not None else task
+            return moves.update(task, now, unique_id=None) if task.unique_id is not None else task
 
         return self._change(task_id, change)
 
@@ -230,38 +281,38 @@ class Tasks:
         by = f"{source}@example.com"
         return self._change(
             task_id,
-            lambda task, now: task.audited(
-                now, result=result, comments=comments, source=source, audited_by=by
+            lambda task, now: moves.audit(
+                task, now, result=result, comments=comments, source=source, audited_by=by
             ),
         )
 
     def send_callback(self, task_id: str) -> Task:
         """Owe the callback of a completed or failed task again.
 
-        Guessed, all of it: only the endpoint is known, from two clients.
+        Everything is guessed except the endpoint, which two clients know.
         """
         self._run_due()
         with self._lock:
-            task = self._get(task_id)
+            task = self._table.get(task_id)
             if task.status not in ("completed", "error"):
                 raise BadRequest(f"The task is {task.status} and has no callback to send.")
             if not self._owe(task.status, task, self._on_outcome(task.id)):
                 raise BadRequest("The task has no callback_url, and the account has no default.")
             return task
 
-    # What labelers and time do.
+    # For labelers and tests: no client can do this.
 
     def start(self, task_id: str) -> Task:
         """Let a labeler begin: from now on the task cannot be canceled."""
-        return self._change(task_id, Task.started)
+        return self._change(task_id, moves.start)
 
     def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
         """Complete a pending task with ``response``, or else with a made-up one."""
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
-            lambda task, now: task.completed(
-                now, responses.response(task, self._origin()) if given is None else given
+            lambda task, now: moves.complete(
+                task, now, responses.response(task, self._origin()) if given is None else given
             ),
         )
 
@@ -273,41 +324,32 @@ class Tasks:
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
-            lambda task, now: task.failed(now, responses.failure(task) if given is None else given),
+            lambda task, now: moves.fail(
+                task, now, responses.failure(task) if given is None else given
+            ),
         )
 
     def recall(self, task_id: str) -> Task:
         """Take a completed task back to pending."""
-        return self._change(task_id, Task.recalled)
+        return self._change(task_id, moves.recall)
 
     def load(self, printed: Iterable[Any]) -> None:
         """Add tasks that the API printed, under their own ids and times: all, or none.
 
         Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
         """
-        tasks = [
-            read_task(item, f"[{index}]", is_test=self._is_test)
-            for index, item in enumerate(printed)
-        ]
+        tasks = read_tasks(printed, is_test=self._is_test)
         with self._lock:
-            ids, unique_ids = set(self._by_id), set(self._owners)
+            check_new(tasks, self._table, self._owners)
+            tasks = with_projects(tasks, self._batches._home)
+            self._ids.reserve(task.id for task in tasks)
             for task in tasks:
-                if task.id in ids:
-                    raise Conflict(f'There is already a task with the task_id "{task.id}".')
-                if task.unique_id in unique_ids:
-                    raise Conflict(f'The unique_id ("{task.unique_id}") is already used.')
-                ids.add(task.id)
-                if task.unique_id is not None:
-                    unique_ids.add(task.unique_id)
-            housed = self._housed(tasks)
-            self._ids.reserve(task.id for task in housed)
-            for task in housed:
                 if task.project is not None:
                     self._projects._adopt(task.project, task.type, task.created_at)
                     if task.batch is not None:
                         self._batches._adopt(task.batch, task.project, task.created_at)
                 self._put(task)
-        for task in housed:
+        for task in tasks:
             if task.status == "pending":
                 self._schedule(task)
 
@@ -315,27 +357,27 @@ class Tasks:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._table)
 
     # Time.
 
     def _run_due(self) -> None:
-        """Let labelers do what has become due, in order of time, in all worlds.
+        """Run the labelers that are due, in order of time, in all worlds.
 
-        Called before everything else, so that it looks as if they had worked in between.
+        Every operation begins with it, as if the labelers had worked in between.
         """
         self._labeling.run_due()
 
     def _label(self, task_id: str, due: str, decide: Decide) -> None:
-        """Let ``decide`` say what becomes of a task, outside the lock, if it is due at ``due``."""
+        """Make the move that ``decide`` returns, unless the task is no longer due at ``due``."""
         with self._lock:
             if self._due_at.get(task_id) != due:
                 return  # it was completed or canceled, or has got another turnaround
             del self._due_at[task_id]
-            task = self._by_id[task_id]
+            task = self._table.get(task_id)
         done = decide(task)
         with self._lock:
-            task = self._by_id[task_id]  # it may have changed meanwhile
+            task = self._table.get(task_id)  # it may have changed meanwhile
             if done is not None and task.status == "pending":
                 move, response = done
                 self._put(move(task, due, response), task)
@@ -349,37 +391,37 @@ class Tasks:
         """Take the present turnaround for all pending tasks."""
         with self._lock:
             self._due_at.clear()
-            pending = [task for task in self._by_id.values() if task.status == "pending"]
+            pending = [task for task in self._table if task.status == "pending"]
         for task in pending:
             self._schedule(task)
 
     def _abandon(self) -> None:
-        """Have no more work done here, since this world is forgotten."""
+        """Ask no labeler any more, since this world is forgotten."""
         with self._lock:
             self._due_at.clear()
 
     # Inside.
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
-                "tasks": [to_data(self._by_id[task_id]) for _, task_id in self._sorted],
+                "tasks": [to_data(self._table.get(task_id)) for _, task_id in self._sorted],
                 "due": dict(self._due_at),
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
-        """Return what is to be told whether a callback about a task succeeded in the end."""
+        """Return the function that takes the outcome of a callback about a task."""
         return functools.partial(self._note_callback, task_id)
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest if it is none.
 
-        Into a world without tasks, whose projects and batches are there already.
+        The world has no tasks yet. Its projects and batches are restored before.
         """
         with self._lock:
-            self._by_id = keyed(Task, "id", data["tasks"])
-            tasks = self._by_id.values()
+            self._table.restore(data["tasks"])
+            tasks = list(self._table)
             for task in tasks:
                 if task.project is not None:
                     expect(task.project in self._projects, "task", "project", task.project)
@@ -391,10 +433,11 @@ class Tasks:
                 if task.unique_id is not None:
                     expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
                     self._owners[task.unique_id] = task.id
-            self._ids.reserve(self._by_id)
+            self._ids.reserve(task.id for task in tasks)
             self._batches._recount(tasks)
             for task_id, due in data["due"].items():
-                is_pending = task_id in self._by_id and self._by_id[task_id].status == "pending"
+                found = self._table.find(task_id)
+                is_pending = found is not None and found.status == "pending"
                 expect(is_pending, "due", "task", task_id)
                 expect(is_stamp(due), "due", "moment", due)
                 self._due_at[task_id] = due
@@ -402,7 +445,7 @@ class Tasks:
             self._labeling.put(due, functools.partial(self._label, task_id, due))
 
     def _schedule(self, task: Task) -> None:
-        """Settle when a task that has become pending is worked on; not under the lock."""
+        """Decide when the labeler is asked about a pending task; call it without the lock."""
         try:
             due = self._labeling.due(task)
         except Exception as error:  # as if the labeler had raised it
@@ -411,37 +454,30 @@ class Tasks:
         if due == NEVER:
             return
         with self._lock:
-            if self._by_id[task.id].status != "pending":
+            if self._table.get(task.id).status != "pending":
                 return
             self._due_at[task.id] = due
         self._labeling.put(due, functools.partial(self._label, task.id, due))
 
-    def _get(self, task_id: str) -> Task:
-        with self._lock:
-            try:
-                return self._by_id[task_id]
-            except KeyError:
-                raise NotFound("Task with that ID not found.") from None  # observed in 2019
-
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.
 
-        Only a copy is made under the lock, so that others go on while the filters work.
+        Only the copy is made under the lock, so that other threads go on meanwhile.
         """
         _, unique_ids = query.filters.get("unique_id", (None, None))
         self._run_due()
         with self._lock:
             if unique_ids is None:
-                tasks = list(self._by_id.values())
+                tasks = list(self._table)
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
-                tasks = [self._by_id[owner] for owner in owners if owner]
+                tasks = [self._table.get(owner) for owner in owners if owner]
         return sorted(query.select(tasks), key=sort_key)
 
     def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
         self._run_due()
         with self._lock:
-            before = self._get(task_id)
+            before = self._table.get(task_id)
             task = change(before, stamp(self._clock.now()))
             self._put(task, before)
         if task.status == "pending" and before.status != "pending":
@@ -463,15 +499,15 @@ class Tasks:
                 return task
             if len(merged) > len(task.tags):  # a loaded task may have too many to begin with
                 check_common("tags", merged)
-            return task.changed(now, tags=merged)
+            return moves.update(task, now, tags=merged)
 
         return self._change(task_id, change)
 
     def _put(self, task: Task, before: Task | None = None) -> None:
-        """Make ``task`` the present state of itself; ``before`` is what it was, if it was."""
+        """Add a task, or replace its state ``before``."""
         if before is not None:
             self._tell(before, task)  # before the batch does, which this may complete
-        self._by_id[task.id] = task
+        self._table.put(task)
         if before is None:
             bisect.insort(self._sorted, sort_key(task))
         if before is not None and before.unique_id != task.unique_id and before.unique_id:
@@ -484,31 +520,14 @@ class Tasks:
             self._due_at.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
-        """Owe a callback about what has happened to a task, if it is worth one."""
+        """Owe a callback about a change of a task, if the change is an event."""
         if (happened := event(before, task)) is not None:
             self._owe(happened, task, self._on_outcome(task.id))
 
     def _note_callback(self, task_id: str, succeeded: bool) -> None:
         with self._lock:
-            if (task := self._by_id.get(task_id)) is not None:  # a dump may lack it
-                self._put(task.called_back(succeeded=succeeded), task)
-
-    def _housed(self, tasks: Sequence[Task]) -> builtins.list[Task]:
-        """Return printed tasks, each with its project; raise BadRequest if one has a wrong one."""
-        named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
-        housed = []
-        for index, task in enumerate(tasks):
-            project = task.project
-            if task.batch is not None:
-                project = self._batches._home(task.batch) or named.get(task.batch)
-                if project is None:
-                    phrase = "must be the name of a batch, or stand beside a project"
-                    raise invalid(f"[{index}].batch", phrase, task.batch)
-                if task.project not in (None, project):
-                    phrase = f'must be that of the batch, "{project}"'
-                    raise invalid(f"[{index}].project", phrase, task.project)
-            housed.append(task if project == task.project else task.replaced(project=project))
-        return housed
+            if (task := self._table.find(task_id)) is not None:  # a dump may lack it
+                self._put(moves.note_callback(task, succeeded=succeeded), task)
 
     def _check_unique_id(self, unique_id: str | None, own_id: str | None = None) -> None:
         owner = self._owners.get(unique_id) if unique_id is not None else None
@@ -520,7 +539,7 @@ class Tasks:
     def _check_reference(self, name: str, task_id: Any, wanted: Mapping[str, str]) -> None:
         if task_id is None:
             return
-        task = self._by_id.get(task_id)
+        task = self._table.find(task_id)
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)

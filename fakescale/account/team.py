@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import expect, keyed, to_data
-from fakescale.values.errors import BadRequest, NotFound, invalid
+from fakescale.values.dumps import Table, expect
+from fakescale.values.errors import BadRequest, invalid
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
 
 #: Documented, as the official client's.
 ROLES = ("labeler", "member", "manager", "admin")
-#: What stands for the role of one who was disabled; the name is guessed.
+#: The role of a disabled teammate; the name is guessed.
 DISABLED = "disabled"
 # Guessed: how long an invitation stays open, though none is taken back when it ends.
 _INVITATION_LASTS = dt.timedelta(days=7)
@@ -75,22 +75,23 @@ class Teammates:
 
     There is always the account's admin, ``admin@example.com``. Every method is safe to call
     from any thread. A method that takes an e-mail address raises NotFound for an unknown
-    one, and BadRequest, having changed nothing, for what the API refuses.
+    one. A method raises BadRequest, having changed nothing, where the API refuses.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
         self._clock = clock
         self._ids = ids
         self._lock = lock
-        self._by_email: dict[str, Teammate] = {}
+        # The text is guessed.
+        self._table = Table(Teammate, "email", lock, "There is no teammate {}.")
         self.add("admin@example.com", "admin", company="Example", first_name="Ada")
 
-    # What a client of the API can do.
+    # For clients of the API.
 
     def invite(self, /, **body: Any) -> list[Teammate]:
         """Invite ``emails`` as ``team_role``, and return all teammates.
 
-        Who is in the team already stays as they are (guessed).
+        Present teammates stay as they are (guessed).
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -98,14 +99,14 @@ class Teammates:
             last = dt.datetime.max.replace(tzinfo=dt.UTC)
             expiry = stamp(now + min(_INVITATION_LASTS, last - now))
             for email in given["emails"]:
-                if email not in self._by_email:
+                if email not in self._table:
                     self.add(email, given["team_role"], expiry=expiry)
             return self.list()
 
     def set_role(self, /, **body: Any) -> list[Teammate]:
         """Give ``emails`` the ``team_role``, and return all teammates.
 
-        Documented in another client: not for admins, but for those who were disabled.
+        Documented in another client: admins are refused, disabled teammates are not.
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -114,65 +115,54 @@ class Teammates:
                 if teammate.role == "admin":  # the status and the text are guessed
                     raise BadRequest(f"The role of {teammate.email}, an admin, cannot be set.")
             for teammate in before:
-                self._put(dataclasses.replace(teammate, role=given["team_role"]))
+                self._table.change(teammate.email, role=given["team_role"])
             return self.list()
 
     def list(self) -> list[Teammate]:
         """Return all teammates."""
-        with self._lock:
-            return list(self._by_email.values())
+        return list(self._table)
 
     def get(self, email: str) -> Teammate:
         """Return the teammate with this address."""
-        with self._lock:
-            try:
-                return self._by_email[email]
-            except KeyError:
-                raise NotFound(f"There is no teammate {email}.") from None  # guessed
+        return self._table.get(email)
 
-    # What no client can do.
+    # For tests: no client can do this.
 
     def add(self, email: str, role: str = "labeler", **more: Any) -> Teammate:
         """Add a teammate who needs no invitation; ``more`` are further fields of theirs."""
         if role not in ROLES:
             raise invalid("role", f"must be one of [{', '.join(ROLES)}]", role)
         with self._lock:
-            if email in self._by_email:
+            if email in self._table:
                 raise BadRequest(f"There is a teammate {email} already.")
             teammate_id = self._ids.make(self._clock.now())
-            return self._put(Teammate(id=teammate_id, email=email, role=role, **more))
+            return self._table.put(Teammate(id=teammate_id, email=email, role=role, **more))
 
     def accept(self, email: str) -> Teammate:
         """Let someone accept their invitation."""
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(email), expiry=None))
+        return self._table.change(email, expiry=None)
 
     def disable(self, email: str) -> Teammate:
         """Disable someone, until they are given a role again."""
-        with self._lock:
-            return self._put(dataclasses.replace(self.get(email), role=DISABLED))
+        return self._table.change(email, role=DISABLED)
 
     def __iter__(self) -> Iterator[Teammate]:
         return iter(self.list())
 
     def __len__(self) -> int:
-        return len(self._by_email)
+        return len(self._table)
 
     def __contains__(self, email: object) -> bool:
-        return email in self._by_email
+        return email in self._table
 
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
-        return [to_data(teammate) for teammate in self.list()]
+        """Return the JSON-able data that ``_restore`` takes."""
+        return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest if it is none."""
-        self._by_email = keyed(Teammate, "email", data)
+        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        self._table.restore(data)
         expect(len(self) > 0, "team", "teammates", data)
         self._ids.reserve(teammate.id for teammate in self)
-
-    def _put(self, teammate: Teammate) -> Teammate:
-        self._by_email[teammate.email] = teammate
-        return teammate

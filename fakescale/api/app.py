@@ -20,7 +20,7 @@ from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
 from fakescale.api.request import Request, raw_path
 from fakescale.api.route import Call, match
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES
 from fakescale.server.access_log import log_exchange
 from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from fakescale.account import task_types
 from fakescale.api import openapi_bodies
-from fakescale.api.openapi_answers import MEDIA_TYPES, SCHEMAS
 from fakescale.api.openapi_bodies import COMPONENTS, Schema
 from fakescale.api.route import Multipart, PerType, Route
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES, SCHEMAS
+from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
@@ -119,7 +119,7 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
 
 
 def _refused(route: Route, path: str) -> set[int]:
-    """Return the statuses of the refusals that the route has, all that its kind has among them."""
+    """Return the statuses of the refusals of the route: its own, and those of its kind."""
     refused = {401, 403, *route.refuses}
     if "<" in path:
         refused |= {404}
@@ -169,9 +169,9 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _body(route: Route, type: str | None) -> dict[str, Any]:
-    """Return what is told of the body.
+    """Return the description of the body.
 
-    It may be absent where an empty one will do: the official client sends none then.
+    The body may be absent where an empty one is accepted: the official client sends none then.
     """
     body = route.body
     if isinstance(body, Multipart):

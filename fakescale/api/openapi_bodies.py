@@ -1,8 +1,8 @@
 """The bodies that are accepted, as JSON Schema for the OpenAPI document.
 
-That is more than the rules that a body is judged by once it was read: a number and a boolean
-may be a text, a null at the top counts as absent, and a task may inherit what it lacks. The
-rules themselves are those that serve.
+They are made of the rules that requests are judged by. A body may differ from those before it
+is read: a number and a boolean may be a text, a null at the top counts as absent, and a task
+may inherit missing parameters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def in_a_project() -> Schema:
 
 
 def body(schema: Mapping[str, Any]) -> Schema:
-    """Return what is accepted as a whole body."""
+    """Return the schema of a whole body."""
     whole = shape({name: value for name, value in schema.items() if name not in ("not", "allOf")})
     if "properties" in whole:
         whole["properties"] = {
@@ -64,7 +64,7 @@ def body(schema: Mapping[str, Any]) -> Schema:
 
 
 def shape(schema: Any) -> Schema:
-    """Return what is accepted in a body where ``schema`` is what is stored."""
+    """Return the schema of a part of a body that is stored as ``schema`` says."""
     if schema is False:
         return _NULL
     told: Schema = {}

@@ -1,7 +1,5 @@
-"""A request to an endpoint, as its view is given it."""
+"""An endpoint, a request to one, and the match of the two."""
 
-import functools
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
@@ -10,6 +8,7 @@ from fakescale.account.listing import Filter, Parameter, Query, read_parameters,
 from fakescale.account.world import Account, World
 from fakescale.api.request import Request, expect
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict, FrozenList
+from fakescale.values.paths import pattern
 from fakescale.values.schemas import Checker, Parameters
 
 
@@ -17,7 +16,7 @@ class PerType(NamedTuple):
     """The body of an endpoint whose path holds a ``<type>``: that of a task of this type."""
 
     types: Callable[[], Iterable[str]]
-    #: The JSON Schema of what more there is in it.
+    #: The JSON Schema of the further members.
     more: Mapping[str, Any] = EMPTY_DICT
 
 
@@ -31,17 +30,17 @@ class Multipart(NamedTuple):
 class Route(NamedTuple):
     """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path.
 
-    The view returns what is answered as JSON with ``status``, or else an ``Answer``.
+    The view returns the content of the answer, sent as JSON with ``status``, or an ``Answer``.
     """
 
     method: str
     path: str
     view: Callable[["Call"], Any]
-    #: What a good answer holds: a name of ``answers.SCHEMAS``.
+    #: The schema of good answers: a name of ``SCHEMAS``.
     answer: str
     #: The parameters of the query.
     query: Mapping[str, Filter | Parameter] = EMPTY_DICT
-    #: Of these, some of which one must be given.
+    #: Those parameters of which one must be given.
     needs: Sequence[str] = ()
     body: Checker | PerType | Multipart | None = None
     #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
@@ -52,7 +51,7 @@ class Route(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request to an endpoint: the world it is about, and what it says."""
+    """One request to an endpoint, with its account and its world."""
 
     account: Account
     world: World
@@ -96,16 +95,11 @@ class Call(NamedTuple):
 def match(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a request and the names in its path, or None if there is none.
 
-    ``path`` is matched as it was sent and its names decoded afterwards, so that one may
-    hold a slash; one slash at the end is tolerated (guessed). A library's map is not used
-    because it would fold slashes, redirect, and tell a wrong method from a wrong path.
+    ``path`` is matched as it was sent, and its names are decoded afterwards, so that one may
+    hold a slash. A library's map is not used: it would fold slashes, redirect, and tell a
+    wrong method from a wrong path.
     """
     for route in routes:
-        if route.method == method and (found := _pattern(route.path).fullmatch(path)):
+        if route.method == method and (found := pattern(route.path).fullmatch(path)):
             return route, {name: unquote(text) for name, text in found.groupdict().items()}
     return None
-
-
-@functools.cache
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", path) + "/?")

@@ -1,9 +1,9 @@
-"""What a failing test is told: the last exchanges, and what may have been meant."""
+"""The report of a failing test: the last exchanges, and the routes that may be meant."""
 
 from collections.abc import Collection, Iterator
 
 from fakescale.api.route import Route, match
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES
 from fakescale.traffic.journal import Exchange
 
 
@@ -23,7 +23,7 @@ def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
 
 
 def nearest(method: str, path: str) -> Route:
-    """Return the route that looks most like what was asked for."""
+    """Return the route that is most like the request."""
     import difflib  # seldom needed
 
     wanted = path.strip("/").split("/")

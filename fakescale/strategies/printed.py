@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from fakescale.account import task as moves
 from fakescale.account.responses import failure
 from fakescale.account.responses import response as make_up
 from fakescale.account.task import AUDIT_RESULTS, Status, Task
@@ -44,17 +45,17 @@ def printed_tasks(
     status = draw(st.sampled_from(statuses))
     done = stamp(now + draw(_SPANS))
     if status is Status.CANCELED:
-        task = task.canceled(done, clear_unique_id=draw(st.booleans()))
+        task = moves.cancel(task, done, clear_unique_id=draw(st.booleans()))
     elif draw(st.booleans()):
-        task = task.started(stamp(now))
+        task = moves.start(task, stamp(now))
     if status is Status.ERROR:
-        task = task.failed(done, failure(task))
+        task = moves.fail(task, done, failure(task))
     if status is Status.COMPLETED:
-        task = task.completed(done, draw(_made_up(task)))
+        task = moves.complete(task, done, draw(_made_up(task)))
         for audit in draw(st.lists(_AUDITS, max_size=2)):
-            task = task.audited(done, audited_by="ada@example.com", **audit)
+            task = moves.audit(task, done, audited_by="ada@example.com", **audit)
     if task.callback_url and status in (Status.COMPLETED, Status.ERROR):
-        task = task.called_back(succeeded=draw(st.booleans()))
+        task = moves.note_callback(task, succeeded=draw(st.booleans()))
     printed: dict[str, Any] = plain(task.to_json())
     return printed
 

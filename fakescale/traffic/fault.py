@@ -25,6 +25,7 @@ from fakescale.values.clock import stamp
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import EMPTY_DICT, freeze
 from fakescale.values.keys import leads_to
+from fakescale.values.paths import pattern
 
 _DAY_SECONDS = 86_400
 _SECOND = dt.timedelta(seconds=1)
@@ -380,13 +381,3 @@ class Fault:
 
     def __repr__(self) -> str:
         return f"<Fault {self.id}: {self.effect.text}, {self.hits} hits>"
-
-
-@functools.cache
-def pattern(path: str) -> re.Pattern[str]:
-    """Return the pattern of the raw paths that are like ``path``."""
-    parts = re.split(r"(<\w+>|\*)", path)
-    texts = (re.escape(part) for part in parts[::2])
-    wild = [".*" if part == "*" else "[^/]+" for part in parts[1::2]]
-    joined = "".join(text + gap for text, gap in zip(texts, [*wild, ""], strict=True))
-    return re.compile(f"{joined}/?", re.DOTALL)  # a slash at the end, as for the routes

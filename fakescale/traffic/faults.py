@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, Literal, ParamSpec
 
-from fakescale.traffic.fault import Asked, Effect, Fault, Terms, check, pattern
+from fakescale.traffic.fault import Asked, Effect, Fault, Terms, check
 from fakescale.traffic.idempotency import IN_FLIGHT
 from fakescale.values.clock import Clock
 from fakescale.values.errors import NotFound, TooManyRequests
 from fakescale.values.keys import leads_to
+from fakescale.values.paths import pattern
 
 P = ParamSpec("P")
 

@@ -1,14 +1,15 @@
-"""Values as JSON-able data and back, for dumps."""
+"""Values as JSON-able data and back, for dumps; and the table that an owner keeps them in."""
 
 import dataclasses
 import enum
 import functools
+import threading
 import types
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from fakescale.values.clock import read_moment, stamp
-from fakescale.values.errors import BadRequest, invalid
+from fakescale.values.errors import BadRequest, NotFound, invalid
 from fakescale.values.frozen import freeze
 
 Value = TypeVar("Value")
@@ -35,18 +36,69 @@ def from_data(cls: type[Value], items: Iterable[Mapping[str, Any]]) -> list[Valu
         raise BadRequest(f"not the dump of a {cls.__name__}: {error}") from None
 
 
-def keyed(cls: type[Value], name: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Value]:
-    """Return the values of ``from_data`` by the field ``name``, in which they must differ."""
-    values: dict[str, Value] = {}
-    for value in from_data(cls, items):
-        key = getattr(value, name)
-        expect(key not in values, cls.__name__, name, key)
-        values[key] = value
-    return values
+class Table(Generic[Value]):
+    """Frozen dataclasses by one of their fields, in the order in which they came.
+
+    ``lock`` is that of the owner. ``missing`` is the text of the refusal of an unknown key,
+    which takes the place of ``{}``.
+    """
+
+    def __init__(self, cls: type[Value], key: str, lock: threading.RLock, missing: str) -> None:
+        self._cls = cls
+        self._key = key
+        self._lock = lock
+        self._missing = missing
+        self._values: dict[str, Value] = {}
+
+    def get(self, key: str) -> Value:
+        """Return the value with this key; raises NotFound for an unknown one."""
+        with self._lock:
+            try:
+                return self._values[key]
+            except KeyError:
+                raise NotFound(self._missing.format(key)) from None
+
+    def find(self, key: str) -> Value | None:
+        """Return the value with this key, or None."""
+        return self._values.get(key)
+
+    def put(self, value: Value) -> Value:
+        """Add a value, or replace the one with its key; return it."""
+        with self._lock:
+            self._values[getattr(value, self._key)] = value
+        return value
+
+    def change(self, key: str, **changes: Any) -> Value:
+        """Give a value other contents in some fields, and return it; raises NotFound."""
+        with self._lock:
+            return self.put(dataclasses.replace(cast(Any, self.get(key)), **changes))
+
+    def __iter__(self) -> Iterator[Value]:
+        with self._lock:
+            return iter(list(self._values.values()))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the data that ``restore`` takes."""
+        return [to_data(value) for value in self]
+
+    def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Take over the values of a dump; raises BadRequest if it is none, or a key comes twice."""
+        values: dict[str, Value] = {}
+        for value in from_data(self._cls, data):
+            key = getattr(value, self._key)
+            expect(key not in values, self._cls.__name__, self._key, key)
+            values[key] = value
+        self._values = values
 
 
 def expect(holds: bool, what: str, name: str, value: Any) -> None:
-    """Raise BadRequest, naming a field and its value, unless a condition ``holds``."""
+    """Raise BadRequest unless a condition ``holds``, naming a field and its value."""
     if not holds:
         raise invalid(name, f"must fit to the rest of a dump, in a {what}", value)
 

@@ -12,7 +12,7 @@ from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.account.listing import Page, Query
 from fakescale.account.result_files import PNG, seen_from
-from fakescale.account.task import Task
+from fakescale.account.task import Task, replace
 from tests.conftest import NOON
 from tests.support import Caller, example
 
@@ -138,7 +138,7 @@ def test_only_urls_of_result_files_are_moved() -> None:
     task = made("chat", {"url": url})
     assert seen_from("http://here", task) == task
     task = made("videoannotation", {"url": [url]}, metadata={"url": url})
-    moved = task.replaced(response={"url": [url.replace("http://e.com:1", "http://here")]})
+    moved = replace(task, response={"url": [url.replace("http://e.com:1", "http://here")]})
     assert seen_from("http://here", task) == moved != task
     [seen] = seen_from("http://here", Page([task], 1, Query(), has_more=False)).docs
     assert seen == moved

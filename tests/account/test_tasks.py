@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, Status, Task
 from fakescale.account.listing import Filter, Query, read_query, token
-from fakescale.account.tasks import Tasks
+from fakescale.account.tasks import QUERY, Tasks
 from fakescale.values.errors import ApiError, BadRequest, Conflict, NotFound
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 
@@ -367,7 +367,7 @@ def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks:
         thread.start()
         while thread.is_alive():
             assert {task.status for task in tasks.list(status="pending")} <= {"pending"}
-            page = tasks._page(read_query({"status": ["pending"]}))
+            page = tasks._page(read_query({"status": ["pending"]}, QUERY))
             assert {task.status for task in page.docs} <= {"pending"}
         thread.join()
     finally:
@@ -439,7 +439,7 @@ def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
         seen: list[str] = []
         parameters: dict[str, list[str]] = {"limit": [str(limit)], **filters}
         for _ in itertools.repeat(None, len(steps) + 2):
-            page = tasks._page(read_query(parameters))
+            page = tasks._page(read_query(parameters, QUERY))
             assert page.total == len(tasks.list(**filters))
             assert len(page.docs) <= limit
             seen += [task.id for task in page.docs]
@@ -468,8 +468,8 @@ class Counting(dict[str, Task]):
 def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         tasks.create("chat")
-    counting = Counting(tasks._by_id)
-    monkeypatch.setattr(tasks, "_by_id", counting)
+    counting = Counting(tasks._table._values)
+    monkeypatch.setattr(tasks._table, "_values", counting)
     for query in (Query(limit=5), Query(limit=5, offset=20), Query(limit=5, after=("9", "9"))):
         counting.looked_up = 0
         assert (len(tasks._page(query).docs), counting.looked_up) == (5, 5)

@@ -11,13 +11,12 @@ import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakescale import FakeScale, Limits, __main__
-from fakescale.account import quality, task_types
-from fakescale.account.listing import BATCH_FILTERS, FILE_FILTERS, FILTERS, LABELER_FILTERS, Page
+from fakescale.account import batches, files, quality, task_types, tasks
+from fakescale.account.listing import Page
 from fakescale.api.app import DOCUMENT as ADDRESS
 from fakescale.api.openapi import document
-from fakescale.api.openapi_answers import SCHEMAS
 from fakescale.api.route import PerType
-from fakescale.api.routes import ROUTES
+from fakescale.api.v1 import ROUTES, SCHEMAS
 from fakescale.values.errors import NotFound
 from tests.conformance import BASE, judge
 from tests.support import ABSENT, Caller, Reply, example
@@ -59,10 +58,10 @@ def test_it_holds_each_type_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("name", "filters"),
     [
-        ("GET /tasks", FILTERS),
-        ("GET /batches", BATCH_FILTERS),
-        ("GET /files", FILE_FILTERS),
-        ("GET /quality/labelers", LABELER_FILTERS),
+        ("GET /tasks", tasks.FILTERS),
+        ("GET /batches", batches.FILTERS),
+        ("GET /files", files.FILTERS),
+        ("GET /quality/labelers", quality.FILTERS),
     ],
 )
 def test_a_list_has_its_filters_and_its_page(name: str, filters: Any) -> None:

@@ -73,15 +73,15 @@ def answer_saved_too_late(patch: Patch) -> None:
 
 
 def counters_behind_the_tasks(patch: Patch) -> None:
-    put = Batches._put
+    move = Batches._move
 
-    def late(self: Any, batch: Batch) -> Batch:
+    def late(self: Any, before: Batch, batch: Batch) -> Batch:
         self._lock.release()
         gap()
         self._lock.acquire()
-        return put(self, batch)
+        return move(self, before, batch)
 
-    patch.setattr(Batches, "_put", late)
+    patch.setattr(Batches, "_move", late)
 
 
 def total_of_some_time_ago(patch: Patch) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.account import batches, listing, tasks
-from fakescale.account.listing import TASK_QUERY, Page, Query
+from fakescale.account import task as moves
+from fakescale.account.listing import Page, Query
 from fakescale.account.task import TRANSITIONS, Status, Task
 from fakescale.account.tasks import Tasks
 from fakescale.api import app, route
@@ -90,7 +91,7 @@ page, read_query, note = listing.page, listing.read_query, batches.Batches._note
 select = Query.select
 once, run_once = app._once, OncePerKey.run
 with_status_by_tasks = batches._with_status_by_tasks
-canceled, completed, failed, audited = Task.canceled, Task.completed, Task.failed, Task.audited
+cancel, complete, fail, audit = moves.cancel, moves.complete, moves.fail, moves.audit
 page_text, put, set_metadata, task_text = Page.to_text, Tasks._put, Tasks.set_metadata, Task.to_text
 change_tags, check_unique_id = Tasks._change_tags, Tasks._check_unique_id
 
@@ -130,7 +131,7 @@ def without_filters_behind_the_first_page(parameters: Any, known: Any, needs: An
 def refused_when_canceled(task: Task, now: str, **changes: Any) -> Task:
     if task.status is Status.CANCELED:
         raise errors.BadRequest("The task is canceled already.")
-    return canceled(task, now, **changes)
+    return cancel(task, now, **changes)
 
 
 def old_unique_id_kept(self: Tasks, task: Task, before: Task | None = None) -> None:
@@ -167,7 +168,7 @@ def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
     def wrong(wanted: Any, values: Any) -> Any:
         return [keep(value, wanted) for value in values]
 
-    return TASK_QUERY, name, TASK_QUERY[name]._replace(**{"keep": wrong, **changes})
+    return tasks.QUERY, name, tasks.QUERY[name]._replace(**{"keep": wrong, **changes})
 
 
 # What is replaced, where, and by what.
@@ -213,23 +214,23 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     "a key heeded by nobody": (app, "_once", lambda state, call, key, work: work()),
     "a replay rendered anew": (app, "_once", replay_rendered_anew),
     "a plain cancel frees the unique_id": (
-        Task, "canceled", lambda task, now, **_: canceled(task, now, clear_unique_id=True),
+        moves, "cancel", lambda task, now, **_: cancel(task, now, clear_unique_id=True),
     ),
     "a cancel frees no unique_id": (
-        Task, "canceled", lambda task, now, **_: canceled(task, now, clear_unique_id=False),
+        moves, "cancel", lambda task, now, **_: cancel(task, now, clear_unique_id=False),
     ),
-    "a second cancel refused": (Task, "canceled", refused_when_canceled),
+    "a second cancel refused": (moves, "cancel", refused_when_canceled),
     "a cancel of begun work": (TRANSITIONS, ("started", "cancel"), Status.CANCELED),
     "a cancel of done work": (TRANSITIONS, ("completed", "cancel"), Status.CANCELED),
     "a cancel sets completed_at": (
-        Task, "canceled",
+        moves, "cancel",
         lambda task, now, **clear: dataclasses.replace(
-            canceled(task, now, **clear), completed_at=now
+            cancel(task, now, **clear), completed_at=now
         ),
     ),
     "an error keeps the unique_id": (
-        Task, "failed",
-        lambda task, now, response: failed(
+        moves, "fail",
+        lambda task, now, response: fail(
             dataclasses.replace(task, clear_unique_id_on_error=False), now, response
         ),
     ),
@@ -245,12 +246,12 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         lambda self, task_id, tags: change_tags(self, task_id, tags, lambda old, new: new),
     ),
     "updated_at stands": (
-        Task, "changed", lambda task, now, **changes: dataclasses.replace(task, **changes),
+        moves, "update", lambda task, now, **changes: dataclasses.replace(task, **changes),
     ),
     "completed_at missing": (
-        Task, "completed",
+        moves, "complete",
         lambda task, now, response: dataclasses.replace(
-            completed(task, now, response), completed_at=None
+            complete(task, now, response), completed_at=None
         ),
     ),
     "metadata merged": (
@@ -261,9 +262,9 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "an audit of what is pending": (TRANSITIONS, ("pending", "audit"), Status.PENDING),
     "audits oldest first": (
-        Task, "audited",
-        lambda task, now, **audit: dataclasses.replace(
-            done := audited(task, now, **audit), audits=FrozenList(sorted(done.audits, key=str))
+        moves, "audit",
+        lambda task, now, **entry: dataclasses.replace(
+            done := audit(task, now, **entry), audits=FrozenList(sorted(done.audits, key=str))
         ),
     ),
     "a counter not counted down": (

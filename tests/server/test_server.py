@@ -78,7 +78,7 @@ def test_a_connection_is_kept_for_many_requests(connection: Connection, served: 
         connection.send(post(b'{"n": %d}' % number))
         assert connection.read()[0] == 200
     assert len(served.account("x").tasks) == 20
-    assert len(served.account("x").tasks._by_id) == 20
+    assert len(served.account("x").tasks._table) == 20
 
 
 def test_requests_may_be_pipelined(connection: Connection) -> None:

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
 from fakescale import ApiError, FakeScale
-from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import transcript
+from fakescale.api.v1 import ROUTES
 from fakescale.traffic.fault import Asked, Fault
 from fakescale.traffic.faults import Faults
 from tests.account.test_tasks import in_threads

@@ -1,0 +1,91 @@
+"""How the objects of a task are held as JSON text, and how the whole is printed.
+
+``Packing`` works on the fields that it is given, and knows nothing of tasks.
+"""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, TypeVar
+
+from fakescale.values.answer import encode
+from fakescale.values.frozen import EMPTY_DICT, freeze
+
+Value = TypeVar("Value")
+
+
+class _Packed:
+    """A field whose object is held as JSON text.
+
+    The text takes a fifth of the memory, and answers need it anyway. The garbage collector
+    visits one object of a task instead of dozens.
+    """
+
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
+
+    def __get__(self, value: Any, owner: type[Any]) -> Any:
+        if value is None:
+            return self
+        held = self._slot.__get__(value)
+        return freeze(json.loads(held)) if isinstance(held, str) else held
+
+    def __set__(self, value: Any, content: Mapping[str, Any] | None) -> None:
+        if content == {}:
+            content = EMPTY_DICT  # all share it, and nobody can change it
+        self._slot.__set__(value, encode(content) if content else content)
+
+
+class Packing:
+    """The fields of a frozen dataclass with slots: which are packed, and how they are printed.
+
+    Fields are printed in their order, under their name or their label of ``labels``, and
+    without those that are ``hidden``. ``None`` and empty lists are left out, and ``False`` too
+    unless the field is of ``prints_false``. The members of ``extra`` come last.
+    """
+
+    def __init__(
+        self,
+        cls: type[Any],
+        *,
+        packed: Collection[str],
+        labels: Mapping[str, str],
+        hidden: Collection[str],
+        prints_false: Collection[str],
+        extra: str,
+    ) -> None:
+        slots: dict[str, Any] = {it.name: cls.__dict__[it.name] for it in dataclasses.fields(cls)}
+        self._slots = list(slots.values())
+        self._extra = slots[extra].__get__
+        self._members = [
+            (f'"{labels.get(name, name)}":', slot.__get__, name in packed, name in prints_false)
+            for name, slot in slots.items()
+            if name not in hidden and name != extra
+        ]
+        for name in packed:
+            setattr(cls, name, _Packed(slots[name]))
+
+    def to_text(self, value: Any) -> str:
+        """Return the JSON text of an instance, compact and in ASCII."""
+        members = []
+        for label, slot, is_packed, prints_false in self._members:
+            content = slot(value)
+            if isinstance(content, str):
+                members.append(label + (content if is_packed else quoted(content)))
+            elif content is True or (content is False and prints_false):
+                members.append(label + ("true" if content else "false"))
+            elif content is not None and content is not False and content != []:
+                members.append(label + encode(content))
+        extra = self._extra(value)
+        return "{" + ",".join([*members, extra[1:-1]] if extra else members) + "}"
+
+    def replace(self, value: Value, changes: Mapping[str, Any]) -> Value:
+        """Return a copy of an instance with other values in some fields."""
+        # dataclasses.replace would unpack all that is packed, and pack it again.
+        copy = object.__new__(type(value))
+        for slot in self._slots:
+            slot.__set__(copy, slot.__get__(value))
+        for name, content in changes.items():
+            object.__setattr__(copy, name, content)
+        return copy

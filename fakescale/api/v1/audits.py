@@ -1,0 +1,43 @@
+"""The endpoints of the fixless audits: views, routes, answer schemas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakescale.account import audits
+from fakescale.account.listing import WORD
+from fakescale.api.openapi_answers import ID, NAME, TIME, array_of, ref
+from fakescale.api.openapi_bodies import Schema
+from fakescale.api.route import Call, Route
+
+
+def create_audit(call: Call) -> Any:
+    return call.world.audits.create(**call.body).to_json()
+
+
+def list_audits(call: Call) -> Any:
+    return [audit.to_json() for audit in call.world.audits.list(**call.query)]
+
+
+ROUTES = (
+    # Documented: 201, as nowhere else.
+    Route("PUT", "/v1/audits", create_audit, "Audit", body=audits.AUDIT, status=201),
+    # Guessed: one of them is needed.
+    Route(
+        "GET",
+        "/v1/audits",
+        list_audits,
+        "Audits",
+        query={"task_id": WORD, "id": WORD},
+        needs=("task_id", "id"),
+    ),
+)
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Audit": {
+        "type": "object",
+        "required": ["id", "task_id", "created_at"],
+        "properties": {"id": ID, "task_id": NAME, "created_at": TIME},
+        "description": "Guessed: these, and all that was given.",
+    },
+    "Audits": array_of(ref("Audit")),
+}
