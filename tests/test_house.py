@@ -36,7 +36,6 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 # To be mended by the next changes.
 LATER = {
-    "api.control": {"fake"},
     "server.body": {"server.server"},
     "server.connection": {"server.server"},
     "server.tls": {"server.server"},
