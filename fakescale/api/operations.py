@@ -121,12 +121,13 @@ def operations(fake: type) -> Mapping[str, Operation]:
     found: dict[str, Operation] = {}
     for root in (World, LiveView, fake):
         for name, member in _members(root):
-            for operation in _operations(name, member, root):
+            for operation in _reached(name, member, root):
                 found.setdefault(operation.name, operation)
     return found
 
 
-def _operations(name: str, member: Any, root: type) -> Iterator[Operation]:
+def _reached(name: str, member: Any, root: type) -> Iterator[Operation]:
+    """Give the operation of a member, or those of the owner that a property shows."""
     operation = _operation(name, member, root, root)
     home = _result(member)
     if operation is not None:

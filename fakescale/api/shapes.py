@@ -91,7 +91,7 @@ def _one(annotation: Any) -> Shape | None:
     if kind is dict:
         return _JSON if all(shape(it) is _JSON for it in arguments) else None
     if kind in (list, tuple, Sequence):
-        return _items(kind, arguments[0])
+        return _items(kind, *arguments[:1])
     if isinstance(kind, enum.EnumMeta):
         return Shape(lambda value: value, kind)
     return _record(kind) if dataclasses.is_dataclass(kind) else None
@@ -106,12 +106,12 @@ def _or_none(inner: Shape) -> Shape:
     )
 
 
-def _items(kind: Any, annotation: Any) -> Shape | None:
+def _items(kind: Any, annotation: Any = Any) -> Shape | None:
     inner = shape(annotation)
-    if inner is None:
-        return None
-    if inner in (_JSON, _FROZEN) and kind is not tuple:
-        return _FROZEN if kind is Sequence else inner
+    if inner is None or (kind is list and inner is _JSON):
+        return inner
+    if kind is Sequence and inner in (_JSON, _FROZEN):
+        return _FROZEN
     made = list if kind is list else tuple
     return Shape(
         lambda values: [inner.show(value) for value in values],
