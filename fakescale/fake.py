@@ -6,18 +6,10 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from fakescale.account.audits import Audits
-from fakescale.account.batches import Batches
-from fakescale.account.files import Files
 from fakescale.account.labeling import Labeler, Turnaround, in_request
 from fakescale.account.printed import printed_tasks
-from fakescale.account.projects import Projects
-from fakescale.account.quality import QualityTasks
 from fakescale.account.responses import NOWHERE
-from fakescale.account.studio import Studio
-from fakescale.account.tasks import Tasks
-from fakescale.account.team import Teammates
-from fakescale.account.world import Account, World
+from fakescale.account.world import Account, LiveView, World
 from fakescale.api.access import Access
 from fakescale.api.app import application
 from fakescale.api.request import Request
@@ -38,7 +30,7 @@ if TYPE_CHECKING:
     from fakescale.server.certificates import Authority
 
 
-class FakeScale:
+class FakeScale(LiveView):
     """A fake of Scale AI's task API, in memory: a WSGI application, and what steers it.
 
     It has one account of its own, whose live tasks are ``tasks`` and whose test tasks are
@@ -98,59 +90,13 @@ class FakeScale:
         return f"{self.origin or NOWHERE}/v1"
 
     @property
-    def api_key(self) -> str:
-        """The live key of the fake's own account."""
-        return self.account(self._account).api_key
-
-    @property
-    def test_api_key(self) -> str:
-        """The test key of the fake's own account."""
-        return self.account(self._account).test_api_key
-
-    @property
-    def tasks(self) -> Tasks:
-        """The live tasks of the fake's own account."""
-        return self.account(self._account).tasks
-
-    @property
-    def projects(self) -> Projects:
-        """The live projects of the fake's own account."""
-        return self.account(self._account).projects
-
-    @property
-    def batches(self) -> Batches:
-        """The live batches of the fake's own account."""
-        return self.account(self._account).batches
-
-    @property
-    def quality_tasks(self) -> QualityTasks:
-        """The live evaluation and training tasks of the fake's own account."""
-        return self.account(self._account).quality_tasks
-
-    @property
-    def audits(self) -> Audits:
-        """The live fixless audits of the fake's own account."""
-        return self.account(self._account).audits
-
-    @property
-    def files(self) -> Files:
-        """The live files of the fake's own account."""
-        return self.account(self._account).files
-
-    @property
-    def teammates(self) -> Teammates:
-        """The live teammates of the fake's own account."""
-        return self.account(self._account).teammates
-
-    @property
-    def studio(self) -> Studio:
-        """The live Studio of the fake's own account."""
-        return self.account(self._account).studio
+    def _live(self) -> World:
+        return self.world()
 
     @property
     def test(self) -> World:
         """The test world of the fake's own account."""
-        return self.account(self._account).test
+        return self.world(test=True)
 
     def account(self, name: str) -> Account:
         """Return another account, which keys like ``live_NAME`` lead to.
@@ -173,20 +119,6 @@ class FakeScale:
     def callbacks(self) -> Outbox:
         """All callbacks, oldest first: owed, sent, and those that will never be."""
         return self._state.outbox
-
-    @property
-    def callback_url(self) -> str | None:
-        """The default address of callbacks of the fake's own account; see ``Account``."""
-        return self.account(self._account).callback_url
-
-    @callback_url.setter
-    def callback_url(self, url: str | None) -> None:
-        self.account(self._account).callback_url = url
-
-    @property
-    def callback_auth_key(self) -> str:
-        """What callbacks of its live tasks have in the header ``scale-callback-auth``."""
-        return self.account(self._account).callback_auth_key
 
     # Who works on the live tasks.
 
@@ -249,17 +181,6 @@ class FakeScale:
     def start_clock(self) -> None:
         """Let the fake's clock go again, with the time that it stood made good at once."""
         self._state.start_clock()
-
-    def disable_type(self, type: str, *, account: str | None = None) -> None:
-        """Refuse the creation of tasks of ``type`` with 402 in an account, by default its own.
-
-        Raises ApiError for no type.
-        """
-        self.account(account or self._account).disable_type(type)
-
-    def enable_type(self, type: str, *, account: str | None = None) -> None:
-        """Take the creation of tasks of ``type`` again, as it is at first."""
-        self.account(account or self._account).enable_type(type)
 
     def reset(self, account: str | None = None) -> None:
         """Forget all accounts, requests, saved answers and faults, and the time moved.

@@ -1,4 +1,8 @@
-"""The helpers of a fake that runs in another process: ``OPERATIONS``, called over HTTP."""
+"""The helpers of a fake that runs in another process: the operations of control, over HTTP.
+
+The file is long since a remote fake is itself the first of the `_Helpers`: its tasks, faults
+and worlds are found as it finds its own helpers, so both are read together.
+"""
 
 import contextlib
 import datetime as dt
@@ -11,7 +15,9 @@ from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from fakescale.api.app import CONTROL
-from fakescale.api.control import FAULT, OPERATIONS, Operation
+from fakescale.api.operations import VALUE, Operation, operations
+from fakescale.fake import FakeScale
+from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
 from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
 from fakescale.values.keys import check_account
@@ -22,26 +28,59 @@ _KINDS = {
     for kind in ApiError.__subclasses__()
     if kind.__module__ == ApiError.__module__ and kind is not Unauthorized
 }
+_OPERATIONS = operations(FakeScale)
 
 
 class _Helpers:
-    """The helpers at one home, under the names that they have there."""
+    """The helpers and properties below a path, by the names that they have there."""
 
-    def __init__(self, call: Callable[..., Any], home: str, **world: Any) -> None:
+    _call: Callable[..., Any]
+
+    def __init__(self, call: Callable[..., Any], path: str = "", **world: Any) -> None:
         self._call = call
-        self._home = home
+        self._path = path
+        #: The arguments that say which world is meant; without any, this is a whole fake.
         self._world = world
 
     def __getattr__(self, name: str) -> Any:
-        inner = f"{self._home}.{name}"
-        for operation_name, operation in OPERATIONS.items():
-            if (operation.home, operation.helper.__name__.lstrip("_")) == (self._home, name):
-                return self._helper(operation_name, operation)
-            if operation.home == inner or operation.home.startswith(f"{inner}."):
-                return _HOMES.get(inner, _Collection)(self._call, inner, **self._world)
-        raise AttributeError(f"there is no operation for {name!r} of a remote {self._home}")
+        operation = self._operation(name)
+        if operation is not None and operation.is_property:
+            return self._call(operation, self._world)
+        if operation is not None:
+            return self._helper(operation)
+        return self._home(name)
 
-    def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
+    def __setattr__(self, name: str, value: Any) -> None:
+        operation = None if hasattr(type(self), name) else self._operation(name)
+        if operation is None or not operation.is_property:
+            super().__setattr__(name, value)
+        elif VALUE in operation.arguments:
+            self._call(operation, {VALUE: value, **self._world})
+        else:
+            raise AttributeError(f"{name!r} of a remote {self._path or 'fake'} cannot be set")
+
+    def _operation(self, name: str) -> Operation | None:
+        operation = None if name.startswith("_") else _OPERATIONS.get(self._below(name))
+        return operation if operation is None or self._has(operation) else None
+
+    def _home(self, name: str) -> "_Helpers":
+        if name.startswith("_"):  # perhaps before there is a path
+            raise AttributeError(name)
+        path = self._below(name)
+        for operation in _OPERATIONS.values():
+            if operation.name.startswith(f"{path}.") and self._has(operation):
+                return _kind_of_home(operation.owner)(self._call, path, **self._world)
+        raise AttributeError(
+            f"there is no operation for {name!r} of a remote {self._path or 'fake'}"
+        )
+
+    def _below(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def _has(self, operation: Operation) -> bool:
+        return operation.is_of_world or not self._world
+
+    def _helper(self, operation: Operation) -> Callable[..., Any]:
         # Named as in Python: what is passed by place gets its name from the signature.
         signature = inspect.Signature(operation.parameters)
 
@@ -52,14 +91,15 @@ class _Helpers:
                 if parameter.kind is parameter.VAR_KEYWORD:
                     further = bound.pop(parameter.name, {})
                     if taken := further.keys() & operation.arguments.keys():
-                        raise TypeError(f"{min(taken)!r} cannot be passed to a remote {name}")
+                        last = operation.name.rpartition(".")[2]
+                        raise TypeError(f"{min(taken)!r} cannot be passed to a remote {last}")
                     bound |= further
-            return self._call(name, {**bound, **(self._world if operation.in_world else {})})
+            return self._call(operation, {**bound, **self._world})
 
         return helper
 
     def __repr__(self) -> str:
-        return f"<the {self._home.rpartition('.')[2]} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
+        return f"<the {self._path or 'world'} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
 
 
 class _Collection(_Helpers):
@@ -73,41 +113,20 @@ class _Collection(_Helpers):
         return item in self.list()
 
 
-class _Named(_Collection):
-    def __contains__(self, name: object) -> bool:
-        return any(item.name == name for item in self.list())
+class _Keyed(_Collection):
+    """Those whose own ``in`` takes a key, as ``get`` does."""
 
-
-class _Team(_Collection):
-    def __contains__(self, email: object) -> bool:
-        return any(item.email == email for item in self.list())
+    def __contains__(self, key: object) -> bool:
+        try:
+            self.get(key)
+        except (NotFound, BadRequest):  # BadRequest: it cannot be a key
+            return False
+        return True
 
 
 class _Sequence(_Collection, Sequence[Any]):
     def __getitem__(self, index: Any) -> Any:
         return self.list()[index]
-
-
-class _Files(_Collection):
-    @property
-    def keep_content(self) -> bool:
-        """Whether the content of uploads is kept from now on."""
-        return bool(self._call("keep_content", self._world))
-
-    @keep_content.setter
-    def keep_content(self, keep: bool) -> None:
-        self._call("set_keep_content", {"keep": keep, **self._world})
-
-
-# Those homes that are not just any collection.
-_HOMES: Mapping[str, type[_Helpers]] = {
-    "world.projects": _Named,
-    "world.batches": _Named,
-    "world.teammates": _Team,
-    "world.files": _Files,
-    "world.studio": _Helpers,
-    "fake.callbacks": _Sequence,
-}
 
 
 class RemoteFault:
@@ -148,43 +167,32 @@ class RemoteFault:
 class _Faults(_Collection):
     """The faults; those that are added concern the account alone, if the fake has one."""
 
-    def _helper(self, name: str, operation: Operation) -> Callable[..., Any]:
-        helper = super()._helper(name, operation)
+    def _helper(self, operation: Operation) -> Callable[..., Any]:
+        helper = super()._helper(operation)
 
         def wrapped(*placed: Any, **named: Any) -> Any:
             if named.get("api_key") is not None:  # then that says whom it concerns
                 named.setdefault("account", None)
             result = helper(*placed, **named)
-            if operation.shape is FAULT:
+            if isinstance(result, Mapping):
                 return RemoteFault(self, result)
             return [RemoteFault(self, it) for it in result] if isinstance(result, list) else result
 
         return wrapped
 
 
-class _RemoteWorld(_Helpers):
-    @property
-    def api_key(self) -> str:
-        """A key that leads to the world."""
-        return str(self._call("api_key", self._world))
-
-    @property
-    def callback_url(self) -> str | None:
-        """Where callbacks go by default; None is nowhere."""
-        url: str | None = self._call("callback_url", self._world)
-        return url
-
-    @callback_url.setter
-    def callback_url(self, url: str | None) -> None:
-        self._call("set_callback_url", {"url": url, **self._world})
-
-    @property
-    def callback_auth_key(self) -> str:
-        """What callbacks of the world have in the header ``scale-callback-auth``."""
-        return str(self._call("callback_auth_key", self._world))
+def _kind_of_home(owner: type) -> type[_Helpers]:
+    """Return the class that does remotely what objects of ``owner`` do without a name."""
+    if owner is Faults:
+        return _Faults
+    if issubclass(owner, Sequence):
+        return _Sequence
+    if hasattr(owner, "__contains__"):
+        return _Keyed
+    return _Collection if hasattr(owner, "__iter__") else _Helpers
 
 
-class RemoteFakeScale:
+class RemoteFakeScale(_Helpers):
     """The helpers of ``FakeScale`` for a fake that another process serves at ``url``.
 
     ``tasks``, ``projects``, ``batches``, ``test``, ``now``, ``advance`` and so on: whatever
@@ -204,10 +212,10 @@ class RemoteFakeScale:
         if account is not None:
             check_account(account)
         base = parts.path.rstrip("/").removesuffix("/v1")
-        #: The base URL for clients, with ``/v1``.
-        self.url = f"{parts.scheme}://{parts.netloc}{base}/v1"
+        self._url = f"{parts.scheme}://{parts.netloc}{base}/v1"
         is_https = parts.scheme == "https"
         kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
+        self._path, self._world = "", {}
         self._connect = functools.partial(kind, parts.hostname, parts.port, timeout=_SECONDS)
         self._base = base
         self._account = account
@@ -215,29 +223,16 @@ class RemoteFakeScale:
         self._turnaround_before: list[dt.timedelta | None] = []  # until it is set
         self._has_stopped_clock = False
 
-    def __getattr__(self, name: str) -> Any:
-        for root in ("fake", "world"):
-            try:
-                return getattr(_Helpers(self._call, root), name)
-            except AttributeError:
-                continue
-        raise AttributeError(f"there is no operation for {name!r} of a remote fake")
-
     def __repr__(self) -> str:
         return f"<RemoteFakeScale at {self.url}, account {self._account or 'of its own'}>"
 
     @property
-    def api_key(self) -> str:
-        """The live key of the account."""
-        return self.world().api_key
+    def url(self) -> str:
+        """The base URL for clients, with ``/v1``."""
+        return self._url
 
     @property
-    def test_api_key(self) -> str:
-        """The test key of the account."""
-        return self.test.api_key
-
-    @property
-    def test(self) -> _RemoteWorld:
+    def test(self) -> _Helpers:
         """The test world of the account."""
         return self.world(test=True)
 
@@ -245,29 +240,20 @@ class RemoteFakeScale:
         """Return the same for another account."""
         return RemoteFakeScale(self.url, account=name, token=self._token)
 
-    def world(self, account: str | None = None, *, test: bool = False) -> _RemoteWorld:
+    def world(self, account: str | None = None, *, test: bool = False) -> _Helpers:
         """Return the live or the test world of an account, by default of this one."""
         home = self if account is None else self.account(account)
-        return _RemoteWorld(home._call, "world", test=test)
-
-    @property
-    def faults(self) -> _Faults:
-        """The faults; one that is added concerns the account alone, if one was named."""
-        return _Faults(self._call, "fake.faults")
+        return _Helpers(home._call, test=test)
 
     @property
     def callback_url(self) -> str | None:
         """Where callbacks go by default; that of the live world, but setting it sets both."""
-        return self.world().callback_url
+        url: str | None = self.world().callback_url
+        return url
 
     @callback_url.setter
     def callback_url(self, url: str | None) -> None:
         self.world().callback_url = self.test.callback_url = url
-
-    @property
-    def callback_auth_key(self) -> str:
-        """What callbacks of the live world have in the header ``scale-callback-auth``."""
-        return self.world().callback_auth_key
 
     @property
     def turnaround(self) -> dt.timedelta | None:
@@ -275,8 +261,8 @@ class RemoteFakeScale:
 
         Raises BadRequest where that is a function, and TypeError when it is set to one.
         """
-        seconds = self._call("turnaround", {})
-        return None if seconds is None else dt.timedelta(seconds=seconds)
+        turnaround: dt.timedelta | None = self._call(_OPERATIONS["turnaround"], {})
+        return turnaround
 
     @turnaround.setter
     def turnaround(self, turnaround: dt.timedelta | None) -> None:
@@ -285,13 +271,12 @@ class RemoteFakeScale:
         if not self._turnaround_before:
             with contextlib.suppress(BadRequest):  # a function, which cannot be put back
                 self._turnaround_before.append(self.turnaround)
-        seconds = None if turnaround is None else turnaround.total_seconds()
-        self._call("set_turnaround", {"seconds": seconds})
+        self._call(_OPERATIONS["turnaround"], {VALUE: turnaround})
 
     def stop_clock(self) -> None:
         """Let the server's clock stand, for all accounts: only ``advance`` moves it."""
         self._has_stopped_clock = True
-        self._call("stop_clock", {})
+        self._call(_OPERATIONS["stop_clock"], {})
 
     def put_back(self) -> None:
         """Undo what ``turnaround`` and ``stop_clock`` here have changed for others' accounts."""
@@ -315,16 +300,15 @@ class RemoteFakeScale:
     def requests(self) -> Journal:
         """The journal as it is now, of the account alone if one was named."""
         journal = Journal()
-        for exchange in self._call("requests", {}):
+        for exchange in self._call(_OPERATIONS["requests.list"], {}):
             journal._append(exchange)
         return journal
 
-    def _call(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        operation = OPERATIONS[name]
+    def _call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         given = dict(arguments)
         if self._account is not None and "account" in operation.arguments:
             given.setdefault("account", self._account)
-        return operation.shape.read(self._post(name, json.dumps(given, default=_plain)))
+        return operation.shape.read(self._post(operation.name, json.dumps(given, default=_plain)))
 
     def _post(self, name: str, body: str) -> Any:
         headers = {"Content-Type": "application/json"}
@@ -348,6 +332,8 @@ class RemoteFakeScale:
 
 def _plain(value: Any) -> Any:
     """Return what JSON has no word for as something that the server reads as the same."""
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Mapping):

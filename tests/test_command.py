@@ -283,7 +283,7 @@ def test_it_can_be_steered_over_http(shared: Process) -> None:
     RemoteFakeScale(shared.url).advance(hours=1)
     reply = shared.call("GET", f"/task/{task['task_id']}", remote.api_key)
     assert reply.json()["status"] == "completed"
-    wait_until(lambda: "POST /_fakescale/complete 200" in shared.log.read_text())
+    wait_until(lambda: "POST /_fakescale/tasks.complete 200" in shared.log.read_text())
 
 
 def test_further_hosts_can_be_allowed(flagged: Process) -> None:

@@ -1,8 +1,6 @@
 """RemoteFakeScale: another process's fake, used as if it were here."""
 
 import datetime as dt
-import inspect
-import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +12,8 @@ import requests
 
 import fakescale
 from fakescale import ApiError, FakeScale, RemoteFakeScale, Task
-from fakescale.api.control import OPERATIONS
+from fakescale.api.operations import Operation, operations
 from fakescale.values.errors import BadRequest, Conflict, Forbidden, NotFound
-from tests.test_readme import README
 
 
 @pytest.fixture
@@ -200,17 +197,15 @@ def test_a_version_6_address_is_fine(fake: FakeScale) -> None:
         assert RemoteFakeScale(fake.url).tasks.list() == []
 
 
-def test_every_operation_has_its_place(remote: RemoteFakeScale) -> None:
-    for operation in OPERATIONS.values():
-        root, *path = operation.home.split(".")
-        if operation.helper.__name__.startswith("_"):
-            continue
-        home: Any = remote
-        for name in path:
-            home = getattr(home, name)
-        assert callable(getattr(home, operation.helper.__name__)), operation
-        if root == "world" and path:
-            assert getattr(remote.test, path[0]) is not None
+@pytest.mark.parametrize("operation", operations(FakeScale).values(), ids=lambda it: it.name)
+def test_every_operation_has_its_place(operation: Operation, remote: RemoteFakeScale) -> None:
+    *path, last = operation.name.split(".")
+    home: Any = remote
+    for name in path:
+        home = getattr(home, name)
+    assert callable(getattr(home, last)) != operation.is_property
+    for test in (remote.test, remote.world("other", test=True)):
+        assert hasattr(test, operation.name.partition(".")[0]) == operation.is_of_world
 
 
 def test_what_it_prints_tells_no_token(remote: RemoteFakeScale) -> None:
@@ -314,36 +309,21 @@ def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -
     assert served.turnaround is None
 
 
-#: What a remote fake lacks; README names it.
-LACKING = {
-    "fake": {"serve", "proxy", "running", "labeler"},
-    "tasks": {"submit", "page"},
-    "batches": {"page"},
-    "files": {"upload", "page"},
-    "quality_tasks": {"page"},
-    "callbacks": {"forget"},
-}
-# What the fake itself works with.
-WITHIN = re.compile(r"^    # (?:Inside|Time)\b", re.MULTILINE)
-WORKINGS = {"submit", "receive", "decide", "forget", "next_due", "do_due", "start", "stop", "owe"}
+@pytest.mark.parametrize(
+    "name", ["serve", "proxy", "running", "limits", "files.upload", "tasks._submit", "test.now"]
+)
+def test_what_cannot_be_done_from_afar_is_no_attribute(name: str, remote: RemoteFakeScale) -> None:
+    *path, last = name.split(".")
+    home: Any = remote
+    for step in path:
+        home = getattr(home, step)
+    with pytest.raises(AttributeError):
+        getattr(home, last)
 
 
-def test_it_lacks_what_readme_says_alone(served: FakeScale, remote: RemoteFakeScale) -> None:
-    told = README.split("It lacks ")[1].split("\n\n")[0]
-    for names in LACKING.values():
-        assert [name for name in names if f"{name}`" not in told] == []
-    homes = {"fake": served} | {
-        name: getattr(served, name)
-        for name in (
-            *("tasks", "projects", "batches", "files", "teammates", "studio", "audits"),
-            *("quality_tasks", "callbacks", "faults"),
-        )
-    }
-    for home, local in homes.items():
-        far = remote if home == "fake" else getattr(remote, home)
-        text = WITHIN.split(inspect.getsource(type(local)))[0]
-        public = set(re.findall(r"^    def ([a-z]\w*)", text, re.MULTILINE))
-        workings = set() if home in ("fake", "tasks") else WORKINGS | {"dump", "restore"}
-        absent = object()
-        for name in public - workings - LACKING.get(home, set()):
-            assert getattr(far, name, absent) is not absent, (home, name)
+def test_what_only_the_server_says_cannot_be_set(remote: RemoteFakeScale) -> None:
+    for name in ("api_key", "callback_auth_key", "test_api_key", "url"):
+        with pytest.raises(AttributeError):
+            setattr(remote, name, "x")
+    with pytest.raises(AttributeError, match="'callback_auth_key' of a remote fake cannot be set"):
+        remote.callback_auth_key = "x"

@@ -151,9 +151,19 @@ class Files:
         self._ids = ids
         self._lock = lock
         self._table = Table(File, "id", lock, 'File "{}" not found.')
-        #: Whether the content of uploads is kept from now on. A test that looks at uploads sets
-        #: it. Otherwise only size and digest are known.
-        self.keep_content = False
+        self._keeps_content = False
+
+    @property
+    def keep_content(self) -> bool:
+        """Whether the content of uploads is kept from now on.
+
+        A test that looks at the content sets it; otherwise only size and digest are known.
+        """
+        return self._keeps_content
+
+    @keep_content.setter
+    def keep_content(self, keep: bool) -> None:
+        self._keeps_content = keep
 
     # For clients of the API.
 

@@ -62,7 +62,7 @@ class StudioBatch:
     """A batch as the Studio shows it; ``priority`` counts from 1, the highest."""
 
     batch: Batch
-    groups: Sequence[str] = ()
+    groups: tuple[str, ...] = ()
     priority: int | None = None
 
     @property
@@ -285,7 +285,7 @@ class Studio:
             return [
                 StudioBatch(
                     batch=batch,
-                    groups=self._batch_groups.get(batch.name, ()),
+                    groups=tuple(self._batch_groups.get(batch.name, ())),
                     priority=places.get(batch.name),
                 )
                 for batch in sorted(pending, key=lambda it: places.get(it.name, len(places) + 1))

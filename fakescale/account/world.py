@@ -1,5 +1,6 @@
 """Accounts, the two worlds of each, and what is in a world."""
 
+import abc
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -54,8 +55,7 @@ class World:
         lock = self._lock = threading.RLock()  # one for all, since they depend on each other
         #: The account's name, and whether this is its test world.
         self.key = key
-        #: A key that leads here.
-        self.api_key = api_key
+        self._api_key = api_key
         #: The types of which no task can be created: those that are not enabled.
         self.disabled_types: set[str] = set()
         #: The projects, batches, tasks and so on, each with all that can be done to them.
@@ -122,6 +122,11 @@ class World:
         self.callback_url = data["callback_url"]
 
     @property
+    def api_key(self) -> str:
+        """A key that leads to this world."""
+        return self._api_key
+
+    @property
     def callback_url(self) -> str | None:
         """Where callbacks go of tasks that have no address of their own; None is nowhere.
 
@@ -170,13 +175,18 @@ class World:
         self.tasks._run_due()
 
 
-class Account:
-    """An account: its live world, directly, and its test world as ``test``."""
+class LiveView(abc.ABC):
+    """An account as tests use it: its live world directly, and its test world as ``test``."""
 
-    def __init__(self, live: World, test: World) -> None:
-        self._live = live
-        #: The test world.
-        self.test = test
+    @property
+    @abc.abstractmethod
+    def _live(self) -> World:
+        """The live world."""
+
+    @property
+    @abc.abstractmethod
+    def test(self) -> World:
+        """The test world."""
 
     @property
     def api_key(self) -> str:
@@ -190,43 +200,57 @@ class Account:
 
     @property
     def tasks(self) -> Tasks:
-        """The tasks of the live world."""
+        """The live tasks."""
         return self._live.tasks
 
     @property
     def projects(self) -> Projects:
-        """The projects of the live world."""
+        """The live projects."""
         return self._live.projects
 
     @property
     def batches(self) -> Batches:
-        """The batches of the live world."""
+        """The live batches."""
         return self._live.batches
 
     @property
     def quality_tasks(self) -> QualityTasks:
-        """The evaluation and training tasks of the live world."""
+        """The live evaluation and training tasks."""
         return self._live.quality_tasks
 
     @property
     def audits(self) -> Audits:
-        """The fixless audits of the live world."""
+        """The live fixless audits."""
         return self._live.audits
 
     @property
     def files(self) -> Files:
-        """The files of the live world."""
+        """The live files."""
         return self._live.files
 
     @property
     def teammates(self) -> Teammates:
-        """The teammates of the live world."""
+        """The live teammates."""
         return self._live.teammates
 
     @property
     def studio(self) -> Studio:
-        """The Studio of the live world."""
+        """The live Studio."""
         return self._live.studio
+
+    @property
+    def callback_url(self) -> str | None:
+        """The default address of live callbacks; setting it sets that of both worlds."""
+        return self._live.callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._live.callback_url = self.test.callback_url = url
+
+    @property
+    def callback_auth_key(self) -> str:
+        """The value of the header ``scale-callback-auth`` of live callbacks."""
+        return self._live.callback_auth_key
 
     def disable_type(self, type: str) -> None:
         """Refuse the creation of tasks of ``type`` with 402, in both worlds.
@@ -241,20 +265,22 @@ class Account:
         for world in (self._live, self.test):
             world.disabled_types.discard(required(type))
 
-    @property
-    def callback_url(self) -> str | None:
-        """The default address of callbacks, as that of each world; setting it sets both."""
-        return self._live.callback_url
 
-    @callback_url.setter
-    def callback_url(self, url: str | None) -> None:
-        self._live.callback_url = self.test.callback_url = url
+class Account(LiveView):
+    """An account: a live world and a test world."""
+
+    def __init__(self, live: World, test: World) -> None:
+        self._worlds = live, test
 
     @property
-    def callback_auth_key(self) -> str:
-        """What callbacks of the live world have in the header ``scale-callback-auth``."""
-        return self._live.callback_auth_key
+    def _live(self) -> World:
+        return self._worlds[0]
+
+    @property
+    def test(self) -> World:
+        """The test world."""
+        return self._worlds[1]
 
     def world(self, *, is_test: bool) -> World:
         """Return one of the two worlds."""
-        return self.test if is_test else self._live
+        return self._worlds[is_test]

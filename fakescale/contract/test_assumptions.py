@@ -539,7 +539,7 @@ def test_the_text_of_a_missing_attachment(api: Target) -> None:
 
 @documented(ERRORS)
 def test_a_type_that_is_not_enabled_is_402(steered: Target) -> None:
-    steered.fake.disable_type(TYPE, account=steered.account)
+    steered.fake.account(steered.account).disable_type(TYPE)
     reply = post(steered)
     assert (reply.status, reply.json["status_code"]) == (402, 402)
 

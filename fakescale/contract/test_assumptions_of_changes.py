@@ -426,9 +426,9 @@ def test_a_clash_of_unique_ids_is_saved(api: Target) -> None:
 
 @guessed("errors are saved")
 def test_a_402_is_saved(steered: Target) -> None:
-    steered.fake.disable_type(TYPE, account=steered.account)
+    steered.fake.account(steered.account).disable_type(TYPE)
     assert once(steered, key := steered.name()).status == 402
-    steered.fake.enable_type(TYPE, account=steered.account)
+    steered.fake.account(steered.account).enable_type(TYPE)
     assert once(steered, key).status == 402
     assert once(steered, steered.name()).status == 200
 

@@ -34,7 +34,10 @@ def post(fake: FakeScale, headers: dict[str, str], bound: str = "127.0.0.1", **m
     headers = {"Host": "localhost", **headers}
     given = {"data": json.dumps({"type": "chat"}), **more}
     return werkzeug.test.Client(fake).post(
-        "/_fakescale/create", headers=headers, environ_overrides={"SERVER_NAME": bound}, **given
+        "/_fakescale/tasks.create",
+        headers=headers,
+        environ_overrides={"SERVER_NAME": bound},
+        **given,
     )
 
 
@@ -113,7 +116,7 @@ def test_a_rebound_host_is_refused_everywhere(fake: FakeScale, host: str) -> Non
 
 
 def test_a_control_call_without_a_host_is_refused(fake: FakeScale) -> None:
-    environ = werkzeug.test.create_environ("/_fakescale/create", method="POST", json={})
+    environ = werkzeug.test.create_environ("/_fakescale/tasks.create", method="POST", json={})
     del environ["HTTP_HOST"]
     content, status, _ = werkzeug.test.run_wsgi_app(fake, environ)
     assert status == "403 Forbidden"
@@ -158,7 +161,7 @@ def test_an_allowed_host_that_no_header_names_is_an_error(host: str) -> None:
 def test_no_other_origin_is_told_that_it_may(fake: FakeScale) -> None:
     asks = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
     client = werkzeug.test.Client(fake)
-    for path in ("/_fakescale/create", "/_fakescale/", "/_fakescale/health"):
+    for path in ("/_fakescale/tasks.create", "/_fakescale/", "/_fakescale/health"):
         assert_refused(fake, client.options(path, headers=asks), "", 404)
         foreign = {**asks, "Origin": "http://evil.example"}
         assert_refused(fake, client.options(path, headers=foreign), "foreign")
@@ -195,11 +198,11 @@ def test_beyond_the_loopback_control_is_off_without_a_token(fake: FakeScale, bou
 def test_a_socket_is_guarded_as_well(fake: FakeScale) -> None:
     with fake.serve(host="0.0.0.0"):
         url = fake.url.replace("0.0.0.0", "127.0.0.1").replace("/v1", "/_fakescale")
-        reply = requests.post(f"{url}/create", json={"type": "chat"}, timeout=10)
+        reply = requests.post(f"{url}/tasks.create", json={"type": "chat"}, timeout=10)
         assert (reply.status_code, len(fake.tasks)) == (403, 0)
     with fake.serve(host="localhost"):
         url = fake.url.replace("/v1", "/_fakescale")
-        assert requests.post(f"{url}/create", json={"type": "chat"}, timeout=10).ok
+        assert requests.post(f"{url}/tasks.create", json={"type": "chat"}, timeout=10).ok
         rebound = requests.get(f"{url}/", headers={"Host": "evil.example"}, timeout=10)
         assert rebound.status_code == 403
 

@@ -326,7 +326,7 @@ GOOD = [
     b"POST /v1/files/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: 76\r\n" + KEY + b"\r\n"
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--b--\r\n',
-    b"POST /_fakescale/list HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"POST /_fakescale/tasks.list HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: 2\r\n\r\n{}",
 ]  # fmt: skip
 SMUGGLED = b"\r\n\r\nGET /v1/smuggled HTTP/1.1\r\n\r\n"
