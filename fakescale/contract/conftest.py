@@ -21,7 +21,7 @@ from fakescale.values.errors import ApiError
 # Settings of their own, so that those of a suite that is run with these stay as they are.
 # No deadline: that would be a check of speed.
 PROFILES = {
-    "brief": hypothesis.settings(max_examples=8, stateful_step_count=60, deadline=None),
+    "brief": hypothesis.settings(max_examples=5, stateful_step_count=60, deadline=None),
     "quick": hypothesis.settings(max_examples=24, stateful_step_count=80, deadline=None),
     "thorough": hypothesis.settings(max_examples=400, stateful_step_count=100, deadline=None),
     "few": hypothesis.settings(

@@ -545,7 +545,7 @@ def test_every_operation_does_over_http_what_it_does_in_python(name: str, sides:
 def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> None:
     dice = random.Random(3)
     steps = [*dict.fromkeys(STEPS.values())]  # some are of several operations
-    for _ in range(examples(3)):
+    for _ in range(examples(6)):
         sides = Sides()
         with sides.served.serve():
             remote = sides.remote()

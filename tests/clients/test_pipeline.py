@@ -14,7 +14,7 @@ from urllib3 import Retry
 from fakescale import FakeScale, Task
 from fakescale.receiver import Receiver
 
-TASKS = 500
+TASKS = 300
 
 
 class Pipeline:

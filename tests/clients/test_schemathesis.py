@@ -39,12 +39,21 @@ from fakescale.account.listing import token
 from fakescale.values.keywords import KEYWORDS
 from fakescale.values.schemas import NUMBER
 from tests.api.test_openapi import DOCUMENT
-from tests.support import example, examples
+from tests.arrangements import (
+    ADMIN,
+    ARRANGEMENTS,
+    THERE,
+    a_batch,
+    a_completed_task,
+    a_group,
+    a_labeler,
+    a_lidar_task,
+)
+from tests.support import examples
 
 Case = AnyCase[Any]
 
 FAKE = FakeScale(seed="schemathesis")
-ADMIN = "admin@example.com"
 OF_TYPES = r"^create_(evaluation_|training_)?task_"
 # The same in each run.
 SETTINGS = hypothesis.settings(
@@ -71,12 +80,8 @@ def described(*, coverage: bool) -> BaseSchema:
 @pytest.fixture(autouse=True)
 def _something_of_each() -> Iterator[None]:
     FAKE.reset()
-    FAKE.projects.create(type="chat", name="there")
-    FAKE.projects.set_template("there", {})
-    FAKE.projects.create(type="chat", name="studio", studio=True)
-    FAKE.batches.create(project="studio", name="staged")
-    FAKE.studio.assign(emails=[ADMIN], projects=["there", "studio"])
-    FAKE.studio.create_group("there", name="group")
+    a_batch(FAKE)
+    a_group(FAKE)
     yield
     FAKE.callbacks._stop()
 
@@ -180,17 +185,9 @@ def is_right_as_a_form(case: Case) -> bool:
 def name_what_is_there(case: Case) -> None:
     """Let the path name something."""
     names = case.path_parameters
-    is_cancel = case.operation.path.endswith("/cancel")
-    if "task_id" in names:
-        task = FAKE.tasks.create("chat", callback_url="mailto:somebody@example.com")
-        names["task_id"] = task.id if is_cancel else FAKE.tasks.complete(task.id).id
-    if "name" in names:
-        in_projects = case.operation.path.startswith("/projects")
-        names["name"] = "there" if in_projects else "staged"
-    if "project" in names:
-        names["project"] = "there"
-    if "group" in names:
-        names["group"] = "group"
+    if names:
+        made = ARRANGEMENTS[case.operation.label].make(FAKE)
+        names.update({name: made[name] for name in names})
 
 
 def mention_what_is_there(case: Case) -> None:
@@ -202,9 +199,6 @@ def mention_what_is_there(case: Case) -> None:
         case.query["id"] = "0"
     if path == "/quality/labelers":
         case.query["labeler_emails"] = [ADMIN]
-    if path.endswith("/finalize"):
-        case.path_parameters["name"] = f"staged {len(FAKE.batches)}"
-        FAKE.batches.create(project="studio", name=case.path_parameters["name"])
     body = case.body
     if not isinstance(body, dict):
         return
@@ -212,8 +206,8 @@ def mention_what_is_there(case: Case) -> None:
         inherit(body, found[1], path[found.end() :])
         return
     there: dict[str, Any] = {
-        "project": "there",
-        "projects": ["there"],
+        "project": THERE,
+        "projects": [THERE],
         "batches": [{"name": batch.name} for batch in FAKE.batches],
         "groups": [ADMIN],
         "emails": [ADMIN],
@@ -221,12 +215,12 @@ def mention_what_is_there(case: Case) -> None:
         "remove_emails": [ADMIN],
     }
     if path == "/teams/set_role":  # but not that of an admin
-        there["emails"] = ["labeler@example.com"]
+        there["emails"] = [a_labeler(FAKE)["email"]]
     for name, value in there.items():
         if body.get(name) or (name == "batches" and name in body):
             body[name] = value
     if "task_id" in body:
-        body["task_id"] = FAKE.tasks.complete(FAKE.tasks.create("chat").id).id
+        body |= a_completed_task(FAKE)
     if isinstance(body.get("metadata"), str):  # JSON as text
         body["metadata"] = "{}"
 
@@ -238,8 +232,7 @@ def inherit(body: dict[str, Any], kind: str, type: str) -> None:
     """Let a task that is in a project or batch find there what it lacks."""
     type = task_types.required(type)
     if body.get("lidar_task") is not None:
-        lidar = FAKE.tasks.create("lidarannotation", **example("lidarannotation"))
-        body["lidar_task"] = FAKE.tasks.complete(lidar.id).id
+        body |= a_lidar_task(FAKE)
     if body.get("project") is None and body.pop("batch", None) is None:
         return
     if type == "videoannotation" and body.get("attachment_type") == "video":

@@ -187,8 +187,8 @@ def test_a_crowd_that_gets_stuck_tells_where(account: Target, monkeypatch: Patch
 
     monkeypatch.setattr(Tasks, "cancel", cancel)
     try:
-        with pytest.raises(Stuck, match=r"no end after 0\.5 s") as caught:
-            crowd.run(calls=10, seconds=0.5)
+        with pytest.raises(Stuck, match=r"no end after 0\.3 s") as caught:
+            crowd.run(calls=10, seconds=0.3)
         assert "let_go.wait(60)" in str(caught.value)  # in the fake
         assert "--- crowd-" in str(caught.value)
     finally:

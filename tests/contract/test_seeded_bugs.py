@@ -25,7 +25,7 @@ from fakescale.traffic.idempotency import LIFETIME, OncePerKey
 from fakescale.values import errors
 from fakescale.values.answer import json_answer
 from fakescale.values.frozen import FrozenDict, FrozenList
-from tests.support import proofs
+from tests.support import examples, proofs
 
 # The quick profile with fewer steps, always the same, and no time spent on making a failure small.
 SETTINGS = hypothesis.settings(
@@ -327,8 +327,8 @@ def test_the_machine_finds_in_test_mode_of_a_server_that_nothing_steers(
     find(stranger, caplog, steered=False)
 
 
-# Longer than any bug takes; all examples are in the machine's own test.
-LONGER = hypothesis.settings(SETTINGS, max_examples=8)
+# A thorough run takes longer than any bug; all examples are in the machine's own test.
+LONGER = hypothesis.settings(SETTINGS, max_examples=examples(8))
 
 
 def test_the_machine_finds_nothing_where_there_is_no_bug(account: Target, stranger: Target) -> None:
