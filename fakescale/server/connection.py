@@ -3,6 +3,8 @@
 Each step says how to go on. The loop takes the steps that do not wait; a worker takes those
 that may take long, with the same code and a socket that blocks. An answer leaves in one piece,
 since a second one waits 40 ms for Nagle and delayed ACK.
+
+One job, though the file is long: the steps of a connection share all that it knows.
 """
 
 import contextlib
@@ -12,12 +14,11 @@ import logging
 import math
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fakescale.server.body import Body
 from fakescale.server.http11 import BodyReader, Head, Reader, Refused
@@ -45,21 +46,17 @@ class Step(enum.Enum):
     END = "not at all"
 
 
-class Entrance(Protocol):
-    """The way in to a port that does not begin with HTTP."""
+class Entrance(NamedTuple):
+    """The way in to a port where not all clients begin with HTTP."""
 
-    @property
-    def scheme(self) -> str:
-        """The scheme of the URL of such a port."""
-
-    def silent_seconds(self, limits: Limits) -> float:
-        """Return how long a client may be silent at first."""
-
-    def is_for(self, first: bytes) -> bool:
-        """Return whether a client that sends this first byte comes in this way."""
-
-    def enter(self, connection: "Connection") -> None:
-        """Let a client in, on a worker; raises OSError where it may not come in."""
+    #: The scheme of the URL of such a port.
+    scheme: str
+    #: Whether a client that sends this first byte comes in this way.
+    is_for: Callable[[bytes], bool]
+    #: Lets a client in, on a worker; raises OSError where it may not come in.
+    enter: Callable[["Connection"], None]
+    #: How long a client may be silent at first, unless the limits allow less.
+    silent_seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,7 @@ class Site:
     #: Whether the loop answers requests that are quick; else each goes to a worker.
     in_place: bool
     entrance: Entrance | None
-    stopped: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event
 
     def is_quick(self, environ: dict[str, Any]) -> bool:
         """Return whether the application says that it answers a request at once."""
@@ -84,55 +81,58 @@ class Site:
 class Connection:
     """One client, over any socket, TLS too; each method that returns a Step is a step of it.
 
-    A step raises OSError when the client breaks off.
+    A step raises OSError when the client breaks off. ``refusal`` is the answer to a client
+    for whom there is no room. ``on_close`` is called once it is closed.
     """
 
     def __init__(
-        self, connection: socket.socket, address: Any, site: Site, refusal: Refused | None = None
+        self,
+        client: socket.socket,
+        address: Any,
+        site: Site,
+        on_close: Callable[["Connection"], None] = lambda _: None,
+        refusal: Refused | None = None,
     ) -> None:
-        self.socket = connection
+        self.socket = client
         self.site = site
+        #: The entries of the environ that are the same for all its requests.
+        self.environ = dict(site.environ, REMOTE_ADDR=address[0], REMOTE_PORT=address[1])
+        #: Called before nothing more is sent.
+        self.farewell: Callable[[], None] = lambda: None
         #: When it has waited too long, in seconds of ``steady``.
         self.due = math.inf
         #: The thread of the worker that serves it, if one does.
         self.worker: int | None = None
-        #: Called before nothing more is sent.
-        self.farewell: Callable[[], None] = lambda: None
-        self._about = dict(site.environ, REMOTE_ADDR=address[0], REMOTE_PORT=address[1])
+        self._on_close = on_close
+        self._refusal = refusal
+        self._entrance = site.entrance  # until the client is in
         self._reader = Reader(site.limits)
-        self._refusal = refusal  # of the connection as a whole
-        self._is_entering = site.entrance is not None
         self._head: Head | None = None  # of the request that is next
-        self._unsent: memoryview | None = None
+        self._unsent = memoryview(b"")
         self._is_last = False  # whether nothing follows the latest answer
         self._is_lingering = False
         self._until = math.inf  # when the present head or body is too late
-        self._blocks = False  # whether its calls block, as a worker's do
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def mark(self, name: str, value: Any) -> None:
-        """Set an entry of the environ of all its requests."""
-        self._about[name] = value
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     # The steps.
 
     def begin(self) -> Step:
         """Take the first step."""
         self.socket.setblocking(False)
-        if self.site.entrance is not None:
-            self.due = steady() + self.site.entrance.silent_seconds(self.site.limits)
-            return Step.WAIT
-        return self._wait() if self._refusal is None else self._refuse(self._refusal)
+        if self._entrance is None:
+            return self._come_in()
+        self._wait()
+        self.due = min(self.due, steady() + self._entrance.silent_seconds)
+        return Step.WAIT
 
     def on_readable(self) -> Step:
         """Go on where something can be received."""
         if self._is_lingering:
             return self._wait() if self.socket.recv(PIECE) else Step.END
-        if self._is_entering:
-            assert self.site.entrance is not None  # noqa: S101
-            if self.site.entrance.is_for(self.socket.recv(1, socket.MSG_PEEK)):
+        if self._entrance is not None:
+            if self._entrance.is_for(self.socket.recv(1, socket.MSG_PEEK)):
                 return Step.LEAVE
-            self._is_entering = False
+            self._entrance = None
             if self._refusal is not None:
                 return self._refuse(self._refusal)
         if self._receive():
@@ -143,45 +143,37 @@ class Connection:
 
     def on_due(self) -> Step:
         """Go on where the client was silent, or slow, for too long."""
-        if self._head is not None and not self._is_lingering:
+        if self._head is not None:
             self._until = -math.inf  # whoever reads the body is told
             return Step.LEAVE
-        if self._is_lingering or self._is_entering or not self._reader.available:
+        if self._is_lingering or self._entrance is not None or not self._reader.available:
             return Step.END
         return self._refuse(Refused(408, "The head of the request took too long to arrive."))
 
     def go_on(self) -> Step:
         """Answer the next request if it is there, and is quick."""
         try:
-            if self._head is None and not self._read_head():
-                return self._wait()
+            head = self._head = self._head or self._read_head()
         except Refused as error:
             return self._refuse(error)
-        head = self._head
-        assert head is not None  # noqa: S101
+        if head is None:
+            return self._wait()
         if not _is_small(head) or not self.site.is_quick(head.environ):
             return Step.LEAVE
-        if head.length is not None and head.length > self._reader.available:
-            if self._until == math.inf:
-                self._until = steady() + self.site.limits.body_seconds
+        if (head.length or 0) > self._reader.available:
+            self._allow(self.site.limits.body_seconds)
             return self._wait()
-        return self._answer()
+        return self._answer(head)
 
     def serve(self) -> Step:
         """Go on with calls that block, on a worker; return the first step that is not its own."""
-        self._blocks = True
         self.worker = threading.get_ident()
         try:
-            self.socket.settimeout(self.site.limits.idle_seconds)
-            if self._is_entering:
-                return self._serve_for_life()
-            if self._unsent is None:
-                return self._answer()
-            self._flush()
-            return self._end_answer()
+            if self._entrance is not None:
+                return self._serve_for_life(self._entrance)
+            return self._serve_slowly()
         finally:
             self.worker = None
-            self._blocks = False
 
     def take_back(self) -> Step:
         """Go on without calls that block."""
@@ -192,6 +184,7 @@ class Connection:
         """Close it."""
         self.farewell()
         self.socket.close()
+        self._on_close(self)
 
     def shut(self) -> None:
         """Make calls of a worker that block fail or return."""
@@ -200,12 +193,11 @@ class Connection:
 
     # Inside.
 
-    def _serve_for_life(self) -> Step:
+    def _serve_for_life(self, entrance: Entrance) -> Step:
         """Serve a connection to its end: of TLS, the loop cannot tell what is received."""
-        assert self.site.entrance is not None  # noqa: S101
-        self.site.entrance.enter(self)
-        self._is_entering = False
-        step = self._wait() if self._refusal is None else self._refuse(self._refusal)
+        entrance.enter(self)
+        self._entrance = None
+        step = self._come_in()
         while step is not Step.END:
             if step is Step.WAIT:
                 self.socket.settimeout(max(0.001, self.due - steady()))
@@ -213,17 +205,30 @@ class Connection:
                     step = self.on_readable()
                 except TimeoutError:
                     step = self.on_due()
-            elif step is Step.AGAIN:
-                step = self.go_on()
             else:
-                self.socket.settimeout(self.site.limits.idle_seconds)
-                step = self._answer()
+                step = self.go_on() if step is Step.AGAIN else self._serve_slowly()
         return step
+
+    def _serve_slowly(self) -> Step:
+        """Answer the request that is next, or send the rest of an answer."""
+        self.socket.settimeout(self.site.limits.idle_seconds)
+        if self._head is not None:
+            return self._answer(self._head)
+        self._flush()
+        return self._end_answer()
+
+    def _come_in(self) -> Step:
+        return self._wait() if self._refusal is None else self._refuse(self._refusal)
 
     def _wait(self) -> Step:
         idle = _LINGER_SECONDS if self._is_lingering else self.site.limits.idle_seconds
         self.due = min(steady() + idle, self._until)
         return Step.WAIT
+
+    def _allow(self, seconds: float) -> None:
+        """Let the present head or body take so long, from its beginning on."""
+        if self._until == math.inf:
+            self._until = steady() + seconds
 
     def _receive(self) -> bool:
         piece = self.socket.recv(PIECE)
@@ -237,25 +242,25 @@ class Connection:
             raise TimeoutError
         return received
 
-    def _read_head(self) -> bool:
-        """Read the next head; return whether it is there."""
-        self._head = self._reader.head()
-        if self._head is not None:
+    def _read_head(self) -> Head | None:
+        head = self._reader.head()
+        if head is not None:
             self._until = math.inf
-        elif self._reader.available and self._until == math.inf:
-            self._until = steady() + self.site.limits.head_seconds
-        return self._head is not None
+        elif self._reader.available:
+            self._allow(self.site.limits.head_seconds)
+        return head
 
-    def _answer(self) -> Step:
-        """Answer the request whose head was read."""
-        head, self._head = self._head, None
-        assert head is not None  # noqa: S101
-        environ = self._about | head.environ
+    def _answer(self, head: Head) -> Step:
+        """Answer a request."""
+        self._head = None
+        environ = self.environ | head.environ
         body = None
         if head.length is not None and head.length <= self._reader.available:
             environ["wsgi.input"] = io.BytesIO(self._reader.take(head.length))
         else:
-            body = self._body(head)
+            self._allow(self.site.limits.body_seconds)
+            reader = BodyReader(self._reader, head.length, self.site.limits)
+            body = Body(reader, self._receive_body, self._ask if head.awaits else None)
             environ["wsgi.input"] = io.BufferedReader(body)
         given: list[Any] = []
         start_response: Any = lambda *it: given.extend(it)  # noqa: E731
@@ -275,12 +280,6 @@ class Connection:
         if body is not None and not self._is_last:
             self._is_last = not body.skip()
         return self._end_answer()
-
-    def _body(self, head: Head) -> Body:
-        if self._until == math.inf:
-            self._until = steady() + self.site.limits.body_seconds
-        reader = BodyReader(self._reader, head.length, self.site.limits)
-        return Body(reader, self._receive_body, self._ask if head.awaits else None)
 
     def _ask(self) -> None:
         self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -307,52 +306,35 @@ class Connection:
             sent = 0
         if sent < len(answer):  # the client does not read as fast, or at all
             self._unsent = memoryview(answer)[sent:]
-            if not self._blocks:
+            if self.worker is None:
                 return False
             self._flush()
         return True
 
     def _flush(self) -> None:
         """Send the rest of an answer."""
-        rest, self._unsent = self._unsent, None
-        assert rest is not None  # noqa: S101
+        rest, self._unsent = self._unsent, memoryview(b"")
         self.socket.sendall(rest)
 
     def _end_answer(self) -> Step:
         """Go on after an answer."""
         self._until = math.inf
-        if self._is_last:
-            return self._begin_linger()
-        return Step.AGAIN if self._reader.available else self._wait()
+        if not self._is_last:
+            return Step.AGAIN if self._reader.available else self._wait()
+        return self._begin_linger()
 
     def _begin_linger(self) -> Step:
         """Let the client read its answer: to close over unread bytes would reset it."""
         self._is_lingering = True
         self.farewell()
         self.socket.shutdown(socket.SHUT_WR)
-        self._until = steady() + 10 * _LINGER_SECONDS
+        self._allow(10 * _LINGER_SECONDS)
         return self._wait()
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
         no_linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
-
-
-def environ_of(host: str, port: int, scheme: str) -> dict[str, Any]:
-    """Return the entries of the environ that WSGI wants from a server."""
-    return {
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scheme,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-    }
 
 
 def _is_small(head: Head) -> bool:

@@ -17,9 +17,9 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from fakescale.server.connection import Connection, Step
+from fakescale.server.connection import Connection, Site, Step
 from fakescale.values.clock import steady
 
 log = logging.getLogger("fakescale")
@@ -28,20 +28,8 @@ _SPARE = 8  # workers that wait for work: making one is slower by far
 _MOST_SELECTED = 500  # by `select`, which Windows has: it takes 512 sockets
 PATIENCE = 1.0  # seconds to wait for threads at an end
 
-
-class Listener(Protocol):
-    """A server, as far as the loop knows one."""
-
-    socket: socket.socket
-
-    def accept(self) -> Connection | None:
-        """Return a new connection, or None where there is none to serve."""
-
-    def forget(self, connection: Connection) -> None:
-        """Note that a connection was closed."""
-
-    def abandon(self) -> None:
-        """Close all in a process that was forked from that of the loop."""
+#: Returns a new connection, or None where there is none to serve.
+Accept = Callable[[], Connection | None]
 
 
 class Loop:
@@ -49,9 +37,9 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._listeners: set[Listener] = set()
-        self._watched: dict[Connection, Listener] = {}
-        self._ready: deque[Connection] = deque()  # those of the watched that go on at once
+        self._connections: set[Connection] = set()  # those of workers too
+        self._watched: set[Connection] = set()  # those that the selector knows
+        self._ready: deque[Connection] = deque()  # those of them that go on at once
         self._check_at = math.inf  # the earliest moment at which one of them may be due
         # What others ask of the loop, and how it is woken for that.
         self._orders: deque[Callable[[], None]] = deque()
@@ -77,6 +65,8 @@ class Loop:
         self._thread.join(PATIENCE)
         self._workers.end()
         if not self._thread.is_alive():
+            while self._orders:  # of workers, that came too late
+                self._orders.popleft()()
             self._close()
 
     def order(self, order: Callable[[], None]) -> None:
@@ -89,23 +79,28 @@ class Loop:
     def abandon(self) -> None:
         """Close what a process inherited that was forked from that of the loop."""
         self.is_gone = True
-        for listener in self._listeners:
-            listener.abandon()
+        for connection in self._connections:
+            connection.socket.close()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
         self._close()
 
     # For orders.
 
-    def listen(self, listener: Listener) -> None:
-        """Accept the connections of a server from now on."""
-        self._listeners.add(listener)
-        self._selector.register(listener.socket, selectors.EVENT_READ, listener)
+    def listen(self, listener: socket.socket, accept: Accept) -> None:
+        """Let ``accept`` be called from now on when a client comes."""
+        self._selector.register(listener, selectors.EVENT_READ, accept)
 
-    def drop(self, listener: Listener) -> None:
-        """Accept no more of them, and end those that no worker is at."""
-        self._listeners.discard(listener)
-        self._selector.unregister(listener.socket)
-        for connection in [it for it, owner in self._watched.items() if owner is listener]:
-            self._follow(connection, listener, Step.END)
+    def drop(self, listener: socket.socket, site: Site) -> None:
+        """Accept no more clients of a site; end its connections, and those of workers soon."""
+        self._selector.unregister(listener)
+        listener.close()
+        for connection in [it for it in self._connections if it.site is site]:
+            if connection in self._watched:
+                self._end(connection)
+            else:
+                connection.shut()  # a worker that waits for it would outlive the server
 
     # The thread.
 
@@ -123,16 +118,14 @@ class Loop:
         for _ in range(len(self._ready)):
             connection = self._ready.popleft()
             if connection in self._watched:
-                self._step(connection, self._watched[connection], connection.go_on)
+                self._take(connection, connection.go_on)
         for key, _ in self._selector.select(self._patience()):
             if key.data is None:
                 self._woken.recv(4096)
-            elif isinstance(key.data, Connection):
-                # It may have ended in this very turn.
-                if (owner := self._watched.get(key.data)) and key.data not in self._ready:
-                    self._step(key.data, owner, key.data.on_readable)
-            elif key.data in self._listeners:
+            elif not isinstance(key.data, Connection):
                 self._accept(key.data)
+            elif key.data in self._watched and key.data not in self._ready:
+                self._take(key.data, key.data.on_readable)
         if steady() >= self._check_at:
             self._check()
 
@@ -144,54 +137,54 @@ class Loop:
     def _check(self) -> None:
         """Go on with all that are due."""
         now, self._check_at = steady(), math.inf
-        for connection, owner in list(self._watched.items()):
+        for connection in list(self._watched):
             if connection.due <= now:
-                self._step(connection, owner, connection.on_due)
+                self._take(connection, connection.on_due)
             else:
                 self._check_at = min(self._check_at, connection.due)
 
-    def _accept(self, listener: Listener) -> None:
-        connection = listener.accept()
-        if connection is None:
+    def _accept(self, accept: Accept) -> None:
+        if (connection := accept()) is None:
             return
-        if not self._has_room():
-            connection.close()
-            listener.forget(connection)
-            return
-        self._step(connection, listener, connection.begin)
-
-    def _has_room(self) -> bool:
+        self._connections.add(connection)
         is_select = isinstance(self._selector, selectors.SelectSelector)
-        return not is_select or len(self._selector.get_map()) < _MOST_SELECTED
+        if is_select and len(self._selector.get_map()) >= _MOST_SELECTED:
+            self._end(connection)
+        else:
+            self._take(connection, connection.begin)
 
-    def _step(self, connection: Connection, owner: Listener, step: Callable[[], Step]) -> None:
-        self._follow(connection, owner, _taken(step))
-
-    def _follow(self, connection: Connection, owner: Listener, step: Step) -> None:
-        """Do what a step asks for."""
-        if step in (Step.WAIT, Step.AGAIN) and not connection.site.stopped.is_set():
+    def _take(self, connection: Connection, step: Callable[[], Step]) -> None:
+        """Take a step of a connection, and do what it asks for."""
+        taken = _taken(step)
+        if taken is Step.END or connection.site.stopped.is_set():
+            self._end(connection)
+        elif taken is Step.LEAVE:
+            self._unwatch(connection)
+            self._workers.do(functools.partial(self._serve, connection))
+        else:
             if connection not in self._watched:
-                self._watched[connection] = owner
+                self._watched.add(connection)
                 self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-            if step is Step.AGAIN:
+            if taken is Step.AGAIN:
                 self._ready.append(connection)
             self._check_at = min(self._check_at, connection.due)
-            return
-        if self._watched.pop(connection, None) is not None:
-            self._selector.unregister(connection.socket)
-        if step is Step.LEAVE:
-            self._workers.do(functools.partial(self._serve, connection, owner))
-        else:
-            connection.close()
-            owner.forget(connection)
 
-    def _serve(self, connection: Connection, owner: Listener) -> None:
-        """Let a worker go on with a connection, and give it back."""
+    def _serve(self, connection: Connection) -> None:
+        """Go on with a connection on a worker, and give it back."""
         if _taken(connection.serve) is Step.END or connection.site.stopped.is_set():
-            connection.close()
-            owner.forget(connection)
+            self._end(connection)  # here: the loop may have ended
         else:
-            self.order(lambda: self._step(connection, owner, connection.take_back))
+            self.order(lambda: self._take(connection, connection.take_back))
+
+    def _end(self, connection: Connection) -> None:
+        self._unwatch(connection)
+        self._connections.discard(connection)
+        connection.close()
+
+    def _unwatch(self, connection: Connection) -> None:
+        if connection in self._watched:
+            self._watched.discard(connection)
+            self._selector.unregister(connection.socket)
 
     def _stop(self) -> None:
         self._is_ending = True

@@ -5,6 +5,7 @@ that it never connects to anything.
 """
 
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from fakescale.server.access_log import log_exchange
 from fakescale.server.certificates import Authority
-from fakescale.server.connection import Connection
+from fakescale.server.connection import Connection, Entrance
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import Server, running
-from fakescale.server.tls import Tls
+from fakescale.server.tls import secure
 from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.environ import Reported
 from fakescale.values.errors import shown
@@ -64,36 +65,6 @@ def proxying(
         yield environment(proxy.origin, path)
 
 
-class _Tunnel(Tls):
-    """The way in through the proxy: by CONNECT, and then by TLS."""
-
-    scheme = "http"  # the proxy is itself reached without TLS
-
-    def silent_seconds(self, limits: Limits) -> float:
-        """Return how long a client may be silent at first."""
-        return HEAD_SECONDS
-
-    def is_for(self, first: bytes) -> bool:
-        """Return True: there is no other way in."""
-        return True
-
-    def enter(self, connection: Connection) -> None:
-        """Open the tunnel that was asked for, and do the handshake in it.
-
-        Raises OSError when none was, or none that there is.
-        """
-        client = connection.socket
-        client.settimeout(HEAD_SECONDS)
-        head = _read_head(client)
-        if refusal := _refusal(head):
-            log.info("the proxy refused %s", shown(_first_line(head)))
-            _refuse(client, *refusal)
-        if refusal or not head:
-            raise ConnectionAbortedError
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self.secure(connection, HOST)
-
-
 class Proxy(Server):
     """A proxy on loopback, which listens once it is made; with port 0 on one that is free.
 
@@ -110,7 +81,27 @@ class Proxy(Server):
         *,
         report: Callable[[Reported], None] = log_exchange,
     ) -> None:
-        super().__init__(app, "127.0.0.1", port, limits, entrance=_Tunnel(authority), report=report)
+        enter = functools.partial(_open_tunnel, authority)
+        # The proxy is itself reached without TLS, and there is no other way in.
+        entrance = Entrance("http", lambda _: True, enter, HEAD_SECONDS)
+        super().__init__(app, "127.0.0.1", port, limits, entrance=entrance, report=report)
+
+
+def _open_tunnel(authority: Authority, connection: Connection) -> None:
+    """Open the tunnel that was asked for, and do the handshake in it.
+
+    Raises OSError when none was, or none that there is.
+    """
+    client = connection.socket
+    client.settimeout(HEAD_SECONDS)
+    head = _read_head(client)
+    if refusal := _refusal(head):
+        log.info("the proxy refused %s", shown(_first_line(head)))
+        _refuse(client, *refusal)
+    if refusal or not head:
+        raise ConnectionAbortedError
+    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    secure(authority, connection, HOST)
 
 
 def _read_head(connection: socket.socket) -> bytes:

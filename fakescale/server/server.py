@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fakescale.server.access_log import log_exchange
-from fakescale.server.connection import Connection, Entrance, Site, environ_of
+from fakescale.server.connection import Connection, Entrance, Site
 from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.loop import PATIENCE, Loop, shared
@@ -27,6 +27,17 @@ log = logging.getLogger("fakescale")
 
 _NAP_SECONDS = 0.05  # of real time, whatever the clock
 _CROWD = 16  # connections over the limit that are told so; any more are just closed
+
+_WSGI = {
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+    "SCRIPT_NAME": "",
+}
 
 # Ports that were picked here. To one that is picked again a straggler of its earlier life
 # could still be talking.
@@ -63,9 +74,9 @@ def entrance_by(authority: "Authority | None") -> Entrance | None:
     """Return the way in for TLS with certificates of an authority, None without one."""
     if authority is None:
         return None
-    from fakescale.server.tls import Tls  # for few
+    from fakescale.server.tls import entrance  # which is seldom needed
 
-    return Tls(authority)
+    return entrance(authority)
 
 
 class Server:
@@ -92,12 +103,17 @@ class Server:
         self.socket.setblocking(False)  # a client may be gone before it is accepted
         self.host, self.port = self.socket.getsockname()[:2]
         stopped = threading.Event()  # for answers that are held back
-        environ = environ_of(self.host, self.port, "http")
-        environ |= {BOUND_HOST: host, STOPPED: stopped, REPORT: report}
         self.site = Site(
             app=app,
             limits=limits,
-            environ=environ,
+            environ={
+                **_WSGI,
+                "SERVER_NAME": self.host,
+                "SERVER_PORT": str(self.port),
+                BOUND_HOST: host,
+                STOPPED: stopped,
+                REPORT: report,
+            },
             in_place=in_place,
             entrance=entrance,
             stopped=stopped,
@@ -135,7 +151,7 @@ class Server:
     def begin(self, loop: Loop) -> None:
         """Serve from now on, by a loop."""
         self._loop = loop
-        loop.order(lambda: loop.listen(self))
+        loop.order(lambda: loop.listen(self.socket, self._accept))
 
     def end(self) -> None:
         """Serve no more, and end every connection.
@@ -151,11 +167,8 @@ class Server:
             self._warn()
 
     def _drop(self) -> None:
-        self._loop.drop(self)
-        self.socket.close()
+        self._loop.drop(self.socket, self.site)
         self._is_open = False
-        for connection in list(self._connections):
-            connection.shut()  # a worker that waits for it would outlive the server
         self._note_end()
 
     def _warn(self) -> None:
@@ -169,9 +182,7 @@ class Server:
                 stacklevel=2,
             )
 
-    # For the loop.
-
-    def accept(self) -> Connection | None:
+    def _accept(self) -> Connection | None:
         """Return a new connection, or None where there is none to serve."""
         try:
             client, address = self.socket.accept()
@@ -180,30 +191,22 @@ class Server:
         except OSError:  # there are no descriptors left
             self.site.stopped.wait(0.01)
             return None
-        excess = len(self._connections) + 1 - self.site.limits.max_connections
-        if excess > _CROWD:
-            client.close()
-            return None
-        number = self.site.limits.max_connections
-        refusal = Refused(503, f"There are {number} connections already.") if excess > 0 else None
+        most = self.site.limits.max_connections
+        excess = len(self._connections) + 1 - most
+        refusal = Refused(503, f"There are {most} connections already.") if excess > 0 else None
         try:
-            connection = Connection(client, address, self.site, refusal)
-        except OSError:  # it has gone away meanwhile
-            client.close()
-            return None
-        self._connections.add(connection)
-        return connection
+            if excess <= _CROWD:
+                connection = Connection(client, address, self.site, self._forget, refusal)
+                self._connections.add(connection)
+                return connection
+        except OSError:
+            pass  # the client has gone away meanwhile
+        client.close()
+        return None
 
-    def forget(self, connection: Connection) -> None:
-        """Note that a connection was closed."""
+    def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._note_end()
-
-    def abandon(self) -> None:
-        """Close all in a process that was forked, where the threads are missing."""
-        self.socket.close()
-        for connection in self._connections:
-            connection.socket.close()
 
     def _note_end(self) -> None:
         if not self._is_open and not self._connections:

@@ -5,7 +5,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
-from fakescale.server.connection import Connection
+from fakescale.server.connection import Connection, Entrance
 from fakescale.values.environ import STANDS_IN
 from fakescale.values.hosts import HOST
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import ssl
 
     from fakescale.server.certificates import Authority
-    from fakescale.server.limits import Limits
 
 log = logging.getLogger("fakescale")
 
@@ -21,44 +20,32 @@ HANDSHAKE_SECONDS = 10  # how long a handshake may take as a whole
 _FIRST_BYTE = b"\x16"  # of a record that holds a handshake; no method of HTTP begins so
 
 
-class Tls:
-    """The way in of clients that begin with TLS, by certificates of an ``authority``."""
+def entrance(authority: "Authority") -> Entrance:
+    """Return the way in of clients that begin with TLS, by certificates of ``authority``."""
+    return Entrance("https", _FIRST_BYTE.__eq__, functools.partial(secure, authority))
 
-    scheme = "https"
 
-    def __init__(self, authority: "Authority") -> None:
-        self._authority = authority
+def secure(authority: "Authority", connection: Connection, name: str | None = None) -> None:
+    """Do the handshake, as with a client that asked for ``name`` whatever it says.
 
-    def silent_seconds(self, limits: "Limits") -> float:
-        """Return how long a client may be silent at first."""
-        return limits.idle_seconds
-
-    def is_for(self, first: bytes) -> bool:
-        """Return whether a client that sends this first byte begins with TLS."""
-        return first == _FIRST_BYTE
-
-    def enter(self, connection: Connection) -> None:
-        """Do the handshake; raises OSError when it fails."""
-        self.secure(connection)
-
-    def secure(self, connection: Connection, name: str | None = None) -> None:
-        """Do the handshake, as with a client that asked for ``name`` whatever it says."""
-        secured = self._authority.context.wrap_socket(
-            connection.socket, server_side=True, do_handshake_on_connect=False
-        )
-        # In the place of the socket that it took over, so that a stop ends it.
-        connection.socket = secured
-        if connection.site.stopped.is_set():  # before it had that place
-            raise ConnectionAbortedError
-        secured.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
-        try:
-            secured.do_handshake()
-        except OSError as error:  # most often a client that does not trust the certificate
-            log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
-            raise
-        connection.farewell = functools.partial(_notify, secured)
-        connection.mark("wsgi.url_scheme", "https")
-        connection.mark(STANDS_IN, (name or secured.server_hostname or "").lower() == HOST)
+    Raises OSError when it fails.
+    """
+    secured = authority.context.wrap_socket(
+        connection.socket, server_side=True, do_handshake_on_connect=False
+    )
+    # In the place of the socket that it took over, so that a stop ends it.
+    connection.socket = secured
+    if connection.site.stopped.is_set():  # before it had that place
+        raise ConnectionAbortedError
+    secured.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
+    try:
+        secured.do_handshake()
+    except OSError as error:  # most often a client that does not trust the certificate
+        log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
+        raise
+    connection.farewell = functools.partial(_notify, secured)
+    connection.environ["wsgi.url_scheme"] = "https"
+    connection.environ[STANDS_IN] = (name or secured.server_hostname or "").lower() == HOST
 
 
 def _notify(connection: "ssl.SSLSocket") -> None:

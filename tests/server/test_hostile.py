@@ -547,6 +547,7 @@ def end_but_keep(connection: Connection) -> None:
     """End a connection, and leak it."""
     connection.shut()
     kept.append(connection.socket)
+    connection._on_close(connection)
 
 
 def ask_again(body: Body, ask: Any) -> None:

@@ -245,13 +245,16 @@ def test_what_comes_through_a_tunnel_must_be_tls(served: FakeScale) -> None:
 
 
 def test_a_client_that_is_silent_or_slow_is_dropped(
-    served: FakeScale, monkeypatch: pytest.MonkeyPatch
+    fake: FakeScale, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy, "HEAD_SECONDS", 0.05)
-    for data in (b"", CONNECT[:-1]):
-        with contextlib.closing(Connection(served)) as connection:
-            connection.send(data)
-            assert connection.ended()
+    it = Proxy(fake, authority)
+    fake.origin = it.origin
+    with running(it):
+        for data in (b"", CONNECT[:-1]):
+            with contextlib.closing(Connection(fake)) as connection:
+                connection.send(data)
+                assert connection.ended()
 
 
 def test_a_head_may_not_come_in_any_number_of_pieces(

@@ -178,7 +178,7 @@ def test_a_client_stuck_in_a_handshake_blocks_nobody_and_no_stop(authority: Auth
 def test_a_stop_while_tls_begins_ends_it_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(FakeScale(), "127.0.0.1", 0, entrance=tls.Tls(authority))
+    server = Server(FakeScale(), "127.0.0.1", 0, entrance=tls.entrance(authority))
     threads, inside = set(threading.enumerate()), threading.Event()
     context = authority.context
     wrap = context.wrap_socket
