@@ -2,13 +2,13 @@
 
 import datetime as dt
 import functools
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from fakescale.account.labeling import Labeling, Turnaround
 from fakescale.account.world import Account, World
+from fakescale.ticker import Ticker
 from fakescale.traffic.callbacks import Delivery
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.idempotency import OncePerKey
@@ -26,11 +26,6 @@ FORMAT = 1
 CALLABLE = "callable"
 
 _MANY = 10_000  # tasks, through which a filter takes a while to go
-# Also how late something may be, in seconds; keeps it from spinning.
-_SHORTEST_WAIT = 0.01
-_LONGEST_WAIT = 3600.0
-
-log = logging.getLogger("fakescale")
 
 
 class State:
@@ -216,9 +211,14 @@ class State:
         self._ticker.begin()
 
     def stop(self, *, for_good: bool = False) -> None:
-        """End all threads; ``for_good``, no callback is ever sent again."""
-        self._ticker.end()
-        self.outbox._stop(for_good=for_good)
+        """End all threads; ``for_good``, no callback is ever sent again.
+
+        A labeler that does not return in time goes on; a RuntimeWarning tells where it is.
+        """
+        try:
+            self._ticker.end()
+        finally:  # also where warnings are errors
+            self.outbox._stop(for_good=for_good)
 
     def _move(self, by: dt.timedelta) -> None:
         self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
@@ -239,71 +239,3 @@ class State:
         self.outbox._forget(account)
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
-
-
-class Ticker:
-    """Calls ``happen`` whenever something is due, from ``begin`` until ``end``.
-
-    ``next_due`` tells when that is, or None. There is a thread only while something is
-    ahead. Its waits are of real time, so a clock that is frozen or moved is not noticed
-    until the next ``wake``; whoever moves one calls what ``happen`` calls.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        next_due: Callable[[], dt.datetime | None],
-        happen: Callable[[], None],
-    ) -> None:
-        self._clock = clock
-        self._next_due = next_due
-        self._happen = happen
-        self._lock = threading.Lock()
-        self._woken = threading.Event()
-        self._running = False
-        self._thread: threading.Thread | None = None
-        self._looking = False  # until the thread is in its last instructions
-
-    def begin(self) -> None:
-        """Begin to look after what becomes due."""
-        self._running = True
-        if self._next_due() is not None:  # or else a thread would be started for nothing
-            self.wake()
-
-    def end(self) -> None:
-        """Look no more, and return when the thread has ended."""
-        with self._lock:
-            self._running = False
-            self._woken.set()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
-    def wake(self) -> None:
-        """Look again at what is due next; waits for nobody's lock."""
-        with self._lock:
-            self._woken.set()
-            if self._running and not self._looking:
-                self._looking = True
-                self._thread = threading.Thread(
-                    target=self._run, name="fakescale-ticker", daemon=True
-                )
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            if self._running:
-                try:
-                    self._happen()
-                except BaseException:  # a labeler's, which may fail a test that way
-                    log.exception("what was due could not happen")
-            due = self._next_due() if self._running else None
-            if due is None:
-                with self._lock:
-                    if not self._running or not self._woken.is_set():
-                        self._looking = False
-                        return
-                continue
-            seconds = (due - self._clock.now()).total_seconds()
-            self._woken.wait(min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT))

@@ -5,7 +5,6 @@ import random
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from fakescale.contract.asking import BODY, TYPE, get, make, make_batch, make_project, quoted
 from fakescale.contract.target import ABSENT, Target
 from fakescale.values.errors import ApiError
+from fakescale.values.stacks import stack_of
 
 THREADS = 32
 # So few that the threads get in each other's way.
@@ -293,8 +293,4 @@ _CHECKS: Sequence[Callable[[Crowd, Mapping[str, Any]], Iterator[str]]] = (
 
 def _stacks() -> str:
     """Return where each thread of this process is."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return "\n".join(
-        f"--- {names.get(ident, ident)}\n{''.join(traceback.format_stack(frame))}"
-        for ident, frame in sys._current_frames().items()
-    )
+    return "\n".join(f"--- {it.name}\n{stack_of(it.ident)}" for it in threading.enumerate())

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.loop import PATIENCE, Loop, shared
 from fakescale.values.environ import BOUND_HOST, REPORT, STOPPED, Reported
+from fakescale.values.stacks import stack_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -173,14 +173,10 @@ class Server:
 
     def _warn(self) -> None:
         """Warn of requests that go on, each with the stack of its worker."""
-        frames = sys._current_frames()
-        workers = [it.worker for it in list(self._connections) if it.worker in frames]
-        if stacks := ["".join(traceback.format_stack(frames[it])) for it in workers if it]:
-            warnings.warn(
-                f"{self.origin} has ended, but not these requests:\n" + "\n".join(stacks),
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        stacks = [stack_of(connection.worker) for connection in list(self._connections)]
+        if any(stacks):
+            text = f"{self.origin} has ended, but not these requests:\n" + "\n".join(stacks)
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _accept(self) -> Connection | None:
         """Return a new connection, or None where there is none to serve."""

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import threading
-from collections.abc import Callable
 
 import pytest
 import time_machine
 
-from fakescale.state import Ticker
+from fakescale import FakeScale, ticker
+from fakescale.ticker import Ticker
 from fakescale.values.clock import Clock
+from tests.raw import wait_until
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -76,14 +77,6 @@ def test_it_has_a_thread_only_while_something_is_ahead() -> None:
     assert threads() == []
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if holds():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError
-
-
 def test_no_thread_begins_while_nothing_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[threading.Thread] = []
 
@@ -126,3 +119,26 @@ def test_what_goes_wrong_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
     assert agenda.happened.wait(10)
     agenda.ticker.end()
     assert caplog.messages == ["what was due could not happen"]
+
+
+def test_a_labeler_that_never_returns_is_warned_of_and_hangs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticker, "_PATIENCE", 0.05)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def never_returns(_: object) -> None:
+        inside.set()
+        go_on.wait(20)
+
+    fake = FakeScale(complete_after=dt.timedelta(milliseconds=1))
+    fake.labeler = never_returns
+    block = fake.serve()
+    block.__enter__()
+    fake.tasks.create("chat")
+    assert inside.wait(20)
+    with pytest.warns(RuntimeWarning, match=r"(?s)a labeler has not ended.*in never_returns"):
+        block.__exit__(None, None, None)
+    assert fake.origin is None
+    go_on.set()
+    wait_until(lambda: threads() == [])
