@@ -17,7 +17,6 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fakescale.server.body import Body
@@ -53,7 +52,7 @@ class Entrance(NamedTuple):
     scheme: str
     #: Whether a client that sends this first byte comes in this way.
     is_for: Callable[[bytes], bool]
-    #: Lets a client in, on a worker; raises OSError where it may not come in.
+    #: Lets a client in, on a worker; raises OSError or Refused where it may not come in.
     enter: Callable[["Connection"], None]
     #: How long a client may be silent at first, unless the limits allow less.
     silent_seconds: float = math.inf
@@ -195,9 +194,12 @@ class Connection:
 
     def _serve_for_life(self, entrance: Entrance) -> Step:
         """Serve a connection to its end: of TLS, the loop cannot tell what is received."""
-        entrance.enter(self)
         self._entrance = None
-        step = self._come_in()
+        try:
+            entrance.enter(self)
+            step = self._come_in()
+        except Refused as error:
+            step = self._refuse(error)
         while step is not Step.END:
             if step is Step.WAIT:
                 self.socket.settimeout(max(0.001, self.due - steady()))
@@ -288,8 +290,8 @@ class Connection:
         """Answer whatever was asked with this, and end the connection."""
         log.info("refused: %s %s", error.status, error)
         answer = json_answer({"status_code": error.status, "error": str(error)})
-        status = f"{error.status} {HTTPStatus(error.status).phrase}"
         self._is_last = True
+        status = f"{error.status} {error.phrase}"
         is_sent = self._send(status, header_fields(answer.body), answer.body)
         return self._end_answer() if is_sent else Step.LEAVE
 

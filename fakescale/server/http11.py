@@ -6,6 +6,7 @@ proxy may stand before. Lenient where nothing hangs on it: a request may lack it
 
 import functools
 import re
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -23,11 +24,15 @@ _LINE = 4096  # bytes of a line between chunks; guessed
 
 
 class Refused(Exception):
-    """What is not HTTP/1.1, or more of it than the server takes; the statuses are guessed."""
+    """A request that is not HTTP/1.1, or more than the server takes; the statuses are guessed.
 
-    def __init__(self, status: int, text: str) -> None:
+    ``phrase`` stands beside the status, by default that of HTTP.
+    """
+
+    def __init__(self, status: int, text: str, phrase: str | None = None) -> None:
         super().__init__(text)
         self.status = status
+        self.phrase = phrase or HTTPStatus(status).phrase
 
 
 class Head(NamedTuple):

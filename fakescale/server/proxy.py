@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from fakescale.server.access_log import log_exchange
 from fakescale.server.certificates import Authority
 from fakescale.server.connection import Connection, Entrance
+from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import Server, running
 from fakescale.server.tls import secure
-from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.environ import Reported
 from fakescale.values.errors import shown
 from fakescale.values.hosts import HOST
@@ -90,64 +90,46 @@ class Proxy(Server):
 def _open_tunnel(authority: Authority, connection: Connection) -> None:
     """Open the tunnel that was asked for, and do the handshake in it.
 
-    Raises OSError when none was, or none that there is.
+    Raises Refused for all that the proxy is not for, and OSError when nothing was asked.
     """
     client = connection.socket
     client.settimeout(HEAD_SECONDS)
-    head = _read_head(client)
-    if refusal := _refusal(head):
-        log.info("the proxy refused %s", shown(_first_line(head)))
-        _refuse(client, *refusal)
-    if refusal or not head:
-        raise ConnectionAbortedError
+    _check(_read_head(client))
     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
     secure(authority, connection, HOST)
 
 
 def _read_head(connection: socket.socket) -> bytes:
-    """Return the head of a request, and leave what comes after it; b"" if there is none.
+    """Return the head of a request, and leave what comes after it; raises OSError without one.
 
-    What is too long, or is no HTTP from its first byte on, is not read to its end.
+    A head that is too long, or is no HTTP from its first byte on, is not read to its end.
     """
     head = b""
     for _ in range(_MOST_PIECES):
         piece = connection.recv(_LONGEST_HEAD, socket.MSG_PEEK)
         if not piece:
-            return b""
+            break
         end = (head + piece).find(b"\r\n\r\n")
         head += connection.recv(len(piece) if end < 0 else end + 4 - len(head))
         if end >= 0 or len(head) > _LONGEST_HEAD or not head[:1].isalpha():
             return head
-    return b""
+    raise ConnectionAbortedError
 
 
-def _first_line(head: bytes) -> str:
-    return head.partition(b"\r\n")[0].decode("latin-1")
-
-
-def _refusal(head: bytes) -> tuple[int, str] | None:
-    """Return status and reason, unless this is what the proxy is for, or nothing at all."""
-    method, _, rest = _first_line(head).partition(" ")
+def _check(head: bytes) -> None:
+    """Raise Refused unless this is the request that the proxy is for."""
+    first = head.partition(b"\r\n")[0].decode("latin-1")
+    method, _, rest = first.partition(" ")
     target, _, version = rest.partition(" ")
-    if not head:
-        return None
     if len(head) > _LONGEST_HEAD:
-        return 431, f"The head is longer than {_LONGEST_HEAD} bytes"
+        raise _refused(431, f"The head is longer than {_LONGEST_HEAD} bytes")
     if not version.startswith("HTTP/1."):
-        return 400, "This is not HTTP/1.1"
+        raise _refused(400, "This is not HTTP/1.1")
     if method != "CONNECT" or target.lower() != TARGET:
-        return 403, f"This proxy of fakescale leads to {TARGET} alone, by CONNECT"
-    return None
+        log.info("the proxy refused %s", shown(first))
+        raise _refused(403, f"This proxy of fakescale leads to {TARGET} alone, by CONNECT")
 
 
-def _refuse(connection: socket.socket, status: int, reason: str) -> None:
+def _refused(status: int, reason: str) -> Refused:
     # As the phrase too, since of a proxy's refusal most clients show nothing else.
-    content = json_answer({"status_code": status, "error": f"{reason}."}).body
-    fields = [*header_fields(content), ("Connection", "close")]
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {text}" for name, text in fields), "", ""]
-    connection.sendall("\r\n".join(lines).encode() + content)
-    connection.shutdown(socket.SHUT_WR)
-    connection.settimeout(1)  # to close over unread bytes would reset it
-    for _ in range(1000):
-        if not connection.recv(1024 * 1024):
-            return
+    return Refused(status, f"{reason}.", reason)
