@@ -213,10 +213,9 @@ class Connection:
 
     def _serve_slowly(self) -> Step:
         """Answer the request that is next, or send the rest of an answer."""
-        self.socket.settimeout(self.site.limits.idle_seconds)
         if self._head is not None:
             return self._answer(self._head)
-        self._flush()
+        self._send_all(self._unsent)
         return self._end_answer()
 
     def _come_in(self) -> Step:
@@ -239,10 +238,11 @@ class Connection:
 
     def _receive_body(self) -> bool:
         """Receive something for a body; raises TimeoutError when the client is late."""
-        received = steady() < self._until and self._receive()
-        if steady() >= self._until:
+        left = self._until - steady()
+        if left <= 0:
             raise TimeoutError
-        return received
+        self.socket.settimeout(min(left, self.site.limits.idle_seconds))
+        return self._receive()
 
     def _read_head(self) -> Head | None:
         head = self._reader.head()
@@ -284,7 +284,7 @@ class Connection:
         return self._end_answer()
 
     def _ask(self) -> None:
-        self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._send_all(memoryview(b"HTTP/1.1 100 Continue\r\n\r\n"))
 
     def _refuse(self, error: Refused) -> Step:
         """Answer whatever was asked with this, and end the connection."""
@@ -302,28 +302,34 @@ class Connection:
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}".encode("latin-1")
         # In one piece, or else the second waits until the first is acknowledged.
         answer = head if self._reader.is_head else head + content
+        if self.worker is not None:
+            self._send_all(memoryview(answer))
+            return True
         try:
             sent = self.socket.send(answer)
         except BlockingIOError:
             sent = 0
-        if sent < len(answer):  # the client does not read as fast, or at all
-            self._unsent = memoryview(answer)[sent:]
-            if self.worker is None:
-                return False
-            self._flush()
-        return True
+        self._unsent = memoryview(answer)[sent:]  # the client may not read as fast, or at all
+        return not self._unsent
 
-    def _flush(self) -> None:
-        """Send the rest of an answer."""
-        rest, self._unsent = self._unsent, memoryview(b"")
-        self.socket.sendall(rest)
+    def _send_all(self, rest: memoryview) -> None:
+        """Send it, on a worker, to a client that may be slow, but not silent."""
+        self.socket.settimeout(self.site.limits.idle_seconds)
+        try:
+            while rest:
+                rest = rest[self.socket.send(rest[:PIECE]) :]
+        except TimeoutError as error:  # which else says that nothing was received
+            raise ConnectionAbortedError from error
 
     def _end_answer(self) -> Step:
         """Go on after an answer."""
         self._until = math.inf
-        if not self._is_last:
-            return Step.AGAIN if self._reader.available else self._wait()
-        return self._begin_linger()
+        if self._is_last:
+            return self._begin_linger()
+        if not self._reader.available:
+            return self._wait()
+        self.due = math.inf  # it is we who are late, if anyone
+        return Step.AGAIN
 
     def _begin_linger(self) -> Step:
         """Let the client read its answer: to close over unread bytes would reset it."""
@@ -335,6 +341,7 @@ class Connection:
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
+        self.farewell = lambda: None  # or else TLS would end in order
         no_linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
 
@@ -343,4 +350,4 @@ def _is_small(head: Head) -> bool:
     """Return whether the loop may wait for the body: it is told in length, and short."""
     if head.length is None or head.length > PIECE or head.awaits:
         return False
-    return not str(head.environ.get("CONTENT_TYPE", "")).startswith("multipart/")
+    return not str(head.environ.get("CONTENT_TYPE", "")).lower().startswith("multipart/")

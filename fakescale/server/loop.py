@@ -26,6 +26,7 @@ log = logging.getLogger("fakescale")
 
 _SPARE = 8  # workers that wait for work: making one is slower by far
 _MOST_SELECTED = 500  # by `select`, which Windows has: it takes 512 sockets
+_LONGEST = 86_400.0  # seconds that a selector is let wait: some take no more than 24 days
 PATIENCE = 1.0  # seconds to wait for threads at an end
 
 #: Returns a new connection, or None where there is none to serve.
@@ -37,12 +38,13 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._listeners: set[socket.socket] = set()
         self._connections: set[Connection] = set()  # those of workers too
         self._watched: set[Connection] = set()  # those that the selector knows
         self._ready: deque[Connection] = deque()  # those of them that go on at once
         self._check_at = math.inf  # the earliest moment at which one of them may be due
         # What others ask of the loop, and how it is woken for that.
-        self._orders: deque[Callable[[], None]] = deque()
+        self._orders: deque[Callable[[], object]] = deque()
         self._woken, self._wake = socket.socketpair()
         for end in (self._woken, self._wake):
             end.setblocking(False)
@@ -69,31 +71,30 @@ class Loop:
                 self._orders.popleft()()
             self._close()
 
-    def order(self, order: Callable[[], None]) -> None:
+    def order(self, order: Callable[[], object]) -> None:
         """Have something done by the loop; it must not take long."""
         self._orders.append(order)
         if self._thread.ident != threading.get_ident():  # which looks for orders anyway
             with contextlib.suppress(OSError):  # it is awake already, or has ended
                 self._wake.send(b"x")
 
+    def listen(self, listener: socket.socket, accept: Accept) -> None:
+        """Let ``accept`` be called from now on when a client comes."""
+        self._listeners.add(listener)  # at once, so that a child forked meanwhile closes it
+        self.order(lambda: self._selector.register(listener, selectors.EVENT_READ, accept))
+
     def abandon(self) -> None:
         """Close what a process inherited that was forked from that of the loop."""
         self.is_gone = True
-        for connection in self._connections:
-            connection.socket.close()
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.fileobj, socket.socket):
-                key.fileobj.close()
+        for inherited in (*self._listeners, *(it.socket for it in self._connections)):
+            inherited.close()
         self._close()
 
     # For orders.
 
-    def listen(self, listener: socket.socket, accept: Accept) -> None:
-        """Let ``accept`` be called from now on when a client comes."""
-        self._selector.register(listener, selectors.EVENT_READ, accept)
-
     def drop(self, listener: socket.socket, site: Site) -> None:
         """Accept no more clients of a site; end its connections, and those of workers soon."""
+        self._listeners.discard(listener)
         self._selector.unregister(listener)
         listener.close()
         for connection in [it for it in self._connections if it.site is site]:
@@ -129,10 +130,10 @@ class Loop:
         if steady() >= self._check_at:
             self._check()
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if self._ready or self._orders or self._is_ending:
             return 0
-        return None if self._check_at == math.inf else max(0.0, self._check_at - steady())
+        return max(0.0, min(self._check_at - steady(), _LONGEST))
 
     def _check(self) -> None:
         """Go on with all that are due."""
@@ -214,7 +215,6 @@ class _Workers:
         self._lock = threading.Lock()
         self._idle = 0  # those that wait for a job, less the jobs that wait for one
         self._threads: set[threading.Thread] = set()
-        self._is_ending = False
 
     def do(self, job: Callable[[], None]) -> None:
         """Have a job done; without any thread, here and now."""
@@ -239,12 +239,11 @@ class _Workers:
     def end(self) -> None:
         """Let the threads end that are at nothing; wait a while for the others."""
         with self._lock:
-            self._is_ending = True
-            threads = self._threads - {threading.current_thread()}
+            threads = set(self._threads)
         for _ in threads:
             self._jobs.put(None)
         patience = PATIENCE  # for all of them together
-        for thread in threads:
+        for thread in threads - {threading.current_thread()}:
             thread.join(patience)
             if thread.is_alive():
                 patience = 0
@@ -253,7 +252,7 @@ class _Workers:
         while (job := self._jobs.get()) is not None:
             job()
             with self._lock:
-                if self._is_ending or self._idle >= _SPARE:
+                if self._idle >= _SPARE:
                     break
                 self._idle += 1
         with self._lock:

@@ -34,7 +34,7 @@ def is_served(fake: FakeScale) -> bool:
 
 
 def test_an_order_that_fails_ends_nothing(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    loop.order(lambda: 1 / 0)  # type: ignore[arg-type]
+    loop.order(lambda: 1 / 0)
     with FakeScale().serve() as fake:
         assert is_served(fake)
     assert [it.levelno for it in caplog.records] == [logging.ERROR]
