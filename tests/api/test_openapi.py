@@ -69,7 +69,7 @@ def test_a_list_has_its_filters_and_its_page(name: str, filters: Any) -> None:
 def test_each_schema_is_that_of_an_answer() -> None:
     found = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(DOCUMENT)))
     assert found == set(DOCUMENT["components"]["schemas"])
-    assert {route.answer for route in ROUTES} <= set(SCHEMAS)
+    assert {route.answer_schema for route in ROUTES} <= set(SCHEMAS)
 
 
 def example_of(fake: FakeScale, name: str) -> Any:
