@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakescale.fake import FakeScale
+from fakescale.traffic.journal import Exchange
 
 if TYPE_CHECKING:
     from fakescale.remote import RemoteFakeScale
-    from fakescale.traffic.journal import Exchange
 
 
 class Fakes:
