@@ -37,8 +37,16 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fakescale")
     try:
         home = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module 'fakescale' has no attribute {name!r}") from None
     return getattr(importlib.import_module(f"fakescale.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,4 +1,7 @@
-"""The fake itself: the WSGI application, the state and the helpers in one object."""
+"""The fake itself: the WSGI application, the state and the helpers in one object.
+
+The file is over 300 lines: one class has all helpers of a test, each with its docstring.
+"""
 
 import contextlib
 import datetime as dt

@@ -1,4 +1,7 @@
-"""The whole state of a fake, in one place, so that one step forgets it."""
+"""The whole state of a fake, in one place, so that one step forgets it.
+
+The file is over 300 lines: the state and its ticker begin, stop and wake together.
+"""
 
 import datetime as dt
 import functools

@@ -113,20 +113,20 @@ def judge() -> Judge:
 
 
 def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) -> Any:
-    """Return ``fakescale.app.application`` such that it tells what is wrong with its answers.
+    """Return ``fakescale.api.app.application`` such that it tells what is wrong with its answers.
 
     What faults answer is not looked at.
     """
 
-    def application(service: Any, environ: Any, start_response: Any, **more: Any) -> Any:
+    def application(state: Any, environ: Any, start_response: Any, **more: Any) -> Any:
         begun: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]]) -> Any:
             begun[:] = [int(status[:3]), dict(headers)["Content-Type"]]
             return start_response(status, headers)
 
-        has_faults = bool(service.faults)
-        content = [*answer(service, environ, start, **more)]
+        has_faults = bool(state.faults)
+        content = [*answer(state, environ, start, **more)]
         path = request.raw_path(environ)
         if begun and not has_faults and not f"{path}/".startswith(CONTROL):
             status, media_type = begun

@@ -1,6 +1,8 @@
 """The fixtures of the suite: a fake, callers of it, and a clock that stands."""
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import freezegun
 import httpcore  # noqa: F401  # pytester would half forget it, and httpx not know its errors
@@ -9,10 +11,11 @@ import time_machine
 import trustme  # noqa: F401  # likewise, and its cryptography then breaks
 
 from fakescale import FakeScale
+from fakescale.account.tasks import Tasks
 from fakescale.api import app
 from fakescale.server import loop
 from tests.conformance import judged
-from tests.support import Caller
+from tests.support import Caller, HeldCreation
 
 # Large packages of which nothing tells the time to a test: each freeze looks through the others.
 freezegun.configure(extend_ignore_list=["schemathesis", "scaleapi", "pydantic", "rich"])
@@ -39,6 +42,21 @@ def fake() -> Iterator[FakeScale]:
     fake = FakeScale(seed="tests")
     yield fake
     fake.callbacks._stop(for_good=True)  # or else its threads could be counted by another test
+
+
+@pytest.fixture
+def held_creation(monkeypatch: pytest.MonkeyPatch) -> HeldCreation:
+    """Let the creation of a task wait within."""
+    held = HeldCreation(threading.Event(), threading.Event())
+    submit = Tasks._submit
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        held.inside.set()
+        assert held.go_on.wait(10)
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(Tasks, "_submit", slow)
+    return held
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the tests share: a caller of the API without a socket, and bodies to create tasks from."""
 
 import json
+import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -32,6 +33,13 @@ class Reply(NamedTuple):
         text = self.json["error"]
         assert isinstance(text, str)
         return text
+
+
+class HeldCreation(NamedTuple):
+    """What is set when a creation is ``inside``, and what lets it ``go_on``."""
+
+    inside: threading.Event
+    go_on: threading.Event
 
 
 class Caller:

@@ -1,7 +1,6 @@
 import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -10,9 +9,8 @@ import time_machine
 import werkzeug.test
 
 from fakescale import FakeScale, state
-from fakescale.account.tasks import Tasks
 from fakescale.receiver import Receiver
-from tests.support import Caller, example
+from tests.support import Caller, HeldCreation, example
 
 
 def test_what_became_due_while_the_clock_stood_happens_when_it_goes_again(
@@ -118,17 +116,9 @@ def test_a_reset_forgets_everything(fake: FakeScale, noon: time_machine.Travelle
 
 
 def test_a_request_in_flight_is_not_seen_after_a_reset(
-    fake: FakeScale, monkeypatch: pytest.MonkeyPatch
+    fake: FakeScale, held_creation: HeldCreation
 ) -> None:
-    inside, go_on = threading.Event(), threading.Event()
-    submit = Tasks._submit
-
-    def slow(*arguments: Any, **options: Any) -> Any:
-        inside.set()
-        assert go_on.wait(10)
-        return submit(*arguments, **options)
-
-    monkeypatch.setattr(Tasks, "_submit", slow)
+    inside, go_on = held_creation
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(Caller(fake), "POST", "/task/chat", {})
         assert inside.wait(10)

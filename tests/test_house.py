@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -104,6 +105,17 @@ def test_public_names_are_what_they_say() -> None:
     assert fakescale.__all__ == sorted(fakescale.__all__)
 
 
+def test_dir_tells_the_public_names_and_the_version() -> None:
+    assert {*fakescale.__all__, "__version__", "__doc__"} <= {*dir(fakescale)}
+    for name in dir(fakescale):
+        assert hasattr(fakescale, name)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert fakescale.__version__ == project["version"]
+
+
 def test_a_start_does_not_wait_for_what_only_judges_bodies() -> None:
     code = "import sys, fakescale; fakescale.FakeScale(); print('jsonschema_rs' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -111,8 +123,10 @@ def test_a_start_does_not_wait_for_what_only_judges_bodies() -> None:
 
 
 def test_importing_the_package_imports_nothing_of_it() -> None:
-    code = "import sys, fakescale; print([n for n in sys.modules if n.startswith('fakescale.')])"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    heavy = "[n for n in sys.modules if n.startswith(('fakescale.', 'importlib.metadata'))]"
+    code = f"import sys, fakescale; dir(fakescale); print({heavy})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
 
 

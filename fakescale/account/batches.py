@@ -1,6 +1,6 @@
 """The batches of one world, and their statuses, which follow from their tasks.
 
-The file is over 300 lines: the values, the filters and the owner all serve these statuses.
+The file is over 300 lines: the values, the filters and the owner of a noun lie together.
 """
 
 import builtins

@@ -58,7 +58,7 @@ class Labeling:
         # In order of time, over all worlds: (when, number, what labels the task).
         self._due: list[tuple[str, int, Callable[[Decide], None]]] = []
         self._numbers = itertools.count()
-        self._turn = threading.Lock()  # held by the thread that lets labelers work
+        self._running = threading.Lock()  # held by the thread that lets labelers work
         self._worker: int | None = None
 
     @property
@@ -119,7 +119,7 @@ class Labeling:
         if worker == threading.get_ident() or not (worker or self._is_due()):
             return
         waits = not in_request.get() or self.labeler is self._make_up
-        if not self._turn.acquire(timeout=_PATIENCE if waits else 0):
+        if not self._running.acquire(timeout=_PATIENCE if waits else 0):
             return
         try:
             self._worker = threading.get_ident()
@@ -128,7 +128,7 @@ class Labeling:
                 label(self._decide)
         finally:
             self._worker = None
-            self._turn.release()
+            self._running.release()
 
     def _is_due(self) -> bool:
         due = self.next_due()

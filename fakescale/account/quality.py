@@ -156,15 +156,15 @@ class QualityTasks:
         rest = FrozenDict({name: given[name] for name in given if name not in responses})
         # Guessed: it is in no batch unless it says so, though other tasks of Rapid must be.
         inherited = inherit(task_type, rest, self._projects, self._batches, in_batch=False)
-        accepted = read_creation(task_type, inherited.body, form=form)
+        creation = read_creation(task_type, inherited.body, form=form)
         check_enabled(task_type, self._disabled_types)
-        project = accepted.fields.get("project")
+        project = creation.fields.get("project")
         if project is None:
             raise invalid("project", "is required")
         if not self._projects.get(project).rapid:  # documented, except the text
             raise invalid("project", "must be a Rapid project", project)
         # Guessed: not printed, as with a task; without use, since nobody works on these.
-        fields = {k: v for k, v in accepted.fields.items() if k != "clear_unique_id_on_error"}
+        fields = {k: v for k, v in creation.fields.items() if k != "clear_unique_id_on_error"}
         unique_id = fields.get("unique_id")
         with self._lock:
             if "batch" in fields:
@@ -181,7 +181,7 @@ class QualityTasks:
                 created_at=stamp(now),
                 type=task_type,
                 fields=FrozenDict(fields),
-                params=FrozenDict(accepted.params),
+                params=FrozenDict(creation.params),
                 **responses,
             )
             return self._table.put(task)

@@ -142,11 +142,11 @@ def _field_value(field: Params, rng: random.Random) -> Any:
 
 
 def _field_values(fields: Any, rng: random.Random) -> dict[str, Any]:
-    answers = {}
+    values = {}
     for field in items_of(fields):
         if isinstance(members_of(field).get("field_id"), str):
-            answers[field["field_id"]] = _field_value(field, rng)
-    return answers
+            values[field["field_id"]] = _field_value(field, rng)
+    return values
 
 
 def _text_collection(params: Params, rng: random.Random) -> Any:
@@ -195,34 +195,34 @@ def _category(params: Params, rng: random.Random) -> Any:
         return {"taxonomies": attributes_of(taxonomies, rng)}
     category = rng.choice(categories)
     ids = members_of(params.get("category_ids")).items()
-    answer: dict[str, Any] = {"category": category}
+    made: dict[str, Any] = {"category": category}
     if found := [key for key, name in ids if name == category]:
-        answer["category_id"] = found[0]
+        made["category_id"] = found[0]
     if params.get("allow_multiple"):
-        answer = {key: [value] for key, value in answer.items()}
-    return answer
+        made = {key: [value] for key, value in made.items()}
+    return made
 
 
 def _texts(fields: Any, text: str = TEXT) -> dict[str, str]:
     return dict.fromkeys(members_of(fields), text)
 
 
-def _answers(params: Params, rng: random.Random) -> dict[str, Any]:
+def _chosen(params: Params, rng: random.Random) -> dict[str, Any]:
     """Return the ``choice`` and the ``fields`` that were asked for."""
-    answers: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     if choices := items_of(params.get("choices")):
-        answers["choice"] = rng.choice(choices)
+        made["choice"] = rng.choice(choices)
     if params.get("fields"):
-        answers["fields"] = _texts(params["fields"])
-    return answers
+        made["fields"] = _texts(params["fields"])
+    return made
 
 
 def _transcription(params: Params, rng: random.Random) -> Any:
-    answers: dict[str, Any] = {"fields": _texts(params.get("fields"))}
+    made: dict[str, Any] = {"fields": _texts(params.get("fields"))}
     for wanted, name in (("repeatable_fields", "repeatable_fields"), ("row_fields", "rows")):
         if params.get(wanted):
-            answers[name] = [_texts(params[wanted], "test row response")] * 2
-    return answers
+            made[name] = [_texts(params[wanted], "test row response")] * 2
+    return made
 
 
 def _data_collection(params: Params, rng: random.Random) -> Any:
@@ -241,7 +241,7 @@ def _audio(params: Params, rng: random.Random) -> Any:
 
 def _call(params: Params, rng: random.Random) -> Any:
     outcome = rng.choice(["success", "no_pickup", "hung_up"])
-    return {"outcome": outcome, **_answers(params, rng)}
+    return {"outcome": outcome, **_chosen(params, rng)}
 
 
 # How the response of each other type is made. A type that is not here gets its example's:
@@ -259,7 +259,7 @@ _MAKERS: Mapping[str, Maker] = {
     "namedentityrecognition": _entities,
     "documenttranscription": _document,
     "categorization": _category,
-    "comparison": _answers,
+    "comparison": _chosen,
     "transcription": _transcription,
     "datacollection": _data_collection,
     "audiotranscription": _audio,

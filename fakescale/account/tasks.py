@@ -148,26 +148,26 @@ class Tasks:
         """
         given = body if is_json else frozen_json("value", body)
         inherited = inherit(type, given, self._projects, self._batches)
-        accepted = read_creation(type, inherited.body, form=form)
-        check_enabled(accepted.type, self._disabled_types)
+        creation = read_creation(type, inherited.body, form=form)
+        check_enabled(creation.type, self._disabled_types)
         self._run_due()
         with self._lock:
             now = self._clock.now()
             moment = stamp(now)
-            for name, wanted in accepted.references.items():
-                self._check_reference(name, accepted.params.get(name), wanted)
-            self._check_unique_id(accepted.fields.get("unique_id"))
-            if "batch" in accepted.fields:
-                self._batches._check_open(accepted.fields["batch"])
+            for name, wanted in creation.references.items():
+                self._check_reference(name, creation.params.get(name), wanted)
+            self._check_unique_id(creation.fields.get("unique_id"))
+            if "batch" in creation.fields:
+                self._batches._check_open(creation.fields["batch"])
             task = Task(
                 id=self._ids.make(now),
                 created_at=moment,
                 updated_at=moment,
-                type=accepted.type,
-                params=accepted.params,
+                type=creation.type,
+                params=creation.params,
                 is_test=self._is_test,
                 project_param_version=inherited.version,
-                **accepted.fields,
+                **creation.fields,
             )
             seen_later = task
             if self._is_test:
@@ -200,8 +200,8 @@ class Tasks:
             return Page(docs, len(matches), query, has_more)
         self._run_due()
         with self._lock:
-            places, has_more = page(self._sorted, query)
-            docs = [self._table.get(task_id) for _, task_id in places]
+            keys, has_more = page(self._sorted, query)
+            docs = [self._table.get(task_id) for _, task_id in keys]
             return Page(docs, len(self._sorted), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:

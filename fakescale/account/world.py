@@ -22,6 +22,18 @@ from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
 
+# In the order in which they can be restored.
+_OWNERS = (
+    "projects",
+    "batches",
+    "tasks",
+    "quality_tasks",
+    "audits",
+    "files",
+    "teammates",
+    "studio",
+)
+
 
 class Owe(Protocol):
     """Owes a callback of a world; ``on_outcome`` is told whether it succeeded in the end."""
@@ -91,23 +103,12 @@ class World:
         )
         self._owe_to = owe
         self._callback_url: str | None = None
-        # In the order in which they can be restored.
-        self._owners: dict[str, Any] = {
-            "projects": self.projects,
-            "batches": self.batches,
-            "tasks": self.tasks,
-            "quality_tasks": self.quality_tasks,
-            "audits": self.audits,
-            "files": self.files,
-            "teammates": self.teammates,
-            "studio": self.studio,
-        }
 
     def _dump(self) -> dict[str, Any]:
         """Return all that ``restore`` needs, JSON-able: all of it as of one moment."""
         self._run_due()  # not under the lock, since a labeler may call the API
         with self._lock:
-            owned = {name: owner._dump() for name, owner in self._owners.items()}
+            owned = {name: getattr(self, name)._dump() for name in _OWNERS}
             return {
                 **owned,
                 "disabled_types": sorted(self.disabled_types),
@@ -116,8 +117,8 @@ class World:
 
     def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
-        for name, owner in self._owners.items():
-            owner._restore(data[name])
+        for name in _OWNERS:
+            getattr(self, name)._restore(data[name])
         self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
         self.callback_url = data["callback_url"]
 

@@ -103,12 +103,14 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = _body(route, type)
-    media_types = MEDIA_TYPES.get(route.answer, (_JSON,))
+    media_types = MEDIA_TYPES.get(route.answer_schema, (_JSON,))
     refused = {status: _REFUSALS[status].__name__ for status in sorted(_refused(route, path))}
     operation["responses"] = {
         str(route.status): {
             "description": "Done.",
-            "content": {it: {"schema": {"$ref": COMPONENTS + route.answer}} for it in media_types},
+            "content": {
+                it: {"schema": {"$ref": COMPONENTS + route.answer_schema}} for it in media_types
+            },
         },
         **{
             str(status): {"$ref": f"#/components/responses/{kind}"}

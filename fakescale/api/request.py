@@ -1,4 +1,4 @@
-"""From bytes to JSON values and back: keys, bodies, answers."""
+"""A request: its path, its key and its header fields, and its body as JSON or as a form."""
 
 import base64
 import functools

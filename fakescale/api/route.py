@@ -37,7 +37,7 @@ class Route(NamedTuple):
     path: str
     view: Callable[["Call"], Any]
     #: The schema of good answers: a name of ``SCHEMAS``.
-    answer: str
+    answer_schema: str
     #: The parameters of the query.
     query: Mapping[str, Filter | Parameter] = EMPTY_DICT
     #: Those parameters of which one must be given.

@@ -123,7 +123,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _assumption(item: pytest.Item) -> Assumption | None:
     """Return what a test asks for; one of many like it has it in its row."""
     assumption = getattr(getattr(item, "function", None), "assumption", None)
-    row = getattr(item, "callspec", None) and item.callspec.params.get("row")  # type: ignore[attr-defined]
+    callspec = getattr(item, "callspec", None)
+    row = None if callspec is None else callspec.params.get("row")
     return row.assumption if isinstance(row, Row) else assumption
 
 

@@ -1,6 +1,7 @@
 """What we believe of requests and of single tasks, one question each.
 
 A text is asserted only where it is known.
+The file is over 300 lines: each question is a test of its own.
 """
 
 import datetime as dt

@@ -1,4 +1,7 @@
-"""What we believe of what is done to tasks, and of the Idempotency-Key, one question each."""
+"""What we believe of what is done to tasks, and of the Idempotency-Key, one question each.
+
+The file is over 300 lines: each question is a test of its own.
+"""
 
 import json
 

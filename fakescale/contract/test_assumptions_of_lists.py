@@ -1,4 +1,7 @@
-"""What we believe of ``GET /tasks``, one question each; asked within a project of its own."""
+"""What we believe of ``GET /tasks``, one question each; asked within a project of its own.
+
+The file is over 300 lines: each question is a test of its own.
+"""
 
 import base64
 import datetime as dt

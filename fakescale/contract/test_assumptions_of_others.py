@@ -1,4 +1,7 @@
-"""What we believe of projects, batches, files and the team, one question each."""
+"""What we believe of projects, batches, files and the team, one question each.
+
+The file is over 300 lines: each question is a test of its own.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,7 @@
-"""Random steps on an account, which must show after each what a plain model of it shows."""
+"""Random steps on an account, which must show after each what a plain model of it shows.
+
+The file is over 300 lines: hypothesis wants the steps of a machine in one class.
+"""
 
 import contextlib
 import datetime as dt

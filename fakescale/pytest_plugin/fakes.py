@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakescale.fake import FakeScale
+from fakescale.traffic.journal import Exchange
 
 if TYPE_CHECKING:
     from fakescale.remote import RemoteFakeScale
-    from fakescale.traffic.journal import Exchange
 
 
 class Fakes:
@@ -31,7 +31,7 @@ class Fakes:
         # that it leads to at present, and the stack that ends this.
         self._origin: str | None = None
         self._present: FakeScale
-        self._turn = contextlib.ExitStack()
+        self._until_next = contextlib.ExitStack()
         self._has_loop = False
         #: A stack that is closed at the end of the run.
         self.after = contextlib.ExitStack()
@@ -41,22 +41,22 @@ class Fakes:
         """Let api.scale.com lead to a fake, and to another one from the start of each test."""
         from fakescale.redirection import redirecting
 
-        with self._turn, redirecting(lambda: self._present) as self._origin:
-            self._take_turns(self._origin, "collection")
+        with self._until_next, redirecting(lambda: self._present) as self._origin:
+            self._renew(self._origin, "collection")
             yield
 
-    def _take_turns(self, origin: str, name: str) -> None:
+    def _renew(self, origin: str, name: str) -> None:
         from fakescale.redirection import standing_in
 
-        self._turn.close()
-        fake = self._turn.enter_context(self.make(name=name, served=False))
-        self._turn.enter_context(standing_in(fake, origin))
+        self._until_next.close()
+        fake = self._until_next.enter_context(self.make(name=name, served=False))
+        self._until_next.enter_context(standing_in(fake, origin))
         self._present = fake
 
     def begin(self, name: str) -> None:
         """Note that a test begins."""
         if self._origin is not None:
-            self._take_turns(self._origin, name)
+            self._renew(self._origin, name)
         self._used = False
         self._url = None
         for opened in self._open:

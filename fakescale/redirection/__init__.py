@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakescale.fake import FakeScale
-from fakescale.redirection.patches import DETOURS, Target, is_host, replaced
+from fakescale.redirection.patches import PATCHES, Target, is_host, replaced
 from fakescale.server.certificates import Authority
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import serving
@@ -81,11 +81,11 @@ def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> 
         ):
             host, _, port = origin.removeprefix("https://").partition(":")
             target = Target((host, int(port)), authority)
-            for owner, name, detour in DETOURS:
+            for owner, name, patch in PATCHES:
                 # Of a library, or a release of it, that is not there.
                 with contextlib.suppress(ImportError, AttributeError):
                     place = pkgutil.resolve_name(owner)
-                    way = detour(getattr(place, name), target)
+                    way = patch(getattr(place, name), target)
                     ways.enter_context(replaced(place, name, way))
             ways.enter_context(_no_proxy())
             yield f"http://{host}:{port}"

@@ -181,7 +181,7 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
 
 
 #: Each function or method that is replaced: where it is, its name, and how.
-DETOURS: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
+PATCHES: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
     ("socket", "getaddrinfo", _resolve),
     ("_socket", "getaddrinfo", _resolve),  # for those who have taken the other one already
     ("socket", "gethostbyname", _resolve),

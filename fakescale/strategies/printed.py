@@ -29,18 +29,18 @@ def printed_tasks(
     draw: DrawFn, types: Sequence[str], statuses: Sequence[Status], members: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draw a task of one of ``types``, in one of ``statuses``."""
-    accepted = read_creation(*draw(valid_creations(types, members)))
+    creation = read_creation(*draw(valid_creations(types, members)))
     now = draw(_MOMENTS)
-    home = EMPTY_DICT if accepted.fields.keys() & {"project", "batch"} else draw(_HOMES)
+    home = EMPTY_DICT if creation.fields.keys() & {"project", "batch"} else draw(_HOMES)
     task = Task(
         id=f"{int(now.timestamp()):08x}{draw(_HEXES)}",
         created_at=stamp(now),
         updated_at=stamp(now),
-        type=accepted.type,
-        params=accepted.params,
+        type=creation.type,
+        params=creation.params,
         is_test=draw(st.booleans()),
         **home,
-        **accepted.fields,
+        **creation.fields,
     )
     status = draw(st.sampled_from(statuses))
     done = stamp(now + draw(_SPANS))

@@ -64,7 +64,7 @@ class Faults:
         """Let requests go wrong from now on, until the fault is removed.
 
         The arguments are the fields of `Terms`: some choose the requests, others say how they
-        go wrong. One of ``status``, ``delay``, ``reset``, ``truncated`` and ``lost`` is needed.
+        go wrong. At least one of the latter is needed.
 
         Raises TypeError or ValueError, naming the argument, for terms that make no sense.
         """

@@ -97,7 +97,7 @@ class OncePerKey:
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Take over what ``dump`` returned; raises one of many errors if it is none."""
         for item in data:
-            # Those of a request: see ``app``, and ``forget``.
+            # Those of a request: see ``api/app.py``, and ``forget``.
             if not isinstance(item["status"], int) or not isinstance(item["fingerprint"][0], str):
                 raise TypeError(f"no saved answer: {item}")
             answer = Answer(item["status"], item["body"].encode())

@@ -22,7 +22,7 @@ from fakescale.account import task_types
 from fakescale.account.tasks import Tasks
 from tests.account.test_tasks import in_threads
 from tests.arrangements import ARRANGEMENTS, ask
-from tests.support import ABSENT, Caller, example
+from tests.support import ABSENT, Caller, HeldCreation, example
 from tests.values.test_frozen import JSON
 
 KNOWN_401 = "Your API key does not correspond to a registered user."
@@ -214,17 +214,9 @@ def test_one_key_from_16_threads_makes_one_task(fake: FakeScale) -> None:
 
 
 def test_a_twin_in_flight_is_429(
-    fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
+    fake: FakeScale, live: Caller, held_creation: HeldCreation
 ) -> None:
-    inside, go_on = threading.Event(), threading.Event()
-    submit = Tasks._submit
-
-    def slow(*arguments: Any, **options: Any) -> Any:
-        inside.set()
-        assert go_on.wait(10)
-        return submit(*arguments, **options)
-
-    monkeypatch.setattr(Tasks, "_submit", slow)
+    inside, go_on = held_creation
     thread = threading.Thread(target=create, args=(live, "k"))
     thread.start()
     assert inside.wait(10)

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 
 import pytest
 import scaleapi
@@ -19,12 +18,6 @@ from scaleapi.teams import TeammateRole
 
 from fakescale import FakeScale
 from tests.support import example
-
-
-@pytest.fixture
-def served() -> Iterator[FakeScale]:
-    with FakeScale().serve() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ from tests.support import example
 
 
 @pytest.fixture
-def served() -> Iterator[FakeScale]:
-    with FakeScale().serve() as fake:
-        yield fake
-
-
-@pytest.fixture
 def live(served: FakeScale) -> scaleapi.ScaleClient:
     return scaleapi.ScaleClient(served.api_key, api_instance_url=served.url)
 

@@ -90,7 +90,6 @@ def stranger() -> Target:
 page, read_query, note = listing.page, listing.read_query, batches.Batches._note
 select = Query.select
 once, run_once = app._once, OncePerKey.run
-with_status_by_tasks = batches._with_status_by_tasks
 cancel, complete, fail, audit = moves.cancel, moves.complete, moves.fail, moves.audit
 page_text, put, set_metadata, task_text = Page.to_text, Tasks._put, Tasks.set_metadata, Task.to_text
 change_tags, check_unique_id = Tasks._change_tags, Tasks._check_unique_id

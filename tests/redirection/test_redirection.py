@@ -31,7 +31,7 @@ import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
 from fakescale import FakeScale, Limits, redirect
-from fakescale.redirection.patches import ADDRESS, DETOURS
+from fakescale.redirection.patches import ADDRESS, PATCHES
 from fakescale.server.certificates import Authority
 from fakescale.values.hosts import HOST
 
@@ -467,7 +467,7 @@ def test_a_socket_may_be_given_the_name() -> None:
 
 def _state() -> list[Any]:
     ways = []
-    for owner, name, _ in DETOURS:
+    for owner, name, _ in PATCHES:
         place = pkgutil.resolve_name(owner)
         ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
     return [ways, dict(os.environ)]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakescale import FakeScale
+from fakescale.account.world import _OWNERS
 from fakescale.receiver import Receiver
 from fakescale.values.errors import ApiError, BadRequest
 from tests.account.test_printed import PRINTED
@@ -226,7 +227,8 @@ def test_a_world_is_dumped_as_of_one_moment(
             got_in.append(True)
             world.tasks._lock.release()
 
-    for owner in world._owners.values():
+    for name in _OWNERS:
+        owner = getattr(world, name)
 
         def dump(original: Any = owner._dump) -> Any:
             thread = threading.Thread(target=enter)

@@ -1,0 +1,13 @@
+"""A fake of its own for each test of a client."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fakescale import FakeScale
+
+
+@pytest.fixture
+def served() -> Iterator[FakeScale]:
+    with FakeScale().serve() as fake:
+        yield fake
