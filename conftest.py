@@ -16,7 +16,7 @@ sys.dont_write_bytecode = False
 # No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
 # than hypothesis's own 100, which `--hypothesis-profile=thorough` asks for; where more or fewer
 # are worth their time, a test says so.
-for profile, examples in {"fakescale": 25, "thorough": 100}.items():
+for profile, examples in {"fakescale": 15, "thorough": 100}.items():
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,
@@ -31,3 +31,4 @@ def pytest_collection_finish() -> None:
     """Let the collector pass over what lives to the end: each run of pytester collects often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # the tests make much that does not last

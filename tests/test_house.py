@@ -1,6 +1,7 @@
 """The rules of the house: which way imports go (docs/design.md), and what is public."""
 
 import ast
+import functools
 import graphlib
 import importlib
 import re
@@ -37,6 +38,7 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
+@functools.cache
 def imports(name: str) -> set[str]:
     """Return all that a module imports, wherever in it: of the package, the modules."""
     found = set()

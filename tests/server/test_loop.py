@@ -166,7 +166,7 @@ def test_a_burst_of_clients_leaves_nothing_behind() -> None:
     with watching(), FakeScale().serve() as fake:
         for _ in range(3):
             with contextlib.ExitStack() as stack:
-                clients = [stack.enter_context(connect(fake.url)) for _ in range(50)]
+                clients = [stack.enter_context(connect(fake.url)) for _ in range(30)]
                 for client in clients:
                     client.sendall(GET)
 
@@ -257,12 +257,12 @@ def test_subprocesses_and_forks_beside_busy_clients_harm_no_server() -> None:
     CLIENT = '''if True:
         import http.client, sys, threading
         def ask():
-            for _ in range(150):
+            for _ in range(60):
                 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
                 connection.request("GET", "/v1/tasks", headers={"Authorization": "Bearer live_x"})
                 assert connection.getresponse().read()
                 connection.close()
-            answered.append(150)
+            answered.append(60)
         answered = []
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads: thread.start()
@@ -281,12 +281,12 @@ def test_subprocesses_and_forks_beside_busy_clients_harm_no_server() -> None:
             if len(workers) < 8:
                 workers.append(context.Process(target=go_on.wait))
                 workers[-1].start()
-        assert [int(client.communicate()[0]) for client in clients] == [600, 600]
-        assert len(fake.requests) == 1200
+        assert [int(client.communicate()[0]) for client in clients] == [240, 240]
+        assert len(fake.requests) == 480
         ask(port_of(fake))
         before = cpu()
-        threading.Event().wait(0.5)
-        assert cpu() - before < 0.2, "a core burns"
+        threading.Event().wait(0.3)
+        assert cpu() - before < 0.1, "a core burns"
         go_on.set()
         for worker in workers:
             worker.join()
