@@ -26,6 +26,7 @@ log = logging.getLogger("fakescale")
 
 _SPARE = 8  # workers that wait for work: making one is slower by far
 _MOST_SELECTED = 500  # by `select`, which Windows has: it takes 512 sockets
+_LONGEST = 86_400.0  # seconds that a selector is let wait: some take no more than 24 days
 PATIENCE = 1.0  # seconds to wait for threads at an end
 
 
@@ -136,10 +137,10 @@ class Loop:
         if steady() >= self._check_at:
             self._check()
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if self._ready or self._orders or self._is_ending:
             return 0
-        return None if self._check_at == math.inf else max(0.0, self._check_at - steady())
+        return max(0.0, min(self._check_at - steady(), _LONGEST))
 
     def _check(self) -> None:
         """Go on with all that are due."""

@@ -79,6 +79,11 @@ def test_there_may_be_more_orders_than_wakes(loop: Loop) -> None:
     wait_until(lambda: obeyed == [*range(2000)])
 
 
+def test_a_client_may_be_silent_for_longer_than_a_selector_can_wait() -> None:
+    with FakeScale(limits=Limits(idle_seconds=10**9)).serve() as fake:
+        assert is_served(fake)
+
+
 def test_a_process_shares_one_while_someone_uses_it() -> None:
     before = threading.active_count()
     with shared() as one:
