@@ -63,8 +63,12 @@ class Labeling:
 
     @property
     def is_own(self) -> bool:
-        """Whether the labeler and the turnaround are the fake's own, and so take no time."""
-        return self.labeler is self._make_up and not callable(self._turnaround)
+        """Whether the labeler and the turnaround are the fake's own, and so take no time.
+
+        Neither does a labeler work that was there before, whose turn `run_due` would wait for.
+        """
+        is_own = self.labeler is self._make_up and not callable(self._turnaround)
+        return is_own and self._worker is None
 
     @property
     def turnaround(self) -> Turnaround:
