@@ -323,7 +323,10 @@ class Connection:
         self._until = math.inf
         if self._is_last:
             return self._begin_linger()
-        return Step.AGAIN if self._reader.available else self._wait()
+        if not self._reader.available:
+            return self._wait()
+        self.due = math.inf  # it is we who are late, if anyone
+        return Step.AGAIN
 
     def _begin_linger(self) -> Step:
         """Let the client read its answer: to close over unread bytes would reset it."""

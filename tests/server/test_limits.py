@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakescale import FakeScale, Limits, __main__
-from fakescale.server import connection
+from fakescale.server import connection, loop
 from fakescale.server.server import serving
 from tests.raw import (
     Answered,
@@ -174,6 +174,25 @@ def test_a_client_that_is_never_silent_may_still_be_too_slow(
         over.set()
         dripping.join()
         check_refusal(answer, 408, words)
+
+
+def test_a_client_is_not_late_where_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    for module in (connection, loop):
+        monkeypatch.setattr(module, "steady", lambda: now[0])
+
+    class Slow:
+        def _is_quick(self, _: Any) -> bool:
+            return True
+
+        def __call__(self, _: Any, start_response: Any) -> list[bytes]:
+            now[0] += 1000
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+    with serving(Slow(), "127.0.0.1", 0) as origin:
+        answers = ask(origin, GET * 5, end="half-close")
+    assert [answer.status for answer in answers] == [200] * 5
 
 
 def test_time_between_requests_is_no_time_of_a_head() -> None:
