@@ -338,6 +338,7 @@ class Connection:
 
     def _reset(self) -> None:
         """End the connection as a crash does, not in order."""
+        self.farewell = lambda: None  # or else TLS would end in order
         no_linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
 
