@@ -363,4 +363,4 @@ def _is_small(head: Head) -> bool:
     """Return whether the loop may wait for the body: it is told in length, and short."""
     if head.length is None or head.length > PIECE or head.awaits:
         return False
-    return not str(head.environ.get("CONTENT_TYPE", "")).startswith("multipart/")
+    return not str(head.environ.get("CONTENT_TYPE", "")).lower().startswith("multipart/")

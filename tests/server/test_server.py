@@ -314,6 +314,24 @@ def test_a_server_may_send_all_requests_to_workers() -> None:
         threads.clear()
 
 
+def test_a_body_in_many_parts_goes_to_a_worker_however_it_is_spelled() -> None:
+    threads: list[str] = []
+
+    class Told:
+        def _is_quick(self, _: Any) -> bool:
+            return True
+
+        def __call__(self, _: Any, start_response: Any) -> list[bytes]:
+            threads.append(threading.current_thread().name)
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+    with serving(Told(), "127.0.0.1", 0) as origin:
+        for kind in ("text/plain", "multipart/form-data", "Multipart/Form-Data"):
+            requests.post(origin, data=b"--", headers={"Content-Type": f"{kind}; boundary=b"})
+    assert threads == ["fakescale", "fakescale worker", "fakescale worker"]
+
+
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     served: FakeScale, capfd: pytest.CaptureFixture[str]
 ) -> None:
