@@ -172,12 +172,12 @@ class Connection:
         self._blocks = True
         self.worker = threading.get_ident()
         try:
-            self.socket.settimeout(self.site.limits.idle_seconds)
             if self._is_entering:
                 return self._serve_for_life()
             if self._unsent is None:
                 return self._answer()
-            self._flush()
+            rest, self._unsent = self._unsent, None
+            self._send_all(rest)
             return self._end_answer()
         finally:
             self.worker = None
@@ -216,7 +216,6 @@ class Connection:
             elif step is Step.AGAIN:
                 step = self.go_on()
             else:
-                self.socket.settimeout(self.site.limits.idle_seconds)
                 step = self._answer()
         return step
 
@@ -232,10 +231,11 @@ class Connection:
 
     def _receive_body(self) -> bool:
         """Receive something for a body; raises TimeoutError when the client is late."""
-        received = steady() < self._until and self._receive()
-        if steady() >= self._until:
+        left = self._until - steady()
+        if left <= 0:
             raise TimeoutError
-        return received
+        self.socket.settimeout(min(left, self.site.limits.idle_seconds))
+        return self._receive()
 
     def _read_head(self) -> bool:
         """Read the next head; return whether it is there."""
@@ -283,7 +283,7 @@ class Connection:
         return Body(reader, self._receive_body, self._ask if head.awaits else None)
 
     def _ask(self) -> None:
-        self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._send_all(memoryview(b"HTTP/1.1 100 Continue\r\n\r\n"))
 
     def _refuse(self, error: Refused) -> Step:
         """Answer whatever was asked with this, and end the connection."""
@@ -301,22 +301,25 @@ class Connection:
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}".encode("latin-1")
         # In one piece, or else the second waits until the first is acknowledged.
         answer = head if self._reader.is_head else head + content
+        if self._blocks:
+            self._send_all(memoryview(answer))
+            return True
         try:
             sent = self.socket.send(answer)
         except BlockingIOError:
             sent = 0
         if sent < len(answer):  # the client does not read as fast, or at all
             self._unsent = memoryview(answer)[sent:]
-            if not self._blocks:
-                return False
-            self._flush()
-        return True
+        return self._unsent is None
 
-    def _flush(self) -> None:
-        """Send the rest of an answer."""
-        rest, self._unsent = self._unsent, None
-        assert rest is not None  # noqa: S101
-        self.socket.sendall(rest)
+    def _send_all(self, rest: memoryview) -> None:
+        """Send it, on a worker, to a client that may be slow, but not silent."""
+        self.socket.settimeout(self.site.limits.idle_seconds)
+        try:
+            while rest:
+                rest = rest[self.socket.send(rest[:PIECE]) :]
+        except TimeoutError as error:  # which else says that nothing was received
+            raise ConnectionAbortedError from error
 
     def _end_answer(self) -> Step:
         """Go on after an answer."""

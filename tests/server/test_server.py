@@ -22,7 +22,7 @@ from fakescale import FakeScale, Limits
 from fakescale.server import loop as loop_module
 from fakescale.server import server as server_module
 from fakescale.server.loop import shared
-from fakescale.server.server import Server, running
+from fakescale.server.server import Server, running, serving
 from tests.raw import wait_until
 
 AUTH = b"Authorization: Bearer live_x\r\n"
