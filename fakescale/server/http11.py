@@ -146,7 +146,9 @@ class BodyReader:
 
     def _line(self) -> bytes | None:
         line = self._source.take_until(b"\r\n")
-        if line is None and self._source.available > _LINE:
+        # Of one that is not whole, a CR at its end may not belong to it.
+        length = self._source.available - 1 if line is None else len(line)
+        if length > _LINE:
             raise ConnectionError("a line between chunks is too long")
         return line
 
@@ -190,13 +192,14 @@ def read_head(head: bytes, limits: Limits) -> Head:
 
 def check_beginning(head: bytes, limits: Limits) -> None:
     """Raise Refused when nothing that follows could make a head of this."""
-    first, end, rest = _text(head).partition("\r\n")
+    # A CR at its end may be half of what ends a line.
+    first, end, rest = _text(head).removesuffix("\r").partition("\r\n")
     if end:
         _read_request_line(first, limits)
         _check_size(len(rest), rest.count("\r\n"), limits)
     else:
         _check_request_line(first, limits)
-        if first and first != "\r" and not _TOKEN.match(first):
+        if first and not _TOKEN.match(first):
             raise _malformed(f"it begins with {shown(first[:8])}")  # with TLS, for one
 
 
