@@ -55,7 +55,7 @@ class Loop:
         self._ready: deque[Connection] = deque()  # those of the watched that go on at once
         self._check_at = math.inf  # the earliest moment at which one of them may be due
         # What others ask of the loop, and how it is woken for that.
-        self._orders: deque[Callable[[], None]] = deque()
+        self._orders: deque[Callable[[], object]] = deque()
         self._woken, self._wake = socket.socketpair()
         for end in (self._woken, self._wake):
             end.setblocking(False)
@@ -80,12 +80,17 @@ class Loop:
         if not self._thread.is_alive():
             self._close()
 
-    def order(self, order: Callable[[], None]) -> None:
+    def order(self, order: Callable[[], object]) -> None:
         """Have something done by the loop; it must not take long."""
         self._orders.append(order)
         if self._thread.ident != threading.get_ident():  # which looks for orders anyway
             with contextlib.suppress(OSError):  # it is awake already, or has ended
                 self._wake.send(b"x")
+
+    def listen(self, listener: Listener) -> None:
+        """Accept the connections of a server from now on."""
+        self._listeners.add(listener)  # at once, so that a child forked meanwhile closes it
+        self.order(lambda: self._selector.register(listener.socket, selectors.EVENT_READ, listener))
 
     def abandon(self) -> None:
         """Close what a process inherited that was forked from that of the loop."""
@@ -95,11 +100,6 @@ class Loop:
         self._close()
 
     # For orders.
-
-    def listen(self, listener: Listener) -> None:
-        """Accept the connections of a server from now on."""
-        self._listeners.add(listener)
-        self._selector.register(listener.socket, selectors.EVENT_READ, listener)
 
     def drop(self, listener: Listener) -> None:
         """Accept no more of them, and end those that no worker is at."""

@@ -135,7 +135,7 @@ class Server:
     def begin(self, loop: Loop) -> None:
         """Serve from now on, by a loop."""
         self._loop = loop
-        loop.order(lambda: loop.listen(self))
+        loop.listen(self)
 
     def end(self) -> None:
         """Serve no more, and end every connection.

@@ -34,7 +34,7 @@ def is_served(fake: FakeScale) -> bool:
 
 
 def test_an_order_that_fails_ends_nothing(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    loop.order(lambda: 1 / 0)  # type: ignore[arg-type]
+    loop.order(lambda: 1 / 0)
     with FakeScale().serve() as fake:
         assert is_served(fake)
     assert [it.levelno for it in caplog.records] == [logging.ERROR]
@@ -324,6 +324,24 @@ def test_a_child_keeps_no_connection_and_no_port_of_its_parent() -> None:
                 raise AssertionError("that was no reset")
             except ConnectionResetError:
                 pass
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+        raise AssertionError("somebody listens")
+    except ConnectionRefusedError:
+        print("well")
+    """)
+
+
+@needs_fork
+def test_a_child_keeps_no_port_though_it_was_forked_at_once() -> None:
+    run("""
+    read, write = os.pipe()
+    with FakeScale().serve() as fake:
+        port = port_of(fake)
+        if os.fork() == 0:
+            os.close(write)
+            os.read(read, 1)  # until the parent ends
+            os._exit(0)
     try:
         socket.create_connection(("127.0.0.1", port), timeout=20)
         raise AssertionError("somebody listens")
