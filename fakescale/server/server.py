@@ -213,7 +213,7 @@ class Server:
 def _listen(host: str, port: int) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
     while True:
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=128)
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=1024)
         picked = listener.getsockname()[1]
         if port != 0 or picked not in _picked:
             _picked.add(picked)

@@ -410,6 +410,14 @@ def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
     assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, descriptors)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the system may hold fewer")
+def test_many_may_connect_before_one_is_accepted() -> None:
+    server = Server(FakeScale(), "127.0.0.1", 0)
+    with contextlib.closing(server.socket), contextlib.ExitStack() as stack:
+        for _ in range(500):  # over the limit, the system lets a client wait for a second
+            stack.enter_context(socket.create_connection((server.host, server.port), timeout=0.5))
+
+
 def test_a_picked_port_is_never_picked_again() -> None:
     ports = set()
     for _ in range(50):
