@@ -222,7 +222,6 @@ class _Workers:
         self._lock = threading.Lock()
         self._idle = 0  # those that wait for a job, less the jobs that wait for one
         self._threads: set[threading.Thread] = set()
-        self._is_ending = False
 
     def do(self, job: Callable[[], None]) -> None:
         """Have a job done; without any thread, here and now."""
@@ -247,12 +246,11 @@ class _Workers:
     def end(self) -> None:
         """Let the threads end that are at nothing; wait a while for the others."""
         with self._lock:
-            self._is_ending = True
-            threads = self._threads - {threading.current_thread()}
+            threads = set(self._threads)
         for _ in threads:
             self._jobs.put(None)
         patience = PATIENCE  # for all of them together
-        for thread in threads:
+        for thread in threads - {threading.current_thread()}:
             thread.join(patience)
             if thread.is_alive():
                 patience = 0
@@ -261,7 +259,7 @@ class _Workers:
         while (job := self._jobs.get()) is not None:
             job()
             with self._lock:
-                if self._is_ending or self._idle >= _SPARE:
+                if self._idle >= _SPARE:
                     break
                 self._idle += 1
         with self._lock:

@@ -129,6 +129,31 @@ def test_it_ends_though_workers_are_stuck(monkeypatch: pytest.MonkeyPatch) -> No
     wait_until(lambda: threading.active_count() == before)
 
 
+def test_what_waits_for_a_worker_is_done_though_the_loop_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop_module, "PATIENCE", 0.05)
+    before, inside, go_on, done = (threading.active_count(), *(threading.Event() for _ in "123"))
+
+    def wait() -> None:
+        inside.set()
+        go_on.wait(20)
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    loop = Loop()
+    loop.start()
+    loop._workers.do(wait)
+    assert inside.wait(20)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    loop._workers.do(done.set)
+    loop.end()
+    go_on.set()
+    wait_until(lambda: threading.active_count() == before)
+    assert done.is_set()
+
+
 def test_no_more_is_accepted_than_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
     monkeypatch.setattr(loop_module, "_MOST_SELECTED", 5)  # the listener and the wake among them
