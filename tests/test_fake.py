@@ -1,6 +1,7 @@
 import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -202,6 +203,26 @@ def test_nothing_is_quick_while_a_function_of_the_user_s_takes_part(fake: FakeSc
         assert not is_quick(fake, "/v1/tasks")
     with fake.faults.add(delay=0.1):
         assert not is_quick(fake, "/v1/tasks")
+    assert is_quick(fake, "/v1/tasks")
+
+
+def test_nothing_is_quick_while_a_labeler_of_before_works(fake: FakeScale) -> None:
+    inside, go_on, own = threading.Event(), threading.Event(), fake.labeler
+
+    def label(_: Any) -> dict[str, Any]:
+        inside.set()
+        assert go_on.wait(10)
+        return {}
+
+    fake.labeler, fake.turnaround = label, dt.timedelta()
+    fake.tasks.create("chat")
+    thread = threading.Thread(target=fake.tasks._run_due)
+    thread.start()
+    assert inside.wait(10)
+    fake.labeler = own
+    assert not is_quick(fake, "/v1/tasks")
+    go_on.set()
+    thread.join()
     assert is_quick(fake, "/v1/tasks")
 
 

@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fakescale.server.body import Body
@@ -69,7 +69,7 @@ class Site:
     #: Whether the loop answers requests that are quick; else each goes to a worker.
     in_place: bool
     entrance: Entrance | None
-    stopped: threading.Event
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def is_quick(self, environ: dict[str, Any]) -> bool:
         """Return whether the application says that it answers a request at once."""

@@ -1,9 +1,22 @@
-"""Heads and chunks, read from bytes."""
+"""Heads and bodies, read from bytes."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakescale.api.request import raw_path
-from fakescale.server.http11 import Refused, check_beginning, read_chunk_size, read_head
+from fakescale.server.http11 import (
+    BodyReader,
+    Reader,
+    Refused,
+    check_beginning,
+    read_chunk_size,
+    read_head,
+)
 from fakescale.server.limits import DEFAULTS, Limits
 
 LINE = b"GET / HTTP/1.1"
@@ -200,3 +213,162 @@ def test_the_size_of_a_chunk_is_hexadecimal_and_may_have_extensions() -> None:
 def test_no_other_size_is_guessed(line: bytes) -> None:
     with pytest.raises(ConnectionError, match="chunk"):
         read_chunk_size(line)
+
+
+# Streams, in pieces.
+
+LONGEST = 4096  # bytes of a line between chunks
+
+
+class Sent(NamedTuple):
+    """A request: its first line and its fields, its body, and how that is sent."""
+
+    lines: list[bytes]
+    body: bytes
+    sent: bytes
+
+    @property
+    def data(self) -> bytes:
+        return b"\r\n".join([*self.lines, b"", self.sent])
+
+
+@st.composite
+def chunked(draw: st.DrawFn, body: bytes) -> bytes:
+    """Return a body in chunks, with extensions and a trailer."""
+    data = b""
+    while body:
+        size = draw(st.integers(1, len(body)))
+        line = b"%02x" % size
+        room = b"x" * (LONGEST - 1 - len(line))
+        line += draw(st.sampled_from([b"", b";a", b' ; a="b; c"', b";\x80", b";" + room]))
+        data += line + b"\r\n" + body[:size] + b"\r\n"
+        body = body[size:]
+    trailer = draw(st.sampled_from([b"", b"A: b\r\n", b"Content-Length: 9\r\nHost:\r\n"]))
+    return data + draw(st.sampled_from([b"0", b"000;a"])) + b"\r\n" + trailer + b"\r\n"
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Sent:
+    lines = [draw(st.sampled_from([LINE, b"HEAD /a?b HTTP/1.1", b"\r\nPUT /c HTTP/1.0"]))]
+    lines += draw(st.lists(st.sampled_from([b"A: b", b"A:", b"C:\td, e\t"]), max_size=3))
+    body = draw(st.binary(max_size=40) | st.sampled_from([b"\r\n\r\n", b"0\r\n\r\n", LINE]))
+    if draw(st.booleans()):
+        lines.append(b"Transfer-Encoding: chunked")
+        return Sent(lines, body, draw(chunked(body)))
+    if body or draw(st.booleans()):
+        lines.append(b"Content-Length: %d" % len(body))
+    return Sent(lines, body, body)
+
+
+def limits_of(row: Sequence[Sent]) -> Limits:
+    """Return limits that these requests just keep."""
+    return Limits(
+        max_request_line=max(len(it.lines[0].strip()) for it in row),
+        max_headers=max(1, *(len(it.lines) - 1 for it in row)),
+        max_header_bytes=max(40, *(len(b"".join(it.lines[1:])) + 2 * len(it.lines) for it in row)),
+    )
+
+
+@st.composite
+def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
+    """Return the pieces of ``data``, cut anywhere, or everywhere."""
+    some = st.lists(st.integers(0, len(data)), max_size=6).map(sorted)
+    borders = draw(some | st.just([*range(1, len(data))]))
+    return [data[begin:end] for begin, end in itertools.pairwise([0, *borders, len(data)])]
+
+
+def read(
+    pieces: Iterable[bytes], limits: Limits = DEFAULTS
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the heads and bodies in a stream, and what is left of it."""
+    reader, whole = Reader(limits), list[tuple[bytes, bytes]]()
+    body: BodyReader | None = None
+    first = content = b""
+    for piece in pieces:
+        reader.feed(piece)
+        while True:
+            if body is None:
+                if (head := reader.head()) is None:
+                    break
+                environ = dict(head.environ)
+                assert reader.is_head == (environ["REQUEST_METHOD"] == "HEAD")
+                first, content = repr(environ).encode(), b""
+                body = BodyReader(reader, head.length, limits)
+            part = body.read(7)
+            if part is None:
+                break
+            content += part
+            if part == b"":
+                whole.append((first, content))
+                body = None
+    return whole, reader.rest()
+
+
+@given(st.lists(requests(), min_size=1, max_size=4), st.data())
+def test_however_a_stream_is_cut_the_same_is_read(row: list[Sent], data: st.DataObject) -> None:
+    limits = limits_of(row)
+    stream = b"".join(it.data for it in row)
+    whole, left = read([stream], limits)
+    assert ([content for _, content in whole], left) == ([it.body for it in row], b"")
+    assert read(data.draw(cut(stream)), limits) == (whole, b"")
+
+
+def test_what_just_keeps_its_limit_may_arrive_but_for_the_last_byte() -> None:
+    lines = head(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"", b"")
+    limits = Limits(max_request_line=15, max_header_bytes=28)
+    begun, chunk = b"1;" + b"x" * (LONGEST - 2) + b"\r", b"\na\r\n0\r\n\r\n"
+    [(_, content)], _ = read([lines[:16], lines[16:-1], lines[-1:] + begun, chunk], limits)
+    assert content == b"a"
+
+
+#: Chunks that nobody must take for a body, by what is wrong with them.
+BROKEN = {
+    "no size": b"\r\n",
+    "no number": b"x\r\n",
+    "a space": b"2 \r\n{}\r\n",
+    "a bare LF": b"2\n{}\r\n",
+    "more than it says": b"1\r\n{}\r\n",
+    "less than it says": b"3\r\n{}\r\n0\r\n\r\n",
+    "no CRLF behind": b"2\r\n{}0\r\n\r\n",
+    "a LF behind": b"2\r\n{}\n0\r\n\r\n",
+    "no field in the trailer": b"0\r\nno colon\r\n",
+    "a folded trailer": b"2\r\n{}\r\n0\r\nA: b\r\n c\r\n",
+    "a bare LF in the trailer": b"0\r\nA: b\nC: d\r\n",
+    "a long trailer": b"0\r\n" + b"A: b\r\n" * 8,
+    "a long line": b"1;" + b"x" * (LONGEST - 1) + b"\r\n",
+    "a line without end": b"1;" + b"x" * LONGEST,
+    "a long line of the trailer": b"0\r\nA:" + b"x" * (LONGEST - 1) + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("chunks", BROKEN.values(), ids=BROKEN)
+@given(st.data())
+def test_however_they_are_cut_broken_chunks_are_no_body(chunks: bytes, data: st.DataObject) -> None:
+    lines = head(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"", b"")
+    limits = Limits(max_header_bytes=31)
+    with pytest.raises(ConnectionError):
+        read(data.draw(cut(lines + chunks)), limits)
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        (b"\x16", 400),  # of TLS
+        (b"\r\n{", 400),
+        (b"\r\r", 400),
+        (b"NONSENSE\r\n", 400),
+        (b"GET / HTTP/2.0\r\n", 505),
+        (b"GET /1234567 HTTP/1.1", 414),
+        (head(LINE, b"A:", b"B:", b"C:", b"D:", b""), 431),
+        (head(LINE, b"A: " + b"x" * 28), 431),
+    ],
+)
+def test_a_beginning_is_refused_with_the_byte_that_spoils_it(begun: bytes, status: int) -> None:
+    reader = Reader(SMALL)
+    for number in range(len(begun) - 1):
+        reader.feed(begun[number : number + 1])
+        assert reader.head() is None
+    reader.feed(begun[-1:])
+    with pytest.raises(Refused) as caught:
+        reader.head()
+    assert caught.value.status == status

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakescale import FakeScale, Limits, __main__
-from fakescale.server import connection
+from fakescale.server import connection, loop
 from fakescale.server.server import serving
 from tests.raw import (
     Answered,
@@ -25,6 +25,7 @@ from tests.raw import (
     wait_until,
     watching,
 )
+from tests.server.test_hostile import Scripted, drive
 from tests.server.test_server import GET, post
 
 TINY = 0.05  # seconds; whoever is slower is too slow
@@ -127,10 +128,11 @@ def test_a_head_that_stalls_is_refused() -> None:
         assert len(fake.requests) == 0
 
 
-def test_a_body_that_stalls_is_refused_and_creates_nothing() -> None:
+@pytest.mark.parametrize("limits", [Limits(idle_seconds=TINY), Limits(body_seconds=TINY)])
+def test_a_body_that_stalls_is_refused_and_creates_nothing(limits: Limits) -> None:
     chunked = UNFINISHED.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
     waiting = UNFINISHED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
-    with FakeScale(limits=Limits(idle_seconds=TINY)).serve() as fake:
+    with FakeScale(limits=limits).serve() as fake:
         for request in (UNFINISHED, chunked.replace(b"\r\n{", b"\r\n2\r\n{"), waiting):
             [answer] = ask(fake.url, request)
             check_refusal(answer, 408, "body")
@@ -174,6 +176,25 @@ def test_a_client_that_is_never_silent_may_still_be_too_slow(
         over.set()
         dripping.join()
         check_refusal(answer, 408, words)
+
+
+def test_a_client_is_not_late_where_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    for module in (connection, loop):
+        monkeypatch.setattr(module, "steady", lambda: now[0])
+
+    class Slow:
+        def _is_quick(self, _: Any) -> bool:
+            return True
+
+        def __call__(self, _: Any, start_response: Any) -> list[bytes]:
+            now[0] += 1000
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+    with serving(Slow(), "127.0.0.1", 0) as origin:
+        answers = ask(origin, GET * 5, end="half-close")
+    assert [answer.status for answer in answers] == [200] * 5
 
 
 def test_time_between_requests_is_no_time_of_a_head() -> None:
@@ -224,6 +245,32 @@ def test_a_client_that_reads_nothing_is_given_up() -> None:
             wait_until(lambda: len(fake.requests) == 2)
             wait_until(lambda: descriptors() == before + 1)  # the client's
         assert [answer.status for answer in ask(fake.url, GET)] == [200]
+
+
+def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
+    content = b"x" * 1_000_000
+
+    class Slow(Scripted):
+        """The other end of it takes a while for each 50 kB."""
+
+        def settimeout(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def send(self, data: bytes) -> int:
+            return super().send(data[:50_000])
+
+        def sendall(self, data: bytes) -> int:
+            raise TimeoutError  # in which all of it must be taken
+
+    def answer(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(content)))])
+        return [content]
+
+    slow: Any = Slow([GET])
+    site = connection.Site(app=answer, limits=Limits(), environ={}, in_place=True, entrance=None)
+    drive(connection.Connection(slow, ("127.0.0.1", 1), site))
+    assert b"".join(slow.sent).endswith(b"\r\n\r\n" + content)
+    assert slow.seconds == Limits().idle_seconds
 
 
 def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:

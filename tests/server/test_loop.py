@@ -79,6 +79,11 @@ def test_there_may_be_more_orders_than_wakes(loop: Loop) -> None:
     wait_until(lambda: obeyed == [*range(2000)])
 
 
+def test_a_client_may_be_silent_for_longer_than_a_selector_can_wait() -> None:
+    with FakeScale(limits=Limits(idle_seconds=10**9)).serve() as fake:
+        assert is_served(fake)
+
+
 def test_a_process_shares_one_while_someone_uses_it() -> None:
     before = threading.active_count()
     with shared() as one:
@@ -122,6 +127,31 @@ def test_it_ends_though_workers_are_stuck(monkeypatch: pytest.MonkeyPatch) -> No
     assert threading.active_count() == before + 1
     go_on.set()
     wait_until(lambda: threading.active_count() == before)
+
+
+def test_what_waits_for_a_worker_is_done_though_the_loop_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop_module, "PATIENCE", 0.05)
+    before, inside, go_on, done = (threading.active_count(), *(threading.Event() for _ in "123"))
+
+    def wait() -> None:
+        inside.set()
+        go_on.wait(20)
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    loop = Loop()
+    loop.start()
+    loop._workers.do(wait)
+    assert inside.wait(20)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    loop._workers.do(done.set)
+    loop.end()
+    go_on.set()
+    wait_until(lambda: threading.active_count() == before)
+    assert done.is_set()
 
 
 def test_no_more_is_accepted_than_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,6 +349,24 @@ def test_a_child_keeps_no_connection_and_no_port_of_its_parent() -> None:
                 raise AssertionError("that was no reset")
             except ConnectionResetError:
                 pass
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+        raise AssertionError("somebody listens")
+    except ConnectionRefusedError:
+        print("well")
+    """)
+
+
+@needs_fork
+def test_a_child_keeps_no_port_though_it_was_forked_at_once() -> None:
+    run("""
+    read, write = os.pipe()
+    with FakeScale().serve() as fake:
+        port = port_of(fake)
+        if os.fork() == 0:
+            os.close(write)
+            os.read(read, 1)  # until the parent ends
+            os._exit(0)
     try:
         socket.create_connection(("127.0.0.1", port), timeout=20)
         raise AssertionError("somebody listens")

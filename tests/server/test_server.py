@@ -22,7 +22,7 @@ from fakescale import FakeScale, Limits
 from fakescale.server import loop as loop_module
 from fakescale.server import server as server_module
 from fakescale.server.loop import shared
-from fakescale.server.server import Server, running
+from fakescale.server.server import Server, running, serving
 from tests.raw import wait_until
 
 AUTH = b"Authorization: Bearer live_x\r\n"
@@ -314,6 +314,24 @@ def test_a_server_may_send_all_requests_to_workers() -> None:
         threads.clear()
 
 
+def test_a_body_in_many_parts_goes_to_a_worker_however_it_is_spelled() -> None:
+    threads: list[str] = []
+
+    class Told:
+        def _is_quick(self, _: Any) -> bool:
+            return True
+
+        def __call__(self, _: Any, start_response: Any) -> list[bytes]:
+            threads.append(threading.current_thread().name)
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+    with serving(Told(), "127.0.0.1", 0) as origin:
+        for kind in ("text/plain", "multipart/form-data", "Multipart/Form-Data"):
+            requests.post(origin, data=b"--", headers={"Content-Type": f"{kind}; boundary=b"})
+    assert threads == ["fakescale", "fakescale worker", "fakescale worker"]
+
+
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     served: FakeScale, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -390,6 +408,14 @@ def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
     for _ in range(20):
         once()
     assert (threading.active_count(), len(os.listdir("/dev/fd"))) == (threads, descriptors)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system may hold fewer")
+def test_many_may_connect_before_one_is_accepted() -> None:
+    server = Server(FakeScale(), "127.0.0.1", 0)
+    with contextlib.closing(server.socket), contextlib.ExitStack() as stack:
+        for _ in range(500):  # over the limit, the system lets a client wait for a second
+            stack.enter_context(socket.create_connection((server.host, server.port), timeout=0.5))
 
 
 def test_a_picked_port_is_never_picked_again() -> None:

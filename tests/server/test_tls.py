@@ -23,6 +23,7 @@ from fakescale.server.certificates import Authority
 from fakescale.server.limits import Limits
 from fakescale.server.server import Server, running
 from fakescale.values.hosts import HOST
+from tests.raw import descriptors, wait_until
 from tests.server.test_server import AUTH, GET, Connection, post
 from tests.support import example
 
@@ -139,6 +140,30 @@ def test_a_reset_is_one_over_tls_as_well(
         # ssl takes it for an end without a word.
         with below(connection) as raw, pytest.raises(ConnectionResetError):
             list(iter(lambda: raw.recv(1000), b""))
+
+
+def test_a_reset_is_no_end_in_order(served: FakeScale, connection: SecureConnection) -> None:
+    with served.faults.add(reset="within"):
+        connection.send(GET)
+        with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
+            connection.file.read()
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_a_client_that_does_not_read_gets_nothing_in_the_middle_of_its_answer(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fake = FakeScale(limits=Limits(idle_seconds=0.5))
+    fake.tasks.create("chat", instruction="x" * 20_000_000)
+    request = GET.replace(b"live_x", fake.api_key.encode())
+    with fake.serve(authority=authority):
+        before = descriptors()
+        with contextlib.closing(SecureConnection(fake, authority)) as deaf:
+            deaf.send(request + request)
+            wait_until(lambda: len(fake.requests) == 1)
+            wait_until(lambda: descriptors() == before + 1)  # the client's
+    assert "refused" not in caplog.text
 
 
 def test_urls_in_answers_are_those_of_https(served: FakeScale, ca: str) -> None:
