@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from fakescale.account.labeling import Labeler, Turnaround, in_request
+from fakescale.account.listing import PAGE
 from fakescale.account.printed import printed_tasks
 from fakescale.account.responses import NOWHERE
 from fakescale.account.world import Account, LiveView, World
@@ -301,10 +302,15 @@ class FakeScale(LiveView):
             self._state.labeling.is_own
             and not self._state.faults._may_take_long()
             and "_fakescale" not in target
-            and not ("?" in target and self._state.holds_many())
+            and not (self._state.holds_many() and _has_filter(target.partition("?")[2]))
         )
 
     def _control(self, request: Request, name: str) -> Answer:
         from fakescale.api.control import respond
 
         return respond(self, request, name)
+
+
+def _has_filter(query: str) -> bool:
+    """Return whether a query may hold more than the page that is asked for."""
+    return not {part.partition("=")[0] for part in query.split("&") if part} <= PAGE.keys()

@@ -232,5 +232,7 @@ def test_a_query_over_many_tasks_is_not_quick(
     monkeypatch.setattr(state, "_MANY", 2)
     for _ in range(3):
         fake.test.tasks.create("chat")
-    assert not is_quick(fake, "/v1/tasks?status=pending")
-    assert is_quick(fake, "/v1/tasks")
+    for query in ("?status=pending", "?limit=5&tags=a", "?%6cimit=5"):
+        assert not is_quick(fake, f"/v1/tasks{query}")
+    for query in ("", "?", "?limit=5&offset=9", "?next_token=abc&"):
+        assert is_quick(fake, f"/v1/tasks{query}")
