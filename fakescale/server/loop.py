@@ -97,7 +97,9 @@ class Loop:
         self._listeners.discard(listener)
         self._selector.unregister(listener)
         listener.close()
-        for connection in [it for it in self._connections if it.site is site]:
+        for connection in list(self._connections):  # a copy: workers end some meanwhile
+            if connection.site is not site:
+                continue
             if connection in self._watched:
                 self._end(connection)
             else:
