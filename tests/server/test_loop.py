@@ -219,6 +219,18 @@ SCRIPT = """if True:
     def port_of(fake):
         return int(fake.origin.rpartition(":")[2])
 
+    def fork():
+        # The child stays until this process ends; this waits until it runs.
+        if os.fork() == 0:
+            os.write(told, b"x")
+            os.close(ends)
+            os.read(ended, 1)
+            os._exit(0)
+        os.read(heard, 1)
+
+    heard, told = os.pipe()
+    ended, ends = os.pipe()
+
     def cpu():
         used = resource.getrusage(resource.RUSAGE_SELF)
         return used.ru_utime + used.ru_stime
@@ -327,14 +339,6 @@ def test_subprocesses_and_forks_beside_busy_clients_harm_no_server() -> None:
 @needs_fork
 def test_a_child_keeps_no_connection_and_no_port_of_its_parent() -> None:
     run("""
-    read, write = os.pipe()
-
-    def fork():
-        if os.fork() == 0:
-            os.close(write)
-            os.read(read, 1)  # until the parent ends
-            os._exit(0)
-
     with FakeScale().serve() as fake:
         port = port_of(fake)
         with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
@@ -360,13 +364,9 @@ def test_a_child_keeps_no_connection_and_no_port_of_its_parent() -> None:
 @needs_fork
 def test_a_child_keeps_no_port_though_it_was_forked_at_once() -> None:
     run("""
-    read, write = os.pipe()
     with FakeScale().serve() as fake:
         port = port_of(fake)
-        if os.fork() == 0:
-            os.close(write)
-            os.read(read, 1)  # until the parent ends
-            os._exit(0)
+        fork()
     try:
         socket.create_connection(("127.0.0.1", port), timeout=20)
         raise AssertionError("somebody listens")
