@@ -16,7 +16,7 @@ sys.dont_write_bytecode = False
 # No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
 # than hypothesis's own 100, which `--hypothesis-profile=thorough` asks for; where more or fewer
 # are worth their time, a test says so.
-for profile, examples in {"fakescale": 15, "thorough": 100}.items():
+for profile, examples in {"fakescale": 10, "thorough": 100}.items():
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,
