@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-#: How many bytes are received at once: at least a record of TLS, of which nothing may stay behind.
+#: How many bytes are received at once, or sent by a worker.
 PIECE = 64 * 1024
 _LINGER_SECONDS = 1  # how long a client may stay silent that was told to go
 

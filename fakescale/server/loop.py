@@ -223,15 +223,11 @@ class _Workers:
         with self._lock:
             if self._idle <= 0:
                 thread = threading.Thread(target=self._work, name="fakescale worker", daemon=True)
-                try:
+                with contextlib.suppress(RuntimeError):  # the system has none left
                     thread.start()
-                except RuntimeError:  # the system has none left
-                    thread = None  # type: ignore[assignment]
-                else:
                     self._threads.add(thread)
                     self._idle += 1
-            has_threads = bool(self._threads)
-            if has_threads:
+            if has_threads := bool(self._threads):
                 self._idle -= 1
         if has_threads:
             self._jobs.put(job)
