@@ -1,7 +1,6 @@
 """A server: it listens, and its connections are served by the loop that all servers share."""
 
 import contextlib
-import logging
 import signal
 import socket
 import sys
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from fakescale.server.certificates import Authority
-
-log = logging.getLogger("fakescale")
 
 _NAP_SECONDS = 0.05  # of real time, whatever the clock
 _CROWD = 16  # connections over the limit that are told so; any more are just closed
