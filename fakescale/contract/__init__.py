@@ -1,6 +1,6 @@
-"""Tests of whether a server speaks the API as we know it.
+"""Tests of whether a server behaves like the API.
 
-``pytest --pyargs fakescale.contract`` asks a fake that it starts itself; with
-``--contract-url``, and ``--contract-key`` where it is no fakescale, another server. Needs the
-extra ``contract``.
+``pytest --pyargs fakescale.contract`` tests a fake that it starts itself. ``--contract-url``
+names another server; a server that is not a fakescale also needs ``--contract-key``. The tests
+need the extra ``contract``.
 """

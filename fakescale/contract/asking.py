@@ -1,4 +1,4 @@
-"""What questions have in common: things to ask about, and short ways to make and look at them."""
+"""Helpers of the contract tests: making, retrieving and naming things of an account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fakescale.contract.target import ABSENT, Reply, Target
 
-# Of a type that the official client's tests create with a test key.
+# The official client's tests create tasks of this type with a test key.
 TYPE = "categorization"
 BODY: Mapping[str, Any] = {
     "instruction": "Big or small?",
@@ -18,34 +18,34 @@ UNKNOWN = "Task with that ID not found."
 
 
 def post(api: Target, **params: Any) -> Reply:
-    """Ask for a task with these parameters beside the usual; ABSENT leaves one out."""
+    """Request a creation of a task with ``BODY`` and these parameters; ABSENT leaves one out."""
     body = {name: value for name, value in {**BODY, **params}.items() if value is not ABSENT}
     return api.call("POST", f"/task/{TYPE}", body)
 
 
 def once(api: Target, key: str, **params: Any) -> Reply:
-    """Ask for a task with an Idempotency-Key."""
+    """Request a creation of a task with an Idempotency-Key."""
     return api.call("POST", f"/task/{TYPE}", {**BODY, **params}, headers={"Idempotency-Key": key})
 
 
 def make(api: Target, **params: Any) -> Any:
-    """Create a task, and return it as it was answered."""
+    """Create a task and return the JSON of the answer."""
     return ok(post(api, **params))
 
 
 def ok(reply: Reply) -> Any:
-    """Return the JSON of an answer, which must be a success."""
+    """Return the JSON of an answer; the test fails if the status is not 200."""
     assert reply.status == 200, reply.json
     return reply.json
 
 
 def get(api: Target, path: str) -> Any:
-    """Return what is at a path."""
+    """Return the JSON at a path."""
     return ok(api.call("GET", path))
 
 
 def task(api: Target, task_id: str) -> Any:
-    """Return a task as it is now."""
+    """Return the present JSON of a task."""
     return get(api, f"/task/{task_id}")
 
 
@@ -55,14 +55,14 @@ def ids(page: Any) -> list[str]:
 
 
 def make_project(api: Target, **more: Any) -> str:
-    """Create a project, and return its name."""
+    """Create a project and return its name."""
     name = api.name()
     ok(api.call("POST", "/projects", {"type": TYPE, "name": name, **more}))
     return name
 
 
 def make_batch(api: Target, project: str | None = None) -> str:
-    """Create a batch, and return its name."""
+    """Create a batch and return its name."""
     name = api.name()
     project = project or make_project(api)
     ok(api.call("POST", "/batches", {"project": project, "name": name}))
@@ -70,7 +70,7 @@ def make_batch(api: Target, project: str | None = None) -> str:
 
 
 class Things(dict[str, str]):
-    """What ``{task}`` and so on stand for in an account: made when they are first named."""
+    """The names that ``{task}`` and so on stand for; each thing is made when it is first named."""
 
     def __init__(self, api: Target) -> None:
         self._api = api
@@ -90,7 +90,7 @@ class Things(dict[str, str]):
         return self[thing]
 
     def ask(self, request: str, body: Any) -> Reply:
-        """Send a request such as ``GET /tasks``, with the things' names in it."""
+        """Send a request such as ``GET /task/{task}`` after filling in the names."""
         method, _, path = request.partition(" ")
         return self._api.call(method, self._fill(path), self._fill(body))
 
@@ -105,5 +105,5 @@ class Things(dict[str, str]):
 
 
 def quoted(name: str) -> str:
-    """Return a name as it stands in a path or a query."""
+    """Return a name quoted for a path or a query."""
     return quote(name, safe="")

@@ -1,8 +1,8 @@
-"""What an assumption is, what became of those that were asked, and the table that tells it.
+"""Assumptions about the API, and the table of their outcomes.
 
-A fact about the API is *documented* by its maker, in the reference or the official clients;
-or *observed*, in the official clients' own tests and in published traffic; or *guessed*,
-since nothing tells, with a reason in place of a source.
+A fact is *documented* if its maker states it in the reference or the official clients.
+A fact is *observed* if the official clients' tests or published traffic show it.
+A fact is *guessed* if neither does; it then has a reason instead of a source.
 """
 
 import dataclasses
@@ -18,27 +18,30 @@ OUTCOMES = ("passed", "failed", "not asked")
 
 @dataclasses.dataclass(frozen=True)
 class Assumption:
-    """A fact, of one of ``KINDS``, and where it is from."""
+    """An assumed fact about the API."""
 
+    #: One of ``KINDS``.
     kind: str
+    #: The fact, in words; no two assumptions have the same.
     law: str
+    #: The source of the fact, or the reason of a guess.
     source: str
 
 
-# Sources, and reasons, that stand for several.
+# Sources and reasons that several assumptions share.
 BATCHES = "batches page of the reference"
 CALLBACKS = "callbacks page of the reference"
 CLIENT = "official Python client"
 DUMP = "a published list of tasks of 2023"
 ERRORS = "errors page of the reference"
-EXPRESS = "the recorded answers are of Express, which does so"
+EXPRESS = "the recorded answers come from Express, which does this"
 FILES = "files page of the reference"
-JOI = "the one published text looks like a schema validator's"
-LOOP = "to begin again silently would never end"
+JOI = "the one published error text looks like a schema validator's"
+LOOP = "silently starting over would loop forever"
 NODE = "official Node client"
 OLD = "recorded traffic of 2016"
 PAGE = "tasks page of the reference"
-PARAMETER = "a parameter is wrong, the path is not"
+PARAMETER = "a parameter is wrong, not the path"
 PROJECTS = "projects page of the reference"
 RANGE = "the page gives the range from 1 to 100"
 README = "README of the official Python client"
@@ -49,30 +52,32 @@ STUDIO = "Studio page of the reference"
 THIRD = "third-party clients"
 TESTS = "official Python client's tests"
 
-#: All there are, by their laws.
+#: All assumptions by their laws.
 ASSUMPTIONS: dict[str, Assumption] = {}
 
 
 class Row(NamedTuple):
-    """A question that is one request, such as ``GET /tasks``, and the status that it gets.
+    """An assumption that a single request tests.
 
-    In the request and its body ``{task}``, ``{project}`` and so on stand for things of the
+    ``{task}``, ``{project}`` and so on in the request and its body stand for things of the
     account; see ``asking.Things``.
     """
 
     assumption: Assumption
+    #: The method and path, such as ``GET /tasks``.
     request: str
+    #: The expected status of the answer.
     status: int
     body: Any = ABSENT
 
 
 def rows(kind: str, *table: tuple[Any, ...]) -> list[Row]:
-    """Return rows of one kind, each from law, source, request, status and maybe a body."""
+    """Return the rows of a table of (law, source, request, status[, body]), all of one kind."""
     return [Row(_assume(kind, law, source), *rest) for law, source, *rest in table]
 
 
 def creations(kind: str, *table: tuple[str, str, int, Mapping[str, Any]]) -> list[Row]:
-    """Return rows for creations of a task, from law, source, status and what the body has."""
+    """Return rows that create a task, from (law, source, status, members of the body)."""
     return rows(
         kind,
         *(
@@ -84,7 +89,7 @@ def creations(kind: str, *table: tuple[str, str, int, Mapping[str, Any]]) -> lis
 
 def _assume(kind: str, law: str, source: str) -> Assumption:
     assumption = Assumption(kind, law, source)
-    # The same again when a module is imported anew.
+    # A module that is imported again repeats its assumptions.
     assert ASSUMPTIONS.setdefault(law, assumption) == assumption, f"assumed twice: {law}"
     return assumption
 
@@ -99,7 +104,7 @@ def _marker(kind: str, source: str) -> Callable[[Any], Any]:
 
 
 def documented(source: str) -> Callable[[Any], Any]:
-    """Mark a test, named for the fact that it asks for, which ``source`` documents."""
+    """Mark a test for a fact that ``source`` documents; the test's name states the fact."""
     return _marker("documented", source)
 
 
@@ -109,12 +114,12 @@ def observed(source: str) -> Callable[[Any], Any]:
 
 
 def guessed(reason: str) -> Callable[[Any], Any]:
-    """Mark a test for a fact that nothing tells, which is guessed for this reason."""
+    """Mark a test for a fact that is guessed, for this reason."""
     return _marker("guessed", reason)
 
 
 def report(passed: Collection[Assumption], failed: Collection[Assumption]) -> Iterator[str]:
-    """Yield the lines of the table, and one for each assumption that is wrong."""
+    """Yield the lines of the table of outcomes, then one for each wrong assumption."""
     outcomes: Mapping[str, list[Assumption]] = {outcome: [] for outcome in OUTCOMES}
     for assumption in ASSUMPTIONS.values():
         is_asked = assumption in failed or assumption in passed
@@ -125,4 +130,4 @@ def report(passed: Collection[Assumption], failed: Collection[Assumption]) -> It
         counts = (sum(it.kind == kind for it in outcomes[outcome]) for outcome in OUTCOMES)
         yield f"{kind:10}" + "".join(f"{count:>11}" for count in counts)
     for assumption in outcomes["failed"]:
-        yield f"not so ({assumption.kind}: {assumption.source}): {assumption.law}"
+        yield f"wrong ({assumption.kind}: {assumption.source}): {assumption.law}"

@@ -1,6 +1,6 @@
-"""The fixtures of the contract tests: what a test may ask of the server is what it takes.
+"""The fixtures of the contract tests.
 
-A test that takes what the server does not have is not asked.
+A test that takes a fixture that the server cannot offer is deselected.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from fakescale.contract.target import Target
 from fakescale.contract.where import Where
 from fakescale.values.errors import ApiError
 
-# Settings of their own, so that those of a suite that is run with these stay as they are.
-# No deadline: that would be a check of speed.
+# These are not registered with hypothesis, so the profiles of a user's own suite stay as they
+# are. No deadline: that would be a check of speed.
 PROFILES = {
     "brief": hypothesis.settings(max_examples=5, stateful_step_count=60, deadline=None),
     "quick": hypothesis.settings(max_examples=24, stateful_step_count=80, deadline=None),
@@ -31,7 +31,7 @@ PROFILES = {
 
 
 _TARGET = pytest.StashKey[Target]()
-# What a test may take, and whether a server has it.
+# Whether a server can offer a fixture, by the fixture's name.
 _OFFERS: dict[str, Callable[[Target], bool]] = {
     "live": lambda target: target.fake is not None or not target.is_test,
     "test_mode": lambda target: target.fake is not None or target.is_test,
@@ -43,13 +43,13 @@ _OFFERS: dict[str, Callable[[Target], bool]] = {
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Target:
-    """Return the server that is asked, with the key that was given or, of a fake, a test key."""
+    """Return the server under test with the given key; for a fake, by default a test key."""
     return pytestconfig.stash[_TARGET]
 
 
 @pytest.fixture
 def api(target: Target) -> Iterator[Target]:
-    """Return an account, clean where there are fakes; in test mode, if there is a choice."""
+    """Return an account: of a fake, an empty one in test mode unless its key is a live one."""
     with target.clean() as account:
         yield account
 
@@ -70,33 +70,33 @@ def test_mode(target: Target) -> Iterator[Target]:
 
 @pytest.fixture
 def other(target: Target) -> Iterator[Target]:
-    """Return an account, in live mode, that is another than all others."""
+    """Return another account in live mode, not the one of any other fixture."""
     with target.in_mode(test=False).clean() as account:
         yield account
 
 
 @pytest.fixture
 def steered(target: Target) -> Iterator[Target]:
-    """Return a live account with ``world`` and ``fake``, whose time stands."""
+    """Return a live account that a fake's helpers steer; its clock is stopped."""
     with target.in_mode(test=False).clean() as account, account.standing_time():
         yield account
 
 
 @pytest.fixture
 def crowded(live: Target) -> Iterator[Target]:
-    """Return a live account that many may use at once, unlike one on another machine."""
+    """Return a live account that many threads may use at once; never on another machine."""
     with side_by_side(live) as account:
         yield account
 
 
 @pytest.fixture
 def profile(pytestconfig: pytest.Config, target: Target) -> hypothesis.settings:
-    """Return how much hypothesis tries."""
+    """Return the settings of hypothesis: how many examples it tries, and of how many steps."""
     return PROFILES["few" if target.is_far else pytestconfig.getoption("--contract-profile")]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Reach for the server, and take out the tests that ask for what it does not have."""
+    """Connect to the server, and deselect the tests whose fixtures it cannot offer."""
     here = Path(__file__).parent
     ours = [item for item in items if item.path.is_relative_to(here)]
     if not ours:
@@ -121,7 +121,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _assumption(item: pytest.Item) -> Assumption | None:
-    """Return what a test asks for; one of many like it has it in its row."""
+    """Return the assumption of a test, which a parametrized test has in its row."""
     assumption = getattr(getattr(item, "function", None), "assumption", None)
     callspec = getattr(item, "callspec", None)
     row = None if callspec is None else callspec.params.get("row")
@@ -129,26 +129,28 @@ def _assumption(item: pytest.Item) -> Assumption | None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what became of the assumptions, if any was asked."""
+    """Print the outcomes of the assumptions, if any was tested."""
     outcomes: dict[str, set[Assumption]] = {}
     for outcome in ("passed", "failed", "error"):
         outcomes[outcome] = {
             Assumption(*value)
             for told in terminalreporter.stats.get(outcome, [])
-            for name, value in getattr(told, "user_properties", ())  # a collection has none
+            for name, value in getattr(told, "user_properties", ())  # a collection error has none
             if name == "assumption"
         }
     failed = outcomes["failed"] | outcomes["error"]
     if not failed | outcomes["passed"]:
         return
     for path in Path(__file__).parent.glob("test_assumptions*.py"):
-        importlib.import_module(f"fakescale.contract.{path.stem}")  # with xdist none was yet
+        importlib.import_module(
+            f"fakescale.contract.{path.stem}"
+        )  # xdist's controller imports none
     terminalreporter.section("what is assumed of the API")
     for line in report(outcomes["passed"], failed):
         terminalreporter.write_line(line)
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Ask no more when the server wants no more."""
+    """End the run once a far server has answered with 429 or an error of its own."""
     if (target := item.config.stash.get(_TARGET, None)) and target.stopped:
         item.session.shouldstop = target.stopped

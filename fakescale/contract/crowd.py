@@ -1,4 +1,4 @@
-"""Many threads at once on one account: what each was answered, and what must hold of that."""
+"""Many threads at once on one account, and checks of the answers that they got."""
 
 import dataclasses
 import random
@@ -15,12 +15,12 @@ from fakescale.values.errors import ApiError
 from fakescale.values.stacks import stack_of
 
 THREADS = 32
-# So few that the threads get in each other's way.
+# Few shared tasks, so that the threads collide.
 _SHARED = 8
-_KEPT = [f"kept-{n}" for n in range(6)]  # unique_ids that are never given back
-_PASSED = [f"passed-{n}" for n in range(3)]  # and those that are
+_KEPT = [f"kept-{n}" for n in range(6)]  # unique_ids that a task keeps
+_PASSED = [f"passed-{n}" for n in range(3)]  # unique_ids that tasks pass on
 _KEYS = [f"key-{n}" for n in range(12)]
-# What each step may be answered with; also 429 for a twin at the same time (documented).
+# The statuses that each step may get. A concurrent duplicate gets 429 (documented).
 _EXPECTED: Mapping[str, Sequence[int]] = {
     "create": [200],
     "create once": [200, 429],
@@ -37,32 +37,35 @@ _EXPECTED: Mapping[str, Sequence[int]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What was done to what, how it was answered, and between which moments."""
+    """One step of a thread."""
 
+    #: The name of the step, a key of ``_EXPECTED``.
     what: str
+    #: The task, batch, key or unique_id that the step is about.
     about: str
     method: str
     body: Any
     status: int
     json: Any
+    #: When the step began and ended, by ``time.monotonic``.
     began: float
     ended: float
 
 
 class Stuck(Exception):
-    """The threads did not come to an end; the text shows where each thread is."""
+    """The threads did not finish in time; the text shows the stack of each thread."""
 
 
 class Crowd:
-    """Threads that make random calls in a project of their own, and the history of these.
+    """Threads that make random calls in a project of their own, and the history of the calls.
 
-    ``seed`` determines what each thread calls, though not how the threads mix.
+    ``seed`` determines the calls of each thread, but not how the threads interleave.
     """
 
     def __init__(self, account: Target, seed: int) -> None:
         self._account = account
         self._seed = seed
-        self._prefix = account.name()  # of what is unique in more than the project
+        self._prefix = account.name()  # of names that are unique beyond the project
         self._project = make_project(account)
         self._batch = make_batch(account, self._project)
         self._passing = [self._make() for _ in _PASSED]  # tasks that pass unique_ids round
@@ -75,16 +78,17 @@ class Crowd:
         return str(make(self._account, project=self._project)["task_id"])
 
     def run(self, *, calls: int, seconds: float) -> None:
-        """Let each thread make so many calls.
+        """Let each thread make this many calls.
 
-        Raises Stuck unless they are done in time, and what was raised in one.
+        Raises Stuck if the threads take longer than ``seconds`` of real time, and re-raises an
+        exception of a thread.
         """
         threads = [
             threading.Thread(target=self._work, args=(n, calls), name=f"crowd-{n}", daemon=True)
             for n in range(THREADS)
         ]
         interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-5)  # lets threads of this process meet in more places
+        sys.setswitchinterval(1e-5)  # lets threads of this process switch in more places
         try:
             deadline = time.monotonic() + seconds
             for thread in threads:
@@ -94,7 +98,7 @@ class Crowd:
         finally:
             sys.setswitchinterval(interval)
         if any(thread.is_alive() for thread in threads):
-            raise Stuck(f"no end after {seconds} s\n{_stacks()}")
+            raise Stuck(f"The threads are not done after {seconds} s:\n{_stacks()}")
         for error in self._errors:
             raise error
 
@@ -126,7 +130,7 @@ class Crowd:
         self._call("pass", name, method, f"/task/{task_id}/unique_id", body)
 
     def _tag(self, number: int, dice: random.Random) -> None:
-        # A tag of this thread alone on a task of four threads.
+        # Only this thread uses the tag, but four threads share the task.
         task_id, tag = self._shared[number % _SHARED], f"tag-{number}"
         method = dice.choice(["PUT", "DELETE"])
         self._call("tag", f"{task_id} {tag}", method, f"/task/{task_id}/tags", [tag])
@@ -172,10 +176,10 @@ class Crowd:
         self._history.append(event)
         return event
 
-    # What must hold afterwards.
+    # The checks of the history.
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the history, or with the account as it is now."""
+        """Return the problems of the history and of the account as it is now."""
         tasks = {task["task_id"]: task for task in self._all()}
         return [problem for check in _CHECKS for problem in check(self, tasks)]
 
@@ -187,7 +191,7 @@ class Crowd:
             if not page["has_more"]:
                 return
             token = quoted(page["next_token"])
-        raise AssertionError("the list has no end")
+        raise AssertionError("The list of tasks has no end.")
 
     def _of(self, what: str) -> list[Event]:
         return [event for event in self._history if event.what == what]
@@ -217,7 +221,7 @@ class Crowd:
             latest = max(event.began for event in events)
             last = [event.body for event in events if event.ended >= latest]
             if tasks[task_id]["metadata"] not in last:
-                yield f"{task_id} has metadata that was replaced"
+                yield f"{task_id} has metadata that had been replaced"
 
     def _owners(self, tasks: Mapping[str, Any]) -> Iterator[str]:
         counts = Counter(task["unique_id"] for task in tasks.values() if "unique_id" in task)
@@ -227,21 +231,21 @@ class Crowd:
         for name, events in self._by_about("keep").items():
             owners = {event.json["task_id"] for event in events if event.status == 200}
             if len(owners) != 1:
-                yield f"{len(owners)} tasks were given the unique_id {name}"
+                yield f"{len(owners)} tasks got the unique_id {name}"
             for event in events:
                 if event.status == 409 and not any(id in event.json["error"] for id in owners):
-                    yield f"another owner of {name} was named: {event.json['error']}"
+                    yield f"a refusal names another owner of {name}: {event.json['error']}"
         for name in {*counts, *(event.about for event in self._of("pass"))}:
             found = get(self._account, f"/tasks?unique_id={quoted(name)}")["docs"]
             if found != [task for task in tasks.values() if task.get("unique_id") == name]:
-                yield f"the search for the unique_id {name} does not find who has it"
+                yield f"the search for the unique_id {name} does not find its owner"
 
     def _twins(self, tasks: Mapping[str, Any]) -> Iterator[str]:
         counts = Counter(task["metadata"].get("key") for task in tasks.values())
         for key, events in self._by_about("create once").items():
             told = {event.json["task_id"] for event in events if event.status == 200}
             if len(told) != counts[key] or counts[key] > 1:
-                yield f"{counts[key]} tasks were made, and {len(told)} told, for one {key}"
+                yield f"{counts[key]} tasks were made for one {key}, and {len(told)} were answered"
 
     def _counters(self, tasks: Mapping[str, Any]) -> Iterator[str]:
         mine = [task for task in tasks.values() if task.get("batch") == self._batch]
@@ -249,14 +253,14 @@ class Crowd:
         status = get(self._account, f"/batches/{quoted(self._batch)}/status")
         counted = {name: status.get(name, 0) for name in ("pending", "completed", "canceled")}
         if any(counted[name] != listed[name] for name in counted):
-            yield f"the batch counts {counted}, the list {dict(listed)}"
+            yield f"the batch counts {counted}, but the list has {dict(listed)}"
         for filters, found in ((f"batch={self._batch}", mine), (f"project={self._project}", tasks)):
             total = get(self._account, f"/tasks?{filters}&limit=1")["total"]
             if total != len(found):
                 yield f"the total is {total}, but {len(found)} are listed"
         created = {event.json["task_id"] for event in self._of("create") if event.status == 200}
         if created != {task["task_id"] for task in mine}:
-            yield "the list differs from what was created"
+            yield "the listed tasks are not those that were created"
 
     def _counted_meanwhile(self, tasks: Mapping[str, Any]) -> Iterator[str]:
         created = [event for event in self._of("create") if event.status == 200]
@@ -268,7 +272,7 @@ class Crowd:
             least = sum(creation.ended < event.began for creation in created)
             most = sum(creation.began < event.ended for creation in created)
             if not least <= count <= most:
-                yield f"{event.what} told {count} tasks, of from {least} to {most}"
+                yield f"{event.what} showed {count} tasks instead of {least} to {most}"
 
     def _ends(self, tasks: Mapping[str, Any]) -> Iterator[str]:
         ended = [
@@ -278,7 +282,7 @@ class Crowd:
         ]
         for task_id, status in ended:
             if tasks[task_id]["status"] != status:
-                yield f"{task_id} was {status}, and is {tasks[task_id]['status']}"
+                yield f"{task_id} was {status}, but is now {tasks[task_id]['status']}"
 
 
 _STEPS: Sequence[Callable[[Crowd, int, random.Random], None]] = (
@@ -292,5 +296,4 @@ _CHECKS: Sequence[Callable[[Crowd, Mapping[str, Any]], Iterator[str]]] = (
 
 
 def _stacks() -> str:
-    """Return where each thread of this process is."""
     return "\n".join(f"--- {it.name}\n{stack_of(it.ident)}" for it in threading.enumerate())

@@ -1,6 +1,6 @@
-"""What a server must show, as plainly as can be told: a list of tasks, a few dicts and a clock.
+"""A plain model of the API: a list of tasks, a few dicts and a clock.
 
-Written from what is known of the API, and with nothing of the fake, so that the two can
+The model follows the facts about the API and uses no code of the fake, so that the two can
 disagree. Tasks are dicts as the API prints them.
 """
 
@@ -14,18 +14,18 @@ Printed = dict[str, Any]
 DAY = dt.timedelta(hours=24)
 STATUSES = ("pending", "completed", "canceled", "error")
 _MOST_TAGS = 5
-# What of a creation body is told of the task itself, and not of its work.
+# Members of a creation's body that a printed task has beside its params.
 _OWN = {"instruction", "metadata", "unique_id", "tags", "project", "batch"}
 _NOT_TOLD = {"clear_unique_id_on_error"}
 
 
 def stamp(moment: dt.datetime) -> str:
-    """Return a moment as it is printed: in UTC, with milliseconds."""
+    """Return a moment as the API prints it: in UTC, with milliseconds."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 class Refused(Exception):
-    """What is answered with ``status`` and an error."""
+    """The API answers with ``status`` and an error."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 class Use(NamedTuple):
-    """The first use of an Idempotency-Key: when, what was asked, and the answer."""
+    """The first use of an Idempotency-Key: its time, the request and the answer."""
 
     since: dt.datetime
     request: Any
@@ -41,7 +41,7 @@ class Use(NamedTuple):
 
 
 class Model:
-    """An account. What a client or a labeler does is a method, which raises Refused."""
+    """An account. Each action of a client or a labeler is a method, which may raise Refused."""
 
     def __init__(self, now: dt.datetime, *, is_test: bool) -> None:
         self.now = now
@@ -57,13 +57,13 @@ class Model:
 
     @property
     def moment(self) -> str:
-        """The present moment as it is printed."""
+        """The present moment as the API prints it."""
         return stamp(self.now)
 
     # Creation.
 
     def saved(self, key: str, request: Any) -> Any:
-        """Return the answer that was saved under a key, None if it is as good as new."""
+        """Return the answer saved under a key; None if there is none or it is a day old."""
         use = self.keys.get(key)
         if use is None or self.now - use.since >= DAY:
             return None
@@ -72,7 +72,7 @@ class Model:
         return use.answer
 
     def save(self, key: str, request: Any, answer: Any) -> None:
-        """Save the answer to the first use of a key, also if it is a refusal."""
+        """Save the answer to the first use of a key, even a refusal."""
         self.keys[key] = Use(self.now, request, answer)
 
     def create(self, type: str, body: Mapping[str, Any]) -> Printed:
@@ -105,10 +105,10 @@ class Model:
         self.tasks.append(task)
         return task
 
-    # What a client does to a task.
+    # Actions of a client.
 
     def cancel(self, task: Printed, *, clear_unique_id: bool) -> None:
-        """Only pending tasks, but also again; the unique_id stays unless it is cleared."""
+        """Cancel a pending or canceled task; its unique_id stays unless it is cleared."""
         if task["status"] not in ("pending", "canceled") or id(task) in self._started:
             raise Refused(400)
         if task["status"] == "pending" or (clear_unique_id and "unique_id" in task):
@@ -125,7 +125,7 @@ class Model:
         self._touch(task)
 
     def change_tags(self, verb: str, task: Printed, given: Sequence[str]) -> None:
-        """PUT adds behind those that are there, POST replaces, DELETE removes what is there."""
+        """Add tags at the end (PUT), replace all tags (POST), or remove tags (DELETE)."""
         before, given = task.get("tags", []), self._tags(given)
         after = {
             "PUT": before + [tag for tag in given if tag not in before],
@@ -139,18 +139,18 @@ class Model:
             self._touch(task)
 
     def set_unique_id(self, task: Printed, unique_id: str) -> None:
-        """Give it another; the one it had is free again."""
+        """Give the task another unique_id; the old one becomes free."""
         self._check_unique_id(unique_id, task)
         task["unique_id"] = unique_id
         self._touch(task)
 
     def clear_unique_id(self, task: Printed) -> None:
-        """Nothing happens if there is none."""
+        """Remove the unique_id, if the task has one."""
         if task.pop("unique_id", None) is not None:
             self._touch(task)
 
     def audit(self, task: Printed, *, accepted: bool, comments: str | None) -> None:
-        """Audit it; the newest stands first (what an audit sets is guessed)."""
+        """Add an audit before the older ones (the members that it sets are guessed)."""
         if task["status"] != "completed":
             raise Refused(400)
         result = "accepted" if accepted else "rejected"
@@ -166,10 +166,10 @@ class Model:
             task["customer_review_comments"] = [comments, *said]
         self._touch(task)
 
-    # What labelers do.
+    # Actions of labelers.
 
     def start(self, task: Printed) -> None:
-        """From now on it cannot be canceled."""
+        """Start the work; the task cannot be canceled any more."""
         if task["status"] != "pending" or id(task) in self._started:
             raise Refused(400)
         self._started.add(id(task))
@@ -177,20 +177,20 @@ class Model:
         self._touch(task)
 
     def complete(self, task: Printed, response: Mapping[str, Any]) -> None:
-        """Give it its response."""
+        """Complete the task with a response."""
         self._end(task, "completed", response)
         task["completed_at"] = task["updated_at"]
 
     def fail(self, task: Printed, response: Mapping[str, Any]) -> None:
-        """Give it the detail as response; the unique_id may have been meant to go then."""
+        """End the task in error; this frees its unique_id if the creation asked for it."""
         self._end(task, "error", response)
         if id(task) in self._clears_on_error:
             task.pop("unique_id", None)
 
-    # What is shown.
+    # Lists and counters.
 
     def listed(self, filters: Mapping[str, Sequence[str]]) -> list[Printed]:
-        """Return the tasks that pass all filters, newest first. A comma separates values."""
+        """Return the tasks that match all filters, newest first. A comma separates values."""
         wanted = {name: ",".join(values).split(",") for name, values in filters.items()}
         tasks = [
             task
@@ -200,13 +200,11 @@ class Model:
         return sorted(tasks, key=lambda task: (task["created_at"], task["task_id"]), reverse=True)
 
     def progress(self, batch: str) -> Printed:
-        """Return how far a batch is: done when it has tasks and none is pending."""
+        """Return the status of a batch and its counters; it is completed if no task is pending."""
         counts = Counter(task["status"] for task in self.tasks if task.get("batch") == batch)
         done = counts and not counts["pending"]
         numbers = {status: counts[status] for status in STATUSES}
         return {"status": "completed" if done else "in_progress", **numbers}
-
-    # Inside.
 
     def _touch(self, task: Printed) -> None:
         task["updated_at"] = self.moment
@@ -231,15 +229,15 @@ class Model:
 
     @staticmethod
     def _put(task: Printed, name: str, value: Any) -> None:
-        """Leave out what is empty."""
+        """Set a member, or remove it if the value is empty."""
         if value:
             task[name] = value
         else:
             task.pop(name, None)
 
 
-# Which tasks each filter of the list keeps, given its values. Those of one filter are
-# alternatives, and bounds belong to the span (both guessed).
+# Whether a filter with these values keeps a task. Several values of a filter are alternatives,
+# and bounds of time are inclusive (both guessed).
 _Keep = Callable[[Printed, Sequence[str]], bool]
 
 

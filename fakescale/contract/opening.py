@@ -1,4 +1,4 @@
-"""Which server the contract tests ask: a fake that is started for it, or one that is there."""
+"""The server that the contract tests use: a fake started for them, or a running server."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ from fakescale.fake import FakeScale
 from fakescale.remote import RemoteFakeScale
 from fakescale.server.server import Server, running
 
-#: A fake that is started for it.
+#: A fake that is started for the tests.
 HERE = Where()
 
 
 @contextlib.contextmanager
 def side_by_side(account: Target) -> Iterator[Target]:
-    """Give an account at a server where requests meet within the fake, each on a thread.
+    """Give an account at a server that handles each request on a thread, for a ``with`` block.
 
-    An account as it is, where the fake was not started for the tests.
+    If the fake was not started for the tests, this is the given account itself.
     """
     if not isinstance(account.fake, FakeScale):
         yield account
@@ -33,12 +33,14 @@ def side_by_side(account: Target) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def opened(where: Where = HERE) -> Iterator[Target]:
-    """Give the target that is there, for a ``with`` block.
+    """Give the target to test, for a ``with`` block.
 
-    A test account of a fake that is started for it, or of a fakescale on this machine, whose
-    control token is in FAKESCALE_CONTROL_TOKEN; or that of the key. Raises ValueError where
-    a key is missing, or none of ours would be taken, ApiError where the token is wrong, and
-    OSError where nobody answers.
+    Without a URL the target is a test account of a new fake. A fakescale on this machine gives
+    the account of the key, by default a test account; FAKESCALE_CONTROL_TOKEN holds its control
+    token. Any other server gives the account of the key.
+
+    Raises ValueError if a key is missing, or if the fakescale does not accept new accounts;
+    ApiError if the control token is wrong; OSError if the server cannot be reached.
     """
     if where.url is None:
         with FakeScale(seed="contract").serve() as fake, Line(fake.url) as line:
@@ -52,13 +54,15 @@ def opened(where: Where = HERE) -> Iterator[Target]:
             with target.clean() as account:
                 if account.call("GET", "/tasks?limit=1").status == 401:
                     raise ValueError(
-                        f"--contract-url {where.url} takes no keys but those of --api-key,"
-                        " and each test wants an account of its own"
+                        f"--contract-url {where.url} accepts only the keys of its --api-key,"
+                        " but each test needs an account of its own."
                     )
             yield target
         return
     if where.key is None:
-        raise ValueError(f"--contract-url {where.url} is no fakescale: it needs a --contract-key")
+        raise ValueError(
+            f"--contract-url {where.url} is not a fakescale: it needs a --contract-key."
+        )
     with Line(where.url) as line:
         yield Target(where.url, where.key, line=line)
 

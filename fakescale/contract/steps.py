@@ -1,4 +1,4 @@
-"""The steps of the machine, and the small universes that they are made of."""
+"""The steps of the state machine, and the few values that they draw from."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from fakescale.contract.model import DAY
 
 MILLISECOND = dt.timedelta(milliseconds=1)
 
-# Types with all the work of a task; a project has one type.
+# Bodies of creations by type, without the members that a creation draws.
 WORK: Mapping[str, Mapping[str, Any]] = {
     "categorization": {
         "instruction": "Big or small?",
@@ -22,20 +22,20 @@ WORK: Mapping[str, Mapping[str, Any]] = {
     },
     "textcollection": {"attachments": [{"type": "text", "content": "Great soup."}]},
 }
-TYPE = "categorization"  # of the one project
+TYPE = "categorization"  # the type of the one project
 
 
 def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
-    """Return what is drawn from ``usual``, and now and then ``odd``."""
+    """Return a strategy that draws from ``usual``, and now and then draws ``odd``."""
     return st.sampled_from([*[usual] * 9, st.just(odd)]).flatmap(lambda it: it)
 
 
-# Small universes, so that steps collide. A number stands for one of a few: a task, a name.
+# Few values, so that steps collide. A number selects one of a few things, such as a task.
 NUMBERS = st.integers(0, 12)
 SOME = st.lists(NUMBERS, min_size=1, max_size=2)
 TAGS = seldom(strategies.tags(), ["a", ""])
 METADATA = seldom(strategies.metadata(), ["no object"])
-EDGES = st.sampled_from([0, -1, 1])  # milliseconds from one
+EDGES = st.sampled_from([0, -1, 1])  # milliseconds from a bound
 VERBS = st.sampled_from(["PUT", "POST", "DELETE"])
 ACTIONS = (
     "complete",
@@ -47,7 +47,7 @@ ACTIONS = (
     "audit?accepted",
     "audit?rejected",
 )
-# What seldom comes about by itself, since it must begin with a pending task.
+# Sequences that chance seldom draws, because they need a pending task.
 STORIES = (
     ("fail",),
     ("start", "cancel"),
@@ -81,9 +81,9 @@ CREATIONS = st.fixed_dictionaries(
 
 NEED_TIME = ("let_time_pass", "create_again_a_day_later")
 
-# The steps, and what they are given. They are one rule, since hypothesis would leave out
-# several of many in each example, and most of what goes wrong takes several kinds of them.
-# The first is what the first example is made of alone, and what others are made small to.
+# The steps by name, with the strategies of their arguments. They are one rule: with many rules,
+# hypothesis leaves out several in each example, but most bugs need several kinds of steps.
+# Hypothesis makes its first example of the first step alone, and shrinks other steps to it.
 IDLE = "ask_for_nothing"
 STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     IDLE: {"verb": st.sampled_from(["GET", "POST/cancel", "POST/setMetadata", "DELETE/unique_id"])},

@@ -1,4 +1,4 @@
-"""What the contract tests ask: one account of a server that speaks the API, over HTTP."""
+"""One account of a server that the contract tests call over HTTP."""
 
 import base64
 import contextlib
@@ -20,24 +20,25 @@ from fakescale.values.hosts import is_loopback
 from fakescale.values.keys import read_key
 
 ABSENT: Any = object()
-_SECONDS = 60  # without a word from the server
-_PAUSE = 0.5  # between two requests to a server that is not of this machine
-# What has a path such as /task/TYPE, where one is made.
+_SECONDS = 60  # without a byte from the server
+_PAUSE = 0.5  # seconds between two requests to a server on another machine
+# Nouns of the paths that create something by its type, such as /task/TYPE.
 _MAKERS = ("task", "training_tasks", "evaluation_tasks")
-_IDLE = 5.0  # seconds after which a connection may have been closed at the other end
+_IDLE = 5.0  # seconds after which the server may have closed a connection
 
 
 class Reply(NamedTuple):
-    """An answer; ``json`` is None where the body is no JSON."""
+    """An answer of the server."""
 
     status: int
+    #: None if the body is not JSON.
     json: Any
     headers: http.client.HTTPMessage
     bytes: bytes
 
     @property
     def error(self) -> str:
-        """The text of an error in the API's form; fails the test where it is another."""
+        """The text of an error; the test fails if the answer is not an error in the API's form."""
         assert self.json["status_code"] == self.status, self.json
         text = self.json["error"]
         assert isinstance(text, str), self.json
@@ -45,7 +46,7 @@ class Reply(NamedTuple):
 
 
 class Stopped(Exception):
-    """The server wants no more requests, and gets none."""
+    """A far server has answered with 429 or an error of its own, and gets no more requests."""
 
 
 class Target:
@@ -62,9 +63,9 @@ class Target:
         #: The base URL, with ``/v1``.
         self.url = url
         self.key = key
-        #: The account's name, and whether it is its test world that is meant.
+        #: The name of the account, and whether the key is of test mode.
         self.account, self.is_test = read_key(key)
-        #: The FakeScale or RemoteFakeScale that steers the server; None if nothing does.
+        #: The FakeScale or RemoteFakeScale that steers the server; None for other servers.
         self.fake: Any = fake
         self._line = line or Line(self.url)
 
@@ -73,18 +74,18 @@ class Target:
 
     @property
     def world(self) -> Any:
-        """What steers this account in this mode: it has ``tasks``, ``projects`` and so on."""
-        assert self.fake is not None, "nothing steers this server"
+        """The helpers of this account in its mode: ``tasks``, ``projects`` and so on."""
+        assert self.fake is not None, "This server is not a fakescale: it has no helpers."
         return self.fake.world(self.account, test=self.is_test)
 
     @property
     def is_far(self) -> bool:
-        """Whether it may be the real service: then few, small and slow things are asked."""
+        """Whether the server is on another machine; the tests then make few and slow requests."""
         return self._line.is_far
 
     @property
     def stopped(self) -> str | None:
-        """Why the server is asked no more, if so."""
+        """The reason why the server gets no more requests, or None."""
         return self._line.stopped
 
     def call(
@@ -96,11 +97,11 @@ class Target:
         headers: Mapping[str, str | None] | None = None,
         data: bytes | None = None,
     ) -> Reply:
-        """Send a request with the key, and return the answer.
+        """Send a request with the key and return the answer.
 
-        ``path`` follows ``url``, as it is to be sent. ``body`` is sent as JSON, ``data`` as
-        it is. Of ``headers`` those that are None are left out. Raises Stopped when a server
-        of another machine has had enough.
+        ``path`` is appended to ``url`` unchanged. ``body`` is sent as JSON, ``data``
+        unchanged. A header that is None is left out. Raises Stopped if a far server has
+        answered with 429 or an error of its own before.
         """
         fields: dict[str, str | None] = {"Authorization": f"Basic {self._basic}"}
         if body is not ABSENT:
@@ -115,26 +116,26 @@ class Target:
         return base64.b64encode(f"{self.key}:".encode()).decode()
 
     def name(self, word: str = "") -> str:
-        """Return a name that nothing has yet."""
+        """Return a new name, which ends with ``word``."""
         return self._line.name(word)
 
     def task_id(self) -> str:
-        """Return an id of the form of a task's that no task has."""
+        """Return a well-formed id that no task has."""
         return self._line.note(f"{'0' * 8}{secrets.token_hex(8)}")
 
     def in_mode(self, *, test: bool) -> "Target":
-        """Return the same account in test or in live mode; of a server with one key, its own."""
+        """Return the same account in test or live mode; a server with one key has only its own."""
         if test == self.is_test:
             return self
-        assert self.fake is not None, "the key leads to the other mode"
+        assert self.fake is not None, "The key is of the other mode."
         key = self.fake.world(self.account, test=test).api_key
         return Target(self.url, key, fake=self.fake, line=self._line)
 
     @contextlib.contextmanager
     def clean(self) -> Iterator["Target"]:
-        """Give an account without anything in it, for a ``with`` block, in the same mode.
+        """Give an empty account in the same mode, for a ``with`` block.
 
-        Where nothing steers the server it is the present one, with all that is in it.
+        A server that is not a fakescale gives the present account with all its contents.
         """
         if self.fake is None:
             yield self
@@ -148,8 +149,8 @@ class Target:
 
     @contextlib.contextmanager
     def standing_time(self) -> Iterator[None]:
-        """Let the server's clock stand, so that ``fake.advance`` alone moves it."""
-        assert self.fake is not None, "nothing moves this server's clock"
+        """Stop the server's clock for a ``with`` block; only ``fake.advance`` moves it."""
+        assert self.fake is not None, "This server is not a fakescale: its clock cannot be stopped."
         self.fake.stop_clock()
         try:
             yield
@@ -158,7 +159,10 @@ class Target:
 
 
 class Line:
-    """The connections to one server, one for each thread, and what the server is to be spared."""
+    """The connections to one server, one for each thread.
+
+    A server on another machine gets requests slowly, and none that changes foreign things.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -172,21 +176,20 @@ class Line:
         self._next_at = 0.0
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count()
-        # What was made here, or never was: all that a server of another machine is told to
-        # change.
+        # Names and ids that this run has made. Only these may be changed on another machine.
         self._ours: set[str] = set()
 
     def name(self, word: str) -> str:
-        """Return a name like no other, which ends with ``word``; it is ours."""
+        """Return a unique name that ends with ``word``, and note it as ours."""
         return self.note(f"contract-{self._run}-{next(self._numbers)}{word}")
 
     def note(self, name: str) -> str:
-        """Return ``name``, once it is noted that what is called so is ours."""
+        """Note ``name`` as ours, and return it."""
         self._ours.add(name)
         return name
 
     def send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Reply:
-        """Send a request and return its answer; raises Stopped, and OSError."""
+        """Send a request and return the answer. Raises Stopped and OSError."""
         if self.is_far:
             self._spare(method, path)
         reply = self._send(method, f"{self._base}{path}", data, headers)
@@ -197,13 +200,15 @@ class Line:
         return reply
 
     def _spare(self, method: str, path: str) -> None:
-        """Wait for the next moment that suits; refuse what could touch what is not ours."""
+        """Wait until the pause is over. Refuse a request that could change foreign things."""
         nouns = [unquote(noun) for noun in path.partition("?")[0].strip("/").split("/")]
         makes = (len(nouns) == 1 and method == "POST") or (
             nouns[0] == "files" or (len(nouns) == 2 and nouns[0] in _MAKERS)
         )
         if method not in ("GET", "HEAD") and not makes and not self._ours & {*nouns}:
-            raise AssertionError(f"{method} {path} could change what this run has not made")
+            raise AssertionError(
+                f"{method} {path} could change something that this run has not made."
+            )
         with self._lock:
             if self.stopped:
                 raise Stopped(self.stopped)
@@ -221,7 +226,7 @@ class Line:
                 connection.close()
             connection = self._connect()
             self._all.append(connection)
-        # Forgotten until all went well: a broken one is of no use to the next request.
+        # Kept only once all went well: the next request cannot use a broken connection.
         self._mine.connection = None, 0.0
         connection.request(method, target, data, dict(headers))
         answer = connection.getresponse()
@@ -248,12 +253,12 @@ class Line:
 class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         super().connect()
-        # A head and its body are two segments.
+        # http.client sends a head and its body in two segments.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def connector(url: str) -> Callable[[], http.client.HTTPConnection]:
-    """Return what makes a connection to the server of a URL."""
+    """Return a function that makes a connection to the server of a URL."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else _Connection
     return functools.partial(kind, parts.hostname or "", parts.port, timeout=_SECONDS)

@@ -1,7 +1,7 @@
-"""What we believe of requests and of single tasks, one question each.
+"""Facts about requests and single tasks, one test each.
 
-A text is asserted only where it is known.
-The file is over 300 lines: each question is a test of its own.
+A test checks an error's text only if the text is known.
+The file is over 300 lines because each fact is a test of its own.
 """
 
 import datetime as dt
@@ -48,7 +48,7 @@ from fakescale.values.clock import read_moment
 SINGLE = [
     *rows(
         "documented",
-        ("a task that there is is returned", PAGE, "GET /task/{task}", 200),
+        ("an existing task is returned", PAGE, "GET /task/{task}", 200),
         (
             "a unique_id can be set on a task that has none",
             PAGE,
@@ -59,14 +59,14 @@ SINGLE = [
         ("a tag must not be empty", PAGE, "PUT /task/{task}/tags", 400, [""]),
         ("a tag must not be null", PAGE, "POST /task/{task}/tags", 400, [None]),
         (
-            "removing a tag that is not there is fine",
+            "removing a tag that the task lacks is fine",
             CLIENT,
             "DELETE /task/{task}/tags",
             200,
             ["{new}"],
         ),
         (
-            "clear_unique_id_on_error may stand wherever a unique_id may",
+            "clear_unique_id_on_error is allowed wherever a unique_id is",
             PAGE,
             "POST /task/{task}/unique_id",
             200,
@@ -84,14 +84,14 @@ SINGLE = [
             {"instruction": "i", "attachment_type": "text", "attachment": "a"},
         ),
         (
-            "an audit may have comments that are null",
+            "the comments of an audit may be null",
             CLIENT,
             "POST /task/{task}/audit",
             200,
             {"accepted": True, "comments": None},
         ),
         (
-            "categorize is another name of categorization",
+            "categorize is another name for categorization",
             OLD,
             "POST /task/categorize",
             200,
@@ -100,14 +100,14 @@ SINGLE = [
     ),
     *creations(
         "observed",
-        ("parameters that nobody knows are no error", TESTS, 200, {"force": True}),
+        ("a creation may have unknown parameters", TESTS, 200, {"force": True}),
         ("a task needs neither project nor callback_url", TESTS, 200, {}),
         ("a callback_url may be null", "clients that send nulls", 200, {"callback_url": None}),
     ),
     *rows(
         "guessed",
         ("an unknown route is not found", EXPRESS, "GET /{new}", 404),
-        ("a wrong method is not found", EXPRESS, "PATCH /task/{task}", 404),
+        ("a wrong method gets 404", EXPRESS, "PATCH /task/{task}", 404),
         ("paths are case-sensitive", "nothing hints at folding", "GET /Task/{task}", 404),
         ("a double slash is not found", EXPRESS, "GET //tasks", 404),
         ("one slash at the end of a path is fine", EXPRESS, "GET /task/{task}/", 200),
@@ -120,21 +120,21 @@ SINGLE = [
         ),
         (
             "an array creates no task",
-            "a request that is unacceptable",
+            "400 is documented for unacceptable requests",
             "POST /task/categorization",
             400,
             [1],
         ),
         (
-            "a text creates no task",
-            "a request that is unacceptable",
+            "a string creates no task",
+            "400 is documented for unacceptable requests",
             "POST /task/categorization",
             400,
             "x",
         ),
         (
             "a task is not found by its unique_id",
-            "only the list is documented to do so",
+            "only the list is documented to find by unique_id",
             "GET /task/{unique}",
             404,
         ),
@@ -152,57 +152,63 @@ SINGLE = [
             },
         ),
         (
-            "setting a unique_id needs one",
+            "setting a unique_id requires unique_id",
             "it is the only parameter",
             "POST /task/{task}/unique_id",
             400,
             {},
         ),
         (
-            "taking the unique_id from a task without one is fine",
-            "canceling twice is",
+            "removing the unique_id of a task without one is fine",
+            "canceling twice is fine too",
             "DELETE /task/{task}/unique_id",
             200,
         ),
         ("a sixth tag is refused", NODE, "PUT /task/{tagged}/tags", 400, ["f"]),
-        ("a tag is a text", "its published type", "PUT /task/{task}/tags", 400, [5]),
+        ("a tag must be a string", "its published type", "PUT /task/{task}/tags", 400, [5]),
         (
-            "a tag of blanks is empty",
-            "the tag would be of no use",
+            "a tag of only blanks counts as empty",
+            "the tag would be useless",
             "PUT /task/{task}/tags",
             400,
             [" "],
         ),
         (
-            "tags are an array, not an object",
+            "tags must be an array, not an object",
             "the published body",
             "POST /task/{task}/tags",
             400,
             {"tags": ["a"]},
         ),
-        ("tags are an array, not a text", "the published body", "PUT /task/{task}/tags", 400, "a"),
+        (
+            "tags must be an array, not a string",
+            "the published body",
+            "PUT /task/{task}/tags",
+            400,
+            "a",
+        ),
         (
             "a missing body removes no tags",
-            "the sample of the reference sends none",
+            "the reference's sample sends no body",
             "DELETE /task/{task}/tags",
             200,
         ),
         (
-            "an audit needs the member accepted",
-            "it is the question",
+            "an audit requires accepted",
+            "accepted is the point of an audit",
             "POST /task/{task}/audit",
             400,
             {"comments": "x"},
         ),
         (
-            "accepted is a boolean",
+            "accepted must be a boolean",
             "its type in the official client",
             "POST /task/{task}/audit",
             400,
             {"accepted": "perhaps"},
         ),
         (
-            "a rejection needs no comment",
+            "a rejection may lack comments",
             "the official client allows null",
             "POST /task/{task}/audit",
             200,
@@ -210,14 +216,14 @@ SINGLE = [
         ),
         (
             "tasks of test mode can be audited",
-            "else no test could",
+            "otherwise no test could audit",
             "POST /task/{task}/audit",
             200,
             {"accepted": True},
         ),
         (
-            "canceling a task that nobody made is a 404",
-            "as retrieving one",
+            "canceling an unknown task is a 404",
+            "retrieving an unknown task is a 404",
             "POST /task/{nobody}/cancel",
             404,
         ),
@@ -225,42 +231,42 @@ SINGLE = [
     *creations(
         "guessed",
         (
-            "a project that there is not is refused with 400",
-            "the path is right, a parameter is not",
+            "a task of an unknown project is refused with 400",
+            "a parameter is wrong, not the path",
             400,
             {"project": "{new}"},
         ),
         (
-            "a batch that there is not is refused with 400",
-            "the path is right, a parameter is not",
+            "a task of an unknown batch is refused with 400",
+            "a parameter is wrong, not the path",
             400,
             {"batch": "{new}"},
         ),
-        ("metadata is an object", "it is called key-value data", 400, {"metadata": [1]}),
+        ("metadata must be an object", "it is called key-value data", 400, {"metadata": [1]}),
         ("metadata of more than 10 KB is refused", NODE, 400, {"metadata": {"a": "x" * 10_240}}),
-        ("metadata of not quite 10 KB is fine", NODE, 200, {"metadata": {"a": "x" * 9_900}}),
+        ("metadata of just under 10 KB is fine", NODE, 200, {"metadata": {"a": "x" * 9_900}}),
         (
-            "metadata that is null counts as absent",
-            "clients send null for what they lack",
+            "null metadata counts as absent",
+            "clients send null for missing values",
             200,
             {"metadata": None},
         ),
         (
             "an empty unique_id is refused",
-            "the official client takes it for none",
+            "the official client treats it as none",
             400,
             {"unique_id": ""},
         ),
-        ("a unique_id is a text", "its published type", 400, {"unique_id": 5}),
+        ("a unique_id must be a string", "its published type", 400, {"unique_id": 5}),
         (
-            "a unique_id that is null counts as absent",
-            "clients send null for what they lack",
+            "a null unique_id counts as absent",
+            "clients send null for missing values",
             200,
             {"unique_id": None},
         ),
         ("more than five tags are refused at creation", NODE, 400, {"tags": [*"abcdef"]}),
         ("five tags are fine", NODE, 200, {"tags": [*"abcde"]}),
-        ("a priority that is no number is refused", JOI, 400, {"priority": "soon"}),
+        ("a priority that is not a number is refused", JOI, 400, {"priority": "soon"}),
         (
             "a callback_url may be an e-mail address without a scheme",
             "callbacks page of the reference",
@@ -268,7 +274,7 @@ SINGLE = [
             {"callback_url": "nobody@example.com"},
         ),
         (
-            "a callback_url that is no address is refused",
+            "a callback_url that is neither URL nor e-mail is refused",
             "callbacks page of the reference: a full URL, or e-mail",
             400,
             {"callback_url": "nonsense"},
@@ -292,7 +298,7 @@ def test_a_wrong_key_is_401(api: Target) -> None:
     assert reply.error == "Your API key does not correspond to a registered user."
 
 
-@guessed("clients treat all alike")
+@guessed("clients treat them all alike")
 @pytest.mark.parametrize("field", [None, "", "Basic", "Basic OgAA", "Basic !!!", "Digest x=y"])
 def test_no_key_or_garbage_is_401_too(field: str | None, api: Target) -> None:
     reply = api.call("GET", "/tasks?limit=1", headers={"Authorization": field})
@@ -300,13 +306,13 @@ def test_no_key_or_garbage_is_401_too(field: str | None, api: Target) -> None:
 
 
 @observed(OLD)
-def test_the_key_is_looked_at_before_the_path_and_the_body(api: Target) -> None:
+def test_the_key_is_checked_before_the_path_and_the_body(api: Target) -> None:
     headers = {"Authorization": "Bearer dummy_api_key"}
     for path in (f"/{api.name()}", f"/task/{api.name()}", f"/task/{TYPE}"):
         assert api.call("POST", path, {}, headers=headers).status == 401
 
 
-@guessed("it is only said to be left empty")
+@guessed("the documentation only says to leave it empty")
 def test_the_password_is_ignored(api: Target) -> None:
     import base64
 
@@ -316,13 +322,13 @@ def test_the_password_is_ignored(api: Target) -> None:
 
 
 @documented("GenAI documentation of v1 tasks")
-def test_a_bearer_token_will_do(api: Target) -> None:
+def test_a_bearer_token_is_accepted(api: Target) -> None:
     headers = {"Authorization": f"Bearer {api.key}"}
     assert api.call("GET", "/tasks?limit=1", headers=headers).status == 200
 
 
 @documented(f"{PAGE}; {ERRORS}")
-def test_an_error_tells_its_status_and_a_text(api: Target) -> None:
+def test_an_error_has_its_status_and_a_text(api: Target) -> None:
     reply = api.call("GET", f"/task/{api.task_id()}")
     assert reply.json.keys() == {"status_code", "error"}
     assert reply.error
@@ -338,19 +344,19 @@ def test_answers_are_json_in_utf_8(api: Target) -> None:
 # Bodies
 
 
-@guessed("the request is unacceptable")
+@guessed("400 is documented for unacceptable requests")
 def test_malformed_json_is_400(api: Target) -> None:
     headers: dict[str, str | None] = {"Content-Type": "application/json"}
     reply = api.call("POST", f"/task/{TYPE}", data=b'{"instruction"', headers=headers)
     assert (reply.status, reply.json["status_code"]) == (400, 400)
 
 
-@guessed("nothing says that the type must be given")
+@guessed("nothing says that the content type is required")
 def test_json_without_a_content_type_is_read(api: Target) -> None:
     assert api.call("POST", f"/task/{TYPE}", data=json.dumps(BODY).encode()).status == 200
 
 
-@guessed("415 is in no list of statuses")
+@guessed("no list of statuses has 415")
 def test_xml_is_400(api: Target) -> None:
     headers: dict[str, str | None] = {"Content-Type": "application/xml"}
     assert api.call("POST", f"/task/{TYPE}", data=b"<a/>", headers=headers).status == 400
@@ -377,7 +383,7 @@ def test_forms_nest_with_brackets(api: Target) -> None:
 
 
 @observed(TESTS)
-def test_numbers_may_be_texts_and_come_back_as_numbers(api: Target) -> None:
+def test_numbers_may_be_sent_as_strings_and_come_back_as_numbers(api: Target) -> None:
     geometries = {"box": {"objects_to_annotate": ["cat"], "min_height": "10"}}
     body = {"instruction": "i", "attachment": "https://example.com/a.jpg", "geometries": geometries}
     made = ok(api.call("POST", "/task/imageannotation", body))
@@ -394,7 +400,7 @@ def test_unknown_parameters_are_kept_in_the_params(api: Target) -> None:
     assert make(api, colour="red")["params"]["colour"] == "red"
 
 
-# What a task is
+# Members of a task
 
 
 @documented(PAGE)
@@ -420,8 +426,8 @@ def test_a_new_task_has_empty_metadata_and_no_tags(api: Target) -> None:
     assert "tags" not in made
 
 
-@guessed("no published task has one")
-def test_what_a_task_lacks_is_left_out_and_not_null(api: Target) -> None:
+@guessed("no published task has a null")
+def test_missing_members_of_a_task_are_left_out_not_null(api: Target) -> None:
     made = make(api)
     for shown in (made, task(api, made["task_id"])):
         assert None not in shown.values()
@@ -429,7 +435,7 @@ def test_what_a_task_lacks_is_left_out_and_not_null(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_the_instruction_stands_beside_the_params_and_not_in_them(api: Target) -> None:
+def test_the_instruction_is_beside_the_params_not_in_them(api: Target) -> None:
     made = make(api)
     assert (made["instruction"], made["type"]) == (BODY["instruction"], TYPE)
     assert "instruction" not in made["params"]
@@ -449,7 +455,7 @@ def test_a_task_of_test_mode_is_created_as_pending(test_mode: Target) -> None:
 
 
 @observed(TESTS)
-def test_a_task_of_test_mode_is_completed_when_it_is_looked_at(test_mode: Target) -> None:
+def test_a_task_of_test_mode_is_completed_when_it_is_retrieved(test_mode: Target) -> None:
     made = make(test_mode)
     seen = task(test_mode, made["task_id"])
     assert seen["status"] == "completed"
@@ -466,7 +472,7 @@ def test_a_task_of_test_mode_takes_milliseconds(test_mode: Target) -> None:
 
 
 @observed(RUBY)
-def test_a_made_up_answer_is_one_of_the_choices(test_mode: Target) -> None:
+def test_a_made_up_response_is_one_of_the_choices(test_mode: Target) -> None:
     seen = task(test_mode, make(test_mode)["task_id"])
     assert seen["response"]["category"] in BODY["categories"]
 
@@ -478,13 +484,13 @@ def test_a_live_task_is_pending(live: Target) -> None:
     assert not {"response", "completed_at"} & made.keys()
 
 
-@guessed("it would be false")
-def test_a_live_task_says_that_it_is_no_test(live: Target) -> None:
+@guessed("true would be wrong")
+def test_a_live_task_has_is_test_false(live: Target) -> None:
     assert make(live)["is_test"] is False
 
 
 @guessed("newer published tasks have it")
-def test_updated_at_begins_as_created_at_and_moves_with_each_change(steered: Target) -> None:
+def test_updated_at_starts_at_created_at_and_moves_with_each_change(steered: Target) -> None:
     made = make(steered)
     assert made["updated_at"] == made["created_at"]
     steered.fake.advance(seconds=1)
@@ -492,7 +498,7 @@ def test_updated_at_begins_as_created_at_and_moves_with_each_change(steered: Tar
     assert changed["updated_at"] > made["created_at"] == changed["created_at"]
 
 
-@guessed("it is in no published task")
+@guessed("no published task has it")
 def test_clear_unique_id_on_error_is_not_printed(api: Target) -> None:
     made = make(api, unique_id=api.name(), clear_unique_id_on_error=True)
     assert "clear_unique_id_on_error" not in made
@@ -500,7 +506,7 @@ def test_clear_unique_id_on_error_is_not_printed(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_it_is_404_where_there_is_no_task(api: Target) -> None:
+def test_an_unknown_task_is_a_404(api: Target) -> None:
     for method, path, body in (
         ("GET", "", ABSENT),
         ("POST", "/setMetadata", {}),
@@ -511,8 +517,8 @@ def test_it_is_404_where_there_is_no_task(api: Target) -> None:
         assert api.call(method, f"/task/{api.task_id()}{path}", body).status == 404
 
 
-@observed(f"{RUBY}; in 2016 it was another")
-def test_the_text_where_there_is_no_task(api: Target) -> None:
+@observed(f"{RUBY}; in 2016 the text was different")
+def test_the_text_for_an_unknown_task(api: Target) -> None:
     assert api.call("GET", f"/task/{api.task_id()}").error == UNKNOWN
 
 
@@ -545,11 +551,11 @@ def test_a_type_that_is_not_enabled_is_402(steered: Target) -> None:
     assert (reply.status, reply.json["status_code"]) == (402, 402)
 
 
-# Homes
+# Projects and batches of a task
 
 
-@guessed("the worlds share nothing")
-def test_a_live_project_is_none_in_test_mode(steered: Target) -> None:
+@guessed("test and live mode share nothing")
+def test_a_live_project_does_not_exist_in_test_mode(steered: Target) -> None:
     project = make_project(steered)
     assert post(steered.in_mode(test=True), project=project).status == 400
 
@@ -561,7 +567,7 @@ def test_a_batch_of_another_project_is_refused(api: Target) -> None:
 
 
 @documented("projects page of the reference")
-def test_the_batch_brings_its_project(api: Target) -> None:
+def test_a_task_of_a_batch_is_in_its_project(api: Target) -> None:
     project = make_project(api)
     batch = make_batch(api, project)
     made = make(api, batch=batch)

@@ -1,6 +1,6 @@
-"""What we believe of what is done to tasks, and of the Idempotency-Key, one question each.
+"""Facts about changes of tasks and about the Idempotency-Key, one test each.
 
-The file is over 300 lines: each question is a test of its own.
+The file is over 300 lines because each fact is a test of its own.
 """
 
 import json
@@ -66,7 +66,7 @@ def test_a_task_that_is_being_worked_on_cannot_be_canceled(steered: Target) -> N
     assert steered.call("POST", f"/task/{made['task_id']}/cancel").status == 400
 
 
-@guessed("only pending tasks are said to be")
+@guessed("only pending tasks are documented as cancelable")
 def test_a_task_in_error_cannot_be_canceled(steered: Target) -> None:
     made = make(steered)
     steered.world.tasks.fail(made["task_id"])
@@ -74,12 +74,12 @@ def test_a_task_in_error_cannot_be_canceled(steered: Target) -> None:
 
 
 @documented(f"{PAGE}: its example has neither")
-def test_a_canceled_task_was_never_completed(live: Target) -> None:
+def test_a_canceled_task_has_neither_completed_at_nor_response(live: Target) -> None:
     canceled = ok(live.call("POST", f"/task/{make(live)['task_id']}/cancel"))
     assert not {"completed_at", "response"} & canceled.keys()
 
 
-@documented(f"{PAGE}: what a unique_id stays with")
+@documented(f"{PAGE}: a unique_id stays with its task")
 def test_a_canceled_task_keeps_its_unique_id(live: Target) -> None:
     name = live.name()
     path = f"/task/{make(live, unique_id=name)['task_id']}/cancel"
@@ -88,7 +88,7 @@ def test_a_canceled_task_keeps_its_unique_id(live: Target) -> None:
 
 
 @documented(PAGE)
-def test_clear_unique_id_makes_it_free(live: Target) -> None:
+def test_clear_unique_id_frees_the_unique_id(live: Target) -> None:
     name = live.name()
     path = f"/task/{make(live, unique_id=name)['task_id']}/cancel?clear_unique_id=true"
     assert "unique_id" not in ok(live.call("POST", path))
@@ -96,7 +96,7 @@ def test_clear_unique_id_makes_it_free(live: Target) -> None:
 
 
 @guessed("both are idempotent")
-def test_clear_unique_id_works_on_a_task_that_is_canceled_already(live: Target) -> None:
+def test_clear_unique_id_works_on_a_canceled_task(live: Target) -> None:
     name = live.name()
     path = f"/task/{make(live, unique_id=name)['task_id']}/cancel"
     ok(live.call("POST", path))
@@ -104,7 +104,7 @@ def test_clear_unique_id_works_on_a_task_that_is_canceled_already(live: Target) 
     assert post(live, unique_id=name).status == 200
 
 
-@guessed("the official client sends Python's words")
+@guessed("the official client sends Python's True and False")
 @pytest.mark.parametrize(("text", "clears"), [("True", True), ("1", True), ("0", False)])
 def test_booleans_are_read_in_any_case_and_as_digits(text: str, clears: bool, live: Target) -> None:
     path = f"/task/{make(live, unique_id=live.name())['task_id']}/cancel"
@@ -116,7 +116,7 @@ def test_booleans_are_read_in_any_case_and_as_digits(text: str, clears: bool, li
 
 
 @documented(PAGE)
-def test_a_unique_id_in_use_is_409_with_the_owner_in_the_text(api: Target) -> None:
+def test_a_unique_id_in_use_is_a_409_that_names_the_owner(api: Target) -> None:
     name = api.name()
     made = make(api, unique_id=name)
     reply = post(api, unique_id=name)
@@ -136,7 +136,7 @@ def test_setting_a_unique_id_in_use_has_the_same_text(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_a_unique_id_is_unique_over_all_projects_and_types(api: Target) -> None:
+def test_a_unique_id_is_unique_across_all_projects_and_types(api: Target) -> None:
     name = api.name()
     make(api, unique_id=name, project=make_project(api))
     body = {"instruction": "i", "attachment_type": "text", "attachments": ["a", "b"]}
@@ -144,20 +144,20 @@ def test_a_unique_id_is_unique_over_all_projects_and_types(api: Target) -> None:
     assert reply.status == 409
 
 
-@guessed("the worlds are said to share nothing")
-def test_test_and_live_mode_have_unique_ids_of_their_own(steered: Target) -> None:
+@guessed("test and live mode are said to share nothing")
+def test_test_and_live_mode_have_separate_unique_ids(steered: Target) -> None:
     make(steered, unique_id="u")
     assert post(steered.in_mode(test=True), unique_id="u").status == 200
 
 
 @guessed("accounts share nothing")
-def test_accounts_have_unique_ids_of_their_own(live: Target, other: Target) -> None:
+def test_accounts_have_separate_unique_ids(live: Target, other: Target) -> None:
     make(live, unique_id="u")
     assert post(other, unique_id="u").status == 200
 
 
 @documented(f"{PAGE}; {TESTS}")
-def test_a_unique_id_can_be_set_and_taken_away(api: Target) -> None:
+def test_a_unique_id_can_be_set_and_removed(api: Target) -> None:
     path, name = f"/task/{make(api)['task_id']}", api.name()
     assert ok(api.call("POST", f"{path}/unique_id", {"unique_id": name}))["unique_id"] == name
     assert "unique_id" not in ok(api.call("DELETE", f"{path}/unique_id"))
@@ -173,15 +173,15 @@ def test_a_completed_task_can_be_given_a_unique_id(test_mode: Target) -> None:
     assert ok(test_mode.call("POST", path, {"unique_id": name}))["unique_id"] == name
 
 
-@guessed("the text speaks of a different task")
-def test_a_task_can_be_given_the_unique_id_that_it_has(api: Target) -> None:
+@guessed("the error's text speaks of a different task")
+def test_a_task_can_be_given_its_own_unique_id_again(api: Target) -> None:
     name = api.name()
     path = f"/task/{make(api, unique_id=name)['task_id']}/unique_id"
     assert api.call("POST", path, {"unique_id": name}).status == 200
 
 
 @guessed("a task has one unique_id")
-def test_the_unique_id_that_was_replaced_is_free(api: Target) -> None:
+def test_a_replaced_unique_id_is_free(api: Target) -> None:
     name = api.name()
     path = f"/task/{make(api, unique_id=name)['task_id']}/unique_id"
     ok(api.call("POST", path, {"unique_id": api.name()}))
@@ -190,7 +190,7 @@ def test_the_unique_id_that_was_replaced_is_free(api: Target) -> None:
 
 @documented(PAGE)
 @pytest.mark.parametrize("clear", [True, False])
-def test_clear_unique_id_on_error_frees_it(clear: bool, steered: Target) -> None:
+def test_clear_unique_id_on_error_frees_the_unique_id(clear: bool, steered: Target) -> None:
     made = make(steered, unique_id="u", clear_unique_id_on_error=clear)
     steered.world.tasks.fail(made["task_id"])
     assert ("unique_id" in task(steered, made["task_id"])) == (not clear)
@@ -208,13 +208,13 @@ def test_metadata_is_replaced_not_merged(api: Target) -> None:
 
 
 @guessed("the official client sends no body for {}")
-def test_setting_metadata_without_a_body_empties_it(api: Target) -> None:
+def test_setting_metadata_without_a_body_clears_it(api: Target) -> None:
     path = f"/task/{make(api, metadata={'a': 1})['task_id']}/setMetadata"
     assert ok(api.call("POST", path))["metadata"] == {}
 
 
 @documented(f"{PAGE}: the body is the metadata; the {NODE} wraps it")
-def test_metadata_in_metadata_is_stored_as_it_is(api: Target) -> None:
+def test_metadata_nested_in_metadata_is_stored_unchanged(api: Target) -> None:
     path = f"/task/{make(api)['task_id']}/setMetadata"
     wrapped = {"metadata": {"a": 1}}
     assert ok(api.call("POST", path, wrapped))["metadata"] == wrapped
@@ -236,21 +236,21 @@ def test_put_adds_post_sets_and_delete_removes_tags(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_a_tag_that_is_there_is_not_added_again(api: Target) -> None:
+def test_an_existing_tag_is_not_added_again(api: Target) -> None:
     path = f"/task/{make(api, tags=['a', 'b'])['task_id']}/tags"
     assert ok(api.call("PUT", path, ["a", "c"]))["tags"] == ["a", "b", "c"]
 
 
 @observed(TESTS)
-def test_tags_keep_the_order_in_which_they_came(api: Target) -> None:
+def test_tags_keep_the_order_in_which_they_were_sent(api: Target) -> None:
     path = f"/task/{make(api)['task_id']}"
     ok(api.call("POST", f"{path}/tags", ["z", "b", "a"]))
     assert get(api, path)["tags"] == ["z", "b", "a"]
     assert ok(api.call("DELETE", f"{path}/tags", ["b", "z"]))["tags"] == ["a"]
 
 
-@guessed("so it is with tags that are there")
-def test_tags_that_are_sent_twice_are_kept_once_where_they_came_first(api: Target) -> None:
+@guessed("existing tags are not added again")
+def test_a_tag_sent_twice_is_kept_once_at_its_first_place(api: Target) -> None:
     path = f"/task/{make(api)['task_id']}/tags"
     assert ok(api.call("POST", path, ["b", "a", "b"]))["tags"] == ["b", "a"]
 
@@ -261,8 +261,8 @@ def test_tags_are_case_sensitive_and_not_trimmed(api: Target) -> None:
     assert ok(api.call("POST", path, ["a", "A", " a"]))["tags"] == ["a", "A", " a"]
 
 
-@guessed("a new task has no tags either")
-def test_a_task_whose_tags_are_gone_has_no_such_member(api: Target) -> None:
+@guessed("a new task lacks the member too")
+def test_a_task_without_tags_has_no_member_tags(api: Target) -> None:
     path = f"/task/{make(api, tags=['a'])['task_id']}/tags"
     assert "tags" not in ok(api.call("POST", path, []))
 
@@ -278,7 +278,7 @@ def test_without_a_body_setting_empties_the_tags_and_adding_and_removing_do_noth
 
 
 @guessed("a refusal changes nothing")
-def test_one_bad_tag_keeps_the_others_out(api: Target) -> None:
+def test_one_bad_tag_refuses_the_whole_request(api: Target) -> None:
     path = f"/task/{make(api, tags=['a'])['task_id']}"
     assert api.call("PUT", f"{path}/tags", ["b", None]).status == 400
     assert get(api, path)["tags"] == ["a"]
@@ -294,7 +294,7 @@ def test_only_a_completed_task_can_be_audited(live: Target) -> None:
 
 
 @documented(f"{PAGE}: its example of a completed task")
-def test_an_audit_tells_who_when_how_long_what_and_for_whom(test_mode: Target) -> None:
+def test_an_audit_has_its_auditor_time_duration_result_and_source(test_mode: Target) -> None:
     made = make(test_mode)
     ok(test_mode.call("POST", f"/task/{made['task_id']}/audit", {"accepted": True}))
     [audit] = task(test_mode, made["task_id"])["audits"]
@@ -304,15 +304,15 @@ def test_an_audit_tells_who_when_how_long_what_and_for_whom(test_mode: Target) -
     assert (audit["audit_result"], audit["audit_source"]) == ("accepted", "customer")
 
 
-@guessed("the official client ignores it")
+@guessed("the official client ignores the answer")
 def test_an_audit_is_answered_with_the_task(test_mode: Target) -> None:
     made = make(test_mode)
     reply = test_mode.call("POST", f"/task/{made['task_id']}/audit", {"accepted": True})
     assert ok(reply)["task_id"] == made["task_id"]
 
 
-@guessed("the filter has that word")
-def test_a_rejection_is_rejected_in_the_audit_and_the_review(test_mode: Target) -> None:
+@guessed("the filter uses the word rejected")
+def test_the_audit_and_the_review_of_a_rejection_say_rejected(test_mode: Target) -> None:
     path = f"/task/{make(test_mode)['task_id']}/audit"
     seen = ok(test_mode.call("POST", path, {"accepted": False, "comments": "blurred"}))
     assert seen["audits"][0]["audit_result"] == seen["customer_review_status"] == "rejected"
@@ -330,8 +330,8 @@ def test_an_audit_may_also_be_fixed_or_commented(result: str, steered: Target) -
     assert [doc["task_id"] for doc in found["docs"]] == [made["task_id"]]
 
 
-@guessed("an example lists several")
-def test_the_latest_audit_stands_first_and_counts(test_mode: Target) -> None:
+@guessed("an example lists several audits")
+def test_the_latest_audit_is_first_and_decides_the_review(test_mode: Target) -> None:
     path = f"/task/{make(test_mode)['task_id']}/audit"
     ok(test_mode.call("POST", path, {"accepted": False}))
     seen = ok(test_mode.call("POST", path, {"accepted": True}))
@@ -343,7 +343,7 @@ def test_the_latest_audit_stands_first_and_counts(test_mode: Target) -> None:
 
 
 @documented(PAGE)
-def test_the_first_answer_is_given_again_to_the_byte(api: Target) -> None:
+def test_the_first_answer_is_repeated_byte_for_byte(api: Target) -> None:
     key = api.name()
     first, second = once(api, key), once(api, key)
     assert ok(first)["task_id"]
@@ -351,7 +351,7 @@ def test_the_first_answer_is_given_again_to_the_byte(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_a_refusal_is_saved_as_well(api: Target) -> None:
+def test_a_refusal_is_saved_too(api: Target) -> None:
     key, name = api.name(), api.name()
     assert once(api, key, project=name).status == 400
     ok(api.call("POST", "/projects", {"type": TYPE, "name": name}))
@@ -376,7 +376,7 @@ def test_a_key_is_forgotten_after_24_hours_and_not_before(steered: Target) -> No
     key = steered.name()
     first = once(steered, key)
     steered.fake.advance(hours=24, milliseconds=-1)
-    assert once(steered, key).bytes == first.bytes  # which does not make it last longer
+    assert once(steered, key).bytes == first.bytes  # a repetition does not extend its life
     steered.fake.advance(milliseconds=1)
     assert ok(once(steered, key))["task_id"] != first.json["task_id"]
 
@@ -389,8 +389,8 @@ def test_the_key_is_ignored_elsewhere(api: Target) -> None:
         assert api.call("POST", "/projects", body, headers=headers).status == 200
 
 
-@guessed("what is compared are parameters")
-def test_order_and_spacing_of_the_body_make_no_other_request(api: Target) -> None:
+@guessed("the parameters are compared, not the bytes")
+def test_order_and_spacing_of_the_body_do_not_matter(api: Target) -> None:
     key = api.name()
     first = once(api, key)
     data = json.dumps(dict(reversed([*BODY.items()])), indent=3).encode()
@@ -398,14 +398,14 @@ def test_order_and_spacing_of_the_body_make_no_other_request(api: Target) -> Non
     assert api.call("POST", f"/task/{TYPE}", data=data, headers=headers).bytes == first.bytes
 
 
-@guessed("the worlds share nothing")
-def test_test_and_live_mode_have_keys_of_their_own(steered: Target) -> None:
+@guessed("test and live mode share nothing")
+def test_test_and_live_mode_have_separate_idempotency_keys(steered: Target) -> None:
     ok(once(steered, "k"))
     assert once(steered.in_mode(test=True), "k", instruction="Another?").status == 200
 
 
-@guessed("the saved result comes back")
-def test_the_saved_answer_stays_when_the_task_goes_on(live: Target) -> None:
+@guessed("the saved result is returned")
+def test_the_saved_answer_stays_when_the_task_changes(live: Target) -> None:
     key, name = live.name(), live.name()
     first = once(live, key, unique_id=name)
     ok(live.call("POST", f"/task/{first.json['task_id']}/cancel?clear_unique_id=true"))
@@ -437,14 +437,14 @@ def test_a_402_is_saved(steered: Target) -> None:
 
 
 @documented(PAGE)
-def test_a_twin_that_comes_at_the_same_time_gets_429_and_may_try_again(steered: Target) -> None:
+def test_a_concurrent_duplicate_gets_429_and_may_try_again(steered: Target) -> None:
     steered.fake.faults.duplicate_in_flight(account=steered.account)
     key = steered.name()
     assert [once(steered, key).status for _ in range(2)] == [429, 200]
 
 
-@guessed("what is compared are parameters")
-def test_a_form_is_the_same_request_as_json(api: Target) -> None:
+@guessed("the parameters are compared, not the bytes")
+def test_a_form_counts_as_the_same_request_as_json(api: Target) -> None:
     key = api.name()
     form = "instruction=Big+or+small?&attachment_type=text&attachment=car&categories=big"
     headers = {"Idempotency-Key": key, "Content-Type": "application/x-www-form-urlencoded"}
@@ -453,7 +453,7 @@ def test_a_form_is_the_same_request_as_json(api: Target) -> None:
     assert ok(first) == once(api, key).json
 
 
-@guessed("nobody knows then whose it is")
+@guessed("the request belongs to no account")
 def test_a_401_is_not_saved(api: Target) -> None:
     key = api.name()
     headers: dict[str, str | None] = {"Idempotency-Key": key, "Authorization": "Bearer dummy"}
@@ -462,7 +462,7 @@ def test_a_401_is_not_saved(api: Target) -> None:
 
 
 @guessed("common practice")
-def test_an_empty_key_is_none_and_a_very_long_one_is_refused(api: Target) -> None:
+def test_an_empty_key_counts_as_none_and_one_over_255_characters_is_refused(api: Target) -> None:
     assert ok(once(api, ""))["task_id"] != ok(once(api, ""))["task_id"]
     assert once(api, "k" * 255).status == 200
     assert once(api, "k" * 256).status == 400

@@ -1,7 +1,7 @@
-"""What we believe of what is asked of fakes alone: one question each.
+"""Facts that only a fake is asked for, one test each.
 
-The calls about team and Studio would send mail to people; the rest needs steering.
-The file is over 300 lines: each question is a test of its own.
+The calls about the team and Studio would send mail to people; the others need a fake's helpers.
+The file is over 300 lines because each fact is a test of its own.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ def test_an_invitation_is_answered_with_the_whole_team(steered: Target) -> None:
 
 
 @guessed("the answer is the whole team anyway")
-def test_who_is_invited_again_stays_as_they_are(steered: Target) -> None:
+def test_inviting_a_member_again_changes_nothing(steered: Target) -> None:
     replies = [
         ok(steered.call("POST", "/teams/invite", {"emails": [ANN], "team_role": role}))
         for role in ("labeler", "member")
@@ -60,7 +60,7 @@ def test_a_bad_address_or_role_is_refused(email: str, role: str, steered: Target
 
 
 @guessed("nothing is published")
-def test_the_role_of_an_unknown_member_cannot_be_set_nor_that_of_an_admin(steered: Target) -> None:
+def test_the_role_of_an_unknown_member_or_an_admin_cannot_be_set(steered: Target) -> None:
     admin = get(steered, "/teams")[0]["email"]
     for email, status in ((ANN, 404), (admin, 400)):
         body = {"emails": [email], "team_role": "member"}
@@ -69,7 +69,7 @@ def test_the_role_of_an_unknown_member_cannot_be_set_nor_that_of_an_admin(steere
 
 @pytest.fixture
 def studio(steered: Target) -> Target:
-    """Return an account with a Studio project ``p`` to which Ann is assigned, and Bob is not."""
+    """Return an account with a Studio project ``p``; Ann is assigned to it, Bob is not."""
     for email in (ANN, BOB):
         steered.world.teammates.add(email)
     steered.world.projects.create(type=TYPE, name="p", studio=True)
@@ -79,13 +79,13 @@ def studio(steered: Target) -> Target:
 
 
 @documented(f"{CLIENT}; {STUDIO}")
-def test_assignments_are_the_projects_of_each_address(studio: Target) -> None:
+def test_assignments_list_the_projects_of_each_address(studio: Target) -> None:
     assert get(studio, "/studio/assignments")[ANN] == ["p"]
     body = {"emails": [ANN], "projects": ["p"]}
     assert ok(studio.call("POST", "/studio/assignments/remove", body))[ANN] == []
 
 
-@guessed(f"{PARAMETER}; and the other way round")
+@guessed(f"{PARAMETER}, or the other way round")
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -96,22 +96,22 @@ def test_assignments_are_the_projects_of_each_address(studio: Target) -> None:
         ("PUT", "/studio/batches/b", {"groups": []}, 404),
     ],
 )
-def test_what_is_unknown_in_the_studio_is_404_in_a_path_and_400_in_a_body(
+def test_an_unknown_name_in_studio_is_404_in_a_path_and_400_in_a_body(
     method: str, path: str, body: Any, status: int, studio: Target
 ) -> None:
     assert studio.call(method, path, body).status == status
 
 
 @documented(README)
-def test_who_joins_a_group_must_be_assigned_to_its_project(studio: Target) -> None:
+def test_members_of_a_group_must_be_assigned_to_its_project(studio: Target) -> None:
     path = "/studio/projects/p/groups"
     assert studio.call("POST", path, {"emails": [BOB], "name": "g"}).status == 400
     group = ok(studio.call("POST", path, {"emails": [ANN], "name": "g"}))
     assert group.keys() >= {"id", "name", "numWorkers", "isSingleton"}
 
 
-@guessed("names are what groups are known by")
-def test_a_name_of_a_group_is_taken_once(studio: Target) -> None:
+@guessed("a group is identified by its name")
+def test_a_group_name_is_unique_in_its_project(studio: Target) -> None:
     body = {"emails": [], "name": "g"}
     replies = [studio.call("POST", "/studio/projects/p/groups", body) for _ in range(2)]
     assert [reply.status for reply in replies] == [200, 409]
@@ -150,8 +150,8 @@ def test_a_quality_task_has_an_id_and_the_expected_response(kind: str, steered: 
     assert "task_id" not in made
 
 
-@guessed("they are documented for Rapid projects")
-def test_a_quality_task_of_another_project_is_refused(steered: Target) -> None:
+@guessed("quality tasks are documented for Rapid projects")
+def test_a_quality_task_of_a_project_that_is_not_rapid_is_refused(steered: Target) -> None:
     steered.world.projects.create(type="textcollection", name="e")
     body = {
         "project": "e",
@@ -194,7 +194,7 @@ def test_a_result_file_is_served_to_the_live_key(steered: Target) -> None:
 
 
 @documented(ERRORS)
-def test_an_attachment_that_cannot_be_fetched_is_told_in_the_response(steered: Target) -> None:
+def test_the_response_names_an_attachment_that_cannot_be_fetched(steered: Target) -> None:
     made = make(steered, attachment_type="image", attachment="https://example.com/gone.jpg")
     steered.world.tasks.fail(made["task_id"])
     response = task(steered, made["task_id"])["response"]
@@ -212,7 +212,7 @@ def test_a_recalled_task_is_pending_again(steered: Target) -> None:
     assert task(steered, made["task_id"])["status"] == "pending"
 
 
-@guessed("it is to be done anew")
+@guessed("the task must be done again")
 def test_a_recalled_task_has_no_response(steered: Target) -> None:
     made = make(steered)
     steered.world.tasks.complete(made["task_id"])
@@ -224,7 +224,9 @@ def test_a_recalled_task_has_no_response(steered: Target) -> None:
 
 
 @documented(CALLBACKS)
-def test_a_completion_is_told_with_the_task(steered: Target, callback_receiver: Receiver) -> None:
+def test_a_completion_sends_a_callback_with_the_task(
+    steered: Target, callback_receiver: Receiver
+) -> None:
     made = make(steered, callback_url=callback_receiver.url)
     steered.world.tasks.complete(made["task_id"], response={"category": "big"})
     steered.fake.callbacks.deliver()
@@ -237,8 +239,8 @@ def test_a_completion_is_told_with_the_task(steered: Target, callback_receiver: 
     assert body["response"] == body["task"]["response"] == {"category": "big"}
 
 
-@documented(f"{CALLBACKS}; the events")
-def test_errors_audits_and_recalls_are_told_too(
+@documented(f"{CALLBACKS}: its events")
+def test_errors_audits_and_recalls_send_callbacks_too(
     steered: Target, callback_receiver: Receiver
 ) -> None:
     first, second = (make(steered, callback_url=callback_receiver.url) for _ in range(2))
@@ -250,12 +252,12 @@ def test_errors_audits_and_recalls_are_told_too(
     steered.fake.callbacks.deliver()
     statuses = [received.json["status"] for received in callback_receiver.received]
     assert statuses == ["error", "completed", "completed", "pending"]
-    # Guessed: what is not there is left out.
+    # Guessed: missing members are left out.
     assert "response" not in callback_receiver.received[-1].json
 
 
-@guessed("the events do not name them")
-def test_cancels_and_changes_of_metadata_tags_and_unique_id_are_not_told(
+@guessed("the documented events do not include them")
+def test_cancels_and_changes_of_metadata_tags_and_unique_id_send_no_callback(
     steered: Target, callback_receiver: Receiver
 ) -> None:
     path = f"/task/{make(steered, callback_url=callback_receiver.url)['task_id']}"
@@ -267,8 +269,8 @@ def test_cancels_and_changes_of_metadata_tags_and_unique_id_are_not_told(
     assert callback_receiver.received == []
 
 
-@documented(f"{CALLBACKS}: up to 20 times within 24 hours; that the gaps are equal is guessed")
-def test_a_failure_is_tried_20_times_more_in_24_hours(
+@documented(f"{CALLBACKS}: up to 20 times within 24 hours; the equal gaps are guessed")
+def test_a_failed_callback_is_retried_20_times_in_24_hours(
     steered: Target, callback_receiver: Receiver
 ) -> None:
     callback_receiver.answer(500, times=100)
@@ -284,7 +286,7 @@ def test_a_failure_is_tried_20_times_more_in_24_hours(
 
 
 @documented("the tasks page for one name, the callbacks page for the other")
-def test_success_is_noted_on_the_task_under_both_names(
+def test_a_delivered_callback_is_noted_on_the_task_under_both_names(
     steered: Target, callback_receiver: Receiver
 ) -> None:
     callback_receiver.answer(204)
@@ -308,7 +310,7 @@ def test_test_mode_sends_callbacks_with_a_key_of_its_own(
 
 
 @guessed("its body was never published")
-def test_a_batch_tells_that_it_is_completed(steered: Target, callback_receiver: Receiver) -> None:
+def test_a_completed_batch_sends_a_callback(steered: Target, callback_receiver: Receiver) -> None:
     body = {"project": make_project(steered), "name": "b", "callback": callback_receiver.url}
     ok(steered.call("POST", "/batches", body))
     steered.world.tasks.complete(make(steered, batch="b")["task_id"])

@@ -1,6 +1,6 @@
-"""What we believe of ``GET /tasks``, one question each; asked within a project of its own.
+"""Facts about ``GET /tasks``, one test each, most within a project of its own.
 
-The file is over 300 lines: each question is a test of its own.
+The file is over 300 lines because each fact is a test of its own.
 """
 
 import base64
@@ -52,13 +52,13 @@ SINGLE = [
     *rows(
         "observed",
         (
-            "a time may be naive, with microseconds",
+            "a time may lack an offset and have microseconds",
             TESTS,
             "GET /tasks?start_time=2024-01-02T03:04:05.123456&limit=1",
             200,
         ),
         (
-            "a time may have a space in place of the T",
+            "a time may have a space instead of the T",
             CLIENT,
             "GET /tasks?end_time=2024-01-02%2003:04:05.123456&limit=1",
             200,
@@ -70,13 +70,13 @@ SINGLE = [
             200,
         ),
         (
-            "the client's include_attachment_url does no harm",
+            "the client's include_attachment_url is accepted",
             CLIENT,
             "GET /tasks?include_attachment_url=True&limit=1",
             200,
         ),
         (
-            "error is a status, too",
+            "error is a status too",
             "README of the official Python client",
             "GET /tasks?status=error&limit=1",
             200,
@@ -93,20 +93,20 @@ SINGLE = [
         ("a limit of 0 is refused", RANGE, "GET /tasks?limit=0", 400),
         ("a limit of 101 is refused", RANGE, "GET /tasks?limit=101", 400),
         ("a negative limit is refused", RANGE, "GET /tasks?limit=-1", 400),
-        ("a limit that is no number is refused", RANGE, "GET /tasks?limit=x", 400),
-        ("a limit that is not whole is refused", RANGE, "GET /tasks?limit=1.5", 400),
-        ("a token that is no base64 is refused", LOOP, "GET /tasks?next_token=!&limit=1", 400),
-        ("a token that is no JSON is refused", LOOP, "GET /tasks?next_token=YWJj&limit=1", 400),
+        ("a limit that is not a number is refused", RANGE, "GET /tasks?limit=x", 400),
+        ("a limit that is not a whole number is refused", RANGE, "GET /tasks?limit=1.5", 400),
+        ("a token that is not base64 is refused", LOOP, "GET /tasks?next_token=!&limit=1", 400),
+        ("a token that is not JSON is refused", LOOP, "GET /tasks?next_token=YWJj&limit=1", 400),
         ("a token that lacks the id is refused", LOOP, "GET /tasks?next_token=e30=&limit=1", 400),
         (
             "a negative offset is refused",
-            "there is no such place",
+            "there is no such position",
             "GET /tasks?offset=-1&limit=1",
             400,
         ),
         (
             "an unknown status is refused",
-            "the page lists them",
+            "the page lists the statuses",
             "GET /tasks?status=nonsense&limit=1",
             400,
         ),
@@ -118,37 +118,37 @@ SINGLE = [
         ),
         (
             "an unknown outcome of a review is refused",
-            "the page lists them",
+            "the page lists the outcomes",
             "GET /tasks?customer_review_status=nonsense&limit=1",
             400,
         ),
         (
-            "a time that is none is refused",
-            "as a bad limit",
+            "an unreadable time is refused",
+            "like a bad limit",
             "GET /tasks?start_time=yesterday&limit=1",
             400,
         ),
         (
-            "a boolean that is none is refused",
-            "as a bad limit",
+            "an unreadable boolean is refused",
+            "like a bad limit",
             "GET /tasks?limited_response=perhaps&limit=1",
             400,
         ),
         (
             "an unknown type matches nothing",
-            "types keep growing",
+            "the list of types keeps growing",
             "GET /tasks?type={new}&limit=1",
             200,
         ),
         (
             "an unknown project matches nothing",
-            "a filter is no look-up",
+            "a filter is not a look-up",
             "GET /tasks?project={new}&limit=1",
             200,
         ),
         (
             "an unknown batch matches nothing",
-            "a filter is no look-up",
+            "a filter is not a look-up",
             "GET /tasks?batch={new}&limit=1",
             200,
         ),
@@ -165,12 +165,12 @@ def test_a_single_request(row: Row, api: Target) -> None:
 
 
 def listed(api: Target, project: str, query: str = "") -> Any:
-    """Return a page of a project's tasks."""
+    """Return a page of the tasks of a project."""
     return get(api, f"/tasks?project={quoted(project)}{query}")
 
 
 def three(api: Target, **params: Any) -> tuple[str, list[str]]:
-    """Create three tasks in a project; return that, and their ids, the newest first."""
+    """Create a project with three tasks; return its name and their ids, newest first."""
     project = make_project(api)
     made = [make(api, project=project, **params)["task_id"] for _ in range(3)]
     return project, made[::-1]
@@ -186,7 +186,7 @@ def test_the_newest_task_comes_first(api: Target) -> None:
 
 
 @documented(f"{PAGE}; {CLIENT}")
-def test_total_counts_all_matches_whatever_the_page(api: Target) -> None:
+def test_total_counts_all_matches_on_every_page(api: Target) -> None:
     project, _ = three(api)
     first = listed(api, project, "&limit=1")
     assert first["total"] == listed(api, project)["total"] == 3
@@ -206,24 +206,24 @@ def test_the_token_leads_from_page_to_page_to_the_end(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_the_limit_is_100_unless_another_is_given_and_told_as_a_number(api: Target) -> None:
+def test_the_limit_defaults_to_100_and_is_returned_as_a_number(api: Target) -> None:
     project = make_project(api)
     assert listed(api, project)["limit"] == 100
     assert listed(api, project, "&limit=2")["limit"] == 2
 
 
-@observed(f"{CLIENT}, which fails without; the tasks page lacks it")
+@observed(f"{CLIENT}, which fails without it; the tasks page lacks it")
 def test_a_page_has_an_offset(api: Target) -> None:
     assert listed(api, make_project(api))["offset"] == 0
 
 
 @observed(TESTS)
-def test_a_list_of_nothing_is_no_error(api: Target) -> None:
+def test_an_empty_list_is_not_an_error(api: Target) -> None:
     page = listed(api, make_project(api))
     assert (page["docs"], page["total"], page["has_more"]) == ([], 0, False)
 
 
-@guessed("the client asks for it with a default; the page shows it where there is more")
+@guessed("the client reads it with a default; the page shows it if more follows")
 def test_the_last_page_has_no_token(api: Target) -> None:
     project, _ = three(api)
     assert "next_token" not in listed(api, project)
@@ -246,14 +246,14 @@ def test_the_token_names_the_last_task_of_the_page(api: Target) -> None:
 
 
 @observed("a published list of tasks of 2023")
-def test_in_a_token_the_id_may_be_called_id(api: Target) -> None:
+def test_the_id_in_a_token_may_be_called_id(api: Target) -> None:
     project, made = three(api)
     pair = {"id": made[0], "created_at": task(api, made[0])["created_at"]}
     token = base64.b64encode(json.dumps(pair).encode()).decode()
     assert ids(listed(api, project, f"&next_token={quoted(token)}")) == made[1:]
 
 
-@guessed("it holds no more than a position")
+@guessed("a token holds only a position")
 def test_a_token_works_with_other_filters_and_after_changes(api: Target) -> None:
     project, made = three(api)
     token = quoted(listed(api, project, "&limit=1")["next_token"])
@@ -261,8 +261,8 @@ def test_a_token_works_with_other_filters_and_after_changes(api: Target) -> None
     assert ids(listed(api, project, f"&type={TYPE}&next_token={token}")) == made[1:]
 
 
-@guessed("it holds no more than a position")
-def test_a_token_of_another_account_leads_to_none_of_its_tasks(live: Target, other: Target) -> None:
+@guessed("a token holds only a position")
+def test_a_token_of_another_account_shows_none_of_its_tasks(live: Target, other: Target) -> None:
     for api in (live, other):
         three(api)
     token = quoted(get(live, "/tasks?limit=1")["next_token"])
@@ -270,28 +270,28 @@ def test_a_token_of_another_account_leads_to_none_of_its_tasks(live: Target, oth
     assert set(ids(get(other, f"/tasks?next_token={token}"))) <= set(theirs)
 
 
-@guessed("both are in the token")
-def test_tasks_of_one_moment_are_sorted_by_their_ids(steered: Target) -> None:
+@guessed("the token has both the time and the id")
+def test_tasks_of_the_same_moment_are_sorted_by_id(steered: Target) -> None:
     _, made = three(steered)
     assert len({task(steered, task_id)["created_at"] for task_id in made}) == 1
     assert ids(get(steered, "/tasks")) == sorted(made, reverse=True)
 
 
 @observed("official sample scripts")
-def test_an_empty_token_is_that_of_the_first_page(api: Target) -> None:
+def test_an_empty_token_gives_the_first_page(api: Target) -> None:
     project, made = three(api)
     assert ids(listed(api, project, "&next_token=")) == made
 
 
 @observed("recorded traffic of 2019")
-def test_an_offset_skips_the_newest_and_is_told(api: Target) -> None:
+def test_an_offset_skips_the_newest_and_is_returned(api: Target) -> None:
     project, made = three(api)
     page = listed(api, project, "&offset=1")
     assert (ids(page), page["offset"], page["total"]) == (made[1:], 1, 3)
 
 
 @observed("recorded traffic of 2019")
-def test_empty_values_are_as_good_as_none(api: Target) -> None:
+def test_empty_filters_are_ignored(api: Target) -> None:
     project, made = three(api)
     assert ids(listed(api, project, "&status=&type=&batch&tags=")) == made
 
@@ -304,19 +304,19 @@ def test_a_limited_response_has_few_members(api: Target) -> None:
 
 
 @documented(f"{PAGE}: its examples are alike")
-def test_a_task_in_the_list_is_as_it_is_alone(api: Target) -> None:
+def test_a_task_is_the_same_in_the_list_and_alone(api: Target) -> None:
     project, made = three(api)
     assert listed(api, project)["docs"] == [task(api, task_id) for task_id in made]
 
 
-@guessed("the name of what it adds was never published")
+@guessed("the member that it adds was never published")
 def test_include_attachment_url_changes_nothing(api: Target) -> None:
     project, _ = three(api)
     assert listed(api, project, "&include_attachment_url=true") == listed(api, project)
 
 
 @observed(TESTS)
-def test_what_was_created_is_listed_at_once(api: Target) -> None:
+def test_a_new_task_is_listed_at_once(api: Target) -> None:
     project, made = three(api)
     assert ids(listed(api, project, "&limit=3")) == made
 
@@ -333,7 +333,7 @@ def test_canceled_tasks_are_listed(live: Target) -> None:
 
 
 @documented(PAGE)
-def test_filters_by_status_type_project_and_batch_find_it(api: Target) -> None:
+def test_the_list_can_be_filtered_by_status_type_and_project(api: Target) -> None:
     project, made = three(api)
     status = task(api, made[0])["status"]
     assert ids(listed(api, project, f"&status={status}&type={TYPE}")) == made
@@ -349,7 +349,7 @@ def test_several_unique_ids_mean_any_of_them(api: Target) -> None:
         assert ids(get(api, f"/tasks?{query}")) == [made[2], made[0]]
 
 
-@guessed("the page gives no way to escape it")
+@guessed("the page gives no way to escape a comma")
 def test_a_comma_within_a_unique_id_splits_it(api: Target) -> None:
     first, second = api.name(), api.name()
     make(api, unique_id=f"{first},{second}")
@@ -357,7 +357,7 @@ def test_a_comma_within_a_unique_id_splits_it(api: Target) -> None:
     assert ids(get(api, f"/tasks?unique_id={quoted(f'{first},{second}')}")) == [found]
 
 
-@guessed("so it is with unique_ids")
+@guessed("unique_ids work like this")
 def test_several_tags_mean_any_of_them(api: Target) -> None:
     project = make_project(api)
     made = [make(api, project=project, tags=tags)["task_id"] for tags in (["a"], ["b"], ["c"])]
@@ -373,7 +373,7 @@ def test_several_types_and_projects_mean_any_of_them(api: Target) -> None:
 
 
 @guessed("that is what filters are for")
-def test_different_filters_must_all_be_met(api: Target) -> None:
+def test_a_task_must_match_all_filters(api: Target) -> None:
     project = make_project(api)
     found = make(api, project=project, tags=["a"])["task_id"]
     make(api, project=project, tags=["b"])
@@ -416,7 +416,7 @@ def test_a_time_without_an_offset_is_utc(api: Target) -> None:
 
 
 @guessed("a date names no other moment")
-def test_a_date_is_its_midnight_also_as_an_upper_bound(api: Target) -> None:
+def test_a_date_means_its_midnight_even_as_an_upper_bound(api: Target) -> None:
     project = make_project(api)
     made = make(api, project=project)
     created_at = read_moment(made["created_at"])
@@ -426,7 +426,7 @@ def test_a_date_is_its_midnight_also_as_an_upper_bound(api: Target) -> None:
     assert ids(listed(api, project, f"&start_time={created_at.date()}")) == [made["task_id"]]
 
 
-@guessed("they lack the time")
+@guessed("pending tasks have no completed_at")
 def test_filters_of_completion_never_find_pending_tasks(live: Target) -> None:
     project, _ = three(live)
     assert ids(listed(live, project, "&completed_after=2001-01-01")) == []
@@ -434,7 +434,7 @@ def test_filters_of_completion_never_find_pending_tasks(live: Target) -> None:
 
 
 @observed(TESTS)
-def test_a_window_behind_the_last_task_is_empty(api: Target) -> None:
+def test_a_window_after_the_last_task_is_empty(api: Target) -> None:
     made = make(api)
     after = read_moment(made["created_at"]) + dt.timedelta(seconds=0.5)
     naive = stamp(after).removesuffix("Z")
@@ -442,7 +442,7 @@ def test_a_window_behind_the_last_task_is_empty(api: Target) -> None:
 
 
 @documented(PAGE)
-def test_reviews_can_be_searched_for(test_mode: Target) -> None:
+def test_the_list_can_be_filtered_by_review(test_mode: Target) -> None:
     project, made = three(test_mode)
     ok(test_mode.call("POST", f"/task/{made[0]}/audit", {"accepted": True}))
     ok(test_mode.call("POST", f"/task/{made[1]}/audit", {"accepted": False}))

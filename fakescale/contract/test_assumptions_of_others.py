@@ -1,6 +1,6 @@
-"""What we believe of projects, batches, files and the team, one question each.
+"""Facts about projects, batches, files and the team, one test each.
 
-The file is over 300 lines: each question is a test of its own.
+The file is over 300 lines because each fact is a test of its own.
 """
 
 import re
@@ -44,17 +44,17 @@ from fakescale.contract.target import ABSENT, Target
 SINGLE = [
     *rows(
         "documented",
-        ("there is a project where one was made", CLIENT, "GET /projects/{project}", 200),
+        ("a project can be retrieved by its name", CLIENT, "GET /projects/{project}", 200),
         ("a batch can be asked for its status", CLIENT, "GET /batches/{batch}/status", 200),
         (
-            "a name of a project is taken once",
+            "a project name can be used only once",
             README,
             "POST /projects",
             409,
             {"type": TYPE, "name": "{project}"},
         ),
         (
-            "a name of a batch is taken once, whatever the project",
+            "a batch name can be used only once, even in another project",
             BATCHES,
             "POST /batches",
             409,
@@ -71,7 +71,7 @@ SINGLE = [
             200,
         ),
         (
-            "what the client always sends with a batch is fine",
+            "a batch may have all members that the client always sends",
             CLIENT,
             "POST /batches",
             200,
@@ -85,7 +85,7 @@ SINGLE = [
             },
         ),
         (
-            "what the client always sends with a project is fine",
+            "a project may have all members that the client always sends",
             CLIENT,
             "POST /projects",
             200,
@@ -99,7 +99,7 @@ SINGLE = [
             },
         ),
         (
-            "a member that nobody knows does not harm a batch",
+            "a batch may have unknown members",
             "a third-party client",
             "POST /batches",
             200,
@@ -113,7 +113,7 @@ SINGLE = [
             {"priority": 10},
         ),
         (
-            "the client's exclude_archived does no harm",
+            "the client's exclude_archived is accepted",
             CLIENT,
             "GET /batches?exclude_archived=False&limit=1",
             200,
@@ -121,10 +121,10 @@ SINGLE = [
     ),
     *rows(
         "guessed",
-        ("an unknown batch is not found", "so it is with projects", "GET /batches/{new}", 404),
+        ("an unknown batch is not found", "like an unknown project", "GET /batches/{new}", 404),
         (
             "the status of an unknown batch is not found",
-            "so it is with projects",
+            "like an unknown project",
             "GET /batches/{new}/status",
             404,
         ),
@@ -138,15 +138,15 @@ SINGLE = [
             {"project": "{new}", "name": "{new}"},
         ),
         (
-            "batches of an unknown project are none",
-            "as with tasks",
+            "an unknown project has no batches",
+            "like tasks",
             "GET /batches?project={new}",
             200,
         ),
-        ("a limit of batches is from 1 to 100", "as with tasks", "GET /batches?limit=101", 400),
-        ("an offset of batches is not negative", "as with tasks", "GET /batches?offset=-1", 400),
+        ("the limit of batches is from 1 to 100", "like tasks", "GET /batches?limit=101", 400),
+        ("the offset of batches must not be negative", "like tasks", "GET /batches?offset=-1", 400),
         (
-            "a priority of a batch is from 10 to 30",
+            "the priority of a batch is from 10 to 30",
             THIRD,
             "POST /batches/{batch}/prioritize",
             400,
@@ -162,7 +162,7 @@ SINGLE = [
             {"type": "{new}", "name": "{new}"},
         ),
         (
-            "a project is not both Rapid and Studio",
+            "a project cannot be both Rapid and Studio",
             "they exclude each other",
             "POST /projects",
             400,
@@ -170,12 +170,12 @@ SINGLE = [
         ),
         (
             "setting parameters of an unknown project is a 404",
-            "as looking it up",
+            "like looking it up",
             "POST /projects/{new}/setParams",
             404,
             {},
         ),
-        ("there may be no template", CLIENT, "GET /projects/{texts}/taskTemplates", 404),
+        ("a project may have no template", CLIENT, "GET /projects/{texts}/taskTemplates", 404),
         (
             "only projects of some types have a template",
             CLIENT,
@@ -183,7 +183,7 @@ SINGLE = [
             400,
         ),
         (
-            "an ontology has no choice twice",
+            "an ontology must not repeat a choice",
             NODE,
             "POST /projects/{project}/setOntology",
             400,
@@ -191,7 +191,7 @@ SINGLE = [
         ),
         ("a list of files needs a project", FILES, "GET /files", 400),
         ("labelers' results need tasks or labelers", THIRD, "GET /quality/labelers", 400),
-        ("an upload without a file is refused", "it is the point of it", "POST /files/upload", 400),
+        ("an upload without a file is refused", "nothing to upload", "POST /files/upload", 400),
         ("an import without a file_url is refused", FILES, "POST /files/import", 400, {}),
         (
             "a training task needs an expected response",
@@ -211,7 +211,7 @@ SINGLE = [
     *creations(
         "guessed",
         (
-            "a version of the params that there is not is refused",
+            "an unknown version of the params is refused",
             PARAMETER,
             400,
             {"project": "{project}", "project_version": 7},
@@ -229,7 +229,7 @@ def test_a_single_request(row: Row, api: Target) -> None:
 
 
 @documented(f"{PROJECTS}; {CLIENT}")
-def test_a_project_tells_name_type_time_and_the_history_of_its_params(api: Target) -> None:
+def test_a_project_has_name_type_time_and_the_history_of_its_params(api: Target) -> None:
     name = make_project(api, params={"instruction": "Look."})
     project = get(api, f"/projects/{quoted(name)}")
     assert (project["name"], project["type"]) == (name, TYPE)
@@ -254,7 +254,7 @@ def test_setting_params_adds_a_version(api: Target) -> None:
 
 
 @documented(CLIENT)
-def test_patch_keeps_what_is_not_given_and_is_not_kept_itself(api: Target) -> None:
+def test_patch_keeps_the_other_params_and_is_not_stored(api: Target) -> None:
     path = f"/projects/{quoted(make_project(api, params={'a': 1, 'b': [1, 2]}))}/setParams"
     version = ok(api.call("POST", path, {"b": [3], "patch": True}))["param_history"][-1]
     assert (version["a"], version["b"]) == (1, [3])
@@ -262,13 +262,13 @@ def test_patch_keeps_what_is_not_given_and_is_not_kept_itself(api: Target) -> No
 
 
 @guessed("the official client sends no body for {}")
-def test_params_without_a_body_are_a_version_without_any(api: Target) -> None:
+def test_setting_params_without_a_body_adds_an_empty_version(api: Target) -> None:
     path = f"/projects/{quoted(make_project(api, params={'a': 1}))}/setParams"
     history = ok(api.call("POST", path))["param_history"]
     assert history[-1].keys() == {"version", "created_at"}
 
 
-@guessed("the official client quotes it")
+@guessed("the official client quotes the name")
 @pytest.mark.parametrize("odd", [" and a/b", "ü,?#%"])
 def test_a_project_may_have_any_name(odd: str, api: Target) -> None:
     name = api.name(odd)
@@ -287,7 +287,7 @@ def test_a_task_inherits_the_newest_params_and_its_own_win(api: Target) -> None:
 
 
 @observed("a published list of tasks of 2023")
-def test_a_task_tells_its_project_and_the_version_of_its_params(api: Target) -> None:
+def test_a_task_has_its_project_and_the_version_of_its_params(api: Target) -> None:
     project = make_project(api, params={"a": 1})
     made = make(api, project=project)
     assert (made["project"], made["project_param_version"]) == (project, 0)
@@ -305,7 +305,7 @@ def test_a_task_may_ask_for_an_older_version(name: str, api: Target) -> None:
 
 
 @documented(NODE)
-def test_version_minus_one_ignores_the_project_s_params(api: Target) -> None:
+def test_version_minus_one_ignores_the_params_of_the_project(api: Target) -> None:
     project = make_project(api, params={"colour": "red"})
     assert "colour" not in make(api, project=project, project_version=-1)["params"]
 
@@ -314,7 +314,7 @@ def test_version_minus_one_ignores_the_project_s_params(api: Target) -> None:
 
 
 @documented(f"{CLIENT}; {NODE}")
-def test_a_batch_tells_name_project_status_time_and_metadata(api: Target) -> None:
+def test_a_batch_has_name_project_status_time_and_metadata(api: Target) -> None:
     project = make_project(api)
     name = make_batch(api, project)
     batch = get(api, f"/batches/{quoted(name)}")
@@ -323,7 +323,7 @@ def test_a_batch_tells_name_project_status_time_and_metadata(api: Target) -> Non
 
 
 @observed(TESTS)
-def test_a_batch_begins_in_progress_and_finalizing_changes_nothing(api: Target) -> None:
+def test_a_batch_starts_in_progress_and_finalizing_changes_nothing(api: Target) -> None:
     path = f"/batches/{quoted(make_batch(api))}"
     assert get(api, path)["status"] == "in_progress"
     for _ in range(2):
@@ -338,13 +338,13 @@ def test_a_batch_of_a_rapid_project_is_staged_until_it_is_finalized(steered: Tar
 
 
 @observed(SCRIPTS)
-def test_a_rapid_batch_is_not_finalized_twice(steered: Target) -> None:
+def test_a_rapid_batch_cannot_be_finalized_twice(steered: Target) -> None:
     path = f"/batches/{make_batch(steered, make_project(steered, rapid=True))}/finalize"
     assert [steered.call("POST", path).status for _ in range(2)] == [200, 400]
 
 
 @documented("batches overview of the reference")
-def test_a_finalized_batch_takes_no_tasks(steered: Target) -> None:
+def test_a_finalized_batch_accepts_no_tasks(steered: Target) -> None:
     batch = make_batch(steered, make_project(steered, rapid=True))
     assert post(steered, batch=batch).status == 200
     ok(steered.call("POST", f"/batches/{batch}/finalize"))
@@ -363,7 +363,7 @@ def test_a_batch_is_completed_with_its_last_task(steered: Target) -> None:
 
 
 @guessed("they will never be done")
-def test_canceled_tasks_and_errors_do_not_hold_a_batch_back(steered: Target) -> None:
+def test_canceled_and_failed_tasks_do_not_keep_a_batch_in_progress(steered: Target) -> None:
     batch = make_batch(steered)
     first, second = (make(steered, batch=batch)["task_id"] for _ in range(2))
     steered.world.tasks.fail(first)
@@ -371,15 +371,15 @@ def test_canceled_tasks_and_errors_do_not_hold_a_batch_back(steered: Target) -> 
     assert get(steered, f"/batches/{batch}")["status"] == "completed"
 
 
-@guessed("in test mode any task would close its batch")
-def test_a_completed_batch_takes_a_task_and_is_in_progress_again(steered: Target) -> None:
+@guessed("otherwise any task in test mode would close its batch")
+def test_a_completed_batch_accepts_a_task_and_is_in_progress_again(steered: Target) -> None:
     batch = make_batch(steered)
     steered.world.tasks.complete(make(steered, batch=batch)["task_id"])
     make(steered, batch=batch)
     assert get(steered, f"/batches/{batch}")["status"] == "in_progress"
 
 
-@documented(f"{CLIENT}; {NODE}; third parties have other names")
+@documented(f"{CLIENT}; {NODE}; third parties use other names")
 def test_the_status_of_a_batch_counts_its_tasks_by_status(steered: Target) -> None:
     batch = make_batch(steered)
     made = [make(steered, batch=batch)["task_id"] for _ in range(4)]
@@ -404,8 +404,8 @@ def test_a_page_of_batches_has_both_names_for_the_count(api: Target) -> None:
     assert [batch["name"] for batch in rest["docs"]] == made[:1]
 
 
-@guessed("so it is with tasks")
-def test_metadata_of_a_batch_is_replaced(api: Target) -> None:
+@guessed("the metadata of a task is replaced")
+def test_metadata_of_a_batch_is_replaced_not_merged(api: Target) -> None:
     path = f"/batches/{quoted(make_batch(api))}"
     for metadata in ({"a": 1}, {"b": 2}):
         batch = ok(api.call("POST", f"{path}/setMetadata", metadata))
@@ -421,7 +421,7 @@ def test_a_batch_may_have_a_slash_in_its_name(api: Target) -> None:
     assert get(api, f"/batches/{quoted(name)}/status")["status"] == "in_progress"
 
 
-@guessed("empty batches must stay in progress")
+@guessed("an empty batch must be able to be in progress")
 def test_an_empty_staging_batch_can_be_finalized(steered: Target) -> None:
     batch = make_batch(steered, make_project(steered, studio=True))
     finalized = ok(steered.call("POST", f"/batches/{batch}/finalize"))
@@ -432,7 +432,7 @@ def test_an_empty_staging_batch_can_be_finalized(steered: Target) -> None:
 
 
 def upload(api: Target, *parts: str) -> Any:
-    """Upload a small file, with further parts of a form."""
+    """Upload a small file in a form with more parts."""
     head = 'Content-Disposition: form-data; name="file"; filename="a.txt"'
     body = "".join(f"--X\r\n{part}\r\n" for part in (f"{head}\r\n\r\nhello", *parts)) + "--X--\r\n"
     headers: dict[str, str | None] = {"Content-Type": "multipart/form-data; boundary=X"}
@@ -440,7 +440,7 @@ def upload(api: Target, *parts: str) -> Any:
 
 
 @observed(f"{TESTS}; {README}")
-def test_an_upload_has_an_id_and_the_address_of_an_attachment(api: Target) -> None:
+def test_an_upload_has_an_id_and_an_attachment_url(api: Target) -> None:
     file = ok(upload(api))
     assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", file["id"])
     assert file["attachment_url"].startswith("scaledata://")
@@ -448,7 +448,7 @@ def test_an_upload_has_an_id_and_the_address_of_an_attachment(api: Target) -> No
 
 
 @observed(TESTS)
-def test_an_import_has_an_id_and_the_address_of_an_attachment(api: Target) -> None:
+def test_an_import_has_an_id_and_an_attachment_url(api: Target) -> None:
     body = {"file_url": "https://example.com/a.png", "display_name": api.name()}
     file = ok(api.call("POST", "/files/import", body))
     assert file["id"]
@@ -456,7 +456,7 @@ def test_an_import_has_an_id_and_the_address_of_an_attachment(api: Target) -> No
 
 
 @documented(FILES)
-def test_a_reference_id_is_taken_once(api: Target) -> None:
+def test_a_reference_id_can_be_used_only_once(api: Target) -> None:
     part = f'Content-Disposition: form-data; name="reference_id"\r\n\r\n{api.name()}'
     assert [upload(api, part).status for _ in range(2)] == [200, 409]
 

@@ -1,6 +1,6 @@
-"""Random steps on an account, which must show after each what a plain model of it shows.
+"""Random steps on an account, which must look like a plain model of it after each step.
 
-The file is over 300 lines: hypothesis wants the steps of a machine in one class.
+The file is over 300 lines because hypothesis wants the steps of a machine in one class.
 """
 
 import contextlib
@@ -37,9 +37,10 @@ from fakescale.contract.target import ABSENT, Reply, Target
 from fakescale.strategies.schemas import TAGS
 from fakescale.values.errors import ApiError
 
-PAGE = 3  # so small that few tasks fill several
+PAGE = 3  # so small that a few tasks fill several pages
 
-# What is compared where nothing steers the server: there is more, and time goes by.
+# The members that are compared on a server that is not steered: it may print more, and its
+# times are its own.
 MEMBERS = (
     "task_id",
     "type",
@@ -61,22 +62,22 @@ AUDIT = ("audited_at", "audit_result", "audit_source")
 
 
 def run(target: Target, settings: hypothesis.settings, *, steered: bool) -> None:
-    """Run the machine; it raises AssertionError where the server and the model differ.
+    """Run the machine. Raises AssertionError if the server and the model differ.
 
-    ``steered`` says that time stands and labelers are played; else nothing but calls is made,
-    and times are not compared.
+    With ``steered`` the clock is stopped and the machine acts as the labelers. Otherwise it
+    only makes calls, and times are not compared.
     """
     factory = functools.partial(Machine, target, steered=steered)
     run_state_machine_as_test(factory, settings=settings)  # type: ignore[arg-type]
 
 
-def test_a_steered_account_shows_what_the_model_shows(
+def test_a_steered_account_behaves_like_the_model(
     steered: Target, profile: hypothesis.settings
 ) -> None:
     run(steered, profile, steered=True)
 
 
-def test_an_account_in_test_mode_shows_what_the_model_shows(
+def test_an_account_in_test_mode_behaves_like_the_model(
     test_mode: Target, profile: hypothesis.settings
 ) -> None:
     fewer = hypothesis.settings(profile, max_examples=(profile.max_examples + 3) // 4)
@@ -84,7 +85,7 @@ def test_an_account_in_test_mode_shows_what_the_model_shows(
 
 
 class Machine(RuleBasedStateMachine):
-    """Each rule is a call, or what a labeler does, to the server and to the model."""
+    """Applies each call, and each action of a labeler, to both the server and the model."""
 
     def __init__(self, target: Target, *, steered: bool) -> None:
         super().__init__()
@@ -101,23 +102,23 @@ class Machine(RuleBasedStateMachine):
         self.project = self.api.name("/ä")
         self.batches = [self.api.name("/1"), self.api.name(" 2")]
         self.filters = [*FILTERS, *(MORE_FILTERS if steered else ())]
-        # In an account with other things in it only the project is looked at.
+        # An account that is not empty is compared in the project alone.
         self.scope = {} if self.api.fake else {"project": [self.project]}
 
     def teardown(self) -> None:
-        """Leave nothing behind, where that can be."""
+        """Reset the account, if it is of a fake."""
         self._stack.close()
 
-    # What must be the same after every step.
+    # The comparisons after every step.
 
     @invariant()
     def what_is_listed_is_what_is_there(self) -> None:
-        """List all tasks, in pages."""
+        """Compare the list of all tasks, page by page."""
         self.check_list({}, limit=PAGE)
 
     @invariant()
     def what_has_changed_is_shown(self) -> None:
-        """Look at the tasks themselves, and at the counters of their batches."""
+        """Compare the changed tasks, and the counters of their batches."""
         for task in self.changed:
             self.check(self.call("GET", f"/task/{task['task_id']}").json, task)
         for batch in {task["batch"]: None for task in self.changed if "batch" in task}:
@@ -127,11 +128,11 @@ class Machine(RuleBasedStateMachine):
             ), f"the progress of {batch}"
         self.changed.clear()
 
-    # What a client does.
+    # Steps of a client.
 
     @initialize(several=st.lists(CREATIONS, min_size=3, max_size=4))
     def create_some(self, several: list[dict[str, Any]]) -> None:
-        """Begin with the project, its batches and some tasks, or many an example had none."""
+        """Start with the project, its batches and some tasks; many examples would have none."""
         self.call("POST", "/projects", {"type": TYPE, "name": self.project})
         self.model.projects[self.project] = []
         for name in self.batches:
@@ -146,9 +147,9 @@ class Machine(RuleBasedStateMachine):
         )
     )
     def take(self, step: tuple[str, Mapping[str, Any]]) -> None:
-        """Take a step; most need a task, or a key that was used."""
+        """Take a step, unless it needs a task or a used key and there is none."""
         name, given = step
-        # Of an example of one step alone, as the first is, the beginning is enough.
+        # The start of an example that only idles, as the first does, is enough.
         self.idle = self.idle + 1 if name == IDLE else 0
         hypothesis.assume(self.idle < 8)
         if name in NEED_TIME and not self.steered:
@@ -158,7 +159,7 @@ class Machine(RuleBasedStateMachine):
             getattr(self, name)(**given)
 
     def create(self, it: Mapping[str, Any]) -> None:
-        """Create a task, with or without each of what may go wrong."""
+        """Create a task, perhaps with a unique_id, a key, a project or a batch."""
         type, home = it["type"], it["home"]
         if self.scope or home is not None:
             type, home = TYPE, home or "project"
@@ -176,7 +177,7 @@ class Machine(RuleBasedStateMachine):
         self.creation(type, {**body, "metadata": {"other": True}} if other else body, name)
 
     def move(self, number: int, actions: Sequence[str]) -> None:
-        """Take a task through what can happen to it."""
+        """Apply several actions to a task."""
         task = self.one(number, self.model.tasks)
         for action in actions:
             name, _, query = action.partition("?")
@@ -184,13 +185,15 @@ class Machine(RuleBasedStateMachine):
                 clear = query.endswith("true")
                 cancel = functools.partial(self.model.cancel, task, clear_unique_id=clear)
                 self.change(task, ("POST", f"/{action}"), cancel)
-            elif self.steered and name == "audit":  # said to be impossible in test mode
+            elif (
+                self.steered and name == "audit"
+            ):  # a remark about the client says: not in test mode
                 self.audit(task, accepted=query == "accepted")
             elif self.steered:
                 self.label(task, name)
 
     def set_metadata(self, number: int, metadata: Any) -> None:
-        """Change a task in one way."""
+        """Replace the metadata of a task."""
         task = self.one(number, self.model.tasks)
         change = functools.partial(self.model.set_metadata, task, metadata)
         self.change(task, ("POST", "/setMetadata", metadata), change)
@@ -203,20 +206,20 @@ class Machine(RuleBasedStateMachine):
             self.change(task, (verb, "/tags", tags), change)
 
     def set_unique_id(self, number: int, which: int) -> None:
-        """Change a task in one way."""
+        """Give a task a unique_id."""
         task = self.one(number, self.model.tasks)
         unique_id = self.one(which, self.unique_ids)
         change = functools.partial(self.model.set_unique_id, task, unique_id)
         self.change(task, ("POST", "/unique_id", {"unique_id": unique_id}), change)
 
     def clear_unique_id(self, number: int) -> None:
-        """Change a task in one way."""
+        """Remove the unique_id of a task."""
         task = self.one(number, self.model.tasks)
         change = functools.partial(self.model.clear_unique_id, task)
         self.change(task, ("DELETE", "/unique_id"), change)
 
     def set_params(self, size: int) -> None:
-        """Give the project other parameters, for the tasks to come."""
+        """Give the project other parameters for future tasks."""
         params = {"padding": size}
         path = f"/projects/{quote(self.project, safe='')}"
         self.call("POST", f"{path}/setParams", params)
@@ -228,38 +231,38 @@ class Machine(RuleBasedStateMachine):
         assert shown == expected, "the versions of the parameters"
 
     def ask_for_nothing(self, verb: str) -> None:
-        """Ask for a task that nobody made."""
+        """Call a task that does not exist."""
         method, _, action = verb.partition("/")
         body = {} if action == "setMetadata" else ABSENT
         path = f"/task/{self.api.task_id()}/{action}".rstrip("/")
         self.call(method, path, body, status=404)
 
     def list_by_each_filter(self, numbers: Sequence[int], edge: int, joined: bool) -> None:
-        """See what each filter keeps by itself; bounds may be the very times of a task."""
+        """Compare the list under each filter alone; bounds may be the exact times of a task."""
         for name in self.filters:
             self.check_list({name: self.values(name, numbers, edge)}, limit=PAGE, joined=joined)
 
     def list_by_some_filters(
         self, names: Sequence[int], numbers: Sequence[int], edge: int, offset: int, limited: bool
     ) -> None:
-        """See what filters keep together."""
+        """Compare the list under several filters together."""
         filters = [self.filters[name % len(self.filters)] for name in names]
         self.check_list(
             {name: self.values(name, numbers, edge) for name in filters},
             limit=PAGE,
-            offset=offset if self.steered else 0,  # seen in old calls alone
+            offset=offset if self.steered else 0,  # observed only in old calls
             limited=limited,
         )
 
-    # What time does.
+    # Steps of time.
 
     def let_time_pass(self, by: dt.timedelta) -> None:
-        """Let nothing happen for a while."""
+        """Move the clock forward."""
         self.api.fake.advance(seconds=by.total_seconds())
         self.model.now += by
 
     def create_again_a_day_later(self, key: int, edge: int, between: bool) -> None:
-        """Use a key again when its 24 hours are just over, or not yet; perhaps once before."""
+        """Use a key again just before or after 24 hours, perhaps also once in between."""
         name = self.one(key, [*self.model.keys])
         use = self.model.keys[name]
         type, body = use.request
@@ -269,16 +272,16 @@ class Machine(RuleBasedStateMachine):
                 self.let_time_pass(moment - self.model.now)
                 self.creation(type, body, name)
 
-    # How a step is made and judged.
+    # Making and checking a step.
 
     def one(self, number: int, some: Sequence[Any]) -> Any:
-        """Return the one that a number stands for; of tasks, a late one."""
+        """Return the item that a number selects, counted from the end: a recent task."""
         return some[-1 - number % len(some)]
 
     def call(
         self, method: str, path: str, body: Any = ABSENT, *, status: int = 200, key: str = ""
     ) -> Reply:
-        """Send a request, which must be answered with ``status``."""
+        """Send a request and check that the answer has ``status``."""
         headers = {"Idempotency-Key": key or None}
         reply = self.api.call(method, path, body, headers=headers)
         asked = f"{method} {path} {'' if body is ABSENT else body}"
@@ -287,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         return reply
 
     def creation(self, type: str, body: Mapping[str, Any], key: str | None) -> None:
-        """Create a task, if the model would."""
+        """Send a creation, which must have the outcome that the model has."""
         call = functools.partial(self.call, "POST", f"/task/{type}", body, key=key or "")
         request = type, body
         try:
@@ -309,20 +312,20 @@ class Machine(RuleBasedStateMachine):
             self.model.save(key, request, reply)
 
     def adopt(self, task: Printed, printed: Printed) -> None:
-        """Take over what only the server knows of a new task, and see the rest."""
+        """Copy into the model what only the server knows of a new task, and compare the rest."""
         task_id = printed["task_id"]
         assert task_id not in [it.get("task_id") for it in self.model.tasks], "the id is not new"
         task["task_id"] = task_id
         if not self.steered:
             task["created_at"] = printed["created_at"]
         self.check(printed, task)
-        if self.model.is_test:  # which is completed when it is looked at
+        if self.model.is_test:  # the task is completed when it is retrieved
             self.model.complete(task, {})
             task["response"] = self.call("GET", f"/task/{task_id}").json["response"]
         self.changed.append(task)
 
     def change(self, task: Printed, request: tuple[Any, ...], change: Callable[[], None]) -> None:
-        """Send a request about a task: the method, the rest of the path, and maybe a body."""
+        """Change a task. ``request`` is the method, the rest of the path, and perhaps a body."""
         method, path, *body = request
         status = modeled(change)
         reply = self.call(method, f"/task/{task['task_id']}{path}", *body, status=status)
@@ -337,7 +340,7 @@ class Machine(RuleBasedStateMachine):
         self.change(task, ("POST", "/audit", {"accepted": accepted, "comments": comments}), audit)
 
     def label(self, task: Printed, action: str) -> None:
-        """Do what a labeler does."""
+        """Apply the action of a labeler."""
         given = [RESPONSES[action]] if action in RESPONSES else []
         expected = modeled(lambda: getattr(self.model, action)(task, *given))
         status = 200
@@ -345,11 +348,11 @@ class Machine(RuleBasedStateMachine):
             getattr(self.api.world.tasks, action)(task["task_id"], *given)
         except ApiError as error:
             status = error.status
-        assert status == expected, f"to {action} it is answered with {status}, not {expected}"
+        assert status == expected, f"{action}: {status}, not {expected}"
         self.changed.append(task)
 
     def values(self, name: str, numbers: Sequence[int], edge: int) -> Sequence[str]:
-        """Return values for a filter, such as tasks have."""
+        """Return values for a filter, mostly those that tasks have."""
         if member := MORE_FILTERS.get(name):
             moments = [task[member] for task in self.model.tasks if member in task]
             moment = self.one(numbers[0], moments or [self.model.moment])
@@ -374,7 +377,7 @@ class Machine(RuleBasedStateMachine):
         limited: bool = False,
         joined: bool = False,
     ) -> None:
-        """See all pages of a list."""
+        """Compare all pages of a list."""
         wanted = {**filters, **self.scope}
         expected = self.model.listed(wanted)
         query: dict[str, Any] = {
@@ -406,8 +409,8 @@ class Machine(RuleBasedStateMachine):
                 self.check(printed, task)
 
     def check(self, printed: Printed, task: Printed) -> None:
-        """See that a task is printed as it is known."""
-        # Who audited, and how long it took, is not ours to know.
+        """Compare a printed task with the model's."""
+        # The model does not know the auditor or the duration of an audit.
         entries = [{k: it[k] for k in AUDIT} for it in printed.get("audits", [])]
         shown = {**printed, "audits": entries} if entries else printed
         if not self.steered:
@@ -419,7 +422,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def modeled(work: Callable[[], None]) -> int:
-    """Return the status that the model answers with."""
+    """Return the status of the model's answer."""
     try:
         work()
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""The checker of concurrency is no good unless it finds what is wrong: bugs, one at a time."""
+"""Proof that the checker of concurrency finds bugs; each test seeds one."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ def account() -> Iterator[Target]:
 
 
 def gap() -> None:
-    """Let others go first."""
+    """Let other threads run."""
     threading.Event().wait(0.0005)
 
 
 def open_lock_before(patch: Patch, name: str) -> None:
-    """Let others in where a method of Tasks, called under the lock, begins."""
+    """Let other threads take the lock just before a method of Tasks that needs it."""
     method = getattr(Tasks, name)
 
     def unlocked(self: Any, *given: Any, **named: Any) -> Any:
@@ -142,15 +142,15 @@ def a_bug_that_one_in_many_calls_meets(patch: Patch) -> None:
     patch.setattr(Projects, "get", failing)
 
 
-# What a crowd tells of each bug.
+# The texts of the problems that a crowd must report for each bug.
 BUGS: dict[Callable[[Patch], None], set[str]] = {
-    # A task that was canceled is completed, or the other way round.
-    no_lock_around_a_change: {"was lost, or came back", "and is c"},
-    unique_id_checked_outside_the_lock: {"tasks were given the", "tasks have the"},
-    answer_saved_too_late: {"tasks were made, and"},
+    # A canceled task gets completed, or the other way round.
+    no_lock_around_a_change: {"was lost, or came back", "but is now c"},
+    unique_id_checked_outside_the_lock: {"tasks got the", "tasks have the"},
+    answer_saved_too_late: {"tasks were made for"},
     counters_behind_the_tasks: {"the batch counts"},
-    total_of_some_time_ago: {"the total is", "list told"},
-    metadata_that_is_lost: {"has metadata that was replaced"},
+    total_of_some_time_ago: {"the total is", "list showed"},
+    metadata_that_is_lost: {"has metadata that had been replaced"},
     another_owner_named: {"another owner of"},
     owners_that_are_forgotten: {"the search for the unique_id"},
     a_bug_that_one_in_many_calls_meets: {"was answered with 500"},
@@ -167,7 +167,7 @@ def test_a_crowd_finds(name: str, account: Target, monkeypatch: Patch) -> None:
     bug = NAMED[name]
     bug(monkeypatch)
     missing = set(BUGS[bug])
-    for seed in range(10):  # how the threads mix is up to chance
+    for seed in range(10):  # chance decides how the threads interleave
         crowd = Crowd(account, seed)
         crowd.run(calls=12, seconds=60)
         found = crowd.problems()
@@ -178,7 +178,7 @@ def test_a_crowd_finds(name: str, account: Target, monkeypatch: Patch) -> None:
 
 
 @pytest.mark.usefixtures("seeded")
-def test_a_crowd_that_gets_stuck_tells_where(account: Target, monkeypatch: Patch) -> None:
+def test_a_stuck_crowd_reports_where_its_threads_are(account: Target, monkeypatch: Patch) -> None:
     crowd, let_go = Crowd(account, 0), threading.Event()
 
     def cancel(self: Tasks, *given: Any, **named: Any) -> Any:
@@ -187,9 +187,9 @@ def test_a_crowd_that_gets_stuck_tells_where(account: Target, monkeypatch: Patch
 
     monkeypatch.setattr(Tasks, "cancel", cancel)
     try:
-        with pytest.raises(Stuck, match=r"no end after 0\.3 s") as caught:
+        with pytest.raises(Stuck, match=r"not done after 0\.3 s") as caught:
             crowd.run(calls=10, seconds=0.3)
-        assert "let_go.wait(60)" in str(caught.value)  # in the fake
+        assert "let_go.wait(60)" in str(caught.value)  # the stack within the fake
         assert "--- crowd-" in str(caught.value)
     finally:
         let_go.set()
@@ -198,7 +198,7 @@ def test_a_crowd_that_gets_stuck_tells_where(account: Target, monkeypatch: Patch
             thread.join(60)
 
 
-def test_what_a_thread_cannot_do_is_raised(account: Target, monkeypatch: Patch) -> None:
+def test_an_exception_in_a_thread_is_raised(account: Target, monkeypatch: Patch) -> None:
     crowd = Crowd(account, 0)
     monkeypatch.setattr(Target, "call", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):

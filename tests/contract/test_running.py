@@ -1,4 +1,4 @@
-"""The contract tests as a user runs them: where they ask, what they leave alone, what they tell."""
+"""The contract tests as a user runs them: their server, their report, and their restraint."""
 
 import contextlib
 import datetime as dt
@@ -21,30 +21,30 @@ from fakescale.server.server import serving
 from tests.test_command import Process
 from tests.test_readme import README
 
-FAR = "http://scale.example/v1"  # a name that leads nowhere
+FAR = "http://scale.example/v1"  # a name that does not resolve
 KEY = "test_somebody"
 
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """Return an empty folder, where the tests are run without the plugins that ours need."""
+    """Return an empty folder where pytest runs without the plugins of this suite."""
     pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:randomly")
     return pytester
 
 
 def run(suite: pytest.Pytester, *arguments: str, module: str = "") -> pytest.RunResult:
-    """Run the contract tests, or those of a module, whose name begins with a point."""
+    """Run the contract tests, or only those of a module, named as ``.test_assumptions``."""
     return suite.runpytest_inprocess("--pyargs", f"fakescale.contract{module}", *arguments)
 
 
 def table(text: str) -> dict[str, list[int]]:
-    """Return the rows of the table in a text: how many passed, failed, and were not asked."""
+    """Return the table in a text: by kind, how many passed, failed and were not asked."""
     rows = re.findall(r"^ *(documented|observed|guessed) +(\d+) +(\d+) +(\d+)$", text, re.M)
     return {kind: [int(count) for count in counts] for kind, *counts in rows}
 
 
 class Far:
-    """A fake that is reached as if it were on another machine, and who tried to reach one."""
+    """A fake that seems to be on another machine, and the addresses that were connected to."""
 
     def __init__(self, fake: FakeScale) -> None:
         self.fake = fake
@@ -53,7 +53,7 @@ class Far:
 
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
-    """Let connections to a made-up host, and no others, lead to a fake."""
+    """Redirect connections to a made-up host to a fake, and fail on all other connections."""
     connect = socket.create_connection
     monkeypatch.setattr(target, "_PAUSE", 0.0)
     with FakeScale(allow_hosts=["scale.example"]).serve() as fake:
@@ -72,7 +72,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
 # Against a fakescale.
 
 
-def test_a_fake_in_another_process_is_steered_like_one_in_this(
+def test_a_fake_in_another_process_is_steered_like_one_in_this_process(
     suite: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
@@ -85,13 +85,13 @@ def test_a_fake_in_another_process_is_steered_like_one_in_this(
         outcomes = result.parseoutcomes()
         assert outcomes.pop("passed") > 30
         assert outcomes == {}
-        # What was made for it is gone, and the clock goes.
+        # The run has removed its accounts, and the clock runs again.
         assert remote.dump()["accounts"] == before
         seen = remote.now()
         assert remote.now() > seen or remote.now() > seen
 
 
-def test_an_assumption_that_is_wrong_is_told_with_its_source(
+def test_a_wrong_assumption_is_reported_with_its_source(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "TEST_MODE_TAKES", dt.timedelta(seconds=2))
@@ -99,25 +99,25 @@ def test_an_assumption_that_is_wrong_is_told_with_its_source(
     counts = table(result.stdout.str())
     assert [row[1] for row in counts.values()] == [0, 0, 1]
     assert all(row[2] > 0 for row in counts.values())
-    # README shows that of a whole run.
+    # README shows the table of a whole run.
     whole = {kind: [sum(row), 0, 0] for kind, row in counts.items()}
     assert table(README) == whole
     result.stdout.fnmatch_lines(
         [
             "*= what is assumed of the API =*",
             "               passed     failed  not asked",
-            "not so (guessed: 8 ms in recorded traffic; equal stamps on the tasks page):"
+            "wrong (guessed: 8 ms in recorded traffic; equal stamps on the tasks page):"
             " a task of test mode takes milliseconds",
         ]
     )
 
 
-def test_without_an_assumption_there_is_no_table(suite: pytest.Pytester) -> None:
+def test_a_run_without_assumptions_prints_no_table(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(): pass")
     assert "assumed" not in suite.runpytest_inprocess().stdout.str()
 
 
-def test_a_file_that_cannot_be_imported_is_shown_as_such(suite: pytest.Pytester) -> None:
+def test_a_file_that_cannot_be_imported_is_reported_as_an_error(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_broken="import nothing_of_this_name")
     arguments = ["--continue-on-collection-errors", "-k", "broken", "test_broken.py"]
     result = run(suite, *arguments, module=".test_concurrency")
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_imported_is_shown_as_such(suite: pytest.Pytester)
     assert "INTERNALERROR" not in str(result.stdout)
 
 
-def test_an_assumption_has_a_law_of_its_own() -> None:
+def test_two_assumptions_cannot_have_the_same_law() -> None:
     [row] = rows("guessed", ("a law of a test", "none", "GET /", 404))
     try:
         assert rows("guessed", ("a law of a test", "none", "GET /", 400))
@@ -156,7 +156,7 @@ def test_a_user_s_own_profile_of_hypothesis_is_left_alone(suite: pytest.Pytester
     run(suite, "test_mine.py", *names, module=".test_assumptions").assert_outcomes(passed=2)
 
 
-def test_a_profile_is_what_it_is_called() -> None:
+def test_the_option_offers_the_profiles_that_exist() -> None:
     choices = re.search(r"choices=\((.*)\)", Path(pytest_plugin.__file__).read_text("utf-8"))
     assert choices
     assert {*re.findall(r'"(\w+)"', choices[1]), "few"} == {*conftest.PROFILES}
@@ -165,11 +165,11 @@ def test_a_profile_is_what_it_is_called() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"api_keys": ["live_a"]}, "takes no keys but those of --api-key"),
+        ({"api_keys": ["live_a"]}, "accepts only the keys of its --api-key"),
         ({"control_token": "secret"}, "needs the header Authorization: Bearer TOKEN"),
     ],
 )
-def test_a_fakescale_that_gives_no_accounts_is_an_error(
+def test_a_fakescale_that_refuses_new_accounts_is_an_error(
     options: Any, text: str, suite: pytest.Pytester
 ) -> None:
     with FakeScale(**options).serve() as fake:
@@ -178,12 +178,12 @@ def test_a_fakescale_that_gives_no_accounts_is_an_error(
     result.stderr.fnmatch_lines([f"ERROR: *{text}*"])
 
 
-# Against a server that nobody steers.
+# Against a server that is not a fakescale.
 
 
 @contextlib.contextmanager
 def stranger() -> Iterator[tuple[str, FakeScale]]:
-    """Serve a fake that nobody can tell from another server."""
+    """Serve a fake that looks like another server: it has no control endpoints."""
     fake = FakeScale()
 
     def without_control(environ: Any, start_response: Any) -> Any:
@@ -197,7 +197,9 @@ def stranger() -> Iterator[tuple[str, FakeScale]]:
 
 
 @pytest.mark.parametrize("mode", ["live", "test"])
-def test_a_stranger_is_asked_what_its_key_is_good_for(mode: str, suite: pytest.Pytester) -> None:
+def test_a_stranger_gets_only_the_tests_that_its_key_allows(
+    mode: str, suite: pytest.Pytester
+) -> None:
     names = "live_task or of_test_mode_says or wrong_key or 24_hours or another_user or crowd"
     with stranger() as (url, fake):
         fake.account("a").world(is_test=mode == "test").tasks.create("chat", unique_id="mine")
@@ -207,8 +209,8 @@ def test_a_stranger_is_asked_what_its_key_is_good_for(mode: str, suite: pytest.P
         assert {exchange.account for exchange in fake.requests} <= {"a", None}
     passed = set(re.findall(r"^PASSED .*::test_(\w+)$", result.stdout.str(), re.M))
     live = {
-        *("a_live_task_is_pending", "a_live_task_says_that_it_is_no_test"),
-        "a_crowd_sees_what_one_after_the_other_could_have_seen",
+        *("a_live_task_is_pending", "a_live_task_has_is_test_false"),
+        "a_crowd_sees_only_what_calls_in_some_order_could_show",
     }
     mine = live if mode == "live" else {"a_task_of_test_mode_says_so"}
     assert passed == {"a_wrong_key_is_401", *mine}
@@ -219,10 +221,10 @@ def test_a_stranger_without_a_key_is_an_error(suite: pytest.Pytester) -> None:
         result = run(suite, f"--contract-url={url}", module=".test_concurrency")
         assert len(fake.requests) == 0
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --contract-url {url} is no fakescale: it needs a *"])
+    result.stderr.fnmatch_lines([f"ERROR: --contract-url {url} is not a fakescale: it needs a *"])
 
 
-# Against what may be the real service.
+# Against a server that may be the real service.
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_a_stranger_without_a_key_is_an_error(suite: pytest.Pytester) -> None:
         ("--contract-url=http://127.0.0.1/?a=b",),
     ],
 )
-def test_nothing_is_sent_where_the_options_are_wrong(
+def test_nothing_is_sent_if_the_options_are_wrong(
     arguments: tuple[str, ...], far: Far, suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **_: far.reached.append(given))
@@ -251,7 +253,7 @@ def test_nothing_is_sent_where_the_options_are_wrong(
     assert far.reached == []
 
 
-def test_a_server_of_another_machine_is_asked_in_test_mode_alone(
+def test_a_server_on_another_machine_is_used_only_in_test_mode(
     far: Far, suite: pytest.Pytester
 ) -> None:
     account = far.fake.account("somebody")
@@ -265,16 +267,16 @@ def test_a_server_of_another_machine_is_asked_in_test_mode_alone(
     result = run(suite, *modules, *arguments, module=".test_assumptions_of_changes")
     outcomes = result.parseoutcomes()
     assert outcomes["passed"] > 25
-    assert outcomes["deselected"] > 40  # what needs the live mode, steering, or a crowd
+    assert outcomes["deselected"] > 40  # tests of live mode, of steering and of crowds
     assert set(outcomes) == {"passed", "deselected"}
     assert len(far.reached) > 0
-    # Nothing of what was there has changed, and nothing lives in the live world.
+    # The existing tasks are unchanged, and live mode has no new ones.
     assert [task.unique_id for task in account.tasks] == ["mine"]
     assert account.test.tasks.list()[-1:] == before
     assert not any(it.path.startswith("/_fakescale") for it in far.fake.requests)
 
 
-def test_a_server_of_another_machine_is_given_time(
+def test_requests_to_another_machine_are_spaced_out(
     far: Far, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target, "_PAUSE", 0.05)
@@ -286,7 +288,7 @@ def test_a_server_of_another_machine_is_given_time(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_of_another_machine_that_has_had_enough_is_left_alone(
+def test_a_server_on_another_machine_gets_no_request_after_a_429_or_a_5xx(
     status: int, far: Far
 ) -> None:
     far.fake.faults.add(status=status)
@@ -297,7 +299,7 @@ def test_a_server_of_another_machine_that_has_had_enough_is_left_alone(
     assert len(far.fake.requests) == 1
 
 
-def test_the_run_ends_there(far: Far, suite: pytest.Pytester) -> None:
+def test_the_run_ends_after_a_429_from_another_machine(far: Far, suite: pytest.Pytester) -> None:
     far.fake.faults.add(status=429)
     arguments = (f"--contract-url={FAR}", f"--contract-key={KEY}")
     result = run(suite, *arguments, module=".test_assumptions_of_lists")
@@ -305,7 +307,7 @@ def test_the_run_ends_there(far: Far, suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*!*GET * was answered with 429 !*"])
 
 
-def test_on_another_machine_only_what_was_made_is_changed(far: Far) -> None:
+def test_on_another_machine_only_own_things_are_changed(far: Far) -> None:
     tasks = far.fake.account("somebody").test.tasks
     theirs = tasks.create("chat", unique_id="mine")
     far.fake.account("somebody").test.projects.create(type="chat", name="theirs")
@@ -319,7 +321,9 @@ def test_on_another_machine_only_what_was_made_is_changed(far: Far) -> None:
             ("PUT", "/audits"),
             ("POST", "/studio/batches/reset_priorities"),
         ):
-            with pytest.raises(AssertionError, match="could change what this run has not made"):
+            with pytest.raises(
+                AssertionError, match="could change something that this run has not made"
+            ):
                 service.call(method, path, {})
         assert len(far.fake.requests) == 0
         made = service.call("POST", "/task/chat", {}).json["task_id"]

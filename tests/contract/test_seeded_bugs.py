@@ -1,4 +1,4 @@
-"""A checker that was never seen to fail proves nothing: bugs that the machine must find."""
+"""Proof that the state machine finds bugs; each test seeds one."""
 
 import bisect
 import dataclasses
@@ -27,7 +27,7 @@ from fakescale.values.answer import json_answer
 from fakescale.values.frozen import FrozenDict, FrozenList
 from tests.support import examples, proofs
 
-# The quick profile with fewer steps, always the same, and no time spent on making a failure small.
+# The quick profile with fewer steps, the same in each run, and without shrinking.
 SETTINGS = hypothesis.settings(
     max_examples=16,
     stateful_step_count=60,
@@ -41,7 +41,7 @@ SETTINGS = hypothesis.settings(
 
 
 class _InProcess(Line):
-    """Leads to a fake without a socket or a client, which takes a third of the time."""
+    """Calls a fake without a socket or a client, in a third of the time."""
 
     def __init__(self, fake: FakeScale) -> None:
         super().__init__(fake.url)
@@ -72,7 +72,7 @@ class _InProcess(Line):
 
 @pytest.fixture
 def account() -> Iterator[Target]:
-    """Return an account of a fake whose time stands."""
+    """Return an account of a fake whose clock is stopped."""
     fake = FakeScale(seed="hunt")
     target = Target(fake.url, fake.api_key, fake=fake, line=_InProcess(fake))
     with target.standing_time():
@@ -81,12 +81,12 @@ def account() -> Iterator[Target]:
 
 @pytest.fixture
 def stranger() -> Target:
-    """Return an account of test mode, of a server that nothing steers."""
+    """Return an account in test mode of a server that is not steered."""
     fake = FakeScale(seed="stranger")
     return Target(fake.url, fake.test_api_key, line=_InProcess(fake))
 
 
-# The pieces that are replaced, as they should be.
+# The functions that bugs replace, as they should be.
 page, read_query, note = listing.page, listing.read_query, batches.Batches._note
 select = Query.select
 once, run_once = app._once, OncePerKey.run
@@ -170,7 +170,7 @@ def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
     return tasks.QUERY, name, tasks.QUERY[name]._replace(**{"keep": wrong, **changes})
 
 
-# What is replaced, where, and by what.
+# Each bug: the owner, the name in it, and the wrong value that replaces it.
 BUGS: dict[str, tuple[Any, Any, Any]] = {
     "a cursor without a tie-break": (tasks, "page", page_by_time_alone),
     "a cursor that repeats a task": (tasks, "page", page_from_the_last_of_the_one_before),
@@ -291,7 +291,7 @@ def seed(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def find(account: Target, log: pytest.LogCaptureFixture, *, steered: bool) -> None:
-    """See that a bug is found, by what is compared, and not because something else broke."""
+    """Check that a comparison finds the bug, and that nothing else broke."""
     with pytest.raises(AssertionError) as found:
         run(account, SETTINGS, steered=steered)
     assert str(found.traceback[-1].path).endswith("test_machine.py")
@@ -316,7 +316,7 @@ def test_the_machine_finds(
 @pytest.mark.parametrize(
     "bug", ["a unique_id of two", "filters of the first page only", "a replay rendered anew"]
 )
-def test_the_machine_finds_in_test_mode_of_a_server_that_nothing_steers(
+def test_the_machine_finds_in_test_mode_of_a_server_that_is_not_steered(
     bug: str,
     stranger: Target,
     monkeypatch: pytest.MonkeyPatch,
@@ -326,10 +326,10 @@ def test_the_machine_finds_in_test_mode_of_a_server_that_nothing_steers(
     find(stranger, caplog, steered=False)
 
 
-# A thorough run takes longer than any bug; all examples are in the machine's own test.
+# A thorough run tries more examples here. The machine's own test tries all of them.
 LONGER = hypothesis.settings(SETTINGS, max_examples=examples(8))
 
 
-def test_the_machine_finds_nothing_where_there_is_no_bug(account: Target, stranger: Target) -> None:
+def test_the_machine_finds_nothing_if_there_is_no_bug(account: Target, stranger: Target) -> None:
     run(account, LONGER, steered=True)
     run(stranger, LONGER, steered=False)
