@@ -1,4 +1,4 @@
-"""What every run of the suite needs, whichever tests it is of."""
+"""Settings of pytest and hypothesis for every run of the suite."""
 
 import gc
 import os
@@ -8,14 +8,13 @@ import hypothesis
 
 pytest_plugins = ["pytester"]
 
-# Processes that are started from here, xdist's and those of tests, are not to compile all anew,
-# nor is the next run.
+# Lets Python write bytecode, so that the processes of xdist and of tests, and the next run, do
+# not compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# No deadline: tests freeze and move the clock that it would be measured with. Fewer examples
-# than hypothesis's own 100, which `--hypothesis-profile=thorough` asks for; where more or fewer
-# are worth their time, a test says so.
+# No deadline: tests freeze and move the clock that would measure it. Hypothesis's own 100 examples
+# need `--hypothesis-profile=thorough`. Single tests set other numbers.
 for profile, examples in {"fakescale": 10, "thorough": 100}.items():
     hypothesis.settings.register_profile(
         profile,
@@ -28,7 +27,7 @@ hypothesis.settings.load_profile("fakescale")
 
 
 def pytest_collection_finish() -> None:
-    """Let the collector pass over what lives to the end: each run of pytester collects often."""
+    """Exempt the objects so far from garbage collection: each run of pytester collects often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)  # the tests make much that does not last
+    gc.set_threshold(20_000, 10, 10)  # the tests make many short-lived objects

@@ -1,4 +1,4 @@
-"""What must be there before an endpoint can be asked, and a call of each that succeeds."""
+"""A call of each endpoint that succeeds, and the things that must exist before it."""
 
 import json
 import re
@@ -11,20 +11,18 @@ from fakescale.account import quality, task_types
 from fakescale.api.route import PerType, Route
 from tests.support import ABSENT, Caller, Reply, example
 
-# Names of what is made.
+# Names of the things that are made.
 ADMIN, LABELER = "admin@example.com", "labeler@example.com"
 THERE, STUDIO, STAGED, GROUP = "there", "studio", "staged", "group"
-UNKNOWN = "unknown@example.com"  # where a name or an address is wanted
+UNKNOWN = "unknown@example.com"  # valid both as a name and as an address
 
 Names = dict[str, str]
 
 
 class Arrangement(NamedTuple):
-    """How an endpoint is asked; in the query and the body, ``{name}`` stands for what is made.
+    """The call of an endpoint; ``{name}`` in its query and body stands for a name."""
 
-    ``make`` makes what the call names, unless it is there, and returns the names.
-    """
-
+    #: Makes the things that the call names, unless they exist, and returns their names.
     make: Callable[[FakeScale], Names] = lambda _: {}
     body: Any = ABSENT
     query: str = ""
@@ -53,7 +51,7 @@ def a_result_file(fake: FakeScale) -> Names:
 
 
 def a_project(fake: FakeScale) -> Names:
-    """Make a project with a template, and one for the Studio."""
+    """Make a project with a template, and another one for Studio."""
     for name, is_studio in ((THERE, False), (STUDIO, True)):
         if name not in fake.projects:
             fake.projects.create(type="chat", name=name, studio=is_studio)
@@ -99,7 +97,7 @@ UPLOAD = b"".join(
     for part in ((b'"reference_id"', b"r"), (b'"file"; filename="a"', b""))
 )
 
-# By the operations of the OpenAPI document; the types of tasks are added below.
+# The arrangements by the operations of the OpenAPI document. Task types are added below.
 ARRANGEMENTS: dict[str, Arrangement] = {
     "GET /task/{task_id}": Arrangement(a_completed_task),
     "GET /tasks": Arrangement(a_completed_task),
@@ -180,23 +178,23 @@ for _type in task_types.spellings():
 
 
 def operations(route: Route) -> list[str]:
-    """Return the names of a route's operations, which are several where types are in its path."""
+    """Return the names of a route's operations: one for each task type in its path."""
     path = re.sub(r"<(\w+)>", r"{\1}", route.path.removeprefix("/v1"))
     types = route.body.types() if isinstance(route.body, PerType) else [""]
     return [f"{route.method} {path.replace('{type}', type)}" for type in types]
 
 
 class Unknown(dict[str, str]):
-    """Names of which nothing is there."""
+    """Names of things that do not exist."""
 
     def __missing__(self, name: str) -> str:
         return UNKNOWN
 
 
 def ask(fake: FakeScale, name: str, names: Names | None = None, **more: Any) -> Reply:
-    """Ask for an operation, having made what it names, or with these names.
+    """Call an operation. Without ``names`` the things that it names are made first.
 
-    ``more`` is what to send in place of the body.
+    ``more`` is sent instead of the body.
     """
     arrangement = ARRANGEMENTS[name]
     names = arrangement.make(fake) if names is None else names

@@ -1,4 +1,4 @@
-"""Every answer that the API gives in the suite is judged by the OpenAPI document."""
+"""A check of every answer in the suite against the OpenAPI document."""
 
 import functools
 import json
@@ -16,13 +16,13 @@ BASE = "http://127.0.0.1/v1"
 
 
 class Judge:
-    """Says what is wrong with answers, by the document."""
+    """Finds answers that do not conform to the OpenAPI document."""
 
     def __init__(self, described: dict[str, Any]) -> None:
         self._document = json.loads(json.dumps(described))
         self._validators: dict[int, jsonschema_rs.Validator] = {}
         paths = self._document["paths"]
-        # A path without names comes first, as OpenAPI wants it.
+        # A path without parameters comes first, as OpenAPI demands.
         self._patterns = [
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "/?"), path)
             for path in sorted(paths, key=lambda path: "{" in path)
@@ -35,19 +35,19 @@ class Judge:
     def complaint(
         self, method: str, path: str, status: int, media_type: str, body: bytes
     ) -> str | None:
-        """Return what is wrong with an answer; None when nothing is.
+        """Return the complaint about an answer, or None if it conforms.
 
-        ``path`` is the one that was sent, below ``/v1``.
+        ``path`` is the request's path without ``/v1``.
         """
         asked = f"{method} {path} -> {status}"
         operation = self._find(method, path)
         responses = _undescribed(method, path) if operation is None else operation["responses"]
         if str(status) not in responses:
-            return f"{asked}: the document has no such status: {body[:200]!r}"
+            return f"{asked}: the document does not have this status: {body[:200]!r}"
         response = self._resolved(responses[str(status)])
         kind = media_type.partition(";")[0]
         if kind not in response["content"]:
-            return f"{asked}: the document has no {media_type} there"
+            return f"{asked}: the document does not have {media_type}"
         if kind != "application/json":
             return None
         validator = self._validator(response["content"][kind]["schema"])
@@ -65,7 +65,7 @@ class Judge:
         return None
 
     def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
-        # Every schema is a part of the document, and lives as long.
+        # An id is safe as a key: every schema lives as long as the document.
         if id(schema) not in self._validators:
             self._validators[id(schema)] = jsonschema_rs.validator_for(
                 {**schema, "components": self._components}, validate_formats=True
@@ -90,16 +90,16 @@ class Judge:
 
 
 def _undescribed(method: str, path: str) -> dict[str, Any]:
-    """Return the responses there are where the document describes none."""
+    """Return the responses of an operation that the document does not describe."""
     names = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound"}
-    # Of a type that there is not; the body is looked at before.
+    # The type does not exist, but the API checks the body first.
     if method == "POST" and re.fullmatch(r"/((evaluation|training)_tasks|task)/[^/]+/?", path):
         names |= {400: "BadRequest", 409: "Conflict", 413: "TooLarge", 429: "TooManyRequests"}
     return {str(it): {"$ref": f"#/components/responses/{name}"} for it, name in names.items()}
 
 
 def closed(described: dict[str, Any]) -> dict[str, Any]:
-    """Return the document without the members that only a loaded task has."""
+    """Return the document without additional members of tasks, which only loaded tasks have."""
     components = described["components"]
     task = {**components["schemas"]["Task"], "additionalProperties": False}
     schemas = {**components["schemas"], "Task": task}
@@ -108,14 +108,14 @@ def closed(described: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def judge() -> Judge:
-    """Return the one of the suite, where no loaded task has further members."""
+    """Return the judge of the suite, in which no loaded task has additional members."""
     return Judge(closed(document(BASE)))
 
 
 def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) -> Any:
-    """Return ``fakescale.api.app.application`` such that it tells what is wrong with its answers.
+    """Return ``answer``, an application, wrapped so that complaints about answers go to ``tell``.
 
-    What faults answer is not looked at.
+    Answers are not checked while the fake has faults.
     """
 
     def application(state: Any, environ: Any, start_response: Any, **more: Any) -> Any:

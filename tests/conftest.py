@@ -1,14 +1,14 @@
-"""The fixtures of the suite: a fake, callers of it, and a clock that stands."""
+"""The fixtures of the suite: a fake, callers of it, and a frozen clock."""
 
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import freezegun
-import httpcore  # noqa: F401  # pytester would half forget it, and httpx not know its errors
+import httpcore  # noqa: F401  # pytester would unload it in part, and httpx miss its errors
 import pytest
 import time_machine
-import trustme  # noqa: F401  # likewise, and its cryptography then breaks
+import trustme  # noqa: F401  # pytester would unload it, and its cryptography break
 
 from fakescale import FakeScale
 from fakescale.account.tasks import Tasks
@@ -17,19 +17,19 @@ from fakescale.server import loop
 from tests.conformance import judged
 from tests.support import Caller, HeldCreation
 
-# Large packages of which nothing tells the time to a test: each freeze looks through the others.
+# No test needs the time in these large packages, and each freeze searches all other modules.
 freezegun.configure(extend_ignore_list=["schemathesis", "scaleapi", "pydantic", "rich"])
 
 NOON = "2024-02-29T12:00:00.000Z"
 
 
-# What runs of pytest that tests start are given, in place of all that is installed.
+# The plugins of the pytest runs that tests start, instead of all installed ones.
 PLUGINS = ["fakescale.pytest_plugin", "xdist.plugin", "pytest_repeat"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _light_runs() -> Iterator[None]:
-    """Let runs of pytest that tests start do without plugins that take long to import."""
+    """Keep plugins that take long to import out of the pytest runs that tests start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.setenv("PYTEST_PLUGINS", ",".join(PLUGINS))
@@ -41,12 +41,12 @@ def fake() -> Iterator[FakeScale]:
     """Return a fake that no server serves."""
     fake = FakeScale(seed="tests")
     yield fake
-    fake.callbacks._stop(for_good=True)  # or else its threads could be counted by another test
+    fake.callbacks._stop(for_good=True)  # else another test could count its threads
 
 
 @pytest.fixture
 def held_creation(monkeypatch: pytest.MonkeyPatch) -> HeldCreation:
-    """Let the creation of a task wait within."""
+    """Hold each creation of a task until the test lets it go on."""
     held = HeldCreation(threading.Event(), threading.Event())
     submit = Tasks._submit
 
@@ -61,7 +61,7 @@ def held_creation(monkeypatch: pytest.MonkeyPatch) -> HeldCreation:
 
 @pytest.fixture
 def own_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let servers of this test have threads of their own, which end with it."""
+    """Give servers of this test threads of their own, which end with the test."""
     monkeypatch.setattr(loop, "_shared", [])
 
 
@@ -79,14 +79,14 @@ def test_mode(fake: FakeScale) -> Caller:
 
 @pytest.fixture
 def noon() -> Iterator[time_machine.Traveller]:
-    """Let time stand at noon of a certain day; it can be moved."""
+    """Freeze the clock at ``NOON``; the test can move it."""
     with time_machine.travel(NOON, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture(scope="session")
 def complaints() -> Iterator[list[str]]:
-    """Collect what is wrong with the answers of all fakes, by the OpenAPI document."""
+    """Collect the answers of all fakes that do not conform to the OpenAPI document."""
     found: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fakescale.fake.application", judged(app.application, found.append))
@@ -95,7 +95,7 @@ def complaints() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _as_described(complaints: list[str]) -> Iterator[None]:
-    """Let a test fail where the API answers what the OpenAPI document does not say."""
+    """Fail a test if an answer does not conform to the OpenAPI document."""
     complaints.clear()
     yield
     assert complaints == []
@@ -103,7 +103,7 @@ def _as_described(complaints: list[str]) -> Iterator[None]:
 
 @pytest.fixture
 def undocumented(complaints: list[str]) -> Iterator[None]:
-    """Let a test make the API answer what the OpenAPI document does not say, as bugs do."""
+    """Expect answers that do not conform to the OpenAPI document, as bugs cause them."""
     yield
     assert complaints
     complaints.clear()
@@ -111,5 +111,5 @@ def undocumented(complaints: list[str]) -> Iterator[None]:
 
 @pytest.fixture
 def seeded(complaints: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test seed bugs for another checker, while this one does not look."""
+    """Switch the check of answers off, so that a test can seed bugs for another checker."""
     monkeypatch.setattr("fakescale.fake.application", app.application)

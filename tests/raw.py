@@ -1,4 +1,4 @@
-"""Raw sockets for tests: whole conversations, and a strict reader of what was answered."""
+"""Raw sockets for tests: whole conversations, and a strict reader of answers."""
 
 import contextlib
 import faulthandler
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import h11
 
-SECONDS = 20.0  # after which something hangs
+SECONDS = 20.0  # the timeout of everything
 
 
 class Answered(NamedTuple):
-    """One answer: ``continued`` counts the interim ones before it."""
+    """An answer; ``continued`` counts the interim answers before it."""
 
     status: int
     headers: dict[str, str]
@@ -32,13 +32,14 @@ def connect(origin: str) -> socket.socket:
 
 
 def converse(origin: str, pieces: Iterable[bytes], end: str = "half-close") -> bytes:
-    """Send the pieces, end the connection in one of four ways, and return what was answered.
+    """Send the pieces, end the connection in one of four ways, and return the answered bytes.
 
-    Unless the client closes or resets it, the server must end it, and in order: what is no
-    clean close raises ConnectionResetError, and what hangs TimeoutError.
+    ``end`` is ``half-close``, ``reset``, ``close``, or anything else to wait for the server.
+    Unless the client closes or resets the connection, the server must close it. Raises
+    ConnectionResetError if the server resets it, and TimeoutError if the server hangs.
     """
     with connect(origin) as connection:
-        # Meanwhile it may have said what it thinks of us, and read no more.
+        # The server may have refused the request already, and read no more.
         with contextlib.suppress(BrokenPipeError):
             for piece in pieces:
                 connection.sendall(piece)
@@ -48,20 +49,21 @@ def converse(origin: str, pieces: Iterable[bytes], end: str = "half-close") -> b
         if end in ("reset", "close"):
             return b""
         if end == "half-close":
-            with contextlib.suppress(OSError):  # it has gone already
+            with contextlib.suppress(OSError):  # the server has closed it already
                 connection.shutdown(socket.SHUT_WR)
         return receive(connection)
 
 
 def receive(connection: socket.socket) -> bytes:
-    """Return all that comes until the other side ends the connection."""
+    """Return all bytes until the other side ends the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def read_answers(received: bytes, methods: Iterable[str] = ()) -> list[Answered]:
-    """Read answers to requests with these methods, and then GET, as strictly as h11 does.
+    """Read answers as strictly as h11 does.
 
-    Raises AssertionError unless each is whole and nothing follows.
+    ``methods`` are the methods of the requests; the others are GET. Raises AssertionError
+    unless each answer is complete and nothing follows the last one.
     """
     answers: list[Answered] = []
     client = h11.Connection(h11.CLIENT)
@@ -108,7 +110,7 @@ class _Errors(logging.Handler):
 
 @contextlib.contextmanager
 def watching() -> Iterator[None]:
-    """Fail when a bug is logged, a thread dies, or threads or descriptors are left behind."""
+    """Fail if a bug is logged, a thread dies, or threads or descriptors are left over."""
     errors, deaths = _Errors(), list[Any]()
     logger, hook = logging.getLogger("fakescale"), threading.excepthook
     threads, files = threading.active_count(), descriptors()
@@ -127,15 +129,15 @@ def watching() -> Iterator[None]:
 
 
 def descriptors() -> int:
-    """Return how many file descriptors are open."""
+    """Return the number of open file descriptors."""
     return len(os.listdir("/dev/fd"))
 
 
 def wait_until(condition: Any) -> None:
-    """Wait for what another thread is about to bring about."""
+    """Wait until another thread makes a condition true. Raises AssertionError after ``SECONDS``."""
     never = threading.Event()
     for _ in range(round(100 * SECONDS)):
         if condition():
             return
         never.wait(0.01)
-    raise AssertionError("what was waited for did not come about")
+    raise AssertionError("the condition did not become true")

@@ -1,4 +1,4 @@
-"""What the tests share: a caller of the API without a socket, and bodies to create tasks from."""
+"""Helpers of the tests: a caller of the API without a socket, and bodies of creations."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from fakescale import FakeScale
 from fakescale.account import task_types
 
 ABSENT = object()
-# The types that want a project.
+# The task types that require a project.
 REQUIRED_HOMES = {
     "sensorfusion": ["project"],
     "multistage": ["project"],
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
 
 
 class HeldCreation(NamedTuple):
-    """What is set when a creation is ``inside``, and what lets it ``go_on``."""
+    """Two events: a creation sets ``inside`` when it begins, and waits for ``go_on``."""
 
     inside: threading.Event
     go_on: threading.Event
@@ -80,7 +80,7 @@ class Caller:
 
 
 def examples(number: int) -> int:
-    """Return how many examples hypothesis tries where a thorough run tries that many."""
+    """Return the number of examples for this run if a thorough run tries ``number``."""
     thorough = hypothesis.settings.get_profile("thorough").max_examples
     return max(1, number * hypothesis.settings().max_examples // thorough)
 
@@ -88,7 +88,7 @@ def examples(number: int) -> int:
 def proofs(bugs: Iterable[str], *daily: str) -> list[Any]:
     """Return the names of bugs that a checker must find, for ``parametrize``.
 
-    All but those of each day are marked as proofs, which a run makes when it is asked to.
+    All names except the ``daily`` ones are marked as proofs, which a run skips by default.
     """
     names = [*bugs]
     assert {*daily} <= {*names}
@@ -98,10 +98,10 @@ def proofs(bugs: Iterable[str], *daily: str) -> list[Any]:
 
 
 def example(type: str, **changes: Any) -> dict[str, Any]:
-    """Return the example body of a type, with other members; ``ABSENT`` leaves one out.
+    """Return the example body of a type with changes; ``ABSENT`` leaves a member out.
 
-    Without its unique_id, so that it can be used twice, and without its project and batch
-    where they are not required, so that they need not be there.
+    The body lacks the unique_id, so that it can be used twice. It lacks the project and the
+    batch unless the type requires them, so that they need not exist.
     """
     names = ["unique_id", "project", "batch"]
     absent = {name: ABSENT for name in names if name not in REQUIRED_HOMES.get(type, ())}

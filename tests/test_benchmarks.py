@@ -1,4 +1,4 @@
-"""The benchmark's own reckoning; what it measures is no test's concern."""
+"""The benchmarks' own arithmetic and processes; no test checks a measured speed."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def test_sides_take_turns_after_a_warm_up_that_does_not_count() -> None:
     assert samples == {"A": [3, 5, 7], "B": [4, 6, 8]}
 
 
-# The ranks are those of any table of confidence intervals for a median, at 90 %.
+# The ranks are in every table of 90 % confidence intervals for a median.
 @pytest.mark.parametrize(("count", "rank"), [(3, 1), (7, 1), (8, 2), (11, 3), (20, 6)])
 def test_the_median_lies_between_two_of_the_values(count: int, rank: int) -> None:
     values = [float(it) for it in range(1, count + 1)]
@@ -80,7 +80,7 @@ def test_a_target_is_judged_by_where_the_median_may_lie(
     assert verdict.low <= verdict.figure <= verdict.high
 
 
-def test_a_ratio_is_of_the_same_round() -> None:
+def test_a_ratio_compares_sides_of_the_same_round() -> None:
     drifting = {"fakescale": [2.0, 20, 200], "peer": [1.0, 10, 100]}
     assert Target(at_least=2, times="peer").judge(drifting, "ms").word == "reached"
 
@@ -94,7 +94,7 @@ def test_a_ratio_is_of_the_same_round() -> None:
         (Target(at_most=2, beyond="peer"), "≤ 2 ms beyond peer"),
     ],
 )
-def test_a_target_in_words(target: Target, text: str) -> None:
+def test_a_target_is_printed_in_words(target: Target, text: str) -> None:
     assert target.text("ms") == text
 
 
@@ -109,7 +109,7 @@ def result_with_one_side_missing() -> Result:
         return measure(row, lab, 7)
 
 
-def test_a_side_that_is_missing_is_said_to_be_and_the_others_are_measured() -> None:
+def test_a_missing_side_is_reported_and_the_others_are_measured() -> None:
     result = result_with_one_side_missing()
     assert result.samples == {"fakescale": [2] * 7}
     assert [verdict.word for verdict in result.verdicts] == ["reached", "not measured: no peer"]
@@ -118,7 +118,7 @@ def test_a_side_that_is_missing_is_said_to_be_and_the_others_are_measured() -> N
     assert report.summary([result]).count("\n") == 1
 
 
-def test_what_is_kept_is_json_with_every_round() -> None:
+def test_the_json_has_every_round() -> None:
     kept = report.as_json(report.machine(), [result_with_one_side_missing()])
     read = json.loads(json.dumps(kept, allow_nan=False))
     assert read["machine"]["cores"] >= 1
@@ -128,13 +128,13 @@ def test_what_is_kept_is_json_with_every_round() -> None:
     assert [target["figure"] for target in row["targets"]] == [2, None]
 
 
-def test_a_busy_machine_is_said_to_be_busy() -> None:
+def test_a_busy_machine_is_reported() -> None:
     idle = {**report.machine(), "load": 0.1}
     assert "busy" not in report.about(idle)
     assert "busy" in report.about({**idle, "load": 1.5})
 
 
-def test_rows_have_names_of_their_own_and_targets_sides_that_there_are() -> None:
+def test_the_names_of_rows_are_unique_and_targets_name_existing_sides() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
     for row in ROWS:
         everything = {name: [1.0] for name in row.sides}
@@ -160,7 +160,7 @@ def test_too_few_rounds_and_unknown_rows_are_refused(
     assert repr(arguments[-1]) in capsys.readouterr().err
 
 
-def test_a_creation_is_taken_and_has_400_bytes() -> None:
+def test_a_creation_is_accepted_and_has_400_bytes() -> None:
     with FakeScale().serve() as fake, Client(int(fake.url.split(":")[2][:-3])) as client:
         first, second = (json.loads(client.ask(requests_sent.create())) for _ in range(2))
         assert first["unique_id"] != second["unique_id"]
@@ -173,7 +173,7 @@ def test_a_creation_is_taken_and_has_400_bytes() -> None:
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CLOSED = KEPT.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
 OLD = KEPT.replace(b"HTTP/1.1", b"HTTP/1.0")
-ENDLESS = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{}"  # but for the connection's end
+ENDLESS = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{}"  # until the connection ends
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_raw_client_keeps_a_connection_if_the_server_does(
     assert len(accepted) == connections
 
 
-def test_eight_connections_are_asked_at_once() -> None:
+def test_eight_connections_are_used_at_once() -> None:
     with FakeScale().serve() as fake:
         port = int(fake.url.split(":")[2][:-3])
         taken = latencies(port, requests_sent.create, 0, connections=8)

@@ -21,7 +21,7 @@ STEADY = hypothesis.settings(max_examples=100, derandomize=True, database=None)
 
 
 def caller(type: str) -> tuple[Caller, dict[str, Any]]:
-    """Return a caller where all is there that a creation may name, and what names a task."""
+    """Return a caller of a fake with all things that a creation may name, and the ids of tasks."""
     fake = FakeScale(seed="strategies")
     if home := task_types.example(type)[0].get("project"):
         fake.projects.create(type=type, name=home)
@@ -50,7 +50,7 @@ def test_every_creation_is_accepted(type: str) -> None:
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_invalid_creation_is_refused_and_the_member_named(type: str) -> None:
+def test_every_invalid_creation_is_refused_with_the_member_s_name(type: str) -> None:
     live, _ = caller(type)
 
     @FEW
@@ -59,7 +59,7 @@ def test_every_invalid_creation_is_refused_and_the_member_named(type: str) -> No
         assert creation.rule in PHRASES
         reply = live("POST", f"/task/{creation.type}", creation.body)
         assert reply.status == 400, reply.json
-        # One known text speaks of an "entity name".
+        # One observed text says "entity name".
         assert creation.member in reply.error.replace(" ", "_")
 
     check()
@@ -80,7 +80,7 @@ def test_every_response_has_the_published_shape(type: str) -> None:
     check()
 
 
-# The members of responses that hang on what the task asks for, or what is in them does.
+# The members of responses that depend, or whose values depend, on the task's parameters.
 ASKED_FOR = {
     "categorization": ["category"],
     "comparison": [],
@@ -90,7 +90,7 @@ ASKED_FOR = {
 
 
 def kind(value: Any) -> type | tuple[type, ...]:
-    """Return the Python type of a JSON value; whole numbers may be others."""
+    """Return the Python types of a JSON value; any number may be an integer or a float."""
     for of in (dict, list, str):
         if isinstance(value, of):
             return of
@@ -99,7 +99,7 @@ def kind(value: Any) -> type | tuple[type, ...]:
 
 @given(st.lists(strategies.task_objects(), max_size=3, unique_by=lambda it: it["task_id"]))
 @hypothesis.settings(max_examples=examples(40))
-def test_printed_tasks_can_be_loaded_and_are_printed_again(printed: list[dict[str, Any]]) -> None:
+def test_printed_tasks_can_be_loaded_and_printed_again(printed: list[dict[str, Any]]) -> None:
     names = [task["unique_id"] for task in printed if "unique_id" in task]
     hypothesis.assume(len({*names}) == len(names))
     fake = FakeScale()
@@ -190,7 +190,7 @@ def test_a_creation_shrinks_to_what_its_type_requires() -> None:
     assert hypothesis.find(strategies.tasks("chat"), lambda it: True, settings=STEADY).body == {}
 
 
-def test_what_is_drawn_may_be_changed() -> None:
+def test_drawn_values_may_be_changed() -> None:
     @FEW
     @given(strategies.tasks("imageannotation"), strategies.task_objects("imageannotation"))
     def check(creation: strategies.Creation, task: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Hypothesis strategies for what clients send to the API and what it prints (extra ``contract``).
+"""Hypothesis strategies for the requests and tasks of the API (extra ``contract``).
 
-All that depends on the task type is derived from ``task_types.json``, by the vocabulary that
-its schemas use. ``type`` is a task type everywhere; without one, any of the 34 is drawn. An
-unknown type raises NotFound.
+Strategies that depend on the task type are derived from the schemas in ``task_types.json``.
+``type`` is a task type everywhere; without it, any of the 34 types is drawn. An unknown type
+raises NotFound.
 """
 
 from typing import Any
@@ -29,25 +29,30 @@ __all__ = [
 
 
 def tasks(type: str | None = None, /, **members: Any) -> SearchStrategy[Creation]:
-    """Return creations that are valid by the schema of their type.
+    """Return a strategy of ``Creation`` values that are valid by the schema of their type.
 
-    ``members`` are those that the body must have: values, or strategies of them; None leaves
-    one out. A member that refers to something else (``project``, ``batch``, ``lidar_task``) is
-    left out unless the type requires it: then it has the name that the type's example has. Few
-    unique_ids are drawn, so that a second creation may be refused with 409.
+    ``members`` sets members of the body: each is a value or a strategy of values, and None
+    leaves the member out. A member that refers to another object (``project``, ``batch``,
+    ``lidar_task``) is drawn only if the type requires it; its value is then the one in the
+    type's example. The unique_ids come from a few values, so a second creation may get 409.
+    Raises NotFound for an unknown type.
     """
     return valid_creations(candidates(type), members)
 
 
 def invalid_tasks(type: str | None = None, /) -> SearchStrategy[InvalidCreation]:
-    """Return creations that break one rule of their type's schema, and which one."""
+    """Return a strategy of ``InvalidCreation`` values, which break one rule of their type's schema.
+
+    Each value also names the rule. Raises NotFound for an unknown type.
+    """
     return invalid_creations(candidates(type))
 
 
 def responses(type: str | None = None, /) -> SearchStrategy[dict[str, Any]]:
-    """Return responses in the shape of their type, to tasks of all parameters.
+    """Return a strategy of responses, dicts in the shape that the type has.
 
-    They are the fake's made-up ones, but with any number of annotations, anywhere.
+    They are the fake's made-up responses to tasks with any parameters, but the number and the
+    places of the annotations vary. Raises NotFound for an unknown type.
     """
     return task_objects(type, status="completed").map(lambda task: dict(task["response"]))
 
@@ -55,10 +60,12 @@ def responses(type: str | None = None, /) -> SearchStrategy[dict[str, Any]]:
 def task_objects(
     type: str | None = None, /, *, status: str | None = None, **members: Any
 ) -> SearchStrategy[dict[str, Any]]:
-    """Return tasks as the API prints them, in any status unless ``status`` says which.
+    """Return a strategy of tasks, dicts as the API prints them.
 
-    ``members`` are those of the creation, as for ``tasks``. Few unique_ids are drawn, so
-    that two tasks may have the same. Raises ValueError for no status.
+    ``status`` is the status of the tasks; without it, any status is drawn. ``members`` sets
+    members of the creation, as for ``tasks``. The unique_ids come from a few values, so two
+    tasks may have the same. Raises NotFound for an unknown type, and ValueError for an unknown
+    status.
     """
     statuses = list(Status) if status is None else [Status(status)]
     return printed_tasks(candidates(type), statuses, members)

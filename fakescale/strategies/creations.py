@@ -15,19 +15,21 @@ from fakescale.values.errors import BadRequest
 
 
 class Creation(NamedTuple):
-    """The body of a ``POST /v1/task/{type}``."""
+    """A request ``POST /v1/task/{type}``."""
 
+    #: The task type in the path.
     type: str
+    #: The body, a new dict that you may change.
     body: dict[str, Any]
 
 
-# These members are not drawn by their schemas.
+# These members have strategies of their own instead of those of their schemas.
 _COMMON: Mapping[str, SearchStrategy[Any]] = {
     "unique_id": unique_ids(),
     "tags": tags(),
     "metadata": metadata(),
 }
-# These members name something that must exist before, as do the references of a type.
+# These members name something that must exist already, like the references of a type.
 _ELSEWHERE = ("project", "batch", "project_version", "project_param_version")
 
 
@@ -37,20 +39,20 @@ def candidates(type: str | None) -> Sequence[str]:
 
 
 def bodies(type: str, given: Mapping[str, Any]) -> SearchStrategy[dict[str, Any]]:
-    """Return bodies for the creation of a type that have the members ``given``."""
+    """Return a strategy of bodies that create a task of a type and have the members ``given``."""
     known, seldom = _members(type)
     return drawn_objects(task_types.schema(type), known, given, seldom)
 
 
 @functools.cache
 def _members(type: str) -> tuple[Mapping[str, SearchStrategy[Any]], Collection[str]]:
-    """Return how each member of a body is drawn, and which are there only when required."""
+    """Return the strategy of each member of a body, and the members drawn only if required."""
     example = task_types.example(type)[0]
     seldom = {*_ELSEWHERE, *task_types.references(type)}
     known = {}
     for name, part in task_types.schema(type)["properties"].items():
         known[name] = _COMMON[name] if name in _COMMON else values(part)
-        if name in example:  # more like what people send than what a schema can say
+        if name in example:  # more like real requests than what the schema allows
             usual = st.just(example[name])
             known[name] = usual if name in seldom else usual | known[name]
     return known, seldom
@@ -58,7 +60,7 @@ def _members(type: str) -> tuple[Mapping[str, SearchStrategy[Any]], Collection[s
 
 @st.composite
 def valid_creations(draw: DrawFn, types: Sequence[str], members: Mapping[str, Any]) -> Creation:
-    """Draw a creation of one of ``types`` with ``members``; None leaves a member out."""
+    """Draw a creation of one of ``types`` that has ``members``; None leaves a member out."""
     type = draw(st.sampled_from(types))
     given = {name: ABSENT if value is None else value for name, value in members.items()}
     body = draw(bodies(type, given).filter(lambda body: not refusal(type, body)))
@@ -66,7 +68,7 @@ def valid_creations(draw: DrawFn, types: Sequence[str], members: Mapping[str, An
 
 
 def plain(value: Any) -> Any:
-    """Return a JSON value as new dicts and lists, which may be changed."""
+    """Return a copy of a JSON value in new dicts and lists, which may be changed."""
     return json.loads(json.dumps(value))
 
 

@@ -25,22 +25,23 @@ from fakescale.values.frozen import EMPTY_DICT
 
 
 class InvalidCreation(NamedTuple):
-    """One that is refused with 400: ``member`` breaks ``rule``.
+    """A creation that the API refuses with 400, because ``member`` breaks ``rule``."""
 
-    The member is spelled as in the refusal (``labels[0].name``); the rule is a keyword of
-    JSON Schema or one of our own (``keywords.PHRASES``). Where members break it together,
-    it is the first that is named.
-    """
-
+    #: The task type in the path.
     type: str
+    #: The body, a new dict that you may change.
     body: dict[str, Any]
+    #: The member as the error's text spells it, such as ``labels[0].name``. If several members
+    #: break the rule together, this is the first.
     member: str
+    #: A keyword of JSON Schema, or a keyword of fakescale's own schemas such as ``ascending``.
     rule: str
 
 
 class Broken(NamedTuple):
-    """A value, and where in it a rule is broken, spelled as a refusal spells it."""
+    """A value that breaks a rule somewhere."""
 
+    #: The place in the value, as the error's text spells it.
     path: str
     value: Any
 
@@ -49,7 +50,7 @@ def _below(head: str, path: str) -> str:
     return f"{head}{path}" if path[:1] in ("", "[") else f"{head}.{path}"
 
 
-# One value of each type, none of which is read as another when it comes as text.
+# One value of each JSON type. No value can be read as another type when it is sent as text.
 _SAMPLES: Mapping[str, Any] = {
     "string": "neither here nor there",
     "integer": 7,
@@ -71,7 +72,7 @@ def _too_many(schema: Schema) -> SearchStrategy[Any]:
     return st.lists(items, min_size=many, max_size=many)
 
 
-# The values that break one rule, by its keyword.
+# The values that break a rule, by the rule's keyword.
 _BREAKING: Mapping[str, Callable[[Schema], SearchStrategy[Any]]] = {
     "type": _wrong_types,
     "enum": lambda schema: st.just(_SAMPLES[kinds_of(schema)[0]]),
@@ -92,7 +93,7 @@ _BREAKING: Mapping[str, Callable[[Schema], SearchStrategy[Any]]] = {
 
 
 def _flaws(schema: Schema) -> Iterator[tuple[str, SearchStrategy[Broken]]]:
-    """Yield each rule of a value, and of what is in it, with values that break it."""
+    """Yield each rule of a value and of the values within, with values that break the rule."""
     schema = resolved(schema)
     for keyword in schema:
         if keyword in _BREAKING:
@@ -104,7 +105,7 @@ def _flaws(schema: Schema) -> Iterator[tuple[str, SearchStrategy[Broken]]]:
 
 
 def _member_flaws(schema: Schema) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield each rule of an object's members, the name to blame, and members that break it."""
+    """Yield each rule of an object's members, the member at fault, and members that break it."""
     for name in schema.get("required", ()):
         yield "required", name, {name: ABSENT}
     for name, part in schema.get("properties", EMPTY_DICT).items():
@@ -134,7 +135,7 @@ def having(
     members: Mapping[str, Any],
     objects: Callable[[Mapping[str, Any]], SearchStrategy[Any]],
 ) -> Broken:
-    """Draw one of ``objects`` that has ``members``, broken at ``name`` or below it."""
+    """Draw one of ``objects`` with ``members``; it breaks a rule at ``name`` or within it."""
     path, given = name, {}
     for key, value in members.items():
         drawn = draw(value) if isinstance(value, SearchStrategy) else value
@@ -147,7 +148,7 @@ def having(
 
 @functools.cache
 def body_flaws(type: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the rules of the bodies of a type, as `_member_flaws` yields them."""
+    """Return the rules of the bodies of a type, as ``_member_flaws`` yields them."""
     return list(_member_flaws(task_types.schema(type)))
 
 
@@ -157,6 +158,6 @@ def invalid_creations(draw: DrawFn, types: Sequence[str]) -> InvalidCreation:
     type = draw(st.sampled_from(types))
     rule, name, members = draw(st.sampled_from(body_flaws(type)))
     broken = draw(having(name, members, functools.partial(bodies, type)))
-    # Another rule may be the first to answer; one known text says "entity name".
+    # Another rule may refuse the body first. One observed text says "entity name".
     assume(broken.path in refusal(type, broken.value).replace(" ", "_"))
     return InvalidCreation(type, plain(broken.value), broken.path, rule)

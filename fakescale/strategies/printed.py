@@ -60,7 +60,7 @@ def printed_tasks(
     return printed
 
 
-# Printed tasks may belong to what no creation could name unseen.
+# A printed task may have a project and a batch that a drawn creation could not name.
 _HOMES: SearchStrategy[Mapping[str, Any]] = st.sampled_from(
     [
         {},
@@ -79,7 +79,7 @@ _AUDITS: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 @st.composite
 def _made_up(draw: DrawFn, task: Task) -> dict[str, Any]:
-    """Draw a response to ``task``: the annotations of several made-up ones, moved about."""
+    """Draw a response to ``task``: the annotations of several made-up responses, moved about."""
     made = dict(make_up(task))
     if isinstance(made.get("annotations"), list):
         several = draw(st.lists(_HEXES, max_size=2, unique=True))

@@ -1,4 +1,4 @@
-"""Values that a schema allows, by the vocabulary that ``task_types.json`` uses."""
+"""Strategies of the values that the schemas in ``task_types.json`` allow."""
 
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from fakescale.values.frozen import EMPTY_DICT
 
 Schema = Mapping[str, Any]
 
-# The universes.
+# The values to draw from.
 
 UNIQUE_IDS = (
     "u",
@@ -29,26 +29,23 @@ NAMES = st.sampled_from(["a", "", "a.b", "$set", "ключ"])
 _TEXTS = ("cat", "big dog", "https://example.com/image.png", "Größe, 大きい ✓", '<b> "x" & \\n')
 ABSENT = object()
 
-# JSON of little depth: nothing looks into the parts that the schemas leave open.
+# JSON of little depth: no code looks into the parts that the schemas leave open.
 _LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "x", *_TEXTS])
 JSON = _LEAVES | st.lists(_LEAVES, max_size=2) | st.dictionaries(NAMES, _LEAVES, max_size=2)
 
 
-# Strategies.
-
-
 def unique_ids() -> SearchStrategy[str]:
-    """Return unique_ids: few, so that they collide, and awkward ones."""
+    """Return a strategy of unique_ids: a few awkward strings, so that they collide."""
     return st.sampled_from(UNIQUE_IDS)
 
 
 def tags() -> SearchStrategy[list[str]]:
-    """Return arrays of at most five tags, without repetitions: few tags, and awkward ones."""
+    """Return a strategy of lists of up to five different tags, drawn from a few awkward strings."""
     return st.lists(st.sampled_from(TAGS), max_size=5, unique=True)
 
 
 def metadata() -> SearchStrategy[dict[str, Any]]:
-    """Return metadata of tasks and batches, far below the limit of 10,240 bytes."""
+    """Return a strategy of metadata: dicts far below the limit of 10,240 bytes."""
     return st.dictionaries(NAMES, JSON, max_size=3)
 
 
@@ -79,7 +76,7 @@ def _arrays(schema: Schema) -> SearchStrategy[list[Any]]:
 
 
 def objects(schema: Schema, given: Mapping[str, Any] = EMPTY_DICT) -> SearchStrategy[Any]:
-    """Return objects that ``schema`` allows and that have the members ``given``."""
+    """Return a strategy of objects that ``schema`` allows and that have the members ``given``."""
     if "properties" not in schema:
         least = schema.get("minProperties", 0)
         return st.dictionaries(NAMES, JSON, min_size=least, max_size=least + 2)
@@ -99,7 +96,7 @@ _OF_TYPE: Mapping[str, Callable[[Schema], SearchStrategy[Any]]] = {
 
 
 def values(schema: Schema) -> SearchStrategy[Any]:
-    """Return values that ``schema`` allows."""
+    """Return a strategy of the values that ``schema`` allows."""
     schema = resolved(schema)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
@@ -120,10 +117,10 @@ def drawn_objects(
     given: Mapping[str, Any],
     seldom: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Draw an object that ``schema`` allows, but for its conditions and ``notRepeated``.
+    """Draw an object that ``schema`` allows, ignoring its conditions and ``notRepeated``.
 
-    ``known`` says how each member is drawn. ``given`` are values, or strategies of them, or
-    ABSENT; those of ``seldom`` are there only where the schema wants them.
+    ``known`` holds the strategy of each member. ``given`` holds values, strategies or ABSENT.
+    Members in ``seldom`` are drawn only if the schema requires them.
     """
     rules = schema.get("allOf", ())
     drawn = {
@@ -151,7 +148,7 @@ def drawn_objects(
 
 
 def required_groups(rules: Sequence[Schema]) -> list[list[str]]:
-    """Return the groups of members of which one must be there."""
+    """Return the groups of members of which at least one is required."""
     return [[branch["required"][0] for branch in it["anyOf"]] for it in rules if "anyOf" in it]
 
 

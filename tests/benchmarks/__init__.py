@@ -1,1 +1,1 @@
-"""How fast fakescale is, measured beside its peers; `python -m tests.benchmarks`."""
+"""Benchmarks of fakescale and its peers: `python -m tests.benchmarks`."""

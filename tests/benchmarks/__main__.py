@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measure the rows, all or those that are named."""
+"""`python -m tests.benchmarks`: measure all rows or the named ones."""
 
 import argparse
 import itertools
@@ -20,7 +20,7 @@ _FEWEST_ROUNDS = 7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; return 1 when a row failed, whatever came of the targets."""
+    """Measure and print; return 1 if a row failed, and 0 even if targets are missed."""
     options = _parser().parse_args(arguments)
     rows = [row for row in ROWS if not options.rows or row.name in options.rows]
     if options.list:
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     rounds, lab = options.rounds, {}
     if options.quick:
-        print("A quick look at whether everything works: the figures mean nothing.")
+        print("This quick run only checks that everything works; its figures mean nothing.")
         rounds, lab = 2, {"seconds": 0.02, "scale": 0.01}
     machine = report.machine()
     print(report.about(machine), f"rounds: {rounds}", sep="\n", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order, so that no process stays
-    (CACHE / "log.txt").unlink(missing_ok=True)  # of the run before
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an orderly exit ends all processes
+    (CACHE / "log.txt").unlink(missing_ok=True)  # of the previous run
     results, failed = [], []
     for _, group in itertools.groupby(rows, lambda row: row.group or row.name):
         with Lab(**lab) as shared:
@@ -62,7 +62,7 @@ def _listed(row: Row) -> str:
 
 def _name(text: str) -> str:
     if text not in {row.name for row in ROWS}:
-        raise argparse.ArgumentTypeError(f"{text!r} is no row; see --list")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a row; see --list")
     return text
 
 
@@ -75,18 +75,27 @@ def _rounds(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Measure fakescale beside its peers. The first time, each peer gets a"
-        " virtual environment in .bench/ of its own.",
+        description="Measure fakescale and its peers. The first run makes a virtual environment for"
+        " each peer in .bench/.",
     )
-    parser.add_argument("rows", nargs="*", type=_name, metavar="ROW", help="only these; see --list")
     parser.add_argument(
-        "--rounds", type=_rounds, default=11, help="how often each side is measured (%(default)s)"
+        "rows", nargs="*", type=_name, metavar="ROW", help="Measure only these rows; see --list."
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured there")
     parser.add_argument(
-        "--quick", action="store_true", help="only see that everything works, in two short rounds"
+        "--rounds",
+        type=_rounds,
+        default=11,
+        help="Measure each side this many times (%(default)s).",
     )
-    parser.add_argument("--list", action="store_true", help="say which rows there are")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="Write all measurements to this file."
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="Only check that everything works, in two short rounds.",
+    )
+    parser.add_argument("--list", action="store_true", help="List the rows and exit.")
     return parser
 
 

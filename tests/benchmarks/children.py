@@ -1,4 +1,4 @@
-"""Processes that are measured: started, awaited, and gone in the end whatever happens."""
+"""The measured processes, which always end with their block."""
 
 import contextlib
 import selectors
@@ -13,7 +13,7 @@ _PATIENCE = 1200  # seconds for a line: a server may fill itself with tasks befo
 
 
 class Child:
-    """A process that speaks in lines, and ends when its input does."""
+    """A process that reads and prints lines, and ends when its input ends."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -22,7 +22,7 @@ class Child:
         self._in, self._out = process.stdin, process.stdout
 
     def line(self) -> str:
-        """Return its next line; raises RuntimeError when there is none."""
+        """Return the next line that the process prints. Raises RuntimeError if there is none."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._out, selectors.EVENT_READ)
             text = self._out.readline() if selector.select(_PATIENCE) else ""
@@ -31,7 +31,7 @@ class Child:
         return text.rstrip("\n")
 
     def ask(self, text: object) -> float:
-        """Return the number that it answers."""
+        """Send a line and return the number that the process answers."""
         print(text, file=self._in, flush=True)
         return float(self.line())
 
@@ -65,5 +65,5 @@ def running(*command: str | Path, log: Path | None = None) -> Iterator[Child]:
 
 
 def python(module: str) -> tuple[str, str, str]:
-    """Return the command that runs a module of ours with this Python."""
+    """Return the command that runs a module with this Python."""
     return sys.executable, "-m", module

@@ -1,4 +1,4 @@
-"""The yardstick: a client of bare sockets, which costs less than any server does."""
+"""The measuring client: bare sockets, which take less time than any server."""
 
 import selectors
 import socket
@@ -11,7 +11,7 @@ _PATIENCE = 60  # seconds for a part of an answer
 
 
 class Client:
-    """A connection that is kept alive where the server keeps it, or else a new one each time."""
+    """A connection that stays open if the server keeps it; otherwise a new one each time."""
 
     def __init__(self, port: int) -> None:
         self._address = "127.0.0.1", port
@@ -36,7 +36,7 @@ class Client:
             self._connection = None
 
     def send(self, request: bytes) -> socket.socket:
-        """Send a request, and return where its answer will come from."""
+        """Send a request and return the socket of its answer."""
         if self._connection is None:
             self._connection = socket.create_connection(self._address, _PATIENCE)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -44,9 +44,9 @@ class Client:
         return self._connection
 
     def receive(self) -> bytes | None:
-        """Read what has come: return the answer's body if that was the end of it, else None.
+        """Read a part of an answer; return its body once it is complete, and None before.
 
-        Raises ValueError when it is not a 200.
+        Raises ValueError if the status is not 200.
         """
         assert self._connection is not None
         part = self._connection.recv(1 << 20)
@@ -57,7 +57,7 @@ class Client:
         fields = head.lower() + b"\r\n"
         _, length, after = fields.partition(b"\r\ncontent-length:")
         if part and (not length or len(content) < int(after[: after.index(b"\r")])):
-            return None  # without a length it ends with the connection
+            return None  # an answer without a length ends with the connection
         if not part or fields.startswith(b"http/1.0") or b"\r\nconnection: close\r" in fields:
             self.close()
         self._received = b""
@@ -74,7 +74,7 @@ class Client:
 
 
 def rate(once: Callable[[], object], seconds: float) -> float:
-    """Return how often a second something can be done, having done it for so long."""
+    """Call ``once`` repeatedly for ``seconds``; return the calls per second."""
     begin = now = time.perf_counter()
     count = 0
     while now - begin < seconds:
@@ -85,7 +85,7 @@ def rate(once: Callable[[], object], seconds: float) -> float:
 
 
 def durations(once: Callable[[], object], seconds: float) -> list[float]:
-    """Return how many milliseconds something took each time, having done it for so long."""
+    """Call ``once`` repeatedly for ``seconds``; return the milliseconds of each call."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while not taken or time.perf_counter() < end:
@@ -98,9 +98,9 @@ def durations(once: Callable[[], object], seconds: float) -> list[float]:
 def latencies(
     port: int, make: Callable[[], bytes], seconds: float, connections: int
 ) -> list[float]:
-    """Return how many milliseconds each answer took, with requests on so many connections.
+    """Send requests on several connections; return the milliseconds that each answer took.
 
-    On one thread, so that the client's own threads do not wait for each other.
+    One thread serves all connections, so that threads of the client do not wait for each other.
     """
     taken: list[float] = []
     begun: dict[Client, float] = {}

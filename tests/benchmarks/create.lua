@@ -1,4 +1,4 @@
--- Creates a task like no other with each request; given are the key, a body, and the run's number.
+-- Each request creates a new task. The arguments are the key, a body, and the run's number.
 
 local count = 0
 local key, body, run

@@ -1,4 +1,4 @@
-"""The lab: what a row may use, all of which is gone when its group is done."""
+"""The lab: the servers and workers of a group of rows, which end with the group."""
 
 import contextlib
 import sys
@@ -17,10 +17,10 @@ _PROGRAMS = "tests.benchmarks.peers"
 
 
 class Lab:
-    """Starts each server and worker once and ends them all when its ``with`` block does.
+    """Starts each server and worker once, and ends them all with its ``with`` block.
 
-    ``seconds`` is for how long a round measures. ``scale`` shrinks how many of something
-    there are, for a quick look at whether everything works.
+    A round measures for ``seconds``. ``scale`` shrinks all counts, for a quick run that only
+    checks that everything works.
     """
 
     def __init__(self, seconds: float = 0.2, scale: float = 1) -> None:
@@ -41,17 +41,18 @@ class Lab:
         self._stack.close()
 
     def many(self, number: int) -> int:
-        """Return how many there are of what there should be ``number`` of."""
+        """Return ``number``, scaled."""
         return max(1, round(number * self.scale))
 
     def enter(self, context: contextlib.AbstractContextManager[Entered]) -> Entered:
-        """Enter a context that is left when the lab is."""
+        """Enter a context that ends with the lab."""
         return self._stack.enter_context(context)
 
     def python(self, program: str, beside: str | None = None) -> str:
-        """Return the Python for a program of ``peers``: that beside a peer, by default its own.
+        """Return the Python of the environment in which a program of ``peers`` runs.
 
-        Raises Missing when it cannot be had.
+        ``beside`` is the peer of the environment, by default the program's own. Raises Missing
+        if the environment cannot be made.
         """
         peer = program.replace("_", "-") if beside is None else beside
         return python_beside(peer) if peer in PEERS else sys.executable
@@ -59,13 +60,13 @@ class Lab:
     def program(
         self, program: str, *arguments: str, beside: str | None = None
     ) -> contextlib.AbstractContextManager[Child]:
-        """Run such a program for a ``with`` block."""
+        """Run a program of ``peers`` for a ``with`` block."""
         command = (self.python(program, beside), "-m", f"{_PROGRAMS}.{program}", *arguments)
         CACHE.mkdir(exist_ok=True)
         return running(*command, log=CACHE / "log.txt")
 
     def port(self, program: str, *arguments: str) -> int:
-        """Return where a server listens, started if it is the first time."""
+        """Return the port of a server; the first call starts it."""
         key = (program, *arguments)
         if key not in self._ports:
             self._ports[key] = int(self.enter(self.program(*key)).line())
@@ -77,7 +78,7 @@ class Lab:
 
 
 def worker(program: str, *arguments: str) -> Callable[[Lab], Round]:
-    """Return a side that a worker measures in its own process."""
+    """Return a side that a worker process measures."""
 
     def prepare(lab: Lab) -> Round:
         child = lab.enter(lab.program(program, *arguments))
@@ -88,13 +89,13 @@ def worker(program: str, *arguments: str) -> Callable[[Lab], Round]:
 
 
 def once(program: str, *arguments: object, beside: str | None = None) -> Callable[[Lab], Round]:
-    """Return a side that a new process measures in each round, whose one line is the figure.
+    """Return a side that a new process measures in each round and prints as its one line.
 
-    A number among the arguments is one of ``Lab.many``.
+    A number among the arguments is scaled by ``Lab.many``.
     """
 
     def prepare(lab: Lab) -> Round:
-        lab.python(program, beside)  # so that it is known at once whether there is one
+        lab.python(program, beside)  # raises Missing before the first round
         given = [str(lab.many(it) if isinstance(it, int) else it) for it in arguments]
 
         def measure() -> float:
@@ -108,7 +109,7 @@ def once(program: str, *arguments: object, beside: str | None = None) -> Callabl
 
 @contextlib.contextmanager
 def command() -> Iterator[tuple[Child, int]]:
-    """Run the command ``fakescale`` and give its process, and its port."""
+    """Run the command ``fakescale`` for a ``with`` block; give its process and its port."""
     with running(sys.executable, "-m", "fakescale", "--port", "0") as child:
         try:
             yield child, int(child.line().split(":")[-1].split("/")[0])

@@ -1,4 +1,4 @@
-"""What a row is: sides that take turns, and targets that are judged by the rounds."""
+"""Rows: sides that take turns, and targets that are judged by the rounds."""
 
 import dataclasses
 import math
@@ -6,20 +6,20 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-#: One round of one side: returns what was measured, in the row's unit.
+#: One round of one side; returns a figure in the row's unit.
 Round = Callable[[], float]
-#: What was measured, by side: a value for each round.
+#: The figures of each side, one for each round.
 Samples = Mapping[str, Sequence[float]]
 
 CERTAINTY = 0.9
 
 
 class Missing(Exception):
-    """Why a side cannot be measured on this machine."""
+    """A side cannot be measured on this machine; the text says why."""
 
 
 def take_turns(sides: Mapping[str, Round], rounds: int) -> dict[str, list[float]]:
-    """Measure A B A B …, each side so many times after a warm-up that does not count."""
+    """Measure A B A B …, ``rounds`` times each, after a warm-up that does not count."""
     for measure in sides.values():
         measure()
     samples: dict[str, list[float]] = {name: [] for name in sides}
@@ -30,10 +30,11 @@ def take_turns(sides: Mapping[str, Round], rounds: int) -> dict[str, list[float]
 
 
 def interval(values: Iterable[float]) -> tuple[float, float]:
-    """Return the two of the values between which the true median lies with ``CERTAINTY``.
+    """Return the two values between which the true median lies with ``CERTAINTY``.
 
-    It is below the k-th smallest of n values with the chance of fewer than k heads in n
-    throws of a coin, whatever the distribution. With under 5 values the certainty is less.
+    For any distribution, the chance that the median is below the k-th smallest of n values is
+    the chance of fewer than k heads in n throws of a coin. With fewer than 5 values the
+    certainty is less.
     """
     ordered = sorted(values)
     left_out = 0
@@ -48,26 +49,30 @@ def _fewer_heads(heads: int, throws: int) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What came of a target: a figure, where it lies for certain, and a word."""
+    """The outcome of a target."""
 
+    #: The target in words.
     target: str
     figure: float
+    #: The ends of the confidence interval of the figure.
     low: float
     high: float
+    #: ``reached``, ``missed``, ``unclear: …`` or ``not measured: …``.
     word: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Target:
-    """A bound on what ``side`` measures, or on how many ``times`` that of another side it is,
-    or on how far ``beyond`` that of another side. With ``always`` it is one on each round.
-    """
+    """A bound on the figure of a side: a lower one or an upper one."""
 
     at_least: float | None = None
     at_most: float | None = None
     side: str = "fakescale"
+    #: Another side; the bound is then on the ratio of the two figures.
     times: str | None = None
+    #: Another side; the bound is then on the difference of the two figures.
     beyond: str | None = None
+    #: Whether the bound is on each round instead of the median.
     always: bool = False
 
     def text(self, unit: str) -> str:
@@ -79,12 +84,12 @@ class Target:
         return f"{who}{'always ' if self.always else ''}{sign} {bound:g} {what}"
 
     def missing(self, samples: Samples) -> str | None:
-        """Return the side that it needs and that was not measured, if there is one."""
+        """Return a side that the target needs and that was not measured, or None."""
         needed = [self.side, self.times or self.side, self.beyond or self.side]
         return next((name for name in needed if name not in samples), None)
 
     def figures(self, samples: Samples) -> list[float]:
-        """Return what it bounds, for each round: both sides of a ratio are of the same one."""
+        """Return the bounded figure of each round; a ratio compares sides of the same round."""
         mine = samples[self.side]
         if self.times:
             return [a / b for a, b in zip(mine, samples[self.times], strict=True)]
@@ -93,7 +98,7 @@ class Target:
         return list(mine)
 
     def judge(self, samples: Samples, unit: str) -> Verdict:
-        """Return what came of it; the word is ``unclear`` where the bound is in the interval."""
+        """Return the verdict; it is ``unclear`` if the bound is inside the interval."""
         text = self.text(unit)
         if (name := self.missing(samples)) is not None:
             return Verdict(text, math.nan, math.nan, math.nan, f"not measured: no {name}")
@@ -115,36 +120,36 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the benchmark.
-
-    ``sides`` prepare what is measured, given the lab; one that cannot raises Missing. Rows
-    of the same ``group`` stand together and share their servers.
-    """
+    """One row of the benchmark."""
 
     name: str
+    #: A description of the figure.
     what: str
     unit: str
+    #: Each side prepares a measurement in a lab; it raises Missing if it cannot be measured.
     sides: Mapping[str, Callable[[Any], Round]]
     targets: Sequence[Target] = ()
+    #: Adjacent rows of the same group share their servers.
     group: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a row: the samples, and why some sides have none."""
+    """The outcome of a row."""
 
     row: Row
     samples: Samples
+    #: The reasons why sides have no samples.
     missing: Mapping[str, str]
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """What came of the targets, in their order."""
+        """The verdicts of the targets, in their order."""
         return [target.judge(self.samples, self.row.unit) for target in self.row.targets]
 
 
 def measure(row: Row, lab: Any, rounds: int) -> Result:
-    """Measure a row, without the sides that cannot be measured here."""
+    """Measure a row without the sides that are missing on this machine."""
     sides, missing = {}, {}
     for name, prepare in row.sides.items():
         try:

@@ -1,4 +1,4 @@
-"""What is printed, and what is kept as JSON."""
+"""The report, as text and as JSON."""
 
 import datetime as dt
 import importlib.metadata
@@ -17,7 +17,7 @@ _SHOWN = ("fakescale", "werkzeug", "jsonschema-rs", "requests", "httpx", "scalea
 
 
 def machine() -> dict[str, Any]:
-    """Return what it is measured on, and with."""
+    """Return the machine and the versions of the packages."""
     return {
         "date": dt.date.today().isoformat(),
         "processor": _processor(),
@@ -38,15 +38,15 @@ def _processor() -> str:
 
 
 def about(machine: dict[str, Any]) -> str:
-    """Return the machine in words, with a warning where it is busy."""
+    """Return the machine in words, with a warning if it is busy."""
     lines = [f"{name}: {it}" for name, it in machine.items()]
     if machine["load"] > 0.5:
-        lines.append("Other work keeps this machine busy; trust no single figure.")
+        lines.append("This machine is busy with other work; trust no single figure.")
     return "\n".join(lines)
 
 
 def one(result: Result) -> str:
-    """Return what came of a row, in lines."""
+    """Return the lines of a row's result."""
     row = result.row
     lines = [f"{row.name}: {row.what} ({row.unit})"]
     for name in row.sides:
@@ -81,14 +81,14 @@ def _judged(verdict: Verdict) -> str:
 
 
 def number(value: float) -> str:
-    """Return a figure with three digits that count, and thousands apart."""
+    """Return a figure with three significant digits or more, and separated thousands."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def as_json(machine: dict[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    """Return everything that was measured, JSON-able."""
+    """Return all measurements as JSON-able data."""
     return {
         "machine": machine,
         "rows": [

@@ -1,6 +1,7 @@
-"""What all are asked for: bodies of 400 bytes that create a task, and requests as bytes.
+"""The requests of the benchmarks as bytes, with bodies of 400 bytes that create a task.
 
-Imported by the peers too, whose environments hold nothing else; so only the standard library.
+The peers import this module too. Their environments have nothing else of ours, so the module
+uses only the standard library.
 """
 
 import itertools
@@ -11,14 +12,14 @@ TYPE = "imageannotation"
 CREATE = f"/v1/task/{TYPE}"
 KEY = "live_fakescale"
 BODY_SIZE = 400
-#: Where the numbers of created tasks begin; those that a server holds from the start are below.
+#: The first number of a created task. Tasks that a server holds from the start have lower ones.
 FIRST = 10**9
 
 _numbers = itertools.count(FIRST)
 
 
 def unique_id(number: int) -> str:
-    """Return the unique_id of a task; all are equally long."""
+    """Return the unique_id of a task; all have the same length."""
     return f"frame-{number:010d}"
 
 
@@ -41,11 +42,11 @@ def params(number: int) -> dict[str, Any]:
 
 
 def body(number: int) -> bytes:
-    """Return the same as it is sent."""
+    """Return the body of a creation as bytes."""
     return json.dumps(params(number)).encode()
 
 
-#: What the peers that hold no tasks answer: such a task as the API prints it.
+#: The answer of peers that hold no tasks: a task as the API prints it.
 TASK = {
     "task_id": "65e06f00c246dd6122265b1f",
     "created_at": "2024-02-29T12:00:00.000Z",
@@ -65,7 +66,7 @@ CANNED = json.dumps(TASK).encode()
 def request(
     method: str, target: str, content: bytes = b"", fields: dict[str, str] | None = None
 ) -> bytes:
-    """Return a request as it is sent."""
+    """Return a request as bytes."""
     head = {
         "Host": "127.0.0.1",
         "Authorization": f"Bearer {KEY}",
@@ -80,17 +81,17 @@ def request(
 
 
 def next_number() -> int:
-    """Return the number of a task that is not there yet."""
+    """Return the number of a new task."""
     return next(_numbers)
 
 
 def create(key: str = KEY) -> bytes:
-    """Return the creation of a task like no other."""
+    """Return a request that creates a new task."""
     fields = {"Authorization": f"Bearer {key}"}
     return request("POST", CREATE, body(next_number()), fields)
 
 
-# What stands for the same at two other fakes.
+# The similar requests to two other fakes.
 
 
 def _dynamodb(operation: str, content: dict[str, Any]) -> bytes:
@@ -115,18 +116,18 @@ CREATE_TABLE = _dynamodb(
 
 
 def get_item(number: int) -> bytes:
-    """Return the request for an item that was put."""
+    """Return the request for an existing item."""
     return _dynamodb("GetItem", {"Key": {_ID: {"S": unique_id(number)}}})
 
 
 def put_item(number: int) -> bytes:
-    """Return what puts an item that says as much as a task's body."""
+    """Return a request that puts an item with the contents of a task's body."""
     texts = {name: json.dumps(it) for name, it in params(number).items() if name != _ID}
     item = {name: {"S": text} for name, text in {**texts, _ID: unique_id(number)}.items()}
     return _dynamodb("PutItem", {"Item": item})
 
 
-#: A customer, as a form.
+#: A request that creates a customer from a form.
 CREATE_CUSTOMER = request(
     "POST",
     "/v1/customers",
@@ -136,6 +137,6 @@ CREATE_CUSTOMER = request(
 
 
 def get_customer(created: bytes) -> bytes:
-    """Return the request for a customer that was created."""
+    """Return the request for a customer, given the answer to its creation."""
     target = f"/v1/customers/{json.loads(created)['id']}"
     return request("GET", target, fields={"Authorization": "Bearer sk_test_1"})

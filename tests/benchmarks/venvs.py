@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, so that their dependencies do not meet ours."""
+"""A virtual environment for each peer, so that its dependencies do not affect ours."""
 
 import importlib.metadata
 import shutil
@@ -8,13 +8,13 @@ import sys
 from tests.benchmarks.children import ROOT
 from tests.benchmarks.measure import Missing
 
-#: Where they are kept; git ignores it.
+#: The folder of the environments, which git ignores.
 CACHE = ROOT / ".bench"
 
 _PYTEST = "pytest==9.2.0"
 
 PEERS = {
-    # A user's, with what is installed here.
+    # A user's environment, with the versions that are installed here.
     "fakescale": (
         *("--editable", str(ROOT)),
         *(f"{name}=={importlib.metadata.version(name)}" for name in ("werkzeug", "jsonschema-rs")),
@@ -28,9 +28,9 @@ PEERS = {
 
 
 def python_beside(peer: str) -> str:
-    """Return the Python of a peer's environment, which is made when there is none yet.
+    """Return the Python of a peer's environment, which the first call makes.
 
-    Raises Missing when it cannot be made.
+    Raises Missing if the environment cannot be made.
     """
     home = CACHE / f"{peer}-{sys.version_info.major}.{sys.version_info.minor}"
     done = home / "installed.txt"

@@ -1,4 +1,4 @@
-"""A fake of its own for each test of a client."""
+"""A served fake for each test of a client."""
 
 from collections.abc import Iterator
 

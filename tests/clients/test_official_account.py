@@ -1,4 +1,4 @@
-"""The official client, against the served fake: what it has around the tasks."""
+"""The official client against the served fake: its methods other than those about tasks."""
 
 import io
 import json
@@ -136,7 +136,9 @@ def test_quality_tasks(served: FakeScale, client: scaleapi.ScaleClient) -> None:
         client.create_training_task(TaskType.ImageAnnotation, **body)
 
 
-def test_a_type_that_is_not_enabled(served: FakeScale, client: scaleapi.ScaleClient) -> None:
+def test_a_disabled_type_raises_not_enabled(
+    served: FakeScale, client: scaleapi.ScaleClient
+) -> None:
     served.disable_type("chat")
     with pytest.raises(ScaleNotEnabled):
         client.create_task(TaskType.Chat, **example("chat"))

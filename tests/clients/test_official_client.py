@@ -1,4 +1,4 @@
-"""The official client, against the served fake: every method of it about tasks."""
+"""The official client against the served fake: all of its methods about tasks."""
 
 import contextlib
 import datetime as dt
@@ -30,7 +30,7 @@ def live(served: FakeScale) -> scaleapi.ScaleClient:
 
 @pytest.fixture
 def client(served: FakeScale) -> scaleapi.ScaleClient:
-    """Return a client in test mode, as the client's own tests use it."""
+    """Return a client in test mode, like the one in the client's own tests."""
     return scaleapi.ScaleClient(served.test_api_key, api_instance_url=served.url)
 
 
@@ -45,7 +45,7 @@ def make_homes(client: scaleapi.ScaleClient, type: str, body: dict[str, Any]) ->
 
 
 def first(tasks: Iterator[scaleapi.Task]) -> list[scaleapi.Task]:
-    """Return what the client yields, but not without end if a page leads to itself."""
+    """Return the tasks that the client yields, at most 100: a page could lead to itself."""
     return list(itertools.islice(tasks, 100))
 
 
@@ -56,7 +56,9 @@ def create(client: scaleapi.ScaleClient, **more: Any) -> scaleapi.Task:
 
 
 @pytest.mark.parametrize("type", TaskType)
-def test_create_task_of_every_type_it_knows(client: scaleapi.ScaleClient, type: TaskType) -> None:
+def test_create_task_of_every_type_of_the_client(
+    client: scaleapi.ScaleClient, type: TaskType
+) -> None:
     body = example(type.value)
     make_homes(client, type.value, body)
     task = client.create_task(type, **body)
@@ -67,7 +69,7 @@ def test_create_task_of_every_type_it_knows(client: scaleapi.ScaleClient, type: 
     )
 
 
-def test_the_types_it_knows_are_among_ours() -> None:
+def test_the_fake_has_every_type_of_the_client() -> None:
     assert {type.value for type in TaskType} <= set(task_types.names())
 
 
@@ -103,7 +105,7 @@ def test_a_missing_parameter_is_an_invalid_request(
         client.create_task(TaskType(type), **body)
 
 
-def test_get_task_and_what_is_fetched(client: scaleapi.ScaleClient) -> None:
+def test_get_task(client: scaleapi.ScaleClient) -> None:
     made = create(client, metadata={"k": 1})
     seen = client.get_task(made.id)
     assert seen.status == TaskStatus.Completed.value
@@ -222,7 +224,7 @@ def test_get_tasks_count(client: scaleapi.ScaleClient) -> None:
     assert client.get_tasks_count("nothing") == 0
 
 
-def test_it_works_from_many_threads(served: FakeScale, live: scaleapi.ScaleClient) -> None:
+def test_the_client_works_from_many_threads(served: FakeScale, live: scaleapi.ScaleClient) -> None:
     threads = [threading.Thread(target=create, args=(live,)) for _ in range(12)]
     for thread in threads:
         thread.start()
@@ -231,7 +233,7 @@ def test_it_works_from_many_threads(served: FakeScale, live: scaleapi.ScaleClien
     assert len(served.tasks) == 12
 
 
-def test_it_works_while_time_stands(
+def test_the_client_works_while_the_clock_is_frozen(
     live: scaleapi.ScaleClient, noon: time_machine.Traveller
 ) -> None:
     made = [create(live, project="p").id for _ in range(3)]

@@ -1,4 +1,4 @@
-"""A whole pipeline, over the wire, while everything goes wrong that the API says may."""
+"""A whole pipeline over HTTP, with every failure that the API documents."""
 
 import datetime as dt
 import json
@@ -18,7 +18,7 @@ TASKS = 300
 
 
 class Pipeline:
-    """Submits tasks from many threads, and takes in what comes back by callback."""
+    """Submits tasks from many threads, and collects the results from callbacks."""
 
     def __init__(self, fake: FakeScale, callback_url: str) -> None:
         self._url = fake.url
@@ -54,11 +54,11 @@ class Pipeline:
         return str(reply.json()["task_id"])
 
     def consume(self, body: Any) -> None:
-        # A receiver may hear of a task more than once, and must not mind.
+        # The same callback may come more than once.
         self.results.setdefault(body["task_id"], body["response"]["category"])
 
 
-def test_every_item_is_labeled_once_whatever_goes_wrong(
+def test_every_item_is_labeled_once_despite_all_failures(
     fakescale: FakeScale, callback_receiver: Receiver
 ) -> None:
     def label(task: Task) -> dict[str, Any]:

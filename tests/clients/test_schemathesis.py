@@ -1,4 +1,4 @@
-"""The API does what its OpenAPI document says: schemathesis asks, with all of its checks."""
+"""The API obeys its OpenAPI document: schemathesis sends requests and applies its checks."""
 
 import copy
 import functools
@@ -66,10 +66,10 @@ SETTINGS = hypothesis.settings(
 
 
 def described(*, coverage: bool) -> BaseSchema:
-    """Return what schemathesis makes of the document, with or without all edges of schemas."""
+    """Return the document as schemathesis reads it, with or without the edge cases of schemas."""
     phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage))
     projects = ProjectsConfig(default=ProjectConfig(phases=phases))
-    # A copy, since it is changed there.
+    # A copy, because schemathesis changes the document.
     schema = schemathesis.openapi.from_dict(
         copy.deepcopy(DOCUMENT), config=SchemathesisConfig(seed=0, projects=projects)
     )
@@ -87,15 +87,15 @@ def _something_of_each() -> Iterator[None]:
 
 
 @described(coverage=True).exclude(operation_id_regex=OF_TYPES).parametrize()
-@hypothesis.settings(SETTINGS, max_examples=examples(2))  # besides the edges
-def test_each_route_does_what_the_document_says(case: Case) -> None:
+@hypothesis.settings(SETTINGS, max_examples=examples(2))  # besides the edge cases
+def test_each_route_obeys_the_document(case: Case) -> None:
     check(case)
 
 
-# Without the edges, of which the 47 bodies have 13,000: half a minute.
+# Without the edge cases: the 47 bodies have 13,000 of them, which take half a minute.
 @described(coverage=False).include(operation_id_regex=OF_TYPES).parametrize()
 @SETTINGS
-def test_each_type_is_taken_as_the_document_says(case: Case) -> None:
+def test_each_type_obeys_the_document(case: Case) -> None:
     check(case)
 
 
@@ -103,7 +103,7 @@ def check(case: Case) -> None:
     assert case.meta is not None
     excluded = [unsupported_method]
     if case.meta.phase.name is TestPhase.COVERAGE:
-        # It sends each request twice more; those that are drawn, of each route, are enough.
+        # It sends each request twice more. The drawn requests of each route are enough for it.
         excluded.append(ignored_auth)
     if not case.meta.is_negative_at(ParameterLocation.PATH):
         name_what_is_there(case)
@@ -120,11 +120,11 @@ def check(case: Case) -> None:
     )
 
 
-# The checks that give way, where, and to what.
+# The checks that do not apply everywhere, and their replacements.
 
 
 def a_wrong_method_is_unknown(ctx: CheckContext, response: Response, case: Case) -> bool | None:
-    """Stand in for ``unsupported_method``: the API has 404 for it, and not 405 (guessed)."""
+    """Replace ``unsupported_method``: for a wrong method the API has 404, not 405 (guessed)."""
     assert case.meta is not None
     if getattr(case.meta.phase.data, "scenario", None) == "unspecified_http_method":
         assert response.status_code in (401, 404), response.status_code
@@ -132,7 +132,7 @@ def a_wrong_method_is_unknown(ctx: CheckContext, response: Response, case: Case)
 
 
 def keeps_own_rules(case: Case) -> bool:
-    """Whether the body keeps the rules that JSON Schema has no words for."""
+    """Return whether the body keeps the rules that JSON Schema cannot express."""
     if isinstance(case.body, NotSet) or case.media_type != "application/json":
         return True
     rules = _own_rules_of(case.operation.label)
@@ -140,7 +140,7 @@ def keeps_own_rules(case: Case) -> bool:
 
 
 def _with_numbers(value: Any) -> Any:
-    """Return a body with the numbers that came as text as numbers."""
+    """Return a body with numbers in place of strings that are numbers."""
     if isinstance(value, dict):
         return {name: _with_numbers(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -171,19 +171,18 @@ def _as_keywords(schema: Any) -> Any:
 
 
 def is_right_as_a_form(case: Case) -> bool:
-    """Whether nothing but a text was made something else, which a form can't show."""
+    """Return whether the body is valid as a form, which cannot show the type of a value."""
     if case.operation.label != "POST /files/upload" or not isinstance(case.body, dict):
         return False
     file, metadata = case.body.get("file"), case.body.get("metadata", {})
     return isinstance(file, bytes | Binary) and isinstance(metadata, dict)
 
 
-# Whether a request is right depends on what there is, which no schema knows: so it names
-# tasks, projects, batches and teammates that are there.
+# A valid request names existing tasks, projects, batches and teammates, which no schema can say.
 
 
 def name_what_is_there(case: Case) -> None:
-    """Let the path name something."""
+    """Put existing names into the path."""
     names = case.path_parameters
     if names:
         made = ARRANGEMENTS[case.operation.label].make(FAKE)
@@ -191,7 +190,7 @@ def name_what_is_there(case: Case) -> None:
 
 
 def mention_what_is_there(case: Case) -> None:
-    """Let the query and the body name something where they name anything."""
+    """Put existing names into the query and the body, in the members that have a name."""
     path = case.operation.path
     if "next_token" in case.query:
         case.query["next_token"] = token(("2024-02-29T12:00:00.000Z", "0"))
@@ -214,14 +213,14 @@ def mention_what_is_there(case: Case) -> None:
         "add_emails": [ADMIN],
         "remove_emails": [ADMIN],
     }
-    if path == "/teams/set_role":  # but not that of an admin
+    if path == "/teams/set_role":  # the role of an admin cannot be set
         there["emails"] = [a_labeler(FAKE)["email"]]
     for name, value in there.items():
         if body.get(name) or (name == "batches" and name in body):
             body[name] = value
     if "task_id" in body:
         body |= a_completed_task(FAKE)
-    if isinstance(body.get("metadata"), str):  # JSON as text
+    if isinstance(body.get("metadata"), str):  # metadata in a form is JSON as text
         body["metadata"] = "{}"
 
 
@@ -229,7 +228,7 @@ FIRST_PARTS = re.compile(r"/(task|evaluation_tasks|training_tasks)/(?!\{)")
 
 
 def inherit(body: dict[str, Any], kind: str, type: str) -> None:
-    """Let a task that is in a project or batch find there what it lacks."""
+    """Put the parameters that a task lacks into its project."""
     type = task_types.required(type)
     if body.get("lidar_task") is not None:
         body |= a_lidar_task(FAKE)

@@ -1,4 +1,4 @@
-"""Two small WSGI applications that store nothing: a bare one, and one on werkzeug's objects."""
+"""Two small WSGI applications that store nothing: a bare one, and one with werkzeug's objects."""
 
 import json
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _ROUTES = Map(
 
 
 def bare(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Read JSON, and answer what is canned."""
+    """Read JSON and send the canned answer."""
     if length := int(environ.get("CONTENT_LENGTH") or 0):
         json.loads(environ["wsgi.input"].read(length))
     head = [("Content-Type", "application/json"), ("Content-Length", str(len(CANNED)))]
@@ -32,7 +32,7 @@ def bare(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterabl
 
 @Request.application
 def objects(request: Request) -> Response:
-    """Match a route, read JSON, and answer a task as JSON."""
+    """Match a route, read JSON and answer with a task as JSON."""
     endpoint, _ = _ROUTES.bind_to_environ(request.environ).match()
     task = {**TASK, "unique_id": request.get_json()["unique_id"]} if endpoint == "create" else TASK
     return Response(json.dumps(task), content_type="application/json")

@@ -1,8 +1,8 @@
-"""The first call of a client to a fake that has just been served, in milliseconds.
+"""The milliseconds of a client's first call to a fake that has just been served.
 
 ``plain`` goes to the fake's own URL. ``redirected`` goes to https://api.scale.com, with a context
-that loads no certificates of its own, and to begin the redirection is timed too. What that imports
-is timed alone, as ``import``.
+that loads no certificates of its own; its time includes the start of the redirection. ``import``
+is the time of the imports that the redirection needs.
 """
 
 import http.client
@@ -28,7 +28,7 @@ def call(connection: http.client.HTTPConnection) -> None:
 
 
 def first_call(how: str) -> float:
-    """Return how many milliseconds the first call takes."""
+    """Return the milliseconds of the first call, or of the imports."""
     with fakescale.FakeScale().serve() as served:
         begin = time.perf_counter()
         if how == "plain":

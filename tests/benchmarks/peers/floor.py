@@ -1,4 +1,4 @@
-"""The floor: what a server in Python must do at least. It reads a head and JSON, and answers."""
+"""The floor: the least that a server in Python must do. It reads a head and JSON, and answers."""
 
 import json
 import socket

@@ -11,7 +11,7 @@ from localstripe.server import app
 
 def end_with_input() -> None:
     sys.stdin.read()
-    os._exit(0)  # there is nothing to put away
+    os._exit(0)  # there is nothing to clean up
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What fakescale holds in memory, as the system sees it: what this process has resident (RSS).
+"""The memory that fakescale holds: the resident memory (RSS) of this process.
 
-``task`` is what each task held takes, as a multiple of its JSON text as the API prints it.
-``small`` and ``large`` are the megabytes that the journal takes after many exchanges, and
-after large ones.
+``task`` is the memory of each task, as a multiple of its JSON text as the API prints it.
+``small`` and ``large`` are the megabytes of the journal after many small exchanges, and after
+large ones.
 """
 
 import gc
@@ -18,13 +18,13 @@ from tests.benchmarks.requests_sent import TYPE, body, next_number
 
 
 def resident(process: int | str = "self") -> int:
-    """Return how many bytes of a process are in memory."""
+    """Return the resident bytes of a process."""
     pages = Path(f"/proc/{process}/statm").read_text("ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def hold(fake: FakeScale, count: int) -> float:
-    """Create tasks from bodies as they are sent, but without the journal of a request."""
+    """Create tasks from JSON, without requests in the journal; return the memory of each task."""
     gc.collect()
     before = resident()
     for _ in range(count):
@@ -34,21 +34,21 @@ def hold(fake: FakeScale, count: int) -> float:
 
 
 def note(fake: FakeScale, count: int, content: bytes, status: str, **changes: Any) -> float:
-    """Send such a request so many times, all of which come into the journal."""
+    """Send the request ``count`` times; return the megabytes that the journal takes."""
     gc.collect()
     before = resident()
     for _ in range(count):
-        # A copy each time, as what comes from a socket is.
+        # A copy each time, because each request from a socket has bytes of its own.
         wsgi.call(fake, wsgi.environ(bytes(bytearray(content)), **changes), status)
     gc.collect()
     return (resident() - before) / 2**20
 
 
 def measure(what: str, count: int) -> float:
-    """Return one of the figures, of so many things."""
+    """Return the figure ``what`` for ``count`` tasks or exchanges."""
     fake = FakeScale(seed="benchmark")
     if what == "task":
-        hold(fake, 100)  # what is made once
+        hold(fake, 100)  # makes everything that is made only once
         return hold(fake, count)
     list_none = {"REQUEST_METHOD": "GET", "PATH_INFO": "/v1/tasks", "REQUEST_URI": "/v1/tasks"}
     note(fake, 10, b"", "200", **list_none)

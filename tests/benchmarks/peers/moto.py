@@ -1,4 +1,4 @@
-"""moto's server, with a table of DynamoDB."""
+"""moto's server with a DynamoDB table."""
 
 from moto.server import ThreadedMotoServer
 

@@ -1,7 +1,7 @@
-"""fakescale, served as the fixture serves it, with so many tasks held.
+"""fakescale, served as the fixture serves it, with a given number of tasks.
 
-The tasks are loaded as the API prints them, one a second from the beginning of 2024. Of them
-three have the tag ``rare``, whatever their number.
+The tasks are loaded as the API prints them, one for each second from the start of 2024. Three of
+them have the tag ``rare``.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ _BEGIN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 
 def printed(count: int) -> Iterator[dict[str, Any]]:
-    """Return so many tasks as the API prints them."""
+    """Yield ``count`` tasks as the API prints them."""
     every = max(1, count // RARE)
     for number in range(count):
         when = (_BEGIN + dt.timedelta(seconds=number)).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""pytest-httpserver, with a canned answer."""
+"""pytest-httpserver with a canned answer."""
 
 from pytest_httpserver import HTTPServer
 

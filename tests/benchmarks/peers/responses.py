@@ -1,4 +1,4 @@
-"""requests through the library responses, which answers what is canned without a socket."""
+"""requests with the library responses, which returns a canned answer without a socket."""
 
 import requests
 import responses
@@ -11,7 +11,7 @@ URL = f"http://127.0.0.1:8675{CREATE}"
 
 
 def measure(seconds: float) -> float:
-    """Return how many tasks a second are created."""
+    """Return the creations per second."""
     with responses.RequestsMock() as mock, requests.Session() as session:
         mock.post(URL, json=TASK)
         session.headers["Authorization"] = f"Bearer {KEY}"

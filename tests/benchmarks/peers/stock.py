@@ -1,4 +1,4 @@
-"""Stock threaded werkzeug with one of the small applications."""
+"""werkzeug's own threaded server with one of the small applications."""
 
 import sys
 import threading

@@ -1,8 +1,9 @@
-"""A suite in a pytest of its own: what a fixture costs each test, and the run at its end.
+"""A suite in a pytest of its own: the cost of a fixture for each test and at the end of the run.
 
-Tests that use the fixture and tests that do not take turns. Timed is all that pytest does for a
-test, so setup, teardown and hooks are in. ``cost`` is by how many milliseconds the median is higher
-with the fixture, ``end`` how many there are from the end of the last test to the end of the run.
+Tests with the fixture and tests without it take turns. The time of a test is all that pytest does
+for it, including setup, teardown and hooks. ``cost`` is the milliseconds by which the median is
+higher with the fixture. ``end`` is the milliseconds from the end of the last test to the end of
+the run.
 """
 
 import statistics
@@ -20,7 +21,7 @@ from tests.benchmarks.clients import Client
 from tests.benchmarks.requests_sent import CREATE, TASK, create
 """
 _WITHOUT = "def test_{}_none(): pass"
-#: The test that uses a fixture, by a name.
+#: A test that uses a fixture, by the name of the use.
 USES = {
     "nothing": _WITHOUT,
     "imports": "def test_{}_it(): import fakescale.fake, fakescale.server.server",
@@ -43,7 +44,7 @@ def test_{}_it(httpserver):
 
 
 class Stopwatch:
-    """Notes how long each test takes, by the end of its name, and when the last one ends."""
+    """Notes the time of each test, by the end of its name, and the end of the last test."""
 
     def __init__(self) -> None:
         self.taken: dict[str, list[float]] = defaultdict(list)
@@ -62,7 +63,7 @@ class Stopwatch:
 
 
 def run(use: str, figure: str, count: int) -> float:
-    """Return one of the figures of such a suite, with so many tests of each kind."""
+    """Return ``cost`` or ``end`` of a suite with ``count`` tests of each kind."""
     tests = [test.format(number) for number in range(count) for test in (USES[use], _WITHOUT)]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pytest.ini").write_text("[pytest]\n")

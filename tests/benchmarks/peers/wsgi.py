@@ -1,4 +1,4 @@
-"""A WSGI application called without a socket: how many microseconds of CPU a creation takes."""
+"""The microseconds of CPU of a creation in a WSGI application, called without a socket."""
 
 import io
 import sys
@@ -32,7 +32,7 @@ _ENVIRON = {
 
 
 def app_named(name: str) -> Any:
-    """Return fakescale, or one of the small applications."""
+    """Return a fake or one of the small applications."""
     if name == "fakescale":
         from fakescale import FakeScale
 
@@ -43,13 +43,13 @@ def app_named(name: str) -> Any:
 
 
 def environ(content: bytes, **changes: Any) -> dict[str, Any]:
-    """Return the request that creates a task, or another one."""
+    """Return the WSGI environ of a creation, with changes."""
     stream = {"wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))}
     return {**_ENVIRON, **stream, **changes}
 
 
 def call(app: Any, environ: dict[str, Any], status: str = "200") -> bytes:
-    """Return what an application answers to a request, with the status that is expected."""
+    """Return the body of the answer. Raises ValueError if the status is another."""
     answered: list[Any] = []
     content = b"".join(app(environ, lambda *head: answered.append(head)))
     if not answered[0][0].startswith(status):
@@ -58,7 +58,7 @@ def call(app: Any, environ: dict[str, Any], status: str = "200") -> bytes:
 
 
 def creations(app: Any, count: int) -> float:
-    """Return how many microseconds of CPU one of so many creations takes."""
+    """Return the microseconds of CPU of one creation, averaged over ``count``."""
     environs = [environ(body(next_number())) for _ in range(count)]
     begin = time.process_time()
     for each in environs:

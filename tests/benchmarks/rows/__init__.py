@@ -1,4 +1,4 @@
-"""The rows, in the order in which they are measured."""
+"""The rows in the order of their measurement."""
 
 from tests.benchmarks.rows import clients, held, memory, processes, requests, suites, tls
 

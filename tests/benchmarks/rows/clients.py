@@ -1,4 +1,4 @@
-"""What users' own clients see: creations through requests, httpx and the official client."""
+"""Creations through the clients of users: requests, httpx and the official client."""
 
 import httpx
 import requests

@@ -1,4 +1,4 @@
-"""What changes with the number of tasks held."""
+"""Times that may grow with the number of held tasks."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from tests.benchmarks.peers.ours import RARE
 from tests.benchmarks.requests_sent import create, request, unique_id
 from tests.benchmarks.rows.requests import Side
 
-#: Given a client and the number of tasks held, returns what makes each request.
+#: Takes a client and the number of held tasks; returns a function that makes each request.
 Asker = Callable[[Client, int], Callable[[], bytes]]
 
 _FEW_MATCH = request("GET", "/v1/tasks?tags=rare")
@@ -25,7 +25,7 @@ def first_page(client: Client, held: int) -> Callable[[], bytes]:
 
 
 def by_unique_id(client: Client, held: int) -> Callable[[], bytes]:
-    """Ask for some that are evenly spread, in turns."""
+    """Find evenly spread tasks by their unique_ids, in turn."""
     numbers = range(0, held, max(1, held // 97))
     targets = [f"/v1/tasks?unique_id={unique_id(number)}" for number in numbers]
     asked = itertools.cycle([request("GET", target) for target in targets])
@@ -33,7 +33,7 @@ def by_unique_id(client: Client, held: int) -> Callable[[], bytes]:
 
 
 def by_id(client: Client, held: int) -> Callable[[], bytes]:
-    """Ask for the same ones, by their ids."""
+    """Get the same tasks by their ids."""
     find = by_unique_id(client, held)
     found = [json.loads(client.ask(find()))["docs"][0]["task_id"] for _ in range(97)]
     asked = itertools.cycle([request("GET", f"/v1/task/{task_id}") for task_id in found])
@@ -45,7 +45,7 @@ def creating(client: Client, held: int) -> Callable[[], bytes]:
 
 
 def few_match(client: Client, held: int) -> Callable[[], bytes]:
-    """Ask for what has a rare tag, and see that it is what is answered."""
+    """List the tasks with the rare tag, and check their number."""
     found = json.loads(client.ask(_FEW_MATCH))["docs"]
     if len(found) != min(RARE, held):
         raise ValueError(f"{len(found)} tasks found")
@@ -53,7 +53,7 @@ def few_match(client: Client, held: int) -> Callable[[], bytes]:
 
 
 def typical(asker: Asker, held: int) -> Side:
-    """Return a side: the median of the milliseconds that an answer takes, so many held."""
+    """Return a side: the median milliseconds of an answer while ``held`` tasks are held."""
 
     def prepare(lab: Lab) -> Round:
         client = lab.client("ours", str(lab.many(held)))
@@ -66,8 +66,8 @@ def typical(asker: Asker, held: int) -> Side:
 def longest_get(held: int, *, filtering: bool) -> Side:
     """Return a side: the milliseconds of the longest answer to a get by id.
 
-    With ``filtering`` another client asks for those with a rare tag meanwhile, time and again.
-    The longest and not the median, since most answers fall between two of its requests.
+    With ``filtering``, another client lists the tasks with the rare tag over and over. The
+    longest answer counts, not the median, because most answers fall between two of these lists.
     """
 
     def prepare(lab: Lab) -> Round:

@@ -1,4 +1,4 @@
-"""What stays in memory, and the pauses that it may cause."""
+"""The memory that stays in use, and the pauses that it may cause."""
 
 import itertools
 import json
@@ -17,14 +17,14 @@ _READS = 50_000
 
 
 def _reader(client: Client) -> Callable[[], bytes]:
-    """Create the tasks, and return what reads the next of them."""
+    """Create the tasks, and return a function that reads the next one."""
     ids = [json.loads(client.ask(create()))["task_id"] for _ in range(_HELD)]
     asked = itertools.cycle([request("GET", f"/v1/task/{task_id}") for task_id in ids])
     return lambda: client.ask(next(asked))
 
 
 def resident_after_reads(lab: Lab) -> Round:
-    """Prepare by so many reads: how many megabytes the process has after some more."""
+    """Prepare with many reads a side: the resident megabytes of the command after some more."""
     child, port = lab.enter(command())
     read = _reader(lab.enter(Client(port)))
     for _ in range(lab.many(_READS)):
@@ -39,7 +39,7 @@ def resident_after_reads(lab: Lab) -> Round:
 
 
 def longest(serve: Callable[[Lab], int]) -> Side:
-    """Return a side: how many milliseconds the longest of a tenth of the reads takes."""
+    """Return a side: the milliseconds of the longest of a tenth of the reads."""
 
     def prepare(lab: Lab) -> Round:
         read = _reader(lab.enter(Client(serve(lab))))
@@ -60,20 +60,20 @@ def longest(serve: Callable[[Lab], int]) -> Side:
 ROWS = (
     Row(
         name="memory",
-        what="memory for each task held (RSS), by the size of its JSON text as it is printed",
+        what="memory of each held task (RSS), relative to its JSON text as the API prints it",
         unit="× its JSON",
         sides={"fakescale": once("memory", "task", 10_000)},
         targets=(Target(at_most=3),),
     ),
     Row(
         name="journal",
-        what="memory of the journal (RSS), after 12,000 small exchanges and after 500 of 100 kB",
+        what="memory of the journal (RSS) after 12,000 small exchanges and after 500 of 100 kB",
         unit="MB",
         sides={
             "12,000 small": once("memory", "small", 12_000),
             "500 large": once("memory", "large", 500),
         },
-        # Twice its bound in bytes: the memory of Python's objects is not in that.
+        # Twice the journal's bound in bytes, which does not count Python's own objects.
         targets=(
             Target(side="12,000 small", at_most=64, always=True),
             Target(side="500 large", at_most=64, always=True),
@@ -81,7 +81,7 @@ ROWS = (
     ),
     Row(
         name="resident",
-        what="memory of the command (RSS), after 50,000 reads of 100 tasks held",
+        what="memory of the command (RSS) after 50,000 reads of 100 held tasks",
         unit="MB",
         sides={"fakescale": resident_after_reads},
         targets=(Target(at_most=60, always=True),),

@@ -1,4 +1,4 @@
-"""How soon the command answers, and how soon it is gone."""
+"""The times in which the command starts and ends."""
 
 import time
 
@@ -12,7 +12,7 @@ _LIST = request("GET", "/v1/tasks")
 
 
 def answered() -> float:
-    """Return how many milliseconds it is from the start to the first answer."""
+    """Return the milliseconds from the start to the first answer."""
     begin = time.perf_counter()
     with command() as (_, port), Client(port) as client:
         client.ask(_LIST)
@@ -20,7 +20,7 @@ def answered() -> float:
 
 
 def werkzeug_answered(lab: Lab) -> float:
-    """Return the same for a process that serves a bare application with werkzeug."""
+    """Return the same time of a process that serves a bare application with werkzeug."""
     begin = time.perf_counter()
     with lab.program(*BARE) as child, Client(int(child.line())) as client:
         client.ask(_LIST)
@@ -28,7 +28,7 @@ def werkzeug_answered(lab: Lab) -> float:
 
 
 def gone() -> float:
-    """Return how many milliseconds it is from SIGTERM to the exit, with a client connected."""
+    """Return the milliseconds from SIGTERM to the exit, with a client connected."""
     with command() as (child, port), Client(port) as client:
         client.ask(_LIST)
         begin = time.perf_counter()

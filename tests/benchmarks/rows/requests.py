@@ -1,4 +1,4 @@
-"""How fast requests are answered, seen by the raw client, by wrk, and without a socket."""
+"""The speed of answers: to the raw client, to wrk, and without a socket."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from tests.benchmarks.lab import Lab, worker
 from tests.benchmarks.measure import Missing, Round, Row, Target
 from tests.benchmarks.requests_sent import create, next_number, request
 
-#: Given a client of the server, returns what makes each request.
+#: Takes a client of the server; returns a function that makes each request.
 Asker = Callable[[Client], Callable[[], bytes]]
 Side = Callable[[Lab], Round]
 
@@ -24,25 +24,25 @@ _runs = itertools.count()
 
 
 def creating(client: Client) -> Callable[[], bytes]:
-    """Return what creates a task each time."""
+    """Create a new task each time."""
     return create
 
 
 def getting(client: Client) -> Callable[[], bytes]:
-    """Return what asks for the same task each time."""
+    """Get the same task each time."""
     task_id = json.loads(client.ask(create()))["task_id"]
     asked = request("GET", f"/v1/task/{task_id}")
     return lambda: asked
 
 
 def getting_a_customer(client: Client) -> Callable[[], bytes]:
-    """Return what asks localstripe for the same customer each time."""
+    """Get the same customer from localstripe each time."""
     asked = requests_sent.get_customer(client.ask(requests_sent.CREATE_CUSTOMER))
     return lambda: asked
 
 
 def getting_an_item(client: Client) -> Callable[[], bytes]:
-    """Return what asks DynamoDB for the same item each time."""
+    """Get the same item from DynamoDB each time."""
     number = next_number()
     client.ask(requests_sent.put_item(number))
     asked = requests_sent.get_item(number)
@@ -50,12 +50,12 @@ def getting_an_item(client: Client) -> Callable[[], bytes]:
 
 
 def putting_items(client: Client) -> Callable[[], bytes]:
-    """Return what puts another item into DynamoDB each time."""
+    """Put a new item into DynamoDB each time."""
     return lambda: requests_sent.put_item(next_number())
 
 
 def per_second(asker: Asker, *server: str) -> Side:
-    """Return a side: how many requests a second one kept connection gets answered."""
+    """Return a side: the answers per second on one connection that is kept alive."""
 
     def prepare(lab: Lab) -> Round:
         client = lab.client(*server)
@@ -66,7 +66,7 @@ def per_second(asker: Asker, *server: str) -> Side:
 
 
 def eight(what: Callable[[list[float]], float], *server: str) -> Side:
-    """Return a side: a figure of the latencies of creations on eight connections."""
+    """Return a side: a figure from the latencies of creations on eight connections."""
 
     def prepare(lab: Lab) -> Round:
         port = lab.port(*server)
@@ -84,7 +84,7 @@ def over_median(latencies: list[float]) -> float:
 
 
 def wrk(*server: str) -> Side:
-    """Return a side: how many creations a second wrk gets answered on eight connections."""
+    """Return a side: the creations per second of wrk on eight connections."""
 
     def prepare(lab: Lab) -> Round:
         if shutil.which("wrk") is None:
@@ -149,7 +149,7 @@ ROWS = (
     ),
     Row(
         name="p99",
-        what="99 % of creations are answered in, 8 connections",
+        what="the time in which 99 % of creations are answered, 8 connections",
         unit="ms",
         sides={
             "fakescale": eight(p99, *OURS),

@@ -1,4 +1,4 @@
-"""What a test pays for its fake, and every suite for the plugin."""
+"""The cost of a fixture for a test, and of the plugin for every suite."""
 
 import resource
 import subprocess
@@ -14,13 +14,13 @@ _HTTPSERVER = "pytest-httpserver"
 
 
 def suite(use: str, figure: str, tests: int = _TESTS) -> Side:
-    """Return a side: a figure of a suite that uses a fixture so often."""
+    """Return a side: a figure of a suite in which ``tests`` tests use a fixture."""
     peer = _HTTPSERVER if use.startswith(_HTTPSERVER) else "fakescale"
     return once("suite", use, figure, tests, beside=peer)
 
 
 def collecting(*options: str) -> Side:
-    """Return a side: the milliseconds of CPU that it takes to collect one test."""
+    """Return a side: the milliseconds of CPU for collecting one test."""
 
     def prepare(lab: Lab) -> Round:
         folder = lab.enter(tempfile.TemporaryDirectory())
@@ -36,7 +36,7 @@ def collecting(*options: str) -> Side:
             taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             return 1000 * taken
 
-        return lambda: min(collect() for _ in range(4))  # what else goes on can only add
+        return lambda: min(collect() for _ in range(4))  # other work can only add to the time
 
     return prepare
 
@@ -44,14 +44,14 @@ def collecting(*options: str) -> Side:
 ROWS = (
     Row(
         name="fixture",
-        what="what a test pays for the fixture `fakescale`, without a request",
+        what="the cost of the fixture `fakescale` for a test, without a request",
         unit="ms",
         sides={"fakescale": suite("fakescale", "cost")},
         targets=(Target(at_most=1.5),),
     ),
     Row(
         name="fixture-post",
-        what="what a test pays for the fixture and one creation",
+        what="the cost of the fixture and one creation for a test",
         unit="ms",
         sides={
             "fakescale": suite("fakescale with a POST", "cost"),
@@ -61,18 +61,18 @@ ROWS = (
     ),
     Row(
         name="fixture-app",
-        what="what a test pays for the fixture `fakescale_app`",
+        what="the cost of the fixture `fakescale_app` for a test",
         unit="ms",
         sides={"fakescale": suite("fakescale_app", "cost")},
         targets=(Target(at_most=0.2),),
     ),
     Row(
         name="session-end",
-        what="from the last test to the end of pytest's run, when fakes were used",
+        what="from the last test to the end of pytest's run, with fakes used",
         unit="ms",
         sides={
             "fakescale": suite("fakescale with a POST", "end", 20),
-            # pytest collects garbage in the end, and that takes longer with more modules.
+            # pytest collects garbage at the end, which takes longer with more modules.
             "only imported": suite("imports", "end", 20),
             "nothing": suite("nothing", "end", 20),
             "pytest-httpserver": suite("pytest-httpserver with a POST", "end", 20),

@@ -1,4 +1,4 @@
-"""What TLS adds for a client that is redirected."""
+"""The time that TLS adds for a redirected client."""
 
 import importlib.util
 
