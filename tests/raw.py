@@ -34,7 +34,7 @@ def connect(origin: str) -> socket.socket:
 def converse(origin: str, pieces: Iterable[bytes], end: str = "half-close") -> bytes:
     """Send the pieces, end the connection in one of four ways, and return the answered bytes.
 
-    ``end`` is ``half-close``, ``reset``, ``close``, or anything else to wait for the server.
+    ``end`` is ``half-close``, ``close``, ``reset``, or ``wait`` for the server to close it.
     Unless the client closes or resets the connection, the server must close it. Raises
     ConnectionResetError if the server resets it, and TimeoutError if the server hangs.
     """

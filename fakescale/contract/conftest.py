@@ -49,7 +49,7 @@ def target(pytestconfig: pytest.Config) -> Target:
 
 @pytest.fixture
 def api(target: Target) -> Iterator[Target]:
-    """Return an account: of a fake, an empty one in test mode unless its key is a live one."""
+    """Return an account in the mode of the target's key; at a fakescale, a new and empty one."""
     with target.clean() as account:
         yield account
 
@@ -91,7 +91,7 @@ def crowded(live: Target) -> Iterator[Target]:
 
 @pytest.fixture
 def profile(pytestconfig: pytest.Config, target: Target) -> hypothesis.settings:
-    """Return the settings of hypothesis: how many examples it tries, and of how many steps."""
+    """Return the settings of hypothesis for the state machine."""
     return PROFILES["few" if target.is_far else pytestconfig.getoption("--contract-profile")]
 
 
@@ -142,15 +142,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not failed | outcomes["passed"]:
         return
     for path in Path(__file__).parent.glob("test_assumptions*.py"):
-        importlib.import_module(
-            f"fakescale.contract.{path.stem}"
-        )  # xdist's controller imports none
+        # With xdist the main process has not imported the assumptions.
+        importlib.import_module(f"fakescale.contract.{path.stem}")
     terminalreporter.section("what is assumed of the API")
     for line in report(outcomes["passed"], failed):
         terminalreporter.write_line(line)
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """End the run once a far server has answered with 429 or an error of its own."""
+    """End the run once a server on another machine has answered with 429 or 5xx."""
     if (target := item.config.stash.get(_TARGET, None)) and target.stopped:
         item.session.shouldstop = target.stopped

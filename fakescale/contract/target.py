@@ -46,7 +46,7 @@ class Reply(NamedTuple):
 
 
 class Stopped(Exception):
-    """A far server has answered with 429 or an error of its own, and gets no more requests."""
+    """A server on another machine has answered with 429 or 5xx, and gets no more requests."""
 
 
 class Target:
@@ -100,8 +100,8 @@ class Target:
         """Send a request with the key and return the answer.
 
         ``path`` is appended to ``url`` unchanged. ``body`` is sent as JSON, ``data``
-        unchanged. A header that is None is left out. Raises Stopped if a far server has
-        answered with 429 or an error of its own before.
+        unchanged. A header that is None is left out. Raises Stopped if a server on another
+        machine has answered with 429 or 5xx before.
         """
         fields: dict[str, str | None] = {"Authorization": f"Basic {self._basic}"}
         if body is not ABSENT:
@@ -161,7 +161,8 @@ class Target:
 class Line:
     """The connections to one server, one for each thread.
 
-    A server on another machine gets requests slowly, and none that changes foreign things.
+    A server on another machine gets few requests a second, and no request that could change
+    things that this run has not made.
     """
 
     def __init__(self, url: str) -> None:
@@ -200,7 +201,7 @@ class Line:
         return reply
 
     def _spare(self, method: str, path: str) -> None:
-        """Wait until the pause is over. Refuse a request that could change foreign things."""
+        """Wait until the pause is over. Refuse requests that could change other things."""
         nouns = [unquote(noun) for noun in path.partition("?")[0].strip("/").split("/")]
         makes = (len(nouns) == 1 and method == "POST") or (
             nouns[0] == "files" or (len(nouns) == 2 and nouns[0] in _MAKERS)

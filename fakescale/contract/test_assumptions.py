@@ -300,7 +300,7 @@ def test_a_wrong_key_is_401(api: Target) -> None:
 
 @guessed("clients treat them all alike")
 @pytest.mark.parametrize("field", [None, "", "Basic", "Basic OgAA", "Basic !!!", "Digest x=y"])
-def test_no_key_or_garbage_is_401_too(field: str | None, api: Target) -> None:
+def test_a_missing_or_garbled_key_is_401_too(field: str | None, api: Target) -> None:
     reply = api.call("GET", "/tasks?limit=1", headers={"Authorization": field})
     assert (reply.status, reply.json["status_code"]) == (401, 401)
 

@@ -185,9 +185,8 @@ class Machine(RuleBasedStateMachine):
                 clear = query.endswith("true")
                 cancel = functools.partial(self.model.cancel, task, clear_unique_id=clear)
                 self.change(task, ("POST", f"/{action}"), cancel)
-            elif (
-                self.steered and name == "audit"
-            ):  # a remark about the client says: not in test mode
+            elif self.steered and name == "audit":
+                # Not in test mode: a remark about the official client calls it impossible there.
                 self.audit(task, accepted=query == "accepted")
             elif self.steered:
                 self.label(task, name)

@@ -1,6 +1,6 @@
 """The requests of the benchmarks as bytes, with bodies of 400 bytes that create a task.
 
-The peers import this module too. Their environments have nothing else of ours, so the module
+The peers import this module too. Their environments hold nothing but the peer, so the module
 uses only the standard library.
 """
 
