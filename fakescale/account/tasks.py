@@ -438,8 +438,8 @@ class Tasks:
             for task_id, due in data["due"].items():
                 found = self._table.find(task_id)
                 is_pending = found is not None and found.status == "pending"
-                expect(is_pending, "due", "task", task_id)
-                expect(is_stamp(due), "due", "moment", due)
+                expect(is_pending, "due entry", "task", task_id)
+                expect(is_stamp(due), "due entry", "moment", due)
                 self._due_at[task_id] = due
         for task_id, due in self._due_at.items():
             self._labeling.put(due, functools.partial(self._label, task_id, due))
