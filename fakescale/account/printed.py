@@ -124,7 +124,7 @@ def read_file(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"it is not JSON: {error}") from None
+        raise BadRequest(f"The content is not JSON: {error}") from None
 
 
 def printed_tasks(content: Any) -> list[Any]:
@@ -134,5 +134,5 @@ def printed_tasks(content: Any) -> list[Any]:
     """
     tasks = content.get("docs") if isinstance(content, Mapping) else content
     if not isinstance(tasks, list):
-        raise BadRequest("it is neither an array of tasks nor a page with docs")
+        raise BadRequest("The content is neither an array of tasks nor a page with docs.")
     return tasks
