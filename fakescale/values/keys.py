@@ -36,7 +36,9 @@ def read_key(text: str) -> Key:
 def check_account(name: str) -> None:
     """Raise ValueError unless the keys ``live_NAME`` and ``test_NAME`` lead to the account."""
     if not name or ":" in name or name.endswith("|test"):
-        raise ValueError(f"{name!r} cannot name an account: no API key could contain the name")
+        raise ValueError(
+            f"{name!r} cannot be the name of an account: its API keys would not lead to it"
+        )
 
 
 def leads_to(api_key: str, account: str) -> bool:

@@ -757,7 +757,7 @@ def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> Non
     listed = replies[0]["operations"]
     assert list(listed) == list(OPERATIONS)
     assert listed["tasks.audit"] == {
-        "description": "Audit a completed task.",
+        "description": "Audit a completed task, and return it.",
         "arguments": {
             "task_id": {"type": "string", "required": True},
             "result": {"type": "string", "required": True},
