@@ -1,7 +1,7 @@
 """The tasks of one world, and every operation on them, behind one lock.
 
-This file is long, since all operations share the lock, the table, the order of creation, the
-owners of unique_ids and the times at which tasks are due.
+This is the longest file, since all operations share the same state: the lock, the table, the
+order of creation, the owners of unique_ids and the times at which tasks are due.
 """
 
 import bisect

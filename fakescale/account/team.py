@@ -140,7 +140,8 @@ class Teammates:
         """Add a teammate who needs no invitation, and return the teammate.
 
         ``role`` is ``labeler``, ``member``, ``manager`` or ``admin``. ``more`` holds further
-        fields, such as ``company``. Raises BadRequest if the address is in the team already.
+        fields, such as ``company``. Raises BadRequest for an unknown role, or if the address is
+        in the team already.
         """
         if role not in ROLES:
             raise invalid("role", f"must be one of [{', '.join(ROLES)}]", role)

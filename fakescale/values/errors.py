@@ -1,15 +1,17 @@
-"""The errors of the API, each with its status code.
+"""The errors of the API, each with its HTTP status.
 
-ApiError
-├── BadRequest        400  a bad or missing parameter; an action the task's status forbids
-├── Unauthorized      401  a missing or unknown key
-├── PaymentRequired   402  the task type is not enabled for the account
-├── Forbidden         403  a call that a web page may have sent; a missing control token
-├── NotFound          404  an unknown route, type or task
-├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
-├── Conflict          409  unique_id or Idempotency-Key in use
-├── TooLarge          413  the body is over the limit (ours: the API publishes none)
-└── TooManyRequests   429  a duplicate of a request that is still in progress
+::
+
+    ApiError
+    ├── BadRequest        400  a bad or missing parameter; an action the task's status forbids
+    ├── Unauthorized      401  a missing or unknown key
+    ├── PaymentRequired   402  the task type is not enabled for the account
+    ├── Forbidden         403  a call that a web page may have sent; a missing control token
+    ├── NotFound          404  an unknown route, type or task
+    ├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
+    ├── Conflict          409  unique_id or Idempotency-Key in use
+    ├── TooLarge          413  the body is over the limit (ours: the API publishes none)
+    └── TooManyRequests   429  a duplicate of a request that is still in progress
 """
 
 import json
