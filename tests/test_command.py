@@ -243,7 +243,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
     assert "turnaround" in refused("--complete-after=-1")
     done = run_here(f"--dump={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
-    assert "'a:80' is no host" in refused("--callback-host=b", "--callback-host=a:80")
+    assert "'a:80' is not a host" in refused("--callback-host=b", "--callback-host=a:80")
     for option in ("--port", "--proxy"):
         for text in ("65536", "-1", "http"):
             done = run_here(f"{option}={text}")

@@ -1,1 +1,1 @@
-"""The state of an account, and all that can be done to it: no HTTP."""
+"""The state of an account and all operations on it, without HTTP."""

@@ -1,4 +1,4 @@
-"""The fixless audits of one world: verdicts on tasks that leave the tasks as they are."""
+"""The fixless audits of one world: verdicts on tasks that do not change the tasks."""
 
 import builtins
 import dataclasses
@@ -15,7 +15,7 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
-# Documented: an audit has a result and the URL of the response too. Their names are not known,
+# Documented: an audit also has a result and the URL of the response. Their names are unknown,
 # so only the task is required.
 AUDIT = Parameters(
     {
@@ -28,24 +28,34 @@ AUDIT = Parameters(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """A fixless audit; ``members`` are all that the client gave but the task."""
+    """A fixless audit: a verdict on a task that does not change the task."""
 
+    #: The id of the audit.
     id: str
+    #: The id of the audited task.
     task_id: str
+    #: The time of the audit, as the API prints times.
     created_at: str
+    #: The members of the client's body, without ``task_id``.
     members: Mapping[str, Any]
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the audit as the API prints it (guessed; its schema is not published)."""
+        """Return the audit as a dict, as the API prints it.
+
+        The form is guessed, since its schema is not published.
+        """
         own = {"id": self.id, "task_id": self.task_id, "created_at": self.created_at}
         return {**self.members, **own}
 
 
 class Audits:
-    """The fixless audits of one mode of one account. Iterating gives them newest first."""
+    """The fixless audits of one mode of one account.
+
+    Iteration yields the audits newest first.
+    """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock, tasks: Tasks) -> None:
         self._clock = clock
@@ -55,10 +65,11 @@ class Audits:
         self._audits: list[Audit] = []
 
     def create(self, /, **body: Any) -> Audit:
-        """Audit a completed task as ``PUT /v1/audits`` does.
+        """Create a fixless audit as ``PUT /v1/audits`` does, and return it.
 
-        Raises BadRequest unless there is a completed task ``task_id`` (guessed, as for the
-        audit of a task).
+        ``task_id`` is the id of a completed task. The audit keeps all other members of
+        ``body`` too. Raises BadRequest if the task is unknown or not completed (guessed, as
+        for the audit of a task).
         """
         given = AUDIT.read(frozen_json("value", body))
         try:
@@ -77,7 +88,10 @@ class Audits:
             return audit
 
     def list(self, *, task_id: str | None = None, id: str | None = None) -> list[Audit]:
-        """Return all audits, or those of a task, or the one with an id, newest first."""
+        """Return all audits, newest first.
+
+        With ``task_id``, only the audits of that task; with ``id``, only the audit with that id.
+        """
         with self._lock:
             audits = self._audits[::-1]
         return [it for it in audits if task_id in (None, it.task_id) and id in (None, it.id)]
@@ -96,6 +110,6 @@ class Audits:
             return [to_data(audit) for audit in self._audits]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest for any other data."""
         self._audits = from_data(Audit, data)
         self._ids.reserve(audit.id for audit in self._audits)

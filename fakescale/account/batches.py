@@ -1,6 +1,6 @@
 """The batches of one world, and their statuses, which follow from their tasks.
 
-The file is over 300 lines: the values, the filters and the owner of a noun lie together.
+The file has over 300 lines, since the values, filters and owner of a noun stay together.
 """
 
 import builtins
@@ -57,14 +57,15 @@ PRIORITY = Parameters(
 )
 #: The statuses of a batch (documented).
 STATUSES = ("staging", "in_progress", "completed")
-#: The filters of the list. Guessed: that it filters by the time of completion as the list of
-#: tasks does; one client names the parameters.
+#: The filters of the list, by parameter. Observed: one client names the filters by time.
+#: Guessed: the filters by time of completion work as in the list of tasks.
 FILTERS: Mapping[str, Filter] = {
     "start_time": since("created_at"),
     "end_time": until("created_at"),
     "completed_after": since("completed_at"),
     "completed_before": until("completed_at"),
-    # Observed in that client: on the time of the last audit; guessed: of any of its tasks.
+    # Observed in that client: the filter is by the time of the last audit. Guessed: an audit
+    # of any task of the batch.
     "audited_after": since("audited_at"),
     "audited_before": until("audited_at"),
     "status": one_of("status", STATUSES),
@@ -86,32 +87,44 @@ QUERY: Mapping[str, Filter | Parameter] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A batch at one moment; ``counts`` are its tasks by status."""
+    """A batch at one moment. It never changes."""
 
+    #: The id; the API prints it in the Studio alone.
     id: str
+    #: The name, unique within the account's mode.
     name: str
+    #: The name of the batch's project.
     project: str
+    #: The status: ``staging``, ``in_progress`` or ``completed`` (documented).
     status: str
+    #: The address of the batch's callback, or None.
     callback: str | None = None
+    #: The time of creation, as the API prints times.
     created_at: str
+    #: The metadata, an object.
     metadata: Mapping[str, Any] = EMPTY_DICT
-    #: The following are not printed with the batch.
+    #: The time of completion, or None. Not printed.
     completed_at: str | None = None
-    #: When one of its tasks was last audited.
+    #: The time of the last audit of one of the batch's tasks, or None. Not printed.
     audited_at: str | None = None
-    #: Whether it began in staging, and so takes no tasks once it is finalized.
+    #: Whether the batch began in staging, so it takes no tasks once finalized. Not printed.
     staged: bool = False
+    #: Whether the batch is a calibration batch. Printed in the Studio alone.
     calibration: bool = False
+    #: Whether the batch is a self-label batch. Not printed.
     self_label: bool = False
+    #: The priority from 10 to 30, or None. Not printed.
     priority: int | None = None
+    #: Whether the batch is archived. Not printed.
     archived: bool = False
+    #: The number of the batch's tasks in each status. Printed with the status alone.
     counts: Mapping[str, int] = EMPTY_DICT
 
     def __hash__(self) -> int:
         return hash(self.name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the batch as the API prints it."""
+        """Return the batch as a dict, as the API prints it."""
         printed = {
             "name": self.name,
             "project": self.project,
@@ -123,21 +136,24 @@ class Batch:
         return {name: value for name, value in printed.items() if value is not None}
 
     def status_json(self) -> dict[str, Any]:
-        """Return the reply to a question for its status: that and the counters."""
+        """Return the answer of ``GET /v1/batches/{name}/status``: the status and the counts."""
         return {"status": self.status} | {status: self.counts.get(status, 0) for status in Status}
 
 
 class BatchPage(NamedTuple):
-    """One page of batches, newest first, and the number of all matches."""
+    """One page of the list of batches."""
 
+    #: The batches on the page, newest first.
     docs: list[Batch]
+    #: The number of matches on all pages.
     total: int
+    #: The query that the page answers.
     query: Query
 
     def to_json(self) -> dict[str, Any]:
-        """Return the page as the API prints it.
+        """Return the page as a dict, as the API prints it.
 
-        The official client reads ``totalDocs``, another one ``total``.
+        The official client reads ``totalDocs``, another client ``total``.
         """
         end = self.query.offset + len(self.docs)
         return {
@@ -151,12 +167,14 @@ class BatchPage(NamedTuple):
 
 
 class Batches:
-    """The batches of one mode of one account. Iterating gives them newest first.
+    """The batches of one mode of one account.
+
+    Iteration yields the batches newest first. Every method is safe to call from any thread. A
+    method that takes a name raises NotFound for an unknown name. A method raises BadRequest
+    for a call that the API refuses, and then changes nothing.
 
     ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
-    called for each batch that is completed, under the lock. Every method is safe to call from
-    any thread. A method that takes a name raises NotFound for an unknown one. A method raises
-    BadRequest, having changed nothing, where the API refuses.
+    called for each completed batch, under the lock.
     """
 
     def __init__(
@@ -181,14 +199,16 @@ class Batches:
     # For clients of the API.
 
     def create(self, /, **body: Any) -> Batch:
-        """Create a batch as ``POST /v1/batches`` does.
+        """Create a batch as ``POST /v1/batches`` does, and return it.
 
-        Raises Conflict when any project has a batch of this name (documented).
+        ``body`` holds ``project``, ``name`` and optionally ``callback``, ``calibration_batch``,
+        ``self_label_batch`` and ``metadata``. Raises Conflict if any project has a batch of
+        this name (documented).
         """
         given = CREATION.read(frozen_json("value", body))
         check_common("metadata", given.get("metadata", EMPTY_DICT))
         with self._lock:
-            if given["project"] not in self._projects:  # guessed to be 400, not 404
+            if given["project"] not in self._projects:  # guessed: 400, not 404
                 raise invalid("project", "must be the name of a project", given["project"])
             if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
@@ -209,28 +229,31 @@ class Batches:
             return self._table.put(batch)
 
     def get(self, name: str) -> Batch:
-        """Return the batch of this name."""
+        """Return the batch with this name; raises NotFound if there is none."""
         self._run_due()
         return self._table.get(name)
 
     def list(self, **filters: Any) -> list[Batch]:
         """Return all batches that pass ``filters``, newest first.
 
-        The filters are those of ``GET /v1/batches``. Raises TypeError for the name of none.
+        The filters are those of ``GET /v1/batches``: ``start_time``, ``end_time``,
+        ``completed_after``, ``completed_before``, ``audited_after``, ``audited_before``,
+        ``status``, ``project`` and ``exclude_archived``. A value is a text, a moment, or
+        several of them. Raises TypeError for any other filter, BadRequest for a bad value.
         """
         return self._matches(filters_query(filters, FILTERS))
 
     def _page(self, query: Query) -> BatchPage:
-        """Return the page of the list that was asked for."""
+        """Return a page of the list."""
         matches = self._matches(query)
         docs = matches[query.offset : query.offset + query.limit]
         return BatchPage(docs, len(matches), query)
 
     def finalize(self, name: str) -> Batch:
-        """Close a staging batch, and let the work begin.
+        """Close a staging batch, so that work on its tasks begins, and return the batch.
 
-        Documented: nothing happens to batches that never were in staging; a second time is
-        refused for the others.
+        Documented: a batch that never was in staging stays as it is. Any other batch can be
+        finalized once; then this raises BadRequest.
         """
         self._run_due()
         with self._lock:
@@ -243,19 +266,22 @@ class Batches:
             return self._move(batch, _with_status_by_tasks(begun, stamp(self._clock.now())))
 
     def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
-        """Replace the metadata (guessed to be as for tasks)."""
+        """Replace the metadata of a batch, and return the batch (guessed: as for tasks)."""
         given = frozen_json("metadata", metadata)
         check_common("metadata", given)
         return self._change(name, metadata=given)
 
     def prioritize(self, name: str, /, **body: Any) -> Batch:
-        """Set the priority, from 10 to 30 (observed in clients; without an effect here)."""
+        """Set ``priority``, from 10 to 30, and return the batch.
+
+        The call is observed in clients. The priority has no effect in the fake.
+        """
         return self._change(name, priority=PRIORITY.read(frozen_json("value", body))["priority"])
 
     # For tests: no client can do this.
 
     def archive(self, name: str, *, archived: bool = True) -> Batch:
-        """Archive a batch, or with ``archived=False`` bring it back."""
+        """Archive a batch, or restore it with ``archived=False``. Return the batch."""
         return self._change(name, archived=archived)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -270,13 +296,13 @@ class Batches:
     # Inside.
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return the JSON-able data that ``_restore`` takes; the tasks give the counts."""
+        """Return the JSON-able data that ``_restore`` takes, without the counts."""
         return [to_data(dataclasses.replace(batch, counts=EMPTY_DICT)) for batch in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest for any other data.
 
-        The projects are restored before. ``_recount`` must follow.
+        The projects must be restored before. ``_recount`` must follow.
         """
         self._table.restore(data)
         for batch in self._table:
@@ -285,7 +311,7 @@ class Batches:
         self._ids.reserve(batch.id for batch in self._table)
 
     def _recount(self, tasks: Iterable[Task]) -> None:
-        """Count the tasks of restored batches; the statuses stay."""
+        """Count the tasks of restored batches, without a change of their statuses."""
         counts: dict[str, Counter[str]] = {batch.name: Counter() for batch in self._table}
         for task in tasks:
             if task.batch is not None:
@@ -305,7 +331,7 @@ class Batches:
             raise invalid("batch", "must not be finalized already", name)
 
     def _note(self, before: Task | None, after: Task) -> None:
-        """Count a task that was added or has changed; called under the world's lock."""
+        """Count a task that was added or changed; called under the world's lock."""
         if after.batch is None:
             return
         batch = self._table.get(after.batch)
@@ -321,7 +347,7 @@ class Batches:
         self._move(batch, _with_status_by_tasks(counted, after.updated_at))
 
     def _adopt(self, name: str, project: str, created_at: str) -> None:
-        """Make the batch that a loaded task belongs to, unless it is there."""
+        """Create the batch of a loaded task, unless it exists."""
         with self._lock:
             if name not in self._table:
                 batch_id = self._ids.make(self._clock.now())
@@ -351,10 +377,10 @@ class Batches:
 
 
 def _with_status_by_tasks(batch: Batch, now: str) -> Batch:
-    """Return the batch in the status that its tasks call for.
+    """Return the batch in the status that follows from its tasks.
 
-    Documented: it is completed when its last task is; guessed: canceled tasks and
-    errors do not hold it back, and a task that is added reopens it.
+    Documented: a batch is completed with its last task. Guessed: canceled tasks and errors
+    count as done, and a new task reopens a completed batch.
     """
     if batch.status == "staging":
         return batch

@@ -1,4 +1,4 @@
-"""The files of one world: uploads, known by their size and digest, and imports."""
+"""The files of one world: uploads and imports."""
 
 import builtins
 import dataclasses
@@ -30,17 +30,17 @@ from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenLi
 from fakescale.values.ids import TaskIds, make_uuid
 from fakescale.values.schemas import Parameters, frozen_json
 
-#: The largest upload, in bytes. Documented as 80 MB; that these are binary ones is guessed.
+#: The largest upload, in bytes. Documented: 80 MB. Guessed: a MB is 2**20 bytes.
 MAX_UPLOAD = 80 * 2**20
 
 _SCHEME = "scaledata://"
 
-# Documented. The project need not exist (guessed: it is an option of Rapid alone).
+# Documented. The project need not exist (guessed: the option is for Rapid alone).
 _OPTIONS = {
     "project_name": {"type": "string"},
     "display_name": {"type": "string"},
     "reference_id": {"type": "string"},
-    # Documented: a form holds it as JSON text.
+    # Documented: a form holds the metadata as JSON text.
     "metadata": {
         "type": ["object", "string"],
         "contentMediaType": "application/json",
@@ -55,8 +55,8 @@ IMPORT = Parameters(
         "properties": {"file_url": {"type": "string", "format": "url"}, **_OPTIONS},
     }
 )
-#: The filters of the list (both names are documented). Guessed: that the metadata is JSON in
-#: a text, of which a file must have every member.
+#: The filters of the list (both names are documented). Guessed: the value of ``metadata`` is a
+#: JSON object, and a file matches if it has every member of that object.
 FILTERS: Mapping[str, Filter] = {
     "project": sharing("project_names", read_names),
     "metadata": including("metadata"),
@@ -67,29 +67,40 @@ QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file. A task names it by its ``attachment_url``. ``None`` is not printed."""
+    """A file, uploaded or imported. Fields that are None are not printed."""
 
+    #: The id, a UUID.
     id: str
+    #: The URL by which tasks name the file. It begins with ``scaledata://``.
     attachment_url: str
+    #: The time of creation, as the API prints times.
     created_at: str
+    #: The time of the last change, which is the time of creation.
     updated_at: str
+    #: The media type. For an import it follows from the URL, and may be None.
     mime_type: str | None = None
+    #: The size in bytes; None for an import.
     size: int | None = None
+    #: The names of the file's projects: one, or none.
     project_names: Sequence[str] = EMPTY_LIST
-    #: That the following three are printed is guessed.
+    #: The name to display. Guessed: it is printed.
     display_name: str | None = None
+    #: The client's own id, unique among the files. Guessed: it is printed.
     reference_id: str | None = None
+    #: The metadata, an object. Guessed: it is printed.
     metadata: Mapping[str, Any] = EMPTY_DICT
-    #: The following are not printed. An import has the URL, an upload the other two.
+    #: The URL of an import; None for an upload. Not printed.
     file_url: str | None = None
+    #: The SHA-256 digest of an upload, in hex; None for an import. Not printed.
     sha256: str | None = None
+    #: The content of an upload, if ``Files.keep_content`` was set. Not printed.
     content: bytes | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file as the API prints it."""
+        """Return the file as a dict, as the API prints it."""
         printed = {
             "id": self.id,
             "attachment_url": self.attachment_url,
@@ -106,17 +117,21 @@ class File:
 
 
 class Incoming:
-    """An upload on its way: it measures its content, and drops it unless ``keep``."""
+    """An upload in progress. It measures its content, and keeps the content if ``keep`` is true."""
 
     def __init__(self, *, keep: bool) -> None:
+        #: The number of bytes so far.
         self.size = 0
         self._digest = hashlib.sha256()
         self._kept = bytearray() if keep else None
 
     def write(self, content: bytes) -> int:
-        """Take the next bytes; raises BadRequest when the file gets too large."""
+        """Take the next bytes, and return their number.
+
+        Raises BadRequest if the file becomes larger than ``MAX_UPLOAD``.
+        """
         self.size += len(content)
-        if self.size > MAX_UPLOAD:  # guessed to be 400, not 413
+        if self.size > MAX_UPLOAD:  # guessed: 400, not 413
             raise invalid("file", f"must not be larger than {MAX_UPLOAD} bytes")
         self._digest.update(content)
         if self._kept is not None:
@@ -124,26 +139,27 @@ class Incoming:
         return len(content)
 
     def seek(self, position: int) -> int:
-        """Do nothing; a parser calls this to go back to the beginning of a file."""
+        """Do nothing; a form parser calls this to go back to the beginning of a file."""
         return position
 
     @property
     def sha256(self) -> str:
-        """The digest of the content, in hex."""
+        """The SHA-256 digest of the content, in hex."""
         return self._digest.hexdigest()
 
     @property
     def content(self) -> bytes | None:
-        """The content, if it is kept."""
+        """The content, or None if it is not kept."""
         return None if self._kept is None else bytes(self._kept)
 
 
 class Files:
-    """The files of one mode of one account. Iterating gives them newest first.
+    """The files of one mode of one account.
 
-    Every method is safe to call from any thread. Those that make a file take its
-    ``project_name``, ``display_name``, ``reference_id`` and ``metadata``, and raise
-    BadRequest for what the API refuses, Conflict when the ``reference_id`` is in use.
+    Iteration yields the files newest first. Every method is safe to call from any thread.
+    ``upload`` and ``import_file`` take the options ``project_name``, ``display_name``,
+    ``reference_id`` and ``metadata``. They raise BadRequest for a call that the API refuses,
+    and Conflict if the ``reference_id`` is in use.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
@@ -155,9 +171,10 @@ class Files:
 
     @property
     def keep_content(self) -> bool:
-        """Whether the content of uploads is kept from now on.
+        """Whether to keep the content of future uploads; False by default.
 
-        A test that looks at the content sets it; otherwise only size and digest are known.
+        A test that reads the content sets this to True. Otherwise the fake keeps only the
+        size and the digest.
         """
         return self._keeps_content
 
@@ -170,7 +187,10 @@ class Files:
     def upload(
         self, content: bytes | Incoming, /, *, mime_type: str | None = None, **options: Any
     ) -> File:
-        """Store a file as ``POST /v1/files/upload`` does."""
+        """Store ``content`` as ``POST /v1/files/upload`` does, and return the file.
+
+        The default of ``mime_type`` is ``application/octet-stream``.
+        """
         if isinstance(content, Incoming):
             incoming = content
         else:
@@ -185,27 +205,30 @@ class Files:
         )
 
     def import_file(self, /, **body: Any) -> File:
-        """Store the file at ``file_url`` as ``POST /v1/files/import`` does.
+        """Store the file at ``file_url`` as ``POST /v1/files/import`` does, and return it.
 
-        The file is never fetched, so its size is not known. Its type follows from its name.
+        The fake never fetches the file, so its size is None. The media type follows from the
+        name in the URL.
         """
         given = IMPORT.read(frozen_json("value", body))
         file_url = given["file_url"]
         return self._add(given, mime_type=mimetypes.guess_type(file_url)[0], file_url=file_url)
 
     def get(self, file_id: str) -> File:
-        """Return the file with this id; raises NotFound for an unknown one."""
+        """Return the file with this id; raises NotFound if there is none."""
         return self._table.get(file_id)
 
     def list(self, **filters: Any) -> list[File]:
         """Return all files that pass ``filters``, newest first.
 
-        The filters are those of ``GET /v1/files``. Raises TypeError for the name of none.
+        The filters are those of ``GET /v1/files``: ``project``, a name or several, and
+        ``metadata``, a JSON object as text. Raises TypeError for any other filter, BadRequest
+        for a bad value.
         """
         return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
-        """Return the page of the list that was asked for."""
+        """Return a page of the list."""
         matches = self._matches(query)
         docs, has_more = page(matches, query, key=_sort_key)
         return Page(docs, len(matches), query, has_more, _sort_key)
@@ -213,7 +236,7 @@ class Files:
     # For tests: no client can do this.
 
     def _receive(self) -> Incoming:
-        """Return an ``Incoming`` to write an upload to, which ``upload`` then takes."""
+        """Return an `Incoming` to write the content to, for ``upload``."""
         return Incoming(keep=self.keep_content)
 
     def __iter__(self) -> Iterator[File]:
@@ -229,9 +252,9 @@ class Files:
         return [to_data(dataclasses.replace(file, content=None)) for file in self._table]
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest for any other data."""
         self._table.restore(data)
-        # An id comes from the digits that its URL begins with.
+        # An id is made from the digits that the URL begins with, so those are reserved.
         urls = [file.attachment_url for file in self._table]
         self._ids.reserve(url.removeprefix(_SCHEME).partition("/")[0] for url in urls)
 
@@ -254,7 +277,7 @@ class Files:
             rng = random.Random(made_of)
             file = File(
                 id=make_uuid(rng),
-                # Documented: another UUID than the id. The digits before it are guessed.
+                # Documented: a UUID that differs from the id. The digits before it are guessed.
                 attachment_url=f"{_SCHEME}{made_of}/{make_uuid(rng)}",
                 created_at=stamp(now),
                 updated_at=stamp(now),
@@ -267,7 +290,7 @@ class Files:
 
 
 def _sort_key(file: File) -> SortKey:
-    # Not the id, which is at random: the digits of the URL ascend.
+    # Not by id, which is random: the digits in the URL ascend.
     return file.created_at, file.attachment_url
 
 

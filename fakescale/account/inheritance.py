@@ -1,4 +1,4 @@
-"""What a new task takes over from its batch and its project, before it is judged."""
+"""The members that a new task inherits from its batch and its project."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,16 +9,17 @@ from fakescale.account.projects import Project, Projects
 from fakescale.values.errors import invalid
 from fakescale.values.frozen import EMPTY_DICT
 
-# Both names are observed; the reply has the second.
+# Both names are observed; the API prints the second.
 _VERSIONS = ("project_version", "project_param_version")
-# Guessed: what says which task this is and where it belongs is never taken over.
+# Guessed: members that identify the task or say where it belongs are never inherited.
 _OWN = {"project", "batch", "unique_id", *_VERSIONS}
 
 
 class Inherited(NamedTuple):
-    """A creation body with what was taken over, and the version that came from."""
+    """A creation body with its inherited members."""
 
     body: Mapping[str, Any]
+    #: The version of the project's parameters, or None if none were inherited.
     version: int | None
 
 
@@ -30,14 +31,16 @@ def inherit(
     *,
     in_batch: bool = True,
 ) -> Inherited:
-    """Return the body of a task as its batch and its project complete it.
+    """Return the creation body of a task, completed from its batch and its project.
 
-    Documented: a batch implies its project; the newest parameters of the project, or those
-    of the version asked for, stand where the task has none; the project's instruction
-    follows the task's. ``in_batch`` says that a Rapid project wants it in a batch.
+    Documented: a batch implies its project. The project's parameters, of the newest or the
+    requested version, fill in the members that the task lacks. The project's instruction
+    follows the task's instruction. With ``in_batch``, a task of a Rapid project must be in a
+    batch.
 
-    Raises NotFound for an unknown type, BadRequest for what does not belong together and
-    for unknown names (guessed to be 400, not 404: the parameter is bad, not the path).
+    Raises NotFound for an unknown type. Raises BadRequest if the type, the project and the
+    batch do not match, or a name is unknown (guessed: 400, not 404, since the parameter is
+    bad, not the path).
     """
     task_type = task_types.required(type)
     given = {name: value for name, value in body.items() if value is not None}
@@ -63,7 +66,7 @@ def inherit(
     params = EMPTY_DICT if version is None else project.params(version)
     inherited = {name: value for name, value in params.items() if name not in _OWN}
     merged = {**inherited, **given, "project": name}
-    # How the two are joined is guessed.
+    # Guessed: a line break joins the two.
     texts = [given.get("instruction"), inherited.get("instruction")]
     if all(isinstance(text, str) for text in texts):
         merged["instruction"] = "\n".join(map(str, texts))
@@ -79,11 +82,11 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def _version(body: Mapping[str, Any], project: Project) -> int | None:
-    """Return the version of the parameters to take over, None for none at all."""
+    """Return the version of the parameters to inherit, or None to inherit none."""
     for name in _VERSIONS:
         if name in body:
             version = task_types.read_common(name, body[name])
-            if version == -1:  # observed: to ignore the parameters of the project
+            if version == -1:  # observed: ignores the parameters of the project
                 return None
             project.params(version)
             return int(version)

@@ -1,4 +1,4 @@
-"""Who does the work of live tasks, and how long that takes."""
+"""The work on live tasks: who labels them, and when."""
 
 import contextvars
 import datetime as dt
@@ -15,31 +15,32 @@ from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.schemas import frozen_json
 
-#: Given a pending task: returns its response, None to leave it, or raises to fail it.
+#: Labels a pending task. Returns the response, or None to leave the task pending. An exception
+#: fails the task.
 Labeler = Callable[[Task], Mapping[str, Any] | None]
-#: How long a task is pending before the labeler is asked; None is for ever.
+#: How long a task is pending before the labeler is called; None means for ever.
 Turnaround = dt.timedelta | Callable[[Task], dt.timedelta | None] | None
 
 _FOREVER = dt.timedelta(days=36_500)
-#: After every stamp.
+#: Sorts after every stamp.
 NEVER = "~"
-#: How long to wait for a labeler, in seconds of real time, lest two wait for each other.
+#: The longest wait for a labeler, in seconds of real time, since two could wait for each other.
 _PATIENCE = 10.0
 
-#: Whether this thread serves a request.
+#: Whether the current thread serves a request.
 in_request = contextvars.ContextVar("in_request", default=False)
 
 
 Move = Callable[[Task, str, Mapping[str, Any]], Task]
-#: Given a pending task: returns the move to make, and the response; None to leave it.
+#: Decides on a pending task. Returns the move to make and the response, or None to leave it.
 Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
 
 
 class Labeling:
-    """A labeler, the turnaround, and what is due when; one for all live worlds of a fake.
+    """The labeler, the turnaround and the schedule of all live worlds of a fake.
 
-    ``wake`` is called when something was put off. Nothing here waits for a world's lock
-    while it holds one of its own, and labelers are called outside of all.
+    ``wake`` is called when a task was scheduled. No method waits for a world's lock while it
+    holds a lock of its own, and labelers are called outside of all locks.
     """
 
     def __init__(
@@ -55,36 +56,38 @@ class Labeling:
         self.labeler: Labeler = self._make_up
         self.turnaround = turnaround
         self._lock = threading.Lock()
-        # In order of time, over all worlds: (when, number, what labels the task).
+        # A heap over all worlds: (when, number, function that labels the task).
         self._due: list[tuple[str, int, Callable[[Decide], None]]] = []
         self._numbers = itertools.count()
-        self._running = threading.Lock()  # held by the thread that lets labelers work
+        self._running = threading.Lock()  # held by the thread that runs labelers
         self._worker: int | None = None
 
     @property
     def is_own(self) -> bool:
-        """Whether labels and turnarounds are the fake's own, and so take no time.
+        """Whether the labeler and the turnaround are the fake's own, so they take no time.
 
-        A labeler that was replaced may still be at work; `run_due` would wait for it.
+        False also while a labeler runs: a replaced one may still be running, and `run_due`
+        would wait for it.
         """
         is_own = self.labeler is self._make_up and not callable(self._turnaround)
         return is_own and self._worker is None
 
     @property
     def turnaround(self) -> Turnaround:
-        """How long a task is pending before the labeler is asked."""
+        """How long a task is pending before the labeler is called."""
         return self._turnaround
 
     @turnaround.setter
     def turnaround(self, turnaround: Turnaround) -> None:
         if isinstance(turnaround, dt.timedelta) and not dt.timedelta() <= turnaround <= _FOREVER:
-            raise ValueError(f"a turnaround is between nothing and 100 years, not {turnaround}")
+            raise ValueError(f"a turnaround must be between zero and 100 years, not {turnaround}")
         self._turnaround = turnaround
 
     def due(self, task: Task) -> str:
-        """Return when a task that has just become pending is worked on.
+        """Return the stamp at which a task that just became pending is due, or ``NEVER``.
 
-        Raises what a callable turnaround raises, and TypeError for what is no timedelta.
+        Raises any exception of a callable turnaround, and TypeError if it returns neither a
+        timedelta nor None.
         """
         wait = self._turnaround
         if callable(wait):
@@ -99,21 +102,22 @@ class Labeling:
             return NEVER
 
     def put(self, due: str, label: Callable[[Decide], None]) -> None:
-        """Call ``label`` when its task is ``due``; it is given what decides on the task."""
+        """Schedule the call of ``label``, with a ``Decide`` function, for the stamp ``due``."""
         with self._lock:
             heapq.heappush(self._due, (due, next(self._numbers), label))
         self._wake()
 
     def next_due(self) -> str | None:
-        """Return when a labeler may be asked next, or None if none will be."""
+        """Return the stamp at which a task may be due next, or None."""
         with self._lock:
             return self._due[0][0] if self._due else None
 
     def run_due(self) -> None:
-        """Let labelers do what has become due, in order of time, one after the other.
+        """Run the labelers of all tasks that are due, in order of time, one after the other.
 
         Waits while another thread runs labelers, except inside a request: the running labeler
-        may have sent that request, and waiting would deadlock. The made-up labeler sends none.
+        may have sent that request, and waiting would deadlock. The made-up labeler sends no
+        requests, so a request waits for it.
         """
         worker = self._worker
         if worker == threading.get_ident() or not (worker or self._is_due()):

@@ -1,8 +1,8 @@
-"""Lists: a query with its filters, the page, and the token that leads to the next one.
+"""The mechanism of lists: queries, filters, pages and the tokens of next pages.
 
-Here is the mechanism alone. Each noun has a table of its filters beside itself, and makes
-them with ``since``, ``until``, ``any_of``, ``one_of``, ``sharing`` and ``including``.
-The file is over 300 lines, since those makers, their readers and schemas belong together.
+The table of filters of each noun is in the noun's own file. It is made with ``since``,
+``until``, ``any_of``, ``one_of``, ``sharing`` and ``including``. The file has over 300 lines,
+since these functions, their readers and their schemas belong together.
 """
 
 import base64
@@ -22,38 +22,39 @@ from fakescale.values.errors import invalid
 
 Item = TypeVar("Item")
 
-# The schemas of the values that the readers take.
+# The schemas of the values of parameters.
 _MOMENT = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
         {"type": "string", "format": "date"},
-        {"const": ""},  # as good as absent
+        {"const": ""},  # counts as absent
     ]
 }
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _FLAG = {"type": "boolean"}
 
-# Lists are sorted by it: (created_at, id). Both are in the token too.
+# The key that lists are sorted by: (created_at, id). The token holds both too.
 SortKey = tuple[str, str]
 
 
-# Reads a parameter, given its name, for the refusal, and its values.
+# Reads the values of a parameter. The name of the parameter is for the error message.
 Reader = Callable[[str, Sequence[str]], Any]
 
 
 class Parameter(NamedTuple):
-    """A parameter of a query: its reader, and the JSON Schema of its values."""
+    """A parameter of a query: its reader and the JSON Schema of its value."""
 
     read: Reader
     schema: Mapping[str, Any]
 
 
 class Filter(NamedTuple):
-    """A parameter that keeps some of the items of a list.
+    """A parameter that selects some of the items of a list.
 
-    ``keep`` takes the value that was read and the values of ``field``, and says for each
-    whether it is kept. It takes them all at once, which is ten times as fast as one by one.
+    ``keep`` takes the parameter's value and the values of ``field`` in all items. It returns,
+    for each item, whether the item is kept. One call for all items is ten times as fast as a
+    call for each.
     """
 
     read: Reader
@@ -62,16 +63,18 @@ class Filter(NamedTuple):
     schema: Mapping[str, Any]
 
 
-# How many items are filtered at a time. No other thread can run meanwhile.
+# The number of items to filter at a time, during which no other thread can run.
 _PORTION = 5_000
 
 
 class Query(NamedTuple):
-    """The filters that are set, each with its value, and the page."""
+    """A query of a list: its filters and its page."""
 
+    #: The filters that are set, each with its value, by parameter.
     filters: Mapping[str, tuple["Filter", Any]] = MappingProxyType({})
     limit: int = 100
     offset: int = 0
+    #: The sort key of the last item of the previous page, from the token.
     after: SortKey | None = None
     limited_response: bool = False
 
@@ -94,19 +97,23 @@ sort_key: Callable[[Any], SortKey] = operator.attrgetter("created_at", "id")
 
 
 class Page(NamedTuple):
-    """One page, newest first, and the number of matches on all pages."""
+    """One page of a list."""
 
+    #: The items on the page, newest first.
     docs: Sequence[Any]
+    #: The number of matches on all pages.
     total: int
+    #: The query that the page answers.
     query: Query
+    #: Whether there is a next page.
     has_more: bool
     sort_key: Callable[[Any], SortKey] = sort_key
 
     def to_json(self) -> dict[str, Any]:
-        """Return the page as the API prints it.
+        """Return the page as a dict, as the API prints it.
 
-        ``offset`` is not documented, but the official client fails without it. The token
-        is left out of the last page.
+        ``offset`` is not documented, but the official client fails without it. The last page
+        has no token.
         """
         form = "to_limited_json" if self.query.limited_response else "to_json"
         show = operator.methodcaller(form)
@@ -134,9 +141,10 @@ class Page(NamedTuple):
 def page(
     matches: Sequence[Any], query: Query, key: Callable[[Any], SortKey] | None = None
 ) -> tuple[Sequence[Any], bool]:
-    """Return the matches on a page, newest first, and whether there are more behind them.
+    """Return the matches on a page, newest first, and whether there is a next page.
 
-    ``matches`` are all matches, oldest first: sort keys, or items that ``key`` gives one for.
+    ``matches`` are all matches, oldest first. They are sort keys, unless ``key`` returns the
+    sort key of each.
     """
     if query.after is not None:
         end = bisect.bisect_left(matches, query.after, key=key)
@@ -151,15 +159,15 @@ def read_query(
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
 ) -> Query:
-    """Return the query of a query string; each parameter comes with all its values.
+    """Return the query of a query string, given as all values of each parameter.
 
-    ``known`` are the filters of the list and its parameters of ``PAGE``. One of ``needs`` must
-    be given. Raises BadRequest.
+    ``known`` are the parameters of the list. If ``needs`` is not empty, one of its parameters
+    must be given. Raises BadRequest for a bad value or a missing parameter.
     """
     read = read_parameters(parameters, known, needs)
     after = read.get("next_token")
     return Query(
-        # Not for "," alone, which names nothing.
+        # A filter by "," alone, which names nothing, is left out.
         filters={
             name: (row, read[name])
             for name, row in known.items()
@@ -177,10 +185,10 @@ def read_parameters(
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return those parameters of a query that are ``known`` and given.
+    """Return the values of the ``known`` parameters that are given.
 
     Unknown parameters are ignored and empty values count as absent (both observed). Raises
-    BadRequest, also when none of ``needs`` is given.
+    BadRequest for a bad value, or if none of ``needs`` is given.
     """
     given = {
         name: [text for text in parameters[name] if text] for name in known if name in parameters
@@ -194,9 +202,9 @@ def read_parameters(
 
 
 def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter]) -> Query:
-    """Return the query for filters given in Python: text, a moment, or several of them.
+    """Return the query for filters given in Python: a text, a moment, or several of them.
 
-    A comma splits a text here as it does in a query. Raises TypeError for the name of no
+    A comma splits a text, as it does in a query string. Raises TypeError for an unknown
     filter, BadRequest for a bad value.
     """
     texts = {}
@@ -216,14 +224,15 @@ def _text(value: Any) -> str:
 
 
 def read_several(name: str, texts: Sequence[str]) -> frozenset[str]:
-    """Return all texts."""
-    # Documented: comma-joined or repeated, any of them. There is no way to escape a comma.
+    """Return all texts, split at commas."""
+    # Documented: values are joined by commas or repeated, and any of them matches. A comma
+    # cannot be escaped.
     return frozenset(part for text in texts for part in text.split(",") if part)
 
 
 def read_names(name: str, texts: Sequence[str]) -> frozenset[str]:
-    """Return all texts, each also as a whole."""
-    # Documented as one text: so a comma may belong to the name. Several are a guess.
+    """Return all texts, split at commas, and also each text as a whole."""
+    # Documented as one text, so a comma may belong to the name. Several texts are guessed.
     return read_several(name, texts) | frozenset(texts)
 
 
@@ -249,7 +258,7 @@ def _read_earliest(name: str, texts: Sequence[str]) -> str:
     try:  # up to whole milliseconds, so that the comparison of stamps is exact
         return stamp(moment + dt.timedelta(microseconds=-moment.microsecond % 1000))
     except OverflowError:
-        return "~"  # past the last millisecond there is: after every stamp
+        return "~"  # past the last millisecond of the calendar: sorts after every stamp
 
 
 def _read_latest(name: str, texts: Sequence[str]) -> str:
@@ -267,7 +276,7 @@ def _read_object(name: str, texts: Sequence[str]) -> Mapping[str, Any]:
 
 
 def read_boolean(name: str, texts: Sequence[str]) -> bool:
-    """Return the boolean that the last text says (guessed: ``true`` and ``1``, any case)."""
+    """Return the boolean that the last text spells (guessed: ``true`` and ``1``, any case)."""
     text = texts[-1].lower()
     if text not in ("true", "1", "false", "0"):
         raise invalid(name, "must be a boolean", texts[-1])
@@ -292,13 +301,13 @@ def _number(least: int, most: int | None, default: int) -> Parameter:
     return Parameter(read, schema)
 
 
-# The filters. One keeps items by the values of a field of theirs.
+# The filters.
 
 
 def since(field: str) -> Filter:
-    """Return the filter by the earliest moment.
+    """Return the filter that keeps items whose ``field`` is at or after a moment.
 
-    Guessed: bounds are inclusive, and an item without the time never matches.
+    Guessed: the bound is inclusive, and an item without that time never matches.
     """
     return Filter(
         _read_earliest,
@@ -309,7 +318,10 @@ def since(field: str) -> Filter:
 
 
 def until(field: str) -> Filter:
-    """Return the filter by the latest moment, with the same guesses."""
+    """Return the filter that keeps items whose ``field`` is at or before a moment.
+
+    Guessed: the bound is inclusive, and an item without that time never matches.
+    """
     return Filter(
         _read_latest,
         field,
@@ -319,18 +331,18 @@ def until(field: str) -> Filter:
 
 
 def any_of(field: str, read: Reader = read_several) -> Filter:
-    """Return the filter that keeps an item whose text is among the given ones."""
+    """Return the filter that keeps items whose ``field`` is one of the given texts."""
     return Filter(read, field, lambda wanted, names: map(wanted.__contains__, names), _TEXTS)
 
 
 def one_of(field: str, allowed: Collection[str]) -> Filter:
-    """Return the same filter; it refuses texts that are not ``allowed``."""
+    """Return the same filter as ``any_of``, which refuses texts that are not ``allowed``."""
     schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
     return any_of(field, _read_among(allowed))._replace(schema=schema)
 
 
 def sharing(field: str, read: Reader = read_several) -> Filter:
-    """Return the filter that keeps an item with several texts, one of them given."""
+    """Return the filter that keeps items whose ``field``, a list, holds one of the given texts."""
     return Filter(
         read,
         field,
@@ -340,7 +352,7 @@ def sharing(field: str, read: Reader = read_several) -> Filter:
 
 
 def including(field: str) -> Filter:
-    """Return the filter that keeps an item whose object has every given member."""
+    """Return the filter that keeps items whose ``field``, an object, has every given member."""
     return Filter(
         _read_object,
         field,
@@ -352,7 +364,7 @@ def including(field: str) -> Filter:
 
 
 def token(last: SortKey) -> str:
-    """Return the token of the page behind ``last``, in the published format."""
+    """Return the token of the page after the sort key ``last``, in the published format."""
     pair = {"task_id": last[1], "created_at": last[0]}
     return base64.b64encode(json.dumps(pair, separators=(",", ":")).encode()).decode()
 
@@ -376,6 +388,7 @@ PAGE: Mapping[str, Parameter] = {
     "offset": _number(0, None, default=0),
     "next_token": Parameter(_read_token, _TEXT),
 }
-#: A boolean, and a text.
+#: A boolean parameter.
 FLAG = Parameter(read_boolean, _FLAG)
+#: A text parameter.
 WORD = Parameter(lambda name, texts: texts[-1], _TEXT)

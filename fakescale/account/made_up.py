@@ -1,7 +1,7 @@
 """The parts of made-up responses and of their files: choices, attributes and shapes.
 
-The API is only known to check some of the parameters, and those of a loaded task are not
-checked at all. So a value of another kind than expected counts as empty.
+Not every parameter is checked, and those of a loaded task are not checked at all. So a value
+of an unexpected kind counts as empty.
 """
 
 import random
@@ -11,24 +11,24 @@ from typing import Any
 from fakescale.values.ids import make_uuid
 
 Params = Mapping[str, Any]
-#: Makes a part of a response, given the parameters of the task.
+#: Makes a part of a response from the parameters of the task.
 Maker = Callable[[Params, random.Random], Any]
 
 TEXT = "test response"
 
 
 def items_of(value: Any) -> list[Any]:
-    """Return an array of the parameters; another value counts as an empty one."""
+    """Return ``value`` if it is an array, or else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def members_of(value: Any) -> dict[str, Any]:
-    """Return an object of the parameters; another value counts as an empty one."""
+    """Return ``value`` if it is an object, or else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def leaves(labels: Any) -> list[str]:
-    """Return the labels that can be chosen: of a tree, only its leaves (documented)."""
+    """Return the labels that can be chosen. In a tree, only the leaves can (documented)."""
     found: list[str] = []
     for label in items_of(labels):
         if isinstance(label, str):
@@ -40,7 +40,7 @@ def leaves(labels: Any) -> list[str]:
 
 
 def pick(labels: Any, rng: random.Random, default: str) -> str:
-    """Return one of the labels that can be chosen, or ``default`` if there are none."""
+    """Return a random label of those that can be chosen, or ``default`` if there are none."""
     return rng.choice(leaves(labels) or [default])
 
 
@@ -50,7 +50,7 @@ def _points(*pairs: tuple[int, int]) -> list[dict[str, int]]:
 
 _TRIANGLE = _points((10, 10), (110, 110), (10, 110))
 BOX = {"left": 0, "top": 0, "width": 100, "height": 100}
-#: The members of a shape, by its geometry. The cuboid's edges are guessed.
+#: The members of a shape, by geometry. The edges of the cuboid are guessed.
 GEOMETRIES: dict[str, dict[str, Any]] = {
     "box": BOX,
     "polygon": {"vertices": _TRIANGLE},
@@ -62,7 +62,7 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
 
 
 def attributes_of(params: Params, rng: random.Random) -> dict[str, Any]:
-    """Return a value for each attribute that was asked for."""
+    """Return a value for each attribute that the task asks for."""
     values: dict[str, Any] = {}
     for name, spec in members_of(params.get("annotation_attributes")).items():
         facts = members_of(spec)
@@ -76,7 +76,7 @@ def attributes_of(params: Params, rng: random.Random) -> dict[str, Any]:
 
 
 def vector_image(params: Params, rng: random.Random) -> Any:
-    """Return the annotations of an image: one for each geometry that was asked for."""
+    """Return the annotations of an image: one for each geometry that the task asks for."""
     annotations = []
     for geometry, spec in (members_of(params.get("geometries")) or {"polygon": {}}).items():
         labels = members_of(spec).get("objects_to_annotate")

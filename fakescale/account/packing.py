@@ -1,6 +1,6 @@
-"""How the objects of a task are held as JSON text, and how the whole is printed.
+"""Dataclasses whose objects are held as JSON text, and the printing of such a dataclass.
 
-``Packing`` works on the fields that it is given, and knows nothing of tasks.
+`Packing` is given the fields, and knows nothing about tasks.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ class _Packed:
     """A field whose object is held as JSON text.
 
     The text takes a fifth of the memory, and answers need it anyway. The garbage collector
-    visits one object of a task instead of dozens.
+    visits one object for a task instead of dozens.
     """
 
     def __init__(self, slot: Any) -> None:
@@ -33,16 +33,16 @@ class _Packed:
 
     def __set__(self, value: Any, content: Mapping[str, Any] | None) -> None:
         if content == {}:
-            content = EMPTY_DICT  # all share it, and nobody can change it
+            content = EMPTY_DICT  # one object for all, since it cannot change
         self._slot.__set__(value, encode(content) if content else content)
 
 
 class Packing:
     """The fields of a frozen dataclass with slots: which are packed, and how they are printed.
 
-    Fields are printed in their order, under their name or their label of ``labels``, and
-    without those that are ``hidden``. ``None`` and empty lists are left out, and ``False`` too
-    unless the field is of ``prints_false``. The members of ``extra`` come last.
+    Fields are printed in their order, under their label in ``labels`` or their name, except
+    the ``hidden`` ones. ``None`` and empty lists are left out. So is ``False``, unless
+    ``prints_false`` has the field. The members of the object in the field ``extra`` come last.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Packing:
         return "{" + ",".join([*members, extra[1:-1]] if extra else members) + "}"
 
     def replace(self, value: Value, changes: Mapping[str, Any]) -> Value:
-        """Return a copy of an instance with other values in some fields."""
-        # dataclasses.replace would unpack all that is packed, and pack it again.
+        """Return a copy of an instance with ``changes`` to its fields."""
+        # dataclasses.replace would unpack every packed field, and pack it again.
         copy = object.__new__(type(value))
         for slot in self._slots:
             slot.__set__(copy, slot.__get__(value))

@@ -1,4 +1,4 @@
-"""Tasks that the API once printed: they are read back, and checked before they are added."""
+"""Tasks as the API once printed them: how they are read back and checked."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
 
 _MOMENT = {"type": "string", "format": "moment"}
 
-# The members of a printed task that mean something here.
+# The members of a printed task that the fake knows.
 _SCHEMA = {
     "type": "object",
     "required": ["task_id", "created_at", "type", "status"],
@@ -53,10 +53,10 @@ def _checker() -> Checker:
 
 
 def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
-    """Return the task that the API would print as ``printed``; ``name`` is for refusals.
+    """Return the task that the API would print as ``printed``.
 
-    Members without a meaning here are kept and printed again; ``null`` counts as absent.
-    Raises BadRequest, naming the member, when it is no such task.
+    Unknown members are kept in ``extra`` and printed again. ``null`` counts as absent. Raises
+    BadRequest for a bad member; the message names it as a part of ``name``.
     """
     frozen = frozen_json(name or "value", printed)
     if isinstance(frozen, Mapping):
@@ -77,12 +77,15 @@ def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
 
 
 def read_tasks(printed: Iterable[Any], *, is_test: bool) -> list[Task]:
-    """Return the tasks that the API would print so; raises BadRequest, naming the place."""
+    """Return the tasks that the API would print as ``printed``.
+
+    Raises BadRequest for a bad task; the message names its index.
+    """
     return [read_task(it, f"[{index}]", is_test=is_test) for index, it in enumerate(printed)]
 
 
 def check_new(tasks: Iterable[Task], ids: Container[str], unique_ids: Container[str]) -> None:
-    """Raise Conflict if an id or unique_id of a task is in use, or comes twice."""
+    """Raise Conflict if an id or unique_id of ``tasks`` is in use or comes twice."""
     seen_ids, seen_unique_ids = set[str](), set[str]()
     for task in tasks:
         if task.id in ids or task.id in seen_ids:
@@ -95,9 +98,10 @@ def check_new(tasks: Iterable[Task], ids: Container[str], unique_ids: Container[
 
 
 def with_projects(tasks: Sequence[Task], home: Callable[[str], str | None]) -> list[Task]:
-    """Return the tasks, each in the project of its batch; ``home`` knows that of present batches.
+    """Return the tasks, each in the project of its batch.
 
-    Raises BadRequest if a task names another project, or a batch whose project is not known.
+    ``home`` returns the project of a batch that exists, or else None. Raises BadRequest if a
+    task names another project, or a batch whose project is unknown.
     """
     named = {task.batch: task.project for task in tasks[::-1] if task.project is not None}
     housed = []
@@ -106,7 +110,7 @@ def with_projects(tasks: Sequence[Task], home: Callable[[str], str | None]) -> l
         if task.batch is not None:
             project = home(task.batch) or named.get(task.batch)
             if project is None:
-                phrase = "must be the name of a batch, or stand beside a project"
+                phrase = "must be the name of a batch, unless the task names a project"
                 raise invalid(f"[{index}].batch", phrase, task.batch)
             if task.project not in (None, project):
                 phrase = f'must be that of the batch, "{project}"'
@@ -116,19 +120,19 @@ def with_projects(tasks: Sequence[Task], home: Callable[[str], str | None]) -> l
 
 
 def read_file(text: str) -> Any:
-    """Return the content of a file of tasks; raises BadRequest when it is not JSON."""
+    """Return the content of a file of tasks; raises BadRequest if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"it is not JSON: {error}") from None
+        raise BadRequest(f"The content is not JSON: {error}") from None
 
 
 def printed_tasks(content: Any) -> list[Any]:
-    """Return the tasks in a page of the list, or in an array.
+    """Return the printed tasks in ``content``: a page of the list of tasks, or an array.
 
-    Raises BadRequest when it is neither.
+    Raises BadRequest for any other content.
     """
     tasks = content.get("docs") if isinstance(content, Mapping) else content
     if not isinstance(tasks, list):
-        raise BadRequest("it is neither an array of tasks nor a page with docs")
+        raise BadRequest("The content is neither an array of tasks nor a page with docs.")
     return tasks

@@ -1,4 +1,4 @@
-"""The projects of one world, and their versions of parameters, which tasks inherit."""
+"""The projects of one world, and the versions of their parameters, which tasks inherit."""
 
 import builtins
 import dataclasses
@@ -29,7 +29,7 @@ CREATION = Parameters(
             "studio": {"type": "boolean"},
             "datasetId": {"type": "string"},
         },
-        # Guessed: these exclude each other.
+        # Guessed: rapid and studio exclude each other.
         "not": {
             "required": ["rapid", "studio"],
             "properties": {"rapid": {"const": True}, "studio": {"const": True}},
@@ -55,18 +55,25 @@ ONTOLOGY = Parameters(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project at one moment."""
+    """A project at one moment. It never changes."""
 
+    #: The type of the project's tasks.
     type: str
+    #: The name, unique within the account's mode.
     name: str
-    #: The versions of the parameters, oldest first; the number of one is its place.
+    #: The versions of the parameters, oldest first. A version's number is its index.
     param_history: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    #: The time of creation, as the API prints times.
     created_at: str
-    #: Both not printed; they decide how batches begin.
+    #: Whether this is a Rapid project, whose batches begin in staging. Not printed.
     rapid: bool = False
+    #: Whether this is a Studio project, whose batches begin in staging. Not printed.
     studio: bool = False
+    #: Whether the project is archived.
     archived: bool = False
+    #: The choices that ``Projects.set_ontology`` set.
     ontology: Sequence[Any] = EMPTY_LIST
+    #: The task template, or None. Not printed with the project.
     template: Mapping[str, Any] | None = None
 
     def __hash__(self) -> int:
@@ -74,11 +81,11 @@ class Project:
 
     @property
     def stages_batches(self) -> bool:
-        """Whether its batches begin in staging (documented for Rapid and Studio)."""
+        """Whether the project's batches begin in staging (documented for Rapid and Studio)."""
         return self.rapid or self.studio
 
     def to_json(self) -> dict[str, Any]:
-        """Return the project as the API prints it."""
+        """Return the project as a dict, as the API prints it."""
         printed: dict[str, Any] = {
             "type": self.type,
             "name": self.name,
@@ -87,14 +94,14 @@ class Project:
         }
         if self.archived:  # the name is observed, the rest guessed
             printed["archived"] = True
-        if self.ontology:  # guessed: the reply to setOntology is not known
+        if self.ontology:  # guessed: the answer to setOntology is unknown
             printed["ontology"] = self.ontology
         return printed
 
     def params(self, version: int | None = None) -> dict[str, Any]:
         """Return the parameters of a version, by default the newest.
 
-        Raises BadRequest for a version that there is not.
+        Without any version, that is an empty dict. Raises BadRequest for an unknown version.
         """
         if not self.param_history and version is None:
             return {}
@@ -106,11 +113,11 @@ class Project:
 
 
 class Projects:
-    """The projects of one mode of one account. Iterating gives them oldest first.
+    """The projects of one mode of one account.
 
-    Every method is safe to call from any thread. A method that takes a name raises NotFound
-    for an unknown one. A method raises BadRequest, having changed nothing, where the API
-    refuses.
+    Iteration yields the projects oldest first. Every method is safe to call from any thread. A
+    method that takes a name raises NotFound for an unknown name. A method raises BadRequest
+    for a call that the API refuses, and then changes nothing.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
@@ -123,7 +130,11 @@ class Projects:
     # For clients of the API.
 
     def create(self, /, **body: Any) -> Project:
-        """Create a project as ``POST /v1/projects`` does; Conflict when the name is taken."""
+        """Create a project as ``POST /v1/projects`` does, and return it.
+
+        ``body`` holds ``type``, ``name`` and optionally ``params``, ``rapid`` and ``studio``.
+        Raises Conflict if the name is taken.
+        """
         given = CREATION.read(frozen_json("value", body))
         task_type = task_types.required(given["type"])
         with self._lock:
@@ -142,18 +153,22 @@ class Projects:
             return self._table.put(project)
 
     def get(self, name: str) -> Project:
-        """Return the project of this name."""
+        """Return the project with this name; raises NotFound if there is none."""
         return self._table.get(name)
 
     def list(self, *, archived: bool | None = None) -> list[Project]:
-        """Return all projects, or only those that are or are not archived."""
+        """Return all projects, oldest first.
+
+        ``archived`` selects the archived projects (True) or the others (False).
+        """
         return [it for it in self._table if archived in (None, it.archived)]
 
     def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
-        """Add a version of the parameters.
+        """Add a version of the parameters, and return the project.
 
-        With ``patch`` the new version keeps the parameters that are not given, and the given
-        ones replace whole values (documented). Otherwise it has the given parameters alone.
+        With ``patch``, the new version keeps the parameters that are not given, and a given
+        parameter replaces the whole value (documented). Otherwise the version has the given
+        parameters alone.
         """
         given = frozen_json("params", params)
         with self._lock:
@@ -163,12 +178,15 @@ class Projects:
             return self._table.put(_with_version(project, {**kept, **given}, now))
 
     def set_ontology(self, name: str, /, **body: Any) -> Project:
-        """Set the choices of a project."""
+        """Set the choices of a project to the list ``ontology``, and return the project."""
         ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
         return self._table.change(name, ontology=ontology)
 
     def template(self, name: str) -> Mapping[str, Any]:
-        """Return the task template of a project of one of ``TEMPLATE_TYPES``."""
+        """Return the task template of a project of type ``textcollection`` or ``chat``.
+
+        Raises BadRequest for another type, NotFound if the project has no template.
+        """
         project = self.get(name)
         if project.type not in TEMPLATE_TYPES:  # documented as an error, guessed as this one
             raise BadRequest(f"A project of type {project.type} has no task template.")
@@ -179,9 +197,10 @@ class Projects:
     # For tests: no client can do this.
 
     def set_template(self, name: str, template_variables: Mapping[str, Any], **more: Any) -> None:
-        """Give a project the task template that ``template`` then returns.
+        """Set the task template of a project, which ``template`` returns.
 
-        ``more`` may hold ``response_schema`` and ``auto_onboard_enabled``.
+        ``more`` may hold ``response_schema`` and ``auto_onboard_enabled``. Each call adds 1
+        to the version of the template.
         """
         with self._lock:
             project, now = self.get(name), self._clock.now()
@@ -201,7 +220,7 @@ class Projects:
             self._table.change(name, template=template)
 
     def archive(self, name: str, *, archived: bool = True) -> Project:
-        """Archive a project, or with ``archived=False`` bring it back."""
+        """Archive a project, or restore it with ``archived=False``. Return the project."""
         return self._table.change(name, archived=archived)
 
     def __iter__(self) -> Iterator[Project]:
@@ -220,17 +239,17 @@ class Projects:
         return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest for any other data."""
         self._table.restore(data)
 
     def _adopt(self, name: str, type: str, created_at: str) -> None:
-        """Make the project that a loaded task belongs to, unless it is there."""
+        """Create the project of a loaded task, unless it exists."""
         with self._lock:
             if name not in self._table:
                 self._table.put(Project(type=type, name=name, created_at=created_at))
 
 
 def _with_version(project: Project, params: Mapping[str, Any], now: str) -> Project:
-    # Documented: a version is numbered by its place in the history.
+    # Documented: the number of a version is its index in the history.
     version = FrozenDict({**params, "version": len(project.param_history), "created_at": now})
     return dataclasses.replace(project, param_history=FrozenList([*project.param_history, version]))

@@ -1,4 +1,4 @@
-"""The quality tasks of one world, for evaluation and training, and labelers' results."""
+"""The quality tasks of one world, for evaluation and training, and the results of labelers."""
 
 import dataclasses
 import threading
@@ -19,7 +19,7 @@ from fakescale.values.schemas import Parameters, frozen_json
 
 KINDS = ("evaluation", "training")
 
-#: Documented: there are quality tasks of these types alone.
+#: The types that quality tasks may have (documented).
 TYPES = (
     "documenttranscription",
     "segmentannotation",
@@ -51,26 +51,33 @@ QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QualityTask:
-    """A task whose right answer is known; ``kind`` is ``evaluation`` or ``training``."""
+    """A quality task: a task whose right response is known."""
 
+    #: The id.
     id: str
+    #: The kind, ``evaluation`` or ``training``.
     kind: str
+    #: The time of creation, as the API prints times.
     created_at: str
+    #: The task type.
     type: str
-    #: The parameters of any task, like ``project`` and ``unique_id``.
+    #: The parameters that tasks of every type have, such as ``project`` and ``unique_id``.
     fields: Mapping[str, Any]
+    #: The parameters of the task type.
     params: Mapping[str, Any]
+    #: The right response.
     expected_response: Mapping[str, Any]
+    #: The response that the labeler starts from, or None.
     initial_response: Mapping[str, Any] | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the task as the API prints it.
+        """Return the quality task as a dict, as the API prints it.
 
-        Documented are ``id``, and not ``task_id``, and ``expected_response``; the rest is
-        guessed to come back as that of a task does.
+        Documented: the members ``id``, rather than ``task_id``, and ``expected_response``.
+        Guessed: the other members are printed as those of a task are.
         """
         printed = {
             "id": self.id,
@@ -86,19 +93,24 @@ class QualityTask:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LabelerResult:
-    """How a labeler did in a quality task."""
+    """The result of a labeler in a quality task."""
 
+    #: The id, which is not printed.
     id: str
+    #: The time at which the result was recorded, as the API prints times.
     created_at: str
+    #: The id of the quality task.
     quality_task_id: str
+    #: The e-mail address of the labeler.
     labeler_email: str
+    #: Further members to print, such as a score.
     more: Mapping[str, Any] = EMPTY_DICT
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as the API prints it (guessed; nothing is published)."""
+        """Return the result as a dict, as the API prints it (guessed; nothing is published)."""
         return {
             "quality_task_id": self.quality_task_id,
             "labeler_email": self.labeler_email,
@@ -108,10 +120,10 @@ class LabelerResult:
 
 
 class QualityTasks:
-    """The quality tasks of one mode of one account. Iterating gives them newest first.
+    """The quality tasks of one mode of one account.
 
-    Every method is safe to call from any thread. It raises BadRequest, having changed nothing,
-    where the API refuses.
+    Iteration yields the tasks newest first. Every method is safe to call from any thread. A
+    method raises BadRequest for a call that the API refuses, and then changes nothing.
     """
 
     def __init__(
@@ -136,16 +148,19 @@ class QualityTasks:
     # For clients of the API.
 
     def create(self, kind: str, type: str, /, **body: Any) -> QualityTask:
-        """Create a task as ``POST /v1/evaluation_tasks/{type}`` or ``training_tasks`` does.
+        """Create a quality task, and return it.
 
-        Raises as the creation of a task does.
+        ``kind`` is ``evaluation``, as for ``POST /v1/evaluation_tasks/{type}``, or
+        ``training``, as for ``POST /v1/training_tasks/{type}``. ``body`` holds the parameters
+        of the task, ``expected_response`` and optionally ``initial_response``. Raises the same
+        errors as the creation of a task, and BadRequest for a type without quality tasks.
         """
         return self._submit(kind, type, body)
 
     def _submit(
         self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
     ) -> QualityTask:
-        """Create a task from a body; ``form`` says that it was form-encoded."""
+        """Create a quality task from a body; ``form`` says that the body was form-encoded."""
         if kind not in KINDS:
             raise invalid("kind", f"must be one of [{', '.join(KINDS)}]", kind)
         task_type = required(type)
@@ -154,7 +169,7 @@ class QualityTasks:
         given = RESPONSES.read(frozen_json("value", body), form=form)
         responses = {name: given[name] for name in RESPONSES.names if name in given}
         rest = FrozenDict({name: given[name] for name in given if name not in responses})
-        # Guessed: it is in no batch unless it says so, though other tasks of Rapid must be.
+        # Guessed: it needs no batch, though other tasks of a Rapid project do.
         inherited = inherit(task_type, rest, self._projects, self._batches, in_batch=False)
         creation = read_creation(task_type, inherited.body, form=form)
         check_enabled(task_type, self._disabled_types)
@@ -163,13 +178,13 @@ class QualityTasks:
             raise invalid("project", "is required")
         if not self._projects.get(project).rapid:  # documented, except the text
             raise invalid("project", "must be a Rapid project", project)
-        # Guessed: not printed, as with a task; without use, since nobody works on these.
+        # Guessed: not printed, as with a task. It has no use, since nobody works on these.
         fields = {k: v for k, v in creation.fields.items() if k != "clear_unique_id_on_error"}
         unique_id = fields.get("unique_id")
         with self._lock:
             if "batch" in fields:
                 self._batches._check_open(fields["batch"])
-            # Guessed: unique among quality tasks, since they are not in the list of tasks.
+            # Guessed: unique among quality tasks alone, since the list of tasks lacks them.
             if unique_id is not None and any(
                 it.fields.get("unique_id") == unique_id for it in self._table
             ):
@@ -187,7 +202,7 @@ class QualityTasks:
             return self._table.put(task)
 
     def _page(self, query: Query) -> Page:
-        """Return the page of labelers' results that was asked for, newest first."""
+        """Return a page of the results of labelers, newest first."""
         with self._lock:
             results = sorted(self._results, key=sort_key)
         matches = query.select(results)
@@ -197,19 +212,22 @@ class QualityTasks:
     # For tests: no client can do this.
 
     def get(self, task_id: str) -> QualityTask:
-        """Return the quality task with this id; raises NotFound for an unknown one."""
+        """Return the quality task with this id; raises NotFound if there is none."""
         return self._table.get(task_id)
 
     def list(self, kind: str | None = None) -> list[QualityTask]:
-        """Return all quality tasks, or those of a kind, newest first."""
+        """Return all quality tasks, newest first.
+
+        ``kind`` selects those for ``evaluation`` or for ``training``.
+        """
         tasks = sorted(self._table, key=sort_key, reverse=True)
         return [task for task in tasks if kind in (None, task.kind)]
 
     def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
-        """Arrange that a labeler has done a quality task, for ``GET /v1/quality/labelers``.
+        """Record the result of a labeler, which ``GET /v1/quality/labelers`` then lists.
 
-        ``more`` is printed with the result: a score, a response. Raises NotFound for an
-        unknown task.
+        ``more`` holds further members to print, such as a score or a response. Raises NotFound
+        for an unknown task.
         """
         with self._lock:
             self.get(task_id)
@@ -241,7 +259,7 @@ class QualityTasks:
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest or KeyError if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest or KeyError for any other data."""
         self._table.restore(data["tasks"])
         self._results = from_data(LabelerResult, data["results"])
         self._ids.reserve(task.id for task in self._table)

@@ -1,7 +1,7 @@
-"""The made-up responses: those of test mode, and of tasks completed without a response.
+"""Made-up responses, for test mode and for tasks completed without a response.
 
-The values were observed with test keys: boxes of 0, 0, 100, 100; "test response"; a random
-one of the allowed choices. The shapes are documented, unless the type's entry in
+The values were observed with test keys: boxes of 0, 0, 100, 100; the text "test response"; a
+random one of the allowed choices. The shapes are documented, unless the type's entry in
 ``task_types.json`` marks them as guessed.
 """
 
@@ -33,10 +33,10 @@ NOWHERE = "http://localhost"
 
 
 def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
-    """Return a response as ``task``'s type has it, always the same for the same task.
+    """Return a response that fits the type of ``task``, always the same for the same task.
 
-    It depends on the last 16 digits of the id alone, so a seed for the ids determines it at any
-    time. ``origin`` is that of the result files that it may point to.
+    The random choices depend on the last 16 digits of the id alone, so a seed for the ids
+    determines them, whatever the time. ``origin`` is the origin of the URLs of result files.
     """
     rng = random.Random(task.id[8:])
     base = f"{origin}/v1/task/{task.id}/response_url/"  # documented
@@ -46,7 +46,7 @@ def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
         return _frozen({name: {"url": base + make_uuid(rng)} for name in FILES[task.type]})
     if task.type in _MAKERS:
         return _frozen(_MAKERS[task.type](task.params, rng))
-    # A task that was loaded may be of a type that nothing is known of.
+    # The type of a loaded task may be unknown.
     return task_types.example(task.type)[1] if task.type in task_types.names() else EMPTY_DICT
 
 
@@ -56,7 +56,7 @@ def _frozen(made: Any) -> FrozenDict:
 
 
 def failure(task: Task) -> FrozenDict:
-    """Return the documented response of a task whose attachments could not be fetched."""
+    """Return the documented response of a task whose attachments cannot be downloaded."""
     attachments = [task.params.get("attachment"), *items_of(task.params.get("attachments"))]
     attachments = [members_of(it).get("content", it) for it in attachments]  # of textcollection
     return _frozen(
@@ -74,7 +74,7 @@ def _linked_image(params: Params, rng: random.Random) -> Any:
 
 
 def _one_shape(geometry: Mapping[str, Any]) -> Maker:
-    """Return the maker for one of the older image types, which know one geometry each."""
+    """Return the maker for an older image type, which has one geometry."""
 
     def make(params: Params, rng: random.Random) -> Any:
         annotation = dict(geometry)
@@ -182,7 +182,7 @@ def _document(params: Params, rng: random.Random) -> Any:
         }
         for feature in map(members_of, items_of(params.get("features")))
     ]
-    # An array in the one published response, where it is empty. Its items are guessed.
+    # The one published response has an empty array here. Its items are guessed.
     values = _field_values(params.get("fields"), rng).items()
     fields = [{"field_id": field_id, "value": value} for field_id, value in values]
     return {"annotations": annotations, "fields": fields}
@@ -190,7 +190,7 @@ def _document(params: Params, rng: random.Random) -> Any:
 
 def _category(params: Params, rng: random.Random) -> Any:
     categories = items_of(params.get("categories"))
-    if not categories:  # guessed: no response to taxonomies was ever published
+    if not categories:  # guessed: no response for taxonomies was ever published
         taxonomies = {"annotation_attributes": params.get("taxonomies")}
         return {"taxonomies": attributes_of(taxonomies, rng)}
     category = rng.choice(categories)
@@ -208,7 +208,7 @@ def _texts(fields: Any, text: str = TEXT) -> dict[str, str]:
 
 
 def _chosen(params: Params, rng: random.Random) -> dict[str, Any]:
-    """Return the ``choice`` and the ``fields`` that were asked for."""
+    """Return the ``choice`` and the ``fields`` that the task asks for."""
     made: dict[str, Any] = {}
     if choices := items_of(params.get("choices")):
         made["choice"] = rng.choice(choices)
@@ -244,8 +244,8 @@ def _call(params: Params, rng: random.Random) -> Any:
     return {"outcome": outcome, **_chosen(params, rng)}
 
 
-# How the response of each other type is made. A type that is not here gets its example's:
-# nothing that depends on the parameters is known.
+# The makers of all other responses, by type. A type without a maker gets the response of its
+# example, since no public response shows how it depends on the parameters.
 _MAKERS: Mapping[str, Maker] = {
     "imageannotation": _linked_image,
     "lidartopdown": vector_image,

@@ -1,4 +1,4 @@
-"""The result files that a made-up response points to, and the origin that they are on."""
+"""The result files that made-up responses point to, and the origin of their URLs."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import make_uuid
 
-# Documented, except the origin, which is the fake's own.
+# The path is documented. The origin is the fake's own.
 _URL = re.compile(r"https?://[^/]+(?:/.*)?(/v1/task/[^/]+/response_url/[0-9a-f-]{36})")
 
 #: A picture of one black pixel.
@@ -25,9 +25,9 @@ PNG = base64.b64decode(
 
 
 def result_file(task: Task, name: str) -> Answer:
-    """Return the file that is called ``name``, a UUID, in the response of ``task``.
+    """Return the answer with the result file ``name``, a UUID, of ``task``.
 
-    Raises NotFound unless the response, made up for this task, points to such a file.
+    Raises NotFound unless the made-up response of the task points to that file.
     """
     suffix = f"/v1/task/{task.id}/response_url/{name}"
     for member, value in (task.response or {}).items():
@@ -41,10 +41,10 @@ def result_file(task: Task, name: str) -> Answer:
 
 
 def seen_from(origin: str, content: Any) -> Any:
-    """Return the content of an answer with all URLs of result files on ``origin``.
+    """Return the content of an answer, with the URLs of result files moved to ``origin``.
 
-    That is the origin that the client knows. The fake may know itself by another one, and may
-    have had a third one when the response was made.
+    ``origin`` is the one that the client knows. The fake's own may differ, and may have
+    changed since the response was made.
     """
     if isinstance(content, Page):
         return content._replace(docs=[seen_from(origin, item) for item in content.docs])
@@ -70,8 +70,8 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-# The contents of the files. The shapes are documented or guessed as ``task_types.json`` says,
-# the values are those of other made-up responses. Every frame shows the same.
+# The contents of the files. ``task_types.json`` says whether a shape is documented or guessed.
+# The values are those of other made-up responses. Every frame has the same content.
 
 
 def _frames(params: Params, frame: Any) -> list[Any]:
@@ -84,12 +84,12 @@ def _label(params: Params, rng: random.Random) -> str:
 
 
 def _video(params: Params, rng: random.Random) -> Any:
-    # Documented: one and the same object has the same uuid in each frame.
+    # Documented: an object has the same uuid in each frame.
     return _frames(params, vector_image(params, rng))
 
 
 def _video_of(geometry: str) -> Maker:
-    """Return the maker for one of the types that know one geometry each."""
+    """Return the maker for a type that has one geometry."""
 
     def make(params: Params, rng: random.Random) -> Any:
         label = params.get("objects_to_annotate") or params.get("labels")
@@ -100,7 +100,7 @@ def _video_of(geometry: str) -> Maker:
 
 
 def _playback(params: Params, rng: random.Random) -> Any:
-    # Documented in two ways: as here, and with an array and an object around it.
+    # Documented in two forms: this one, and this one within an array and an object.
     made = {}
     for annotation in vector_image(params, rng)["annotations"]:
         shape = dict(annotation)
@@ -155,8 +155,8 @@ def _links(params: Params, rng: random.Random) -> Any:
     return _frames(params, {"camera_responses": cameras})
 
 
-#: The types with result files: the maker of the file that each member of a response points to.
-#: The members of "segmentannotation" have pictures, and depend on the labels.
+#: The makers of result files, by type and by the member of the response that points to the file.
+#: "segmentannotation" is not here: its files are pictures, and its members depend on the labels.
 FILES: Mapping[str, Mapping[str, Maker]] = {
     "videoannotation": {"annotations": _video, "events": _events},
     "videoplaybackannotation": {"annotations": _playback, "events": _events},

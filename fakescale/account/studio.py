@@ -1,6 +1,7 @@
 """The Studio of one world: who works on which projects and batches, and in which order.
 
-The file is over 300 lines: assignments, groups and the order of batches depend on each other.
+The file has over 300 lines, since assignments, groups and the order of batches depend on each
+other.
 """
 
 import dataclasses
@@ -35,19 +36,24 @@ PRIORITIES = _body({"batches": {"type": "array", "items": _NAMED}})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group of a project's labelers at one moment; of one alone if it is a singleton."""
+    """A group of labelers of a project, at one moment. It never changes."""
 
+    #: The id.
     id: str
+    #: The name, unique within the project.
     name: str
+    #: The name of the project.
     project: str
+    #: The teammates in the group.
     workers: Sequence[Teammate] = ()
+    #: Whether the group stands for one teammate, and has the e-mail address as its name.
     is_singleton: bool = False
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the group as the API prints it (documented by the official client)."""
+        """Return the group as a dict, as the API prints it (documented by the official client)."""
         return {
             "id": self.id,
             "name": self.name,
@@ -59,10 +65,13 @@ class Group:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudioBatch:
-    """A batch as the Studio shows it; ``priority`` counts from 1, the highest."""
+    """A batch as the Studio shows it."""
 
+    #: The batch.
     batch: Batch
+    #: The names of the groups that may work on the batch.
     groups: tuple[str, ...] = ()
+    #: The priority, from 1 for the highest; None until priorities are set.
     priority: int | None = None
 
     @property
@@ -71,16 +80,16 @@ class StudioBatch:
         return self.batch.name
 
     def to_json(self) -> dict[str, Any]:
-        """Return the batch as the API prints it in the Studio.
+        """Return the batch as a dict, as the API prints it in the Studio.
 
-        The names are documented; that ``groups`` are names, as they are when they are set,
-        and that there is no priority until one is set, is guessed.
+        The names of the members are documented. Guessed: ``groups`` holds names, as in the
+        request that sets them. Guessed: a batch has no priority until one is set.
         """
         batch = self.batch
         printed = {
             "id": batch.id,
             "name": batch.name,
-            # Projects are known by their names here: no other endpoint shows an id.
+            # Made up from the name, since no other endpoint shows the id of a project.
             "projectId": hashlib.sha256(batch.project.encode()).hexdigest()[:24],
             "projectName": batch.project,
             "batchType": "Calibration" if batch.calibration else "Production",
@@ -95,9 +104,9 @@ class StudioBatch:
 class Studio:
     """The Studio of one mode of one account.
 
-    Every method is safe to call from any thread. An unknown name raises NotFound if it comes
-    from a path, BadRequest if it comes from a body (guessed, as for tasks). A refused call has
-    changed nothing. Guessed: test mode is like live mode.
+    Every method is safe to call from any thread. An unknown name in the path raises NotFound;
+    an unknown name in the body raises BadRequest (guessed, as for tasks). A refused call
+    changes nothing. Guessed: test mode works like live mode.
     """
 
     def __init__(
@@ -119,14 +128,15 @@ class Studio:
         self._assigned: dict[str, list[str]] = {}  # e-mail -> projects
         self._groups: dict[tuple[str, str], Group] = {}  # (project, name) -> group
         self._batch_groups: dict[str, Sequence[str]] = {}
-        self._order: list[str] = []  # of the batches whose priority was set
+        self._order: list[str] = []  # batches with a priority, highest first
 
     # For clients of the API.
 
     def assignments(self) -> dict[str, list[str]]:
-        """Return the projects of each active teammate, by e-mail address.
+        """Return the names of the projects of each active teammate, by e-mail address.
 
-        Documented: not of those who were only invited, or disabled.
+        Documented: teammates who did not accept their invitation yet, or are disabled, are
+        left out.
         """
         with self._lock:
             emails = [mate.email for mate in self._teammates if mate.is_active]
@@ -142,9 +152,9 @@ class Studio:
             return self.assignments()
 
     def unassign(self, /, **body: Any) -> dict[str, list[str]]:
-        """Take all ``projects`` from all ``emails``, and return all assignments.
+        """Unassign all ``emails`` from all ``projects``, and return all assignments.
 
-        Who loses a project leaves its groups (guessed).
+        Guessed: a teammate who loses a project also leaves its groups.
         """
         with self._lock:
             emails, projects = self._read_assignment(body)
@@ -157,15 +167,16 @@ class Studio:
             return self.assignments()
 
     def groups(self, project: str) -> list[Group]:
-        """Return the groups of a project, oldest first."""
+        """Return the groups of a project, oldest first; raises NotFound for an unknown project."""
         with self._lock:
             self._projects.get(project)
             return [group for group in self._groups.values() if group.project == project]
 
     def create_group(self, project: str, /, **body: Any) -> Group:
-        """Make a group ``name`` of ``emails``; Conflict when the project has one of that name.
+        """Create a group ``name`` of the teammates ``emails``, and return it.
 
-        Documented: they must be assigned to the project before.
+        Raises Conflict if the project has a group of that name. Documented: the teammates must
+        be assigned to the project before, or this raises BadRequest.
         """
         given = GROUP.read(frozen_json("value", body))
         with self._lock:
@@ -176,7 +187,7 @@ class Studio:
             return self._new_group(project, given["name"], workers)
 
     def change_group(self, project: str, name: str, /, **body: Any) -> Group:
-        """Add ``add_emails`` to a group and take ``remove_emails`` from it."""
+        """Add ``add_emails`` to a group, remove ``remove_emails``, and return the group."""
         given = GROUP_CHANGE.read(frozen_json("value", body))
         with self._lock:
             self._projects.get(project)
@@ -192,16 +203,17 @@ class Studio:
     def batches(self) -> list[StudioBatch]:
         """Return the pending batches of Studio projects, highest priority first.
 
-        Documented: by default those for calibration come first, then older before newer.
-        Guessed: a batch is pending until it is completed or archived, and those without a
-        priority come last.
+        Documented: by default, calibration batches come first, and older batches before newer
+        ones. Guessed: a batch is pending until it is completed or archived. Guessed: batches
+        without a priority come last.
         """
         return self._shown(self._pending())
 
     def set_batch_groups(self, name: str, /, **body: Any) -> StudioBatch:
-        """Let ``groups``, and no others, work on a pending batch.
+        """Set the ``groups`` that may work on a pending batch, and return the batch.
 
-        An e-mail address may stand for a group (documented): one of that teammate alone.
+        ``groups`` replaces the earlier groups. Documented: an e-mail address stands for a group
+        of that teammate alone.
         """
         groups = BATCH.read(frozen_json("value", body))["groups"]
         batch = next((it for it in self._pending() if it.name == name), None)
@@ -218,7 +230,11 @@ class Studio:
             return self._shown([batch])[0]
 
     def set_priorities(self, /, **body: Any) -> list[StudioBatch]:
-        """Order the pending batches as ``batches`` does, which must name all (documented)."""
+        """Set the order of the pending batches, and return them in that order.
+
+        ``batches`` is a list of objects with a ``name``, highest priority first. It must name
+        every pending batch (documented).
+        """
         given = PRIORITIES.read(frozen_json("value", body))["batches"]
         names = [batch["name"] for batch in given]
         pending = self._pending()
@@ -229,7 +245,7 @@ class Studio:
             return self._shown(pending)
 
     def reset_priorities(self) -> list[StudioBatch]:
-        """Go back to the default order."""
+        """Restore the default order of the pending batches, and return them in that order."""
         with self._lock:
             self._order = []
         return self.batches()
@@ -250,7 +266,7 @@ class Studio:
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest or KeyError if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest or KeyError for any other data."""
         self._assigned = {
             email: texts("assigned", names) for email, names in data["assigned"].items()
         }
@@ -268,7 +284,7 @@ class Studio:
     def _pending(self) -> list[Batch]:
         """Return the pending batches, in the default order.
 
-        Call this without the lock, since a labeler may run.
+        The caller must not hold the lock, since a labeler may run.
         """
         pending = [
             batch

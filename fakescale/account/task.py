@@ -1,7 +1,7 @@
-"""A task, and its moves.
+"""A task and its moves.
 
-A task never changes. Each move is a function that takes a task and returns the task as it is
-afterwards, or raises BadRequest. ``TRANSITIONS`` says which moves are allowed when.
+A task never changes. Each move is a function that takes a task and returns the task after the
+move, or raises BadRequest. ``TRANSITIONS`` says which moves each state allows.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenLi
 
 
 class Status(enum.StrEnum):
-    """The statuses of a task (documented)."""
+    """The status of a task (documented)."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -25,7 +25,7 @@ class Status(enum.StrEnum):
 
 
 class ReviewStatus(enum.StrEnum):
-    """The outcomes of an audit (documented); ``pending`` is never reached here."""
+    """The outcome of an audit (documented). The fake never sets ``pending``."""
 
     ACCEPTED = "accepted"
     FIXED = "fixed"
@@ -36,14 +36,14 @@ class ReviewStatus(enum.StrEnum):
 
 AUDIT_RESULTS = tuple(status for status in ReviewStatus if status != ReviewStatus.PENDING)
 
-# The moves: (state, action) -> status. All others are refused.
-# The state is the status, except that of a pending task that a labeler has begun: "started".
+# The moves: (state, action) -> status. Any other pair is refused.
+# The state is the status, or "started" for a pending task that a labeler began to work on.
 TRANSITIONS: Mapping[tuple[str, str], Status] = {
     ("pending", "start"): Status.PENDING,
     ("pending", "complete"): Status.COMPLETED,
     ("pending", "fail"): Status.ERROR,
     ("pending", "cancel"): Status.CANCELED,
-    # Documented only as a remark of the API's staff: begun work cannot be canceled.
+    # Documented only in a remark of the API's staff: started work cannot be canceled.
     ("started", "complete"): Status.COMPLETED,
     ("started", "fail"): Status.ERROR,
     # Documented: canceling is idempotent.
@@ -52,7 +52,7 @@ TRANSITIONS: Mapping[tuple[str, str], Status] = {
     ("completed", "recall"): Status.PENDING,
 }
 
-# The events of a task, by its status before and after (documented). An audit changes none.
+# The events of a task, by its status before and after (documented). An audit keeps the status.
 EVENTS: Mapping[tuple[str, str], str] = {
     ("pending", "completed"): "completed",
     ("pending", "error"): "error",
@@ -60,7 +60,7 @@ EVENTS: Mapping[tuple[str, str], str] = {
 }
 
 _REFUSALS = {
-    # Observed, in 2016, with status 500; documented as 400 since.
+    # Observed in 2016 with HTTP status 500; documented as 400 since then.
     ("completed", "cancel"): "The task was already completed and cannot be canceled.",
 }
 _PAST = {
@@ -75,57 +75,85 @@ _PAST = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task at one moment. Times are text as the API prints them, in UTC.
+    """A task at one moment. It never changes.
 
-    Fields are printed in their order; ``_PACKING`` says how. Objects come back frozen, a new
-    one each time.
+    Times are UTC and have the form in which the API prints them:
+    ``2021-06-29T20:21:53.289Z``. The values of fields cannot be changed either.
     """
 
+    # The order of the fields is the order in which the API prints them.
+
+    #: The id, 24 hex digits unless the task was loaded. Printed as ``task_id``.
     id: str
+    #: The time of creation.
     created_at: str
+    #: The time of the last change.
     updated_at: str
+    #: The time of completion, or None.
     completed_at: str | None = None
+    #: The task type, such as ``imageannotation``.
     type: str
+    #: The status. It equals its text, such as ``"pending"``.
     status: Status = Status.PENDING
+    #: The instruction to the labeler, or None.
     instruction: str | None = None
+    #: The parameters of the task type.
     params: Mapping[str, Any] = EMPTY_DICT
+    #: The address of the task's callbacks, or None for the default of the account.
     callback_url: str | None = None
-    #: Whether the latest callback succeeded, once that is known; printed under both names
-    #: (the first is documented and observed, the second on the page about callbacks).
+    #: Whether the latest callback succeeded; None until that is known. The name is documented
+    #: and observed.
     callback_completed: bool | None = None
+    #: The same as ``callback_completed``, under its name on the page about callbacks
+    #: (documented).
     callback_succeeded: bool | None = None
+    #: The response of the labeler, or the detail of the error, or None.
     response: Mapping[str, Any] | None = None
+    #: The metadata, an object.
     metadata: Mapping[str, Any] = EMPTY_DICT
+    #: The audits, newest first.
     audits: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    #: The tags.
     tags: Sequence[str] = EMPTY_LIST
+    #: The client's own id, unique within the account's mode, or None.
     unique_id: str | None = None
+    #: The name of the project, or None.
     project: str | None = None
+    #: The name of the batch, or None.
     batch: str | None = None
+    #: The version of the project's parameters that the task inherited, or None.
     project_param_version: int | None = None
+    #: Whether the task was created with a test key.
     is_test: bool = False
+    #: The priority, or None.
     priority: int | None = None
+    #: The urgency, or None.
     urgency: str | None = None
+    #: Whether a labeler began to work on the task. Such a task cannot be canceled.
     work_started: bool = False
+    #: The result of the customer's latest audit, or None.
     customer_review_status: str | None = None
-    #: Texts, unless the task was loaded.
+    #: The comments of the customer's audits, newest first. They are texts, unless the task was
+    #: loaded.
     customer_review_comments: Sequence[Any] = EMPTY_LIST
-    #: Not printed (guessed: it is in no known example of a task).
+    #: Whether an error takes the ``unique_id`` away. Not printed (guessed: no known example of
+    #: a task has it).
     clear_unique_id_on_error: bool = False
-    #: Printed members that mean nothing here, kept from a task that was loaded.
+    #: The members of a loaded task that the fake does not know. They are printed again.
     extra: Mapping[str, Any] = EMPTY_DICT
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the task as the API prints it: a new dict of frozen members."""
+        """Return the task as the API prints it: a new dict, whose members cannot be changed."""
         printed: dict[str, Any] = freeze(json.loads(self.to_text()))
         return dict(printed)
 
     def to_limited_json(self) -> dict[str, Any]:
-        """Return the task as a list with ``limited_response`` prints it.
+        """Return the task as a list with ``limited_response`` prints it: a dict of four members.
 
-        Documented, with one member more, of which nothing is known but the name.
+        Documented. The documentation names a fifth member, but not what it holds.
         """
         printed = self.to_json()
         names = ("task_id", "status", "metadata", "project")
@@ -146,23 +174,23 @@ _PACKING = Packing(
 )
 
 
-# The moves. They are no methods, since ``task.completed`` would be true of every task.
+# The moves. They are not methods, since a method ``completed`` would be true for every task.
 
 
 def replace(task: Task, **changes: Any) -> Task:
-    """Return the task with other values in some fields."""
+    """Return the task with ``changes`` to its fields."""
     return _PACKING.replace(task, changes)
 
 
 def update(task: Task, now: str, **changes: Any) -> Task:
-    """Return the task with other values in some fields, updated at ``now``."""
-    # A made-up labeler of test mode finishes a few ms after the creation, so `now`
-    # may be earlier than the last update; it never goes back.
+    """Return the task with ``changes`` to its fields, updated at ``now``."""
+    # In test mode, a task is completed a few ms after its creation, so the last update may be
+    # later than `now`. The time never goes back.
     return replace(task, updated_at=max(now, task.updated_at), **changes)
 
 
 def note_callback(task: Task, *, succeeded: bool) -> Task:
-    """Return the task once its callback's outcome is known; no update (guessed)."""
+    """Return the task with the outcome of its callback; not an update (guessed)."""
     return replace(task, callback_completed=succeeded, callback_succeeded=succeeded)
 
 
@@ -172,7 +200,7 @@ def start(task: Task, now: str) -> Task:
 
 
 def complete(task: Task, now: str, response: Mapping[str, Any]) -> Task:
-    """Return the task after its work was done, with the result."""
+    """Return the task after its completion with ``response``."""
     moment = max(now, task.updated_at)
     return _move(task, "complete", moment, completed_at=moment, response=response)
 
@@ -192,9 +220,9 @@ def cancel(task: Task, now: str, *, clear_unique_id: bool) -> Task:
 
 
 def recall(task: Task, now: str) -> Task:
-    """Return the task after it was taken back to pending (documented).
+    """Return the task after a recall, which makes it pending again (documented).
 
-    Guessed: its result and its start are gone then.
+    Guessed: its response and the start of its work are gone.
     """
     return _move(task, "recall", now, completed_at=None, response=None, work_started=False)
 
@@ -202,10 +230,10 @@ def recall(task: Task, now: str) -> Task:
 def audit(
     task: Task, now: str, *, result: str, comments: str | None, source: str, audited_by: str
 ) -> Task:
-    """Return the task after an audit, which is put before the earlier ones.
+    """Return the task with one more audit, before the earlier ones.
 
-    The entry's members are documented. Guessed: a customer's audit sets the review status
-    and collects the comments, and it takes no time.
+    The members of the audit are documented. Guessed: an audit by the customer sets the review
+    status and adds the comments. Guessed: the audit takes no time.
     """
     entry = freeze(
         {
@@ -235,7 +263,7 @@ def _move(task: Task, action: str, now: str, **changes: Any) -> Task:
 
 
 def event(before: Task, after: Task) -> str | None:
-    """Return the event that a callback tells of a change, or None."""
+    """Return the event of the change from ``before`` to ``after``, or None if it is no event."""
     if before.status != after.status:
         return EVENTS.get((before.status, after.status))
     return "audit" if before.audits != after.audits else None
@@ -244,8 +272,8 @@ def event(before: Task, after: Task) -> str | None:
 def task_body(task: Task) -> FrozenDict:
     """Return the body of a callback about ``task`` (documented).
 
-    Guessed: that ``response`` is left out where there is none, and that ``status`` is the
-    task's own also after an audit and a recall.
+    Guessed: a task without a response has no member ``response`` here. Guessed: ``status`` is
+    the task's own status, also after an audit or a recall.
     """
     response = {} if task.response is None else {"response": task.response}
     subject = {"task_id": task.id, "status": str(task.status)}

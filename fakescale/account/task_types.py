@@ -1,6 +1,6 @@
-"""The task types: what a creation body must hold, and what is stored of it.
+"""The task types: the rules for a creation body, and the creation that the API stores.
 
-All facts are in ``task_types.json``, one entry a type, with their sources.
+All facts are in ``task_types.json``, with their sources. It has one entry for each type.
 """
 
 import functools
@@ -15,22 +15,24 @@ from fakescale.values.schemas import Checker, Parameters
 
 
 class Creation(NamedTuple):
-    """A valid creation body: ``fields`` of the task itself, and its ``params``."""
+    """A valid creation body."""
 
+    #: The task type, never an alias.
     type: str
+    #: The fields of the task itself.
     fields: dict[str, Any]
+    #: The parameters of the type.
     params: Mapping[str, Any]
-    #: Members that must name another task: name -> {"type", "status"} of that task.
+    #: The members that must name another task: name -> {"type", "status"} of that task.
     references: Mapping[str, Mapping[str, str]]
 
 
 def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> Creation:
-    """Return what the API stores for a creation of ``type`` with ``body``.
+    """Return the `Creation` that the API stores for ``type`` and ``body``, which is JSON.
 
-    ``form`` says that the body was form-encoded, where a list of one looks like a text.
-    ``body`` is JSON. Members that the type does not know are kept in ``params`` (guessed; that
-    they are not refused is documented). Raises NotFound for an unknown type, BadRequest for
-    a bad body.
+    ``form`` says that the body was form-encoded, so a list of one looks like a text. Unknown
+    members are not refused (documented), and are kept in ``params`` (guessed). Raises NotFound
+    for an unknown type, BadRequest for a bad body.
     """
     name, facts = _type(type)
     given = dict(body)
@@ -42,7 +44,7 @@ def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> 
     params = {key: value for key, value in read.items() if key not in common}
     if "tags" in fields:
         fields["tags"] = distinct(fields["tags"])
-    # They have done their work already; not echoed (guessed).
+    # Inheritance has used them already; not echoed (guessed).
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
@@ -50,7 +52,7 @@ def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> 
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:
-    """Raise PaymentRequired if ``type`` is among those that are ``disabled``."""
+    """Raise PaymentRequired if ``type`` is one of the ``disabled`` types."""
     if type in disabled:
         raise PaymentRequired(  # observed
             "You have not been authorized to use this API endpoint, "
@@ -59,20 +61,20 @@ def check_enabled(type: str, disabled: Collection[str]) -> None:
 
 
 def check_common(name: str, value: Any) -> None:
-    """Raise BadRequest unless ``value`` may be the parameter ``name`` of any task."""
+    """Raise BadRequest unless ``value`` is valid for ``name``, a parameter of every type."""
     common_checker(name).check(value, name)
 
 
 @functools.cache
 def common_checker(name: str) -> Checker:
-    """Return what judges the parameter ``name`` of any task."""
+    """Return the `Checker` of ``name``, a parameter of every type."""
     return Checker(common_parameters()[name])
 
 
 def read_common(name: str, value: Any) -> Any:
-    """Return ``value`` as the parameter ``name`` of any task; raises BadRequest.
+    """Return ``value`` as a value of ``name``, a parameter of every type.
 
-    Numbers and booleans may come as text.
+    Numbers and booleans may come as text. Raises BadRequest for a bad value.
     """
     return _common_parameters().read({name: value})[name]
 
@@ -84,7 +86,7 @@ def check_tags(tags: Any) -> None:
 
 @functools.cache
 def tags_checker() -> Checker:
-    """Return what judges a list of tags, of any length."""
+    """Return the `Checker` of a list of tags, of any length."""
     return Checker({"type": "array", "items": common_parameters()["tags"]["items"]})
 
 
@@ -95,11 +97,11 @@ def common_parameters() -> Mapping[str, Any]:
 
 
 def distinct(tags: Any) -> FrozenList:
-    """Return ``tags`` without repetitions, each at its first place (guessed)."""
+    """Return ``tags`` without repetitions; the first of each remains (guessed)."""
     return _distinct(tuple(tags))
 
 
-# Many tasks have the same ones: shared, they take less memory, and a filter finds them in the
+# Many tasks have the same tags. Shared tags take less memory, and a filter finds them in the
 # processor's cache.
 @functools.lru_cache(maxsize=256)
 def _distinct(tags: tuple[str, ...]) -> FrozenList:
@@ -107,7 +109,7 @@ def _distinct(tags: tuple[str, ...]) -> FrozenList:
 
 
 def example(type: str) -> tuple[FrozenDict, FrozenDict]:
-    """Return a creation body for ``type`` and the response such a task may get."""
+    """Return an example of a creation body for ``type``, and of the task's response."""
     facts = _type(type)[1]
     return facts["example_request"], facts["example_response"]
 
@@ -119,39 +121,39 @@ def references(type: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def canonical(type: str) -> str | None:
-    """Return the name of a type, also if ``type`` is an alias; None if there is none."""
+    """Return the name of the type whose name or alias is ``type``, or None."""
     name = _aliases().get(type, type)
     return name if name in _facts()["types"] else None
 
 
 def required(type: str) -> str:
-    """Return the name of a type, also if ``type`` is an alias; raises NotFound for no type."""
+    """Return the name of the type whose name or alias is ``type``; raises NotFound."""
     name = canonical(type)
     if name is None:
-        # Guessed: the type is a part of the path, so an unknown one is an unknown path.
+        # Guessed: the type is a part of the path, so an unknown type is an unknown path.
         raise NotFound(f"Not found: there is no task type {json.dumps(type)}")
     return name
 
 
 def names() -> list[str]:
-    """Return the name of every task type, without aliases."""
+    """Return the names of all task types, without aliases."""
     return list(_facts()["types"])
 
 
 def spellings() -> list[str]:
-    """Return all that the path of a creation may hold: the names, and the aliases."""
+    """Return all names and aliases of task types, which the path of a creation may hold."""
     return [*names(), *_aliases()]
 
 
 def facts(name: str) -> FrozenDict:
-    """Return the entry of a type in the data file."""
+    """Return the entry of the type ``name`` in the data file."""
     entry: FrozenDict = _facts()["types"][name]
     return entry
 
 
 @functools.cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a creation body of the type, with what it inherits."""
+    """Return the JSON Schema of a creation body after inheritance."""
     facts = _facts()["types"][name]
     rules: list[Mapping[str, Any]] = [
         {"anyOf": [{"required": [member]} for member in members]}
@@ -190,7 +192,7 @@ def _type(type: str) -> tuple[str, FrozenDict]:
 
 @functools.cache
 def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that ``part`` of another is, also if it refers to a definition."""
+    """Return ``part`` of a schema, or the definition that it refers to."""
     if "$ref" not in part:
         return part
     definition: FrozenDict = _facts()["definitions"][part["$ref"].removeprefix("#/$defs/")]

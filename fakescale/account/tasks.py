@@ -1,7 +1,7 @@
-"""The tasks of one world: every operation on them, behind one lock.
+"""The tasks of one world, and every operation on them, behind one lock.
 
-This is the longest file. It holds one class, whose operations all share the lock, the table,
-the order of creation, the owners of unique_ids and the moments at which labelers are asked.
+This is the longest file, since all operations share the same state: the lock, the table, the
+order of creation, the owners of unique_ids and the times at which tasks are due.
 """
 
 import bisect
@@ -52,8 +52,8 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import frozen_json
 
-#: The filters of the list, by the name of their parameter. Only a wrong status is refused
-#: (guessed): types keep growing, and a name that nothing bears matches nothing.
+#: The filters of the list, by parameter. Guessed: a filter refuses unknown statuses alone. New
+#: types keep being added, and an unknown name matches nothing.
 FILTERS: Mapping[str, Filter] = {
     "start_time": since("created_at"),
     "end_time": until("created_at"),
@@ -75,26 +75,27 @@ QUERY: Mapping[str, Filter | Parameter] = {
     **FILTERS,
     **PAGE,
     "limited_response": FLAG,
-    # Read, so that a wrong value is refused, but without effect: its addition to a task has
-    # never been published.
+    # A wrong value is refused. A right one has no effect, since no public source shows what it
+    # adds to a task.
     "include_attachment_url": FLAG,
 }
 
-# Observed in 2016: how long after its creation a task of test mode was completed.
+# The time from creation to completion in test mode (observed in 2016).
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
 
-# Owes a callback about an event and a task, and returns whether there is an address for it.
-# The last argument is told whether the callback succeeded.
+# Owes a callback about an event of a task, and returns whether the task has an address for it.
+# The last argument is a function, which is told whether the callback succeeded.
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
 class Tasks:
-    """The tasks of one mode of one account. Iterating gives them newest first.
+    """The tasks of one mode of one account.
 
-    Every method is safe to call from any thread; the tasks that come back never change. A
-    method that takes a task's id raises NotFound for an unknown one. A method raises
-    BadRequest, having changed nothing, where the API refuses.
+    Iteration yields the tasks newest first. Every method is safe to call from any thread. A
+    returned task never changes: a method that changes a task returns the new state. A method
+    that takes a task's id raises NotFound for an unknown id. A method raises BadRequest for a
+    call that the API refuses, and then changes nothing.
     """
 
     def __init__(
@@ -119,22 +120,23 @@ class Tasks:
         self._is_test = is_test
         self._labeling = labeling
         self._disabled_types = disabled_types
-        self._origin = origin  # where the files are that a response points to
+        self._origin = origin  # of the result files that a response points to
         self._owe = owe
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._owners: dict[str, str] = {}  # unique_id -> task id
-        self._due_at: dict[str, str] = {}  # task id -> when a labeler is asked
+        self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
 
     # For clients of the API.
 
     def create(self, type: str, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it, pending.
 
-        Raises NotFound for an unknown type, PaymentRequired for a disabled one, Conflict
-        when the unique_id is in use. In test mode the task is completed from the next look
-        on (documented and observed).
+        ``params`` are the members of the request's body. In test mode, the task is completed
+        when you next get or list it (documented and observed). Raises NotFound for an unknown
+        type, PaymentRequired for a disabled type, BadRequest for bad parameters, and Conflict
+        if the unique_id is in use.
         """
         return self._submit(type, params)
 
@@ -143,8 +145,8 @@ class Tasks:
     ) -> Task:
         """Create a task from a body.
 
-        ``form`` says that it was form-encoded, ``is_json`` that it came as JSON and needs no
-        check of that.
+        ``form`` says that the body was form-encoded. ``is_json`` says that the body is frozen
+        JSON already.
         """
         given = body if is_json else frozen_json("value", body)
         inherited = inherit(type, given, self._projects, self._batches)
@@ -180,20 +182,23 @@ class Tasks:
         return task
 
     def get(self, task_id: str) -> Task:
-        """Return the task with this id."""
+        """Return the task with this id; raises NotFound if there is none."""
         self._run_due()
         return self._table.get(task_id)
 
     def list(self, **filters: Any) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
 
-        The filters are those of ``GET /v1/tasks`` (see ``FILTERS``); a value is text, a
-        moment, or several of them. Raises TypeError for the name of no filter.
+        The filters are those of ``GET /v1/tasks``: ``start_time``, ``end_time``,
+        ``completed_after``, ``completed_before``, ``updated_after``, ``updated_before``,
+        ``status``, ``type``, ``project``, ``batch``, ``customer_review_status``,
+        ``unique_id`` and ``tags``. A value is a text, a moment, or several of them. Raises
+        TypeError for any other filter, BadRequest for a bad value.
         """
         return self._matches(filters_query(filters, FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
-        """Return the page of the list that was asked for."""
+        """Return a page of the list."""
         if query.filters:
             matches = self._matches(query)
             docs, has_more = page(matches, query, key=sort_key)
@@ -205,13 +210,17 @@ class Tasks:
             return Page(docs, len(self._sorted), query, has_more)
 
     def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
-        """Cancel a pending task; again is fine (documented), after its completion it is not."""
+        """Cancel a pending task, and return it.
+
+        With ``clear_unique_id``, the unique_id is free again. A canceled task can be canceled
+        again (documented). Raises BadRequest for a task that is started, completed or failed.
+        """
         return self._change(
             task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
     def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
-        """Replace the metadata, in any status (documented)."""
+        """Replace the metadata of a task in any status (documented), and return the task."""
         metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
         return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
@@ -219,9 +228,10 @@ class Tasks:
     def set_unique_id(
         self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
     ) -> Task:
-        """Give the task a unique_id; the one it had is free again.
+        """Set the unique_id of a task, and return the task.
 
-        Raises Conflict when another task has it.
+        The task's earlier unique_id is free again. ``clear_unique_id_on_error`` sets that field
+        of the task, unless it is None. Raises Conflict if another task has the unique_id.
         """
         check_common("unique_id", frozen_json("unique_id", unique_id))
         changes: dict[str, Any] = {"unique_id": unique_id}
@@ -236,7 +246,7 @@ class Tasks:
         return self._change(task_id, change)
 
     def clear_unique_id(self, task_id: str) -> Task:
-        """Take the unique_id away, if the task has one."""
+        """Remove the unique_id of a task, if it has one, and return the task."""
 
         def change(task: Task, now: str) -> Task:
             return moves.update(task, now, unique_id=None) if task.unique_id is not None else task
@@ -244,15 +254,21 @@ class Tasks:
         return self._change(task_id, change)
 
     def add_tags(self, task_id: str, tags: Sequence[str]) -> Task:
-        """Add tags behind those that are there; known ones are ignored (documented)."""
+        """Append tags to those of a task, and return the task.
+
+        Tags that the task already has are ignored (documented).
+        """
         return self._change_tags(task_id, tags, lambda old, new: [*old, *new])
 
     def set_tags(self, task_id: str, tags: Sequence[str]) -> Task:
-        """Replace the tags."""
+        """Replace the tags of a task, and return the task."""
         return self._change_tags(task_id, tags, lambda old, new: new)
 
     def remove_tags(self, task_id: str, tags: Sequence[str]) -> Task:
-        """Remove tags; those that are not there are ignored (documented)."""
+        """Remove tags from a task, and return the task.
+
+        Tags that the task does not have are ignored (documented).
+        """
         return self._change_tags(
             task_id, tags, lambda old, new: [tag for tag in old if tag not in new]
         )
@@ -265,10 +281,11 @@ class Tasks:
         *,
         source: str = "customer",
     ) -> Task:
-        """Audit a completed task.
+        """Audit a completed task, and return it.
 
-        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``; ``source`` is
-        ``customer`` or ``scale``. A client can only accept and reject.
+        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``. ``source`` is
+        ``customer`` or ``scale``. A client of the API can only accept and reject. Raises
+        BadRequest for another value, or a task that is not completed.
         """
         for name, value, allowed in (
             ("result", result, AUDIT_RESULTS),
@@ -287,9 +304,11 @@ class Tasks:
         )
 
     def send_callback(self, task_id: str) -> Task:
-        """Owe the callback of a completed or failed task again.
+        """Send the callback of a completed or failed task again, and return the task.
 
-        Everything is guessed except the endpoint, which two clients know.
+        The callback joins the callbacks that the fake owes. Raises BadRequest for a task in
+        another status, or without an address for callbacks. Observed: two clients know the
+        endpoint. Everything else is guessed.
         """
         self._run_due()
         with self._lock:
@@ -303,11 +322,17 @@ class Tasks:
     # For labelers and tests: no client can do this.
 
     def start(self, task_id: str) -> Task:
-        """Let a labeler begin: from now on the task cannot be canceled."""
+        """Let a labeler begin to work on a pending task, and return the task.
+
+        From then on the task cannot be canceled.
+        """
         return self._change(task_id, moves.start)
 
     def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
-        """Complete a pending task with ``response``, or else with a made-up one."""
+        """Complete a pending task with ``response``, and return the task.
+
+        Without ``response``, the fake makes up a response that fits the type.
+        """
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
@@ -317,9 +342,10 @@ class Tasks:
         )
 
     def fail(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
-        """Let a pending task end in status ``error``.
+        """Let a pending task end in the status ``error``, and return the task.
 
-        ``response`` holds the detail; by default, that attachments could not be fetched.
+        ``response`` holds the detail. By default it says that the attachments could not be
+        downloaded (documented).
         """
         given = None if response is None else _object("response", response)
         return self._change(
@@ -330,13 +356,14 @@ class Tasks:
         )
 
     def recall(self, task_id: str) -> Task:
-        """Take a completed task back to pending."""
+        """Make a completed task pending again, and return the task."""
         return self._change(task_id, moves.recall)
 
     def load(self, printed: Iterable[Any]) -> None:
-        """Add tasks that the API printed, under their own ids and times: all, or none.
+        """Add tasks that the API printed, with their ids and times: all of them, or none.
 
-        Raises BadRequest when one is no task, Conflict when an id or unique_id is in use.
+        ``printed`` holds a dict for each task. Missing projects and batches are created.
+        Raises BadRequest for a bad task, Conflict if an id or unique_id is in use.
         """
         tasks = read_tasks(printed, is_test=self._is_test)
         with self._lock:
@@ -364,7 +391,7 @@ class Tasks:
     def _run_due(self) -> None:
         """Run the labelers that are due, in order of time, in all worlds.
 
-        Every operation begins with it, as if the labelers had worked in between.
+        Every operation begins with this, as if the labelers had worked in the meantime.
         """
         self._labeling.run_due()
 
@@ -372,7 +399,7 @@ class Tasks:
         """Make the move that ``decide`` returns, unless the task is no longer due at ``due``."""
         with self._lock:
             if self._due_at.get(task_id) != due:
-                return  # it was completed or canceled, or has got another turnaround
+                return  # completed or canceled meanwhile, or scheduled for another time
             del self._due_at[task_id]
             task = self._table.get(task_id)
         done = decide(task)
@@ -383,12 +410,12 @@ class Tasks:
                 self._put(move(task, due, response), task)
 
     def _next_due(self) -> str | None:
-        """Return when a labeler is asked next, or None if none will be."""
+        """Return the stamp at which the next task is due, or None if no task is."""
         with self._lock:
             return min(self._due_at.values(), default=None)
 
     def _reschedule(self) -> None:
-        """Take the present turnaround for all pending tasks."""
+        """Schedule all pending tasks anew, with the current turnaround."""
         with self._lock:
             self._due_at.clear()
             pending = [task for task in self._table if task.status == "pending"]
@@ -396,7 +423,7 @@ class Tasks:
             self._schedule(task)
 
     def _abandon(self) -> None:
-        """Ask no labeler any more, since this world is forgotten."""
+        """Call no labeler any more, since this world is forgotten."""
         with self._lock:
             self._due_at.clear()
 
@@ -411,13 +438,13 @@ class Tasks:
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
-        """Return the function that takes the outcome of a callback about a task."""
+        """Return the function to call with the outcome of a callback about a task."""
         return functools.partial(self._note_callback, task_id)
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none.
+        """Take over the data of ``_dump``; raises BadRequest for any other data.
 
-        The world has no tasks yet. Its projects and batches are restored before.
+        The world must have no tasks yet. Its projects and batches must be restored before.
         """
         with self._lock:
             self._table.restore(data["tasks"])
@@ -438,17 +465,17 @@ class Tasks:
             for task_id, due in data["due"].items():
                 found = self._table.find(task_id)
                 is_pending = found is not None and found.status == "pending"
-                expect(is_pending, "due", "task", task_id)
-                expect(is_stamp(due), "due", "moment", due)
+                expect(is_pending, "due entry", "task", task_id)
+                expect(is_stamp(due), "due entry", "moment", due)
                 self._due_at[task_id] = due
         for task_id, due in self._due_at.items():
             self._labeling.put(due, functools.partial(self._label, task_id, due))
 
     def _schedule(self, task: Task) -> None:
-        """Decide when the labeler is asked about a pending task; call it without the lock."""
+        """Schedule the labeler for a pending task. The caller must not hold the lock."""
         try:
             due = self._labeling.due(task)
-        except Exception as error:  # as if the labeler had raised it
+        except Exception as error:  # treated like an error of the labeler
             self.fail(task.id, failure(error))
             return
         if due == NEVER:
@@ -462,7 +489,7 @@ class Tasks:
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.
 
-        Only the copy is made under the lock, so that other threads go on meanwhile.
+        Only the copy is made under the lock, so other threads can go on during the filtering.
         """
         _, unique_ids = query.filters.get("unique_id", (None, None))
         self._run_due()
@@ -497,7 +524,7 @@ class Tasks:
             merged = distinct(merge(task.tags, given))
             if merged == task.tags:
                 return task
-            if len(merged) > len(task.tags):  # a loaded task may have too many to begin with
+            if len(merged) > len(task.tags):  # a loaded task may have too many already
                 check_common("tags", merged)
             return moves.update(task, now, tags=merged)
 
@@ -506,7 +533,7 @@ class Tasks:
     def _put(self, task: Task, before: Task | None = None) -> None:
         """Add a task, or replace its state ``before``."""
         if before is not None:
-            self._tell(before, task)  # before the batch does, which this may complete
+            self._tell(before, task)  # before the callback of the batch, which this may complete
         self._table.put(task)
         if before is None:
             bisect.insort(self._sorted, sort_key(task))
@@ -520,7 +547,7 @@ class Tasks:
             self._due_at.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
-        """Owe a callback about a change of a task, if the change is an event."""
+        """Owe the callback about a change of a task, if the change is an event."""
         if (happened := event(before, task)) is not None:
             self._owe(happened, task, self._on_outcome(task.id))
 

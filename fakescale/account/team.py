@@ -1,4 +1,4 @@
-"""The team of one world: who is in it, and in which role."""
+"""The team of one world: its teammates and their roles."""
 
 import builtins
 import dataclasses
@@ -13,11 +13,11 @@ from fakescale.values.errors import BadRequest, invalid
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
 
-#: Documented, as the official client's.
+#: The roles of teammates (documented, in the official client).
 ROLES = ("labeler", "member", "manager", "admin")
 #: The role of a disabled teammate; the name is guessed.
 DISABLED = "disabled"
-# Guessed: how long an invitation stays open, though none is taken back when it ends.
+# Guessed: how long an invitation stays open. It can still be accepted afterwards.
 _INVITATION_LASTS = dt.timedelta(days=7)
 
 TEAM = Parameters(
@@ -34,17 +34,23 @@ TEAM = Parameters(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Teammate:
-    """A member of the team at one moment."""
+    """A member of the team at one moment. It never changes."""
 
-    #: Not printed, but as that of a worker in the Studio.
+    #: The id. The API prints it only for the workers of a group in the Studio.
     id: str
+    #: The e-mail address, unique within the team.
     email: str
+    #: The role: ``labeler``, ``member``, ``manager``, ``admin`` or ``disabled``.
     role: str
+    #: The company.
     company: str = ""
+    #: The first name.
     first_name: str = ""
+    #: The last name.
     last_name: str = ""
-    #: When the invitation ends; None once it was accepted.
+    #: The time at which the invitation ends; None if it was accepted or not needed.
     expiry: str | None = None
+    #: The setting of this name, which the API prints.
     disable_rapid_emails: bool = False
 
     def __hash__(self) -> int:
@@ -52,11 +58,11 @@ class Teammate:
 
     @property
     def is_active(self) -> bool:
-        """Whether the invitation was accepted, and the teammate not disabled."""
+        """Whether the teammate has no open invitation and is not disabled."""
         return self.expiry is None and self.role != DISABLED
 
     def to_json(self) -> dict[str, Any]:
-        """Return the teammate as the API prints them (the names are documented)."""
+        """Return the teammate as a dict, as the API prints it (the names are documented)."""
         printed = {
             "email": self.email,
             "role": self.role,
@@ -71,11 +77,12 @@ class Teammate:
 
 
 class Teammates:
-    """The teammates of one mode of one account, in the order in which they came.
+    """The teammates of one mode of one account.
 
-    There is always the account's admin, ``admin@example.com``. Every method is safe to call
-    from any thread. A method that takes an e-mail address raises NotFound for an unknown
-    one. A method raises BadRequest, having changed nothing, where the API refuses.
+    Iteration yields the teammates in the order in which they came. The first is the account's
+    admin, ``admin@example.com``. Every method is safe to call from any thread. A method that
+    takes an e-mail address raises NotFound for an unknown address. A method raises BadRequest
+    for a call that the API refuses, and then changes nothing.
     """
 
     def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
@@ -91,7 +98,7 @@ class Teammates:
     def invite(self, /, **body: Any) -> list[Teammate]:
         """Invite ``emails`` as ``team_role``, and return all teammates.
 
-        Present teammates stay as they are (guessed).
+        An address that is in the team already stays as it is (guessed).
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -104,9 +111,10 @@ class Teammates:
             return self.list()
 
     def set_role(self, /, **body: Any) -> list[Teammate]:
-        """Give ``emails`` the ``team_role``, and return all teammates.
+        """Set the role of ``emails`` to ``team_role``, and return all teammates.
 
-        Documented in another client: admins are refused, disabled teammates are not.
+        Documented in another client: the role of an admin cannot be set, that of a disabled
+        teammate can. Raises BadRequest for an admin.
         """
         given = TEAM.read(frozen_json("value", body))
         with self._lock:
@@ -119,31 +127,36 @@ class Teammates:
             return self.list()
 
     def list(self) -> list[Teammate]:
-        """Return all teammates."""
+        """Return all teammates, in the order in which they came."""
         return list(self._table)
 
     def get(self, email: str) -> Teammate:
-        """Return the teammate with this address."""
+        """Return the teammate with this address; raises NotFound if there is none."""
         return self._table.get(email)
 
     # For tests: no client can do this.
 
     def add(self, email: str, role: str = "labeler", **more: Any) -> Teammate:
-        """Add a teammate who needs no invitation; ``more`` are further fields of theirs."""
+        """Add a teammate who needs no invitation, and return the teammate.
+
+        ``role`` is ``labeler``, ``member``, ``manager`` or ``admin``. ``more`` holds further
+        fields, such as ``company``. Raises BadRequest for an unknown role, or if the address is
+        in the team already.
+        """
         if role not in ROLES:
             raise invalid("role", f"must be one of [{', '.join(ROLES)}]", role)
         with self._lock:
             if email in self._table:
-                raise BadRequest(f"There is a teammate {email} already.")
+                raise BadRequest(f"There is already a teammate {email}.")
             teammate_id = self._ids.make(self._clock.now())
             return self._table.put(Teammate(id=teammate_id, email=email, role=role, **more))
 
     def accept(self, email: str) -> Teammate:
-        """Let someone accept their invitation."""
+        """Accept the invitation of a teammate, and return the teammate."""
         return self._table.change(email, expiry=None)
 
     def disable(self, email: str) -> Teammate:
-        """Disable someone, until they are given a role again."""
+        """Disable a teammate until a new role is set, and return the teammate."""
         return self._table.change(email, role=DISABLED)
 
     def __iter__(self) -> Iterator[Teammate]:
@@ -162,7 +175,7 @@ class Teammates:
         return self._table.dump()
 
     def _restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest for any other data."""
         self._table.restore(data)
         expect(len(self) > 0, "team", "teammates", data)
         self._ids.reserve(teammate.id for teammate in self)

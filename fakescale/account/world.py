@@ -1,4 +1,4 @@
-"""Accounts, the two worlds of each, and what is in a world."""
+"""Accounts, and the two worlds of each account, live and test."""
 
 import abc
 import threading
@@ -22,7 +22,7 @@ from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
 
-# In the order in which they can be restored.
+# In the order of restoring: an owner may refer to the owners before it.
 _OWNERS = (
     "projects",
     "batches",
@@ -36,7 +36,7 @@ _OWNERS = (
 
 
 class Owe(Protocol):
-    """Owes a callback of a world; ``on_outcome`` is told whether it succeeded in the end."""
+    """Owes a callback of a world. ``on_outcome`` is told whether the callback succeeded at last."""
 
     def __call__(
         self,
@@ -47,11 +47,11 @@ class Owe(Protocol):
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
     ) -> None:
-        """Owe it to ``url``, about the task or batch ``subject``."""
+        """Owe a callback to ``url``, about the task or batch ``subject``."""
 
 
 class World:
-    """One mode, live or test, of one account. Worlds share nothing."""
+    """One mode, live or test, of one account. Worlds share no data."""
 
     def __init__(
         self,
@@ -64,35 +64,42 @@ class World:
         origin: Callable[[], str],
         owe: Owe,
     ) -> None:
-        lock = self._lock = threading.RLock()  # one for all, since they depend on each other
-        #: The account's name, and whether this is its test world.
+        lock = self._lock = threading.RLock()  # one for all owners, since they call each other
+        #: The name of the account, and whether this is its test world.
         self.key = key
         self._api_key = api_key
-        #: The types of which no task can be created: those that are not enabled.
+        #: The task types whose creation the API refuses with 402, since they are not enabled.
         self.disabled_types: set[str] = set()
-        #: The projects, batches, tasks and so on, each with all that can be done to them.
+        #: The projects of this world.
         self.projects = Projects(clock, ids, lock)
+        #: The batches of this world.
         self.batches = Batches(
             clock, ids, lock, self.projects, self._run_due, completed=self._owe_of_batch
         )
+        #: The tasks of this world.
         self.tasks = Tasks(
             clock,
             ids,
             lock,
             self.projects,
             self.batches,
-            Labeling(clock) if key.is_test else labeling,  # nobody works on the tasks of test mode
+            Labeling(clock) if key.is_test else labeling,  # no labeler works in test mode
             is_test=key.is_test,
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
         )
+        #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(
             clock, ids, lock, self.projects, self.batches, disabled_types=self.disabled_types
         )
+        #: The fixless audits of this world.
         self.audits = Audits(clock, ids, lock, self.tasks)
+        #: The files of this world.
         self.files = Files(clock, ids, lock)
+        #: The teammates of this world.
         self.teammates = Teammates(clock, ids, lock)
+        #: The Studio of this world.
         self.studio = Studio(
             clock,
             ids,
@@ -105,7 +112,7 @@ class World:
         self._callback_url: str | None = None
 
     def _dump(self) -> dict[str, Any]:
-        """Return all that ``restore`` needs, JSON-able: all of it as of one moment."""
+        """Return the JSON-able data that ``_restore`` takes, all as of one moment."""
         self._run_due()  # not under the lock, since a labeler may call the API
         with self._lock:
             owned = {name: getattr(self, name)._dump() for name in _OWNERS}
@@ -116,7 +123,7 @@ class World:
             }
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over what ``dump`` returned; raises BadRequest or KeyError if it is none."""
+        """Take over the data of ``_dump``; raises BadRequest or KeyError for any other data."""
         for name in _OWNERS:
             getattr(self, name)._restore(data[name])
         self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
@@ -124,15 +131,15 @@ class World:
 
     @property
     def api_key(self) -> str:
-        """A key that leads to this world."""
+        """An API key that leads to this world."""
         return self._api_key
 
     @property
     def callback_url(self) -> str | None:
-        """Where callbacks go of tasks that have no address of their own; None is nowhere.
+        """The address of callbacks for tasks without a ``callback_url``, or None for none.
 
-        Documented, but for the name: the account's default. Setting it raises BadRequest
-        for what is neither a URL nor an e-mail address.
+        Documented: an account has such a default. The name is ours. Setting the property
+        raises BadRequest unless the value is None, a URL or an e-mail address.
         """
         return self._callback_url
 
@@ -144,7 +151,7 @@ class World:
 
     @property
     def callback_auth_key(self) -> str:
-        """What callbacks of this world have in the header ``scale-callback-auth``."""
+        """The value of the header ``scale-callback-auth`` in callbacks of this world."""
         return auth_key(self.key.account, is_test=self.key.is_test)
 
     def _owe(self, event: str, task: Task, on_outcome: Callable[[bool], None]) -> bool:
@@ -162,7 +169,7 @@ class World:
     def _owe_of_batch(self, batch: Batch) -> None:
         if batch.callback is None:
             return
-        # That there is one is documented; what is in it is guessed.
+        # Documented: a batch has a callback. Guessed: its body.
         body = {"batch": batch.to_json(), "batch_name": batch.name, "status": batch.status}
         self._owe_to(
             url=batch.callback,
@@ -172,12 +179,12 @@ class World:
         )
 
     def _run_due(self) -> None:
-        """Let labelers do what has become due here."""
+        """Run the labelers that are due."""
         self.tasks._run_due()
 
 
 class LiveView(abc.ABC):
-    """An account as tests use it: its live world directly, and its test world as ``test``."""
+    """An account as tests use it: its live world directly, its test world as ``test``."""
 
     @property
     @abc.abstractmethod
@@ -191,57 +198,61 @@ class LiveView(abc.ABC):
 
     @property
     def api_key(self) -> str:
-        """The live key."""
+        """An API key for the live world."""
         return self._live.api_key
 
     @property
     def test_api_key(self) -> str:
-        """The test key."""
+        """An API key for the test world."""
         return self.test.api_key
 
     @property
     def tasks(self) -> Tasks:
-        """The live tasks."""
+        """The tasks of the live world."""
         return self._live.tasks
 
     @property
     def projects(self) -> Projects:
-        """The live projects."""
+        """The projects of the live world."""
         return self._live.projects
 
     @property
     def batches(self) -> Batches:
-        """The live batches."""
+        """The batches of the live world."""
         return self._live.batches
 
     @property
     def quality_tasks(self) -> QualityTasks:
-        """The live evaluation and training tasks."""
+        """The evaluation and training tasks of the live world."""
         return self._live.quality_tasks
 
     @property
     def audits(self) -> Audits:
-        """The live fixless audits."""
+        """The fixless audits of the live world."""
         return self._live.audits
 
     @property
     def files(self) -> Files:
-        """The live files."""
+        """The files of the live world."""
         return self._live.files
 
     @property
     def teammates(self) -> Teammates:
-        """The live teammates."""
+        """The teammates of the live world."""
         return self._live.teammates
 
     @property
     def studio(self) -> Studio:
-        """The live Studio."""
+        """The Studio of the live world."""
         return self._live.studio
 
     @property
     def callback_url(self) -> str | None:
-        """The default address of live callbacks; setting it sets that of both worlds."""
+        """The address of callbacks for live tasks without a ``callback_url``, or None for none.
+
+        Setting the property sets it for both worlds. It raises BadRequest unless the value is
+        None, a URL or an e-mail address.
+        """
         return self._live.callback_url
 
     @callback_url.setter
@@ -250,19 +261,22 @@ class LiveView(abc.ABC):
 
     @property
     def callback_auth_key(self) -> str:
-        """The value of the header ``scale-callback-auth`` of live callbacks."""
+        """The value of the header ``scale-callback-auth`` in callbacks of the live world."""
         return self._live.callback_auth_key
 
     def disable_type(self, type: str) -> None:
         """Refuse the creation of tasks of ``type`` with 402, in both worlds.
 
-        Raises NotFound for no type.
+        Raises NotFound for an unknown type.
         """
         for world in (self._live, self.test):
             world.disabled_types.add(required(type))
 
     def enable_type(self, type: str) -> None:
-        """Take the creation of tasks of ``type`` again, as it is at first."""
+        """Allow the creation of tasks of ``type`` again, in both worlds.
+
+        Every type is enabled at first. Raises NotFound for an unknown type.
+        """
         for world in (self._live, self.test):
             world.disabled_types.discard(required(type))
 
@@ -283,5 +297,5 @@ class Account(LiveView):
         return self._worlds[1]
 
     def world(self, *, is_test: bool) -> World:
-        """Return one of the two worlds."""
+        """Return the test world or the live world."""
         return self._worlds[is_test]

@@ -1,4 +1,4 @@
-"""An answer: its JSON text and its header fields."""
+"""The `Answer` to a request: its status, JSON text and header fields."""
 
 import json
 from collections.abc import Mapping
@@ -7,30 +7,33 @@ from typing import Any, NamedTuple
 from fakescale.values.errors import ApiError
 from fakescale.values.frozen import EMPTY_DICT
 
-#: Returns the JSON text of a value, compact and in ASCII: any text that was accepted can be sent.
+#: Returns the JSON text of a value, compact and in ASCII, so every accepted text can be sent.
 encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Answer(NamedTuple):
-    """What is sent back: the HTTP status, the body, and what to say beside the usual headers.
+    """The answer to a request."""
 
-    With ``is_reset`` the connection is reset after it. Status 0 stands for no answer at all.
-    """
-
+    #: The HTTP status. 0 means that no answer is sent.
     status: int
     body: bytes
+    #: The header fields to send besides the usual ones.
     headers: Mapping[str, str] = EMPTY_DICT
+    #: Whether the server resets the connection after the answer.
     is_reset: bool = False
 
 
 def json_answer(content: Any, status: int = 200) -> Answer:
-    """Return the answer that carries a task, a page of tasks, or JSON."""
+    """Return the answer with ``content``: a task, a page of tasks, or any JSON value."""
     text = content.to_text() if hasattr(content, "to_text") else encode(content)
     return Answer(status, text.encode())
 
 
 def header_fields(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tuple[str, str]]:
-    """Return the header fields of an answer whose body is ``content``; ``others`` win."""
+    """Return the header fields of an answer with the body ``content``.
+
+    A field of ``others`` replaces the usual one of the same name.
+    """
     usual = {
         "Content-Type": "application/json; charset=utf-8",
         "Content-Length": str(len(content)),
@@ -39,5 +42,5 @@ def header_fields(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> lis
 
 
 def refusal(error: ApiError) -> Answer:
-    """Return the answer that ``error`` stands for."""
+    """Return the answer that reports ``error``."""
     return json_answer(error.to_json(), error.status)

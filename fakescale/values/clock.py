@@ -1,4 +1,4 @@
-"""Time: one clock for the whole fake, and how moments are printed and read."""
+"""Time: the clock of a fake, and the text form of moments."""
 
 import datetime as dt
 import threading
@@ -6,9 +6,9 @@ import time
 
 
 class Clock:
-    """The process's clock, plus what ``advance`` has added.
+    """The process's clock plus the time that ``advance`` has added.
 
-    Between ``stop`` and ``start`` only ``advance`` moves it.
+    Between ``stop`` and ``start`` only ``advance`` moves the clock.
     """
 
     def __init__(self) -> None:
@@ -17,22 +17,22 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> dt.datetime:
-        """Return the present moment in UTC, cut to whole milliseconds."""
+        """Return the current moment in UTC, cut to whole milliseconds."""
         try:
             moment = self._without_offset() + self._offset
-        except OverflowError:  # frozen, after it was advanced, close to the calendar's end
+        except OverflowError:  # advanced, then frozen near the end of the calendar
             moment = dt.datetime.max.replace(tzinfo=dt.UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     @property
     def offset(self) -> dt.timedelta:
-        """What ``advance`` has added so far."""
+        """The time that ``advance`` has added so far."""
         return self._offset
 
     def advance(self, **by: float) -> None:
-        """Move the clock on by the keyword arguments of ``datetime.timedelta``.
+        """Move the clock forward by the keyword arguments of ``datetime.timedelta``.
 
-        Raises OverflowError, and moves nothing, when that leaves the calendar.
+        Raises OverflowError, and moves nothing, if the clock would leave the calendar.
         """
         with self._lock:
             offset = self._offset + dt.timedelta(**by)
@@ -40,12 +40,12 @@ class Clock:
             self._offset = offset
 
     def stop(self) -> None:
-        """Let it stand, if it does not already."""
+        """Stop the clock. A stopped clock stays as it is."""
         with self._lock:
             self._stopped_at = self._without_offset()
 
     def start(self) -> None:
-        """Let it go again, from where it would be if it had never stood."""
+        """Start the clock again, at the moment it would show if it had never stopped."""
         self._stopped_at = None
 
     def _without_offset(self) -> dt.datetime:
@@ -53,28 +53,28 @@ class Clock:
 
 
 def _system_now() -> dt.datetime:
-    # Looked up at each call, and always through `datetime`: freezegun hands real time to
-    # `time.time()` in some threads, and a reference kept from earlier stays real.
+    # `datetime` is looked up at each call: a reference from before a freeze stays real.
+    # `time.time()` would not do: freezegun gives some threads the real time there.
     while True:
         try:
             return dt.datetime.now(dt.UTC)
-        except IndexError:  # freezegun is thawing in another thread at this very moment
+        except IndexError:  # freezegun is thawing in another thread
             continue
 
 
 def stamp(moment: dt.datetime) -> str:
     """Return a UTC moment as the API prints it: ``2021-06-29T20:21:53.289Z``.
 
-    Such stamps sort as text in order of time, so they are what is stored and compared.
+    Stamps sort as text in order of time, so the fake stores and compares stamps.
     """
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def read_moment(text: str) -> dt.datetime:
-    """Return the moment, in UTC, that ``text`` names in ISO 8601.
+    """Return the moment, in UTC, of an ISO 8601 text.
 
-    A date alone is its midnight and a time without offset is UTC (guessed; the official
-    client's documentation speaks of UTC). Raises ValueError for anything else.
+    A date alone means its midnight, and a time without offset is UTC (guessed; the official
+    client's documentation speaks of UTC). Raises ValueError for any other text.
     """
     try:
         moment = dt.datetime.fromisoformat(text)
@@ -92,7 +92,7 @@ if hasattr(time, "clock_gettime"):
         return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 else:  # on Windows
-    # A reference in a tuple: freezegun replaces those in modules.
+    # In a tuple, since freezegun replaces references that stand directly in modules.
     _STEADY = (time.monotonic,)
 
     def steady() -> float:

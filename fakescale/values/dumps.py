@@ -1,4 +1,4 @@
-"""Values as JSON-able data and back, for dumps; and the table that an owner keeps them in."""
+"""Dataclasses as JSON-able data and back, for dumps, and `Table`, which holds them."""
 
 import dataclasses
 import enum
@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 
 def to_data(value: Any) -> dict[str, Any]:
-    """Return a frozen dataclass as a dict of its fields, without those at their default."""
+    """Return a frozen dataclass as a dict of its fields, without fields at their default."""
     return {
         field.name: getattr(value, field.name)
         for field in dataclasses.fields(value)
@@ -25,10 +25,10 @@ def to_data(value: Any) -> dict[str, Any]:
 
 
 def from_data(cls: type[Value], items: Iterable[Mapping[str, Any]]) -> list[Value]:
-    """Return the values that ``to_data`` gave ``items`` for.
+    """Return the instances of ``cls`` that ``to_data`` turned into ``items``.
 
-    Raises BadRequest when they are not such data: the fields must be of the annotated types,
-    and those whose name ends in ``_at`` stamps.
+    Raises BadRequest unless each field has its annotated type. A field whose name ends in
+    ``_at`` must be a stamp.
     """
     try:
         return [check_types(cls(**_read(cls, freeze(item)))) for item in items]
@@ -37,10 +37,10 @@ def from_data(cls: type[Value], items: Iterable[Mapping[str, Any]]) -> list[Valu
 
 
 class Table(Generic[Value]):
-    """Frozen dataclasses by one of their fields, in the order in which they came.
+    """Frozen dataclasses by one of their fields, ``key``, in the order in which they came.
 
-    ``lock`` is that of the owner. ``missing`` is the text of the refusal of an unknown key,
-    which takes the place of ``{}``.
+    ``lock`` is the lock of the owner. ``missing`` is the message of the NotFound error for an
+    unknown key, with ``{}`` for the key.
     """
 
     def __init__(self, cls: type[Value], key: str, lock: threading.RLock, missing: str) -> None:
@@ -51,7 +51,7 @@ class Table(Generic[Value]):
         self._values: dict[str, Value] = {}
 
     def get(self, key: str) -> Value:
-        """Return the value with this key; raises NotFound for an unknown one."""
+        """Return the value with this key; raises NotFound if there is none."""
         with self._lock:
             try:
                 return self._values[key]
@@ -63,13 +63,16 @@ class Table(Generic[Value]):
         return self._values.get(key)
 
     def put(self, value: Value) -> Value:
-        """Add a value, or replace the one with its key; return it."""
+        """Add a value, or replace the value with the same key. Return the new value."""
         with self._lock:
             self._values[getattr(value, self._key)] = value
         return value
 
     def change(self, key: str, **changes: Any) -> Value:
-        """Give a value other contents in some fields, and return it; raises NotFound."""
+        """Replace some fields of a value, and return the new value.
+
+        Raises NotFound for an unknown key.
+        """
         with self._lock:
             return self.put(dataclasses.replace(cast(Any, self.get(key)), **changes))
 
@@ -88,7 +91,10 @@ class Table(Generic[Value]):
         return [to_data(value) for value in self]
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the values of a dump; raises BadRequest if it is none, or a key comes twice."""
+        """Take over the values of a dump.
+
+        Raises BadRequest for data of another kind, or if a key comes twice.
+        """
         values: dict[str, Value] = {}
         for value in from_data(self._cls, data):
             key = getattr(value, self._key)
@@ -98,20 +104,23 @@ class Table(Generic[Value]):
 
 
 def expect(holds: bool, what: str, name: str, value: Any) -> None:
-    """Raise BadRequest unless a condition ``holds``, naming a field and its value."""
+    """Raise BadRequest unless a condition ``holds``.
+
+    The message names the kind of record, ``what``, and its field ``name`` with the ``value``.
+    """
     if not holds:
-        raise invalid(name, f"must fit to the rest of a dump, in a {what}", value)
+        raise invalid(name, f"of a {what} must match the rest of the dump", value)
 
 
 def texts(name: str, value: Any) -> list[str]:
-    """Return a list of texts of a dump as a list; raises BadRequest if it is none."""
+    """Return the list of texts ``value``; raises BadRequest, naming ``name``, for another value."""
     if not _fits(value, list[str]):
         raise invalid(name, "must be a list of strings", value)
     return list(value)
 
 
 def is_stamp(value: Any) -> bool:
-    """Return whether ``value`` is a moment as ``clock.stamp`` writes it."""
+    """Return whether ``value`` is a stamp as ``clock.stamp`` prints it."""
     try:
         return bool(stamp(read_moment(value)) == value)
     except (TypeError, ValueError):
@@ -119,13 +128,13 @@ def is_stamp(value: Any) -> bool:
 
 
 def check_types(value: Value) -> Value:
-    """Return a dataclass's instance as it is; raises TypeError if a field has another type."""
+    """Return a dataclass instance unchanged; raises TypeError if a field has a wrong type."""
     for name, hint in _hints(cast(Any, type(value))).items():
         field = getattr(value, name)
         if not _fits(field, hint):
             raise TypeError(f"{name} cannot be {field!r}")
         if isinstance(field, str) and name.endswith("_at") and not is_stamp(field):
-            raise TypeError(f"{name} is no moment: {field!r}")
+            raise TypeError(f"{name} is not a moment: {field!r}")
     return value
 
 
@@ -143,7 +152,7 @@ def _hints(cls: Any) -> Mapping[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Return whether ``value``, of JSON or nearly, is of the type that ``hint`` annotates."""
+    """Return whether ``value`` has the annotated type ``hint``."""
     origin, arguments = get_origin(hint) or hint, get_args(hint)
     if origin is Any:
         return True
@@ -153,7 +162,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, Mapping) and all(_fits(it, arguments[1]) for it in value.values())
     if origin in (Sequence, list):
         return isinstance(value, list | tuple) and all(_fits(it, arguments[0]) for it in value)
-    if origin is int:  # JSON has one kind of number: 1.0 is a whole one
+    if origin is int:  # JSON has one kind of number: 1.0 is an integer
         is_whole = isinstance(value, float) and value.is_integer()
         return is_whole or (isinstance(value, int) and not isinstance(value, bool))
     return isinstance(value, origin)

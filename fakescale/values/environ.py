@@ -1,24 +1,29 @@
-"""The names under which server and application tell each other more than WSGI does."""
+"""Names that the server and the application share beyond WSGI."""
 
 from typing import Protocol
 
-#: Where in the environ a server puts an Event that is set when it stops.
+#: The key in the WSGI environ of an Event that the server sets when it stops.
 STOPPED = "fakescale.stopped"
-#: Where it may put what is called with each exchange, instead of logging it.
+#: The key in the WSGI environ of an optional function. The application calls it with each
+#: exchange, instead of logging the exchange.
 REPORT = "fakescale.report"
-#: The method of an application that tells, of an environ, whether it answers at once. Without
-#: it a server takes all requests for slow ones.
+#: The name of the application's method that says, given an environ, whether the request is
+#: answered at once. Without the method, a server treats every request as slow.
 IS_QUICK = "_is_quick"
-#: In the WSGI environment: the host to listen on, as it was named. SERVER_NAME has the number.
+#: The key in the WSGI environ of the host to listen on, as the user named it. SERVER_NAME has
+#: the IP address.
 BOUND_HOST = "fakescale.host"
-#: In the WSGI environment: whether the client connected, over TLS, to the host of the real API.
+#: The key in the WSGI environ of a flag: the client connected, over TLS, to the host of the
+#: real API.
 STANDS_IN = "fakescale.stands_in"
 
 
 class BrokenOff(ConnectionResetError):
-    """The connection is to be reset, after what ``start_response`` got and ``content``.
+    """A fault resets the connection.
 
-    Raised to the server. Whatever else called the application sees the reset in it.
+    The application raises this error to the server. The server sends the status, the headers
+    and ``content``, then resets the connection. For any other caller of the application, the
+    error itself is the reset.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -27,7 +32,7 @@ class BrokenOff(ConnectionResetError):
 
 
 class Reported(Protocol):
-    """An exchange, as far as a server reports it."""
+    """The part of an exchange that a server reports."""
 
     @property
     def method(self) -> str:
@@ -43,7 +48,7 @@ class Reported(Protocol):
 
     @property
     def status(self) -> int:
-        """The status of the answer; 0 where the connection was reset before it."""
+        """The status of the answer; 0 if the connection was reset before any answer."""
 
     @property
     def answer(self) -> bytes:
@@ -51,4 +56,4 @@ class Reported(Protocol):
 
     @property
     def fault(self) -> str | None:
-        """The fault that struck the request, if one did."""
+        """The fault that applied to the request, or None."""

@@ -1,15 +1,17 @@
-"""The refusals of the API, each with its status code.
+"""The errors of the API, each with its HTTP status.
 
-ApiError
-├── BadRequest        400  a bad or missing parameter; an action the task's status forbids
-├── Unauthorized      401  no key, or none that is known
-├── PaymentRequired   402  the task type is not enabled for the account
-├── Forbidden         403  a call that a web page could have made; a missing control token
-├── NotFound          404  no such route, type or task
-├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
-├── Conflict          409  unique_id or Idempotency-Key in use
-├── TooLarge          413  the body is over the limit (ours: the API publishes none)
-└── TooManyRequests   429  the twin of a request that is still being worked on
+::
+
+    ApiError
+    ├── BadRequest        400  a bad or missing parameter; an action the task's status forbids
+    ├── Unauthorized      401  a missing or unknown key
+    ├── PaymentRequired   402  the task type is not enabled for the account
+    ├── Forbidden         403  a call that a web page may have sent; a missing control token
+    ├── NotFound          404  an unknown route, type or task
+    ├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
+    ├── Conflict          409  unique_id or Idempotency-Key in use
+    ├── TooLarge          413  the body is over the limit (ours: the API publishes none)
+    └── TooManyRequests   429  a duplicate of a request that is still in progress
 """
 
 import json
@@ -19,8 +21,9 @@ _ABSENT: Final = object()
 
 
 class ApiError(Exception):
-    """A refusal: ``status`` is its HTTP status, ``str()`` its text."""
+    """An error of the API. ``str()`` of it is the message."""
 
+    #: The HTTP status.
     status = 500
 
     def to_json(self) -> dict[str, Any]:
@@ -35,7 +38,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """There is no API key, or it is not a known one. The text is observed."""
+    """The API key is missing or unknown. The message is observed."""
 
     status = 401
 
@@ -50,47 +53,50 @@ class PaymentRequired(ApiError):
 
 
 class Forbidden(ApiError):
-    """The call may come from a web page, or lacks the control token (ours, not the API's)."""
+    """The call may come from a web page, or lacks the control token.
+
+    Only the fake refuses these calls; the API does not.
+    """
 
     status = 403
 
 
 class NotFound(ApiError):
-    """There is no such route, task type or task."""
+    """The route, the task type or the task is unknown."""
 
     status = 404
 
 
 class TooSlow(ApiError):
-    """The request's body takes longer than the fake is willing to wait."""
+    """The request's body takes longer to arrive than the fake waits."""
 
     status = 408
 
 
 class Conflict(ApiError):
-    """A name that may be used once only is in use."""
+    """A name that must be unique is already in use."""
 
     status = 409
 
 
 class TooLarge(ApiError):
-    """The request's body is larger than the fake is willing to read."""
+    """The request's body is larger than the fake's limit."""
 
     status = 413
 
 
 class TooManyRequests(ApiError):
-    """An identical request is still in flight; repeating it is safe."""
+    """An identical request is still in progress; repeating the request is safe."""
 
     status = 429
 
 
 def invalid(field: str, rule: str, value: Any = _ABSENT) -> BadRequest:
-    """Return the refusal of parameter ``field``, which breaks ``rule``, holding ``value``.
+    """Return the error for the parameter ``field`` that breaks ``rule`` with ``value``.
 
-    The frame of the text is documented (``Parameter is invalid, reason: "attachments" is
-    required``); the rules follow the validator that it seems to come from (guessed), and
-    the value at the end is our addition.
+    The frame of the message is documented (``Parameter is invalid, reason: "attachments" is
+    required``). The wording of the rules follows the validator that the frame seems to come
+    from (guessed). The value at the end is our addition.
     """
     got = "" if value is _ABSENT else f" (got {shown(value)})"
     return BadRequest(f'Parameter is invalid, reason: "{field}" {rule}{got}')

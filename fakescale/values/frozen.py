@@ -1,17 +1,17 @@
-"""JSON values that cannot change, so that they can be handed out and read without a lock."""
+"""JSON values that cannot change, so any thread can read them without a lock."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-# Deep enough for any real task; keeps every recursion far from Python's limit (guessed).
+# Guessed: deep enough for any real task, and far from Python's recursion limit.
 MAX_DEPTH = 100
-# Bits; Python writes all shorter integers, whatever the limit it is given.
+# In bits. Python prints every shorter integer, whatever its limit on digits is set to.
 _LONG = 2000
 
 
 class FrozenDict(dict[str, Any]):
-    """A dict that refuses to be changed; ``dict(it)`` is a copy that does not."""
+    """A dict that cannot be changed. ``dict(value)`` returns a copy that can."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ class FrozenDict(dict[str, Any]):
 
 
 class FrozenList(list[Any]):
-    """A list that refuses to be changed; ``list(it)`` is a copy that does not."""
+    """A list that cannot be changed. ``list(value)`` returns a copy that can."""
 
     __slots__ = ()
 
@@ -53,9 +53,9 @@ EMPTY_LIST = FrozenList()
 def freeze(value: Any, depth: int = 0) -> Any:
     """Return a frozen deep copy of a JSON value; tuples become lists.
 
-    Raises ValueError for what JSON cannot hold: other types, keys that are not text,
-    numbers that are not finite, integers longer than Python reads or writes, text that is
-    not valid Unicode, and for values nested deeper than ``MAX_DEPTH``.
+    Raises ValueError for a value that JSON cannot hold: another type, a key that is not text,
+    a number that is not finite, an integer too long for Python to print, or text that is not
+    valid Unicode. Raises ValueError also for nesting deeper than ``MAX_DEPTH``.
     """
     kind = type(value)
     if kind is str:
@@ -69,7 +69,7 @@ def freeze(value: Any, depth: int = 0) -> Any:
     if kind is bool or value is None:
         return value
     if depth == 0 and (kind is FrozenDict or kind is FrozenList):
-        return value  # within another one it could be too deep
+        return value  # inside another value it might be too deep
     if depth > MAX_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
@@ -78,9 +78,9 @@ def freeze(value: Any, depth: int = 0) -> Any:
         return FrozenList([freeze(item, depth + 1) for item in value])
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"holds the number {value}, which JSON has no way to write")
+            raise ValueError(f"holds the number {value}, which JSON cannot express")
         return float(value)
-    if isinstance(value, str | int):  # their subclasses, such as enum members
+    if isinstance(value, str | int):  # subclasses, such as enum members
         return freeze(str.__str__(value) if isinstance(value, str) else int(value))
     raise ValueError(f"holds a {kind.__name__}, which is not JSON")
 
@@ -95,7 +95,7 @@ def _refuse_lone_surrogates(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair, which is not Unicode") from None
+        raise ValueError("holds half of a surrogate pair, which is not valid Unicode") from None
 
 
 def _refuse_unreadable(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Hosts: their names and numbers, which of them are this machine, and where callbacks go."""
+"""Hosts: their names and addresses, loopback, and the addresses that callbacks may go to."""
 
 import functools
 import ipaddress
@@ -12,7 +12,7 @@ HOST = "api.scale.com"
 
 
 def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that ``text`` is, or None for a name."""
+    """Return the IP address that ``text`` spells, or None for a name."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -20,7 +20,7 @@ def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_host(text: str) -> bool:
-    """Return whether a Host header can hold ``text``, without a port."""
+    """Return whether ``text`` is a host, without a port, as a Host header may name it."""
     return read_ip(text) is not None or re.fullmatch(r"[\w.-]+", text) is not None
 
 
@@ -34,50 +34,50 @@ def is_loopback(host: str) -> bool:
 
 
 class NotSent(Exception):
-    """Nothing may be sent there; says why, and ``state`` is what to record."""
+    """A callback may not be sent to its address. ``str()`` of it is the reason."""
 
     @property
     def state(self) -> str:
-        """The state of such a delivery."""
+        """The state to record for the delivery."""
         return f"not sent: {self}"
 
 
 class Address(NamedTuple):
-    """Where an HTTP callback goes."""
+    """The address of an HTTP callback."""
 
     scheme: str
     host: str
     port: int
-    #: Path and query, as they are sent.
+    #: The path and query, encoded as they are sent.
     target: str
-    #: Whether the host was named by the user, so that it may lead anywhere.
+    #: Whether the user allowed the host by name. Such a host may resolve to any address.
     named: bool
 
     @property
     def origin(self) -> str:
-        """The receiver, as the ``Host`` field names it."""
+        """The host and port, as the ``Host`` header names them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = {"http": 80, "https": 443}[self.scheme]
         return host if self.port == default else f"{host}:{self.port}"
 
 
 def read_host(text: str) -> str:
-    """Return the name of a host in the form in which hosts are compared.
+    """Return a host in its canonical form, in which hosts are compared.
 
-    Raises ValueError when it is none, or holds more, such as a port.
+    Raises ValueError if ``text`` is not a host, or holds more than a host, such as a port.
     """
     host = text.removeprefix("[").removesuffix("]").removesuffix(".").lower()
     if read_ip(host) is not None:
         return host
     if not host or set(host) & set("/:@?#[]\\") or not host.isprintable() or " " in host:
-        raise ValueError(f"{text!r} is no host: it must be a name or an IP address, no more")
+        raise ValueError(f"{text!r} is not a host: it must be a name or an IP address alone")
     return host.encode("idna").decode()
 
 
 def read_address(url: str, hosts: Collection[str]) -> Address:
-    """Return the address in ``url``; raises NotSent where nothing may be sent.
+    """Return the address in ``url``, without a DNS lookup.
 
-    Only loopback hosts and ``hosts`` are allowed. Nothing is looked up.
+    Raises NotSent if the URL is malformed, or its host is neither loopback nor in ``hosts``.
     """
     try:
         parts = urlsplit(url)
@@ -90,7 +90,7 @@ def read_address(url: str, hosts: Collection[str]) -> Address:
         raise NotSent(f"{host} is not allowed")
     if port is None:
         port = 443 if parts.scheme == "https" else 80
-    # What a request line cannot hold is percent-encoded; what is encoded stays as it is.
+    # Characters that a request line cannot hold are percent-encoded; encoded ones stay.
     target = quote(parts.path or "/", safe=_AS_IT_IS)
     if parts.query:
         target += "?" + quote(parts.query, safe=_AS_IT_IS + "?")

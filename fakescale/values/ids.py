@@ -1,4 +1,4 @@
-"""Task ids that look like the real ones."""
+"""Ids that look like those of the real API."""
 
 import datetime as dt
 import itertools
@@ -8,16 +8,16 @@ from collections.abc import Iterable
 
 
 def make_uuid(rng: random.Random) -> str:
-    """Return the UUID that ``rng`` determines, which looks like any other random one."""
+    """Return the next UUID of ``rng``, in the form of a random (version 4) UUID."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 class TaskIds:
     """Makes task ids: 24 hex digits, of which the first eight are the creation second.
 
-    The other sixteen (observed to differ, their make-up is guessed) are a number that
-    starts at random, by ``seed`` if one is given, and counts up: ids made by one object
-    ascend while the clock does not run backwards, and never repeat.
+    The other sixteen digits are a counter with a random start, which ``seed`` determines if
+    one is given. They are observed to differ; that they count is guessed. The ids of one
+    object never repeat, and ascend while the clock does not run backwards.
     """
 
     def __init__(self, seed: str | int | None = None) -> None:
@@ -27,7 +27,7 @@ class TaskIds:
 
     @property
     def total(self) -> int:
-        """The number of ids that were made or reserved."""
+        """The number of ids made or reserved so far."""
         return self._latest - self._first + len(self._reserved)
 
     def make(self, now: dt.datetime) -> str:
@@ -39,5 +39,5 @@ class TaskIds:
                 return made
 
     def reserve(self, ids: Iterable[str]) -> None:
-        """Never make any of ``ids``, since they came from elsewhere."""
+        """Never make any of ``ids``, which came from elsewhere."""
         self._reserved.update(ids)

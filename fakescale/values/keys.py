@@ -1,21 +1,23 @@
-"""API keys: what one says of the account and the world that it leads to."""
+"""API keys: each names an account and one of its two worlds, live or test."""
 
 from typing import NamedTuple
 from urllib.parse import quote
 
 
 class Key(NamedTuple):
-    """What an API key says: the account's name, and which of its worlds is meant."""
+    """The content of an API key."""
 
+    #: The name of the account.
     account: str
+    #: Whether the key leads to the account's test world, rather than its live world.
     is_test: bool
 
 
 def read_key(text: str) -> Key:
-    """Return what the key ``text`` says.
+    """Return the account and mode in the API key ``text``.
 
-    Documented: test keys begin with ``test_`` or end with ``|test``, live keys begin with
-    ``live_``; the rest is the account's name. Raises ValueError for any other text.
+    Documented: test keys begin with ``test_`` or end with ``|test``, and live keys begin with
+    ``live_``. The rest is the account's name. Raises ValueError for any other text.
     """
     if text.endswith("|test"):
         account, is_test = text.removesuffix("|test"), True
@@ -32,15 +34,15 @@ def read_key(text: str) -> Key:
 
 
 def check_account(name: str) -> None:
-    """Raise ValueError unless ``live_NAME`` and ``test_NAME`` lead to the account ``name``."""
+    """Raise ValueError unless the keys ``live_NAME`` and ``test_NAME`` lead to the account."""
     if not name or ":" in name or name.endswith("|test"):
         raise ValueError(
-            f"{name!r} cannot be the name of an account: its keys would not lead to it"
+            f"{name!r} cannot be the name of an account: its API keys would not lead to it"
         )
 
 
 def leads_to(api_key: str, account: str) -> bool:
-    """Return whether ``api_key`` is one of that account."""
+    """Return whether ``api_key`` belongs to the account."""
     try:
         return read_key(api_key).account == account
     except ValueError:
@@ -48,9 +50,9 @@ def leads_to(api_key: str, account: str) -> bool:
 
 
 def auth_key(account: str, *, is_test: bool) -> str:
-    """Return what ``scale-callback-auth`` holds in callbacks of that world.
+    """Return the value of the header ``scale-callback-auth`` in callbacks of a world.
 
-    Documented: each mode has a key of its own; observed: the test one begins so.
+    Documented: each mode has a key of its own. Observed: the test key begins with ``test``.
     """
-    # Quoted, since the name may hold what no header can.
+    # Quoted, since the name may hold characters that a header cannot.
     return f"{'test' if is_test else 'live'}_auth_{quote(account, safe='')}"

@@ -1,4 +1,4 @@
-"""The rules that our schemas state: keywords and formats of our own, and each rule's phrase."""
+"""Our own keywords and formats for JSON Schema, and the phrase of each rule in a refusal."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def _not_repeated(names: list[str], value: Any) -> None:
 
 def _unique_by(name: str, value: Any) -> None:
     items = value if isinstance(value, list) else []
-    # A text stands for an object with nothing but a name.
+    # A text stands for an object with that name alone.
     names = [item.get(name) if isinstance(item, dict) else item for item in items]
     texts = [text for text in names if isinstance(text, str)]
     if len(set(texts)) < len(texts):
@@ -68,8 +68,8 @@ def _keyword(holds: Callable[[Any, Any], None]) -> "type[jsonschema_rs.KeywordVa
     return Keyword
 
 
-#: The keywords of our own, for documented rules that JSON Schema has no words for. Each raises
-#: ValueError with the rule that is broken.
+#: Our own keywords, for documented rules that JSON Schema cannot express. Each raises
+#: ValueError with the phrase of the broken rule.
 KEYWORDS = {
     "ascending": _keyword(_ascending),
     "maxDistinct": _keyword(_max_distinct),
@@ -89,18 +89,18 @@ def _is_moment(text: str) -> bool:
         return False
 
 
-# The union of what Python and JavaScript take for space.
+# All characters that Python or JavaScript counts as space.
 _SPACE = r"\s\x1c-\x1f\x85\ufeff"
 _URL = r"[A-Za-z][\s\S]*://[\s\S]"
-#: The formats of our own: a text must contain the pattern, by the rules of JavaScript.
+#: Our own formats. A text must contain the pattern, which follows the rules of JavaScript.
 PATTERNS: Mapping[str, str] = {
     # Documented: a full URL or an e-mail address.
     "callback": f"@|^{_URL}",
-    # Documented: the official client sends an empty text for none.
+    # Documented: the official client sends an empty text if there is no callback.
     "callback or nothing": f"@|^({_URL}|$)",
-    # Guessed: no more than this is asked of one.
+    # Guessed: the API checks no more than this.
     "email address": f"^[^@{_SPACE}]+@[^@{_SPACE}]+$",
-    # Guessed: that a tag of spaces counts as empty.
+    # Guessed: a tag of spaces counts as empty.
     "nonblank": f"[^{_SPACE}]",
     "url": f"^{_URL}",
 }
@@ -111,7 +111,7 @@ def _finds(pattern: str) -> Callable[[str], bool]:
     return lambda text: compiled.search(text) is not None
 
 
-#: The formats that a validator is given.
+#: All formats, each with its check.
 FORMATS = {name: _finds(pattern) for name, pattern in PATTERNS.items()} | {"moment": _is_moment}
 _FORMAT_PHRASES: Mapping[str, str] = {
     "callback": "must be a URL or an e-mail address",
@@ -151,8 +151,8 @@ def _peers(detail: Mapping[str, Any]) -> str:
     return ", ".join(detail["schema"]["required"])
 
 
-#: The phrase of each rule in a refusal, by the keyword. "is required" is documented. The others
-#: follow the validator whose style that text has (guessed).
+#: The phrase of each rule in a refusal, by keyword. "is required" is documented. The others
+#: follow the validator that this phrase seems to come from (guessed).
 PHRASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "required": lambda detail: "is required",
     "anyOf": lambda detail: f"must contain at least one of [{', '.join(_alternatives(detail))}]",
@@ -176,7 +176,10 @@ PHRASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def missing(keyword: str, detail: Mapping[str, Any]) -> list[str]:
-    """Return the members of which one is required, where ``keyword`` says that none is there."""
+    """Return the missing members that broke ``keyword``; one of them would satisfy it.
+
+    The list is empty for a keyword that requires no member.
+    """
     if keyword == "required":
         return [detail["property"]]
     return _alternatives(detail) if keyword == "anyOf" else []

@@ -1,4 +1,4 @@
-"""Patterns of paths, as the routes and the faults have them."""
+"""Patterns of paths, for routes and faults."""
 
 import functools
 import re
@@ -6,10 +6,10 @@ import re
 
 @functools.cache
 def pattern(path: str) -> re.Pattern[str]:
-    """Return the pattern that matches whole paths.
+    """Return the regular expression, to be matched with a whole path, for ``path``.
 
-    ``<name>`` is one segment, and a group of this name. ``*`` is any text. One slash at the
-    end is tolerated (guessed).
+    ``<name>`` matches one segment and is a group of this name. ``*`` matches any text. One
+    slash at the end is tolerated (guessed).
     """
     names: set[str] = set()
 
@@ -17,7 +17,7 @@ def pattern(path: str) -> re.Pattern[str]:
         name = found[1]
         if name is None:
             return ".*"
-        # A pattern takes a name once, and not every text is one.
+        # A group needs an identifier, and each name only once.
         is_group = name.isidentifier() and name not in names
         names.add(name)
         return f"(?P<{name}>[^/]+)" if is_group else "[^/]+"

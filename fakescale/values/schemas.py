@@ -1,4 +1,4 @@
-"""Judging JSON by JSON Schema, with refusals in the API's own words."""
+"""Validation of JSON by JSON Schema, with error messages in the style of the API."""
 
 import functools
 import json
@@ -13,13 +13,14 @@ from fakescale.values.keywords import FORMATS, KEYWORDS, PHRASES, missing
 if TYPE_CHECKING:
     import jsonschema_rs
 
-#: The schema of a text that is not empty, and of an array of such texts.
+#: The schema of a text that is not empty.
 TEXT = {"type": "string", "minLength": 1}
+#: The schema of an array of texts that are not empty.
 TEXTS = {"type": "array", "items": TEXT}
 
 
 def frozen_json(name: str, value: Any) -> Any:
-    """Return ``value`` frozen; raises BadRequest, calling it ``name``, if it is not JSON."""
+    """Return ``value`` frozen; raises BadRequest, naming it ``name``, if it is not JSON."""
     try:
         return freeze(value)
     except ValueError as error:
@@ -29,8 +30,9 @@ def frozen_json(name: str, value: Any) -> Any:
 class Checker:
     """A compiled schema.
 
-    ``texts`` maps the names of members to the text of the refusal when they are missing, or
-    have no allowed value. It holds the texts that are known to differ from the general form.
+    ``texts`` maps members to their own error messages, for a missing member or one with a
+    value that is not allowed. It holds the messages that are known to differ from the
+    general form.
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
@@ -39,24 +41,24 @@ class Checker:
 
     @functools.cached_property
     def _validator(self) -> "jsonschema_rs.Validator":
-        # Imported and compiled when first used: that takes longer than the rest of a start.
+        # Imported and compiled on first use: both take longer than the rest of a start.
         import jsonschema_rs
 
         return jsonschema_rs.validator_for(
-            json.loads(json.dumps(self.schema)),  # it takes no subclass of list, such as ours
+            json.loads(json.dumps(self.schema)),  # it takes no subclasses of list
             formats=FORMATS,
             validate_formats=True,
             keywords=KEYWORDS,
         )
 
     def check(self, value: Any, name: str = "") -> None:
-        """Raise BadRequest, naming the first member at fault, unless ``value`` is valid.
+        """Raise BadRequest, naming the first bad member, unless ``value`` is valid.
 
-        ``name`` is what ``value`` is called, if it is not the whole body.
+        ``name`` is the name of ``value`` in the message, or "" if it is the whole body.
         """
         if self._validator.is_valid(value):
             return
-        # Missing members first, since what is missing explains the rest.
+        # Missing members come first, since they explain the other errors.
         errors = sorted(
             self._validator.iter_errors(value), key=lambda error: error.kind.name != "required"
         )
@@ -81,21 +83,24 @@ class Checker:
 
 
 class Parameters(Checker):
-    """The schema of a body whose members may come as text, and as null when they are absent."""
+    """The compiled schema of a body.
+
+    Numbers and booleans may come as text, and null counts as absent.
+    """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
         super().__init__(schema, texts)
-        #: The members that are known.
+        #: The names of the known members.
         self.names = frozenset(schema["properties"])
 
     def read(self, body: Mapping[str, Any], *, form: bool = False) -> Mapping[str, Any]:
-        """Return ``body`` with its numbers and booleans as such, and without nulls (guessed).
+        """Return ``body`` with texts turned into numbers and booleans, and without nulls.
 
-        ``form`` says that it was form-encoded, where a list of one looks like a text. Raises
-        BadRequest.
+        That nulls count as absent is guessed. ``form`` says that the body was form-encoded, so
+        a list of one looks like a text. Raises BadRequest if the body is not valid.
         """
         given = FrozenDict({name: item for name, item in body.items() if item is not None})
-        # A text where the schema wants none is not valid, so what is valid has none to read.
+        # A text in place of a number is not valid, so a valid body has no text to turn.
         if self._validator.is_valid(given):
             return given
         read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
@@ -103,28 +108,28 @@ class Parameters(Checker):
         return read
 
 
-# Documented: the text for when neither is there, whichever of them the type wants.
+# Documented: one message if both are missing, whichever of them the type requires.
 _ATTACHMENTS = {"attachment", "attachments"}
 
 
 def _spelled(name: str, path: list[str | int]) -> str:
-    """Return ``labels[0].name`` for the path ``labels, 0, name``; ``value`` for the root."""
+    """Return a path as text: ``labels[0].name``, or ``value`` for the root."""
     for step in path:
         name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
     return name or "value"
 
 
-#: The texts that are read as numbers.
+#: Patterns of the texts that are read as numbers.
 INTEGER = r"-?[0-9]{1,18}"
 NUMBER = r"-?[0-9]{1,18}(\.[0-9]{1,18})?"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _read(value: Any, schema: Any, definitions: Mapping[str, Any], *, form: bool) -> Any:
-    """Return ``value`` with texts read as what the schema wants in their place.
+    """Return ``value`` with its texts read as the types that the schema requires.
 
-    Numbers as text are accepted in JSON too (documented: the official client's tests send
-    ``"30"``, and it comes back as 30), booleans likewise (guessed).
+    JSON too may hold numbers as text (documented: the official client's tests send ``"30"``,
+    and it comes back as 30). So may booleans (guessed).
     """
     if not isinstance(schema, Mapping):
         return value

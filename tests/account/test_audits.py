@@ -4,7 +4,7 @@ from fakescale import FakeScale
 from tests.support import Caller
 
 
-def test_an_audit_answers_201_and_leaves_the_task(fake: FakeScale, live: Caller) -> None:
+def test_creating_an_audit_returns_201_and_keeps_the_task(fake: FakeScale, live: Caller) -> None:
     task = fake.tasks.complete(live.create()["task_id"], {})
     body = {"task_id": task.id, "result": "accepted", "response_url": "https://e.com/1", "id": "x"}
     reply = live("PUT", "/audits", body)
@@ -26,7 +26,7 @@ def test_audits_are_found_by_task_and_by_id(fake: FakeScale, live: Caller) -> No
 
 
 @pytest.mark.parametrize("status", ["pending", "unknown", "absent", "not text"])
-def test_only_a_completed_task_is_audited(fake: FakeScale, live: Caller, status: str) -> None:
+def test_only_a_completed_task_can_be_audited(fake: FakeScale, live: Caller, status: str) -> None:
     ids = {"pending": live.create()["task_id"], "unknown": "0" * 24, "not text": 1}
     assert live("PUT", "/audits", {"task_id": ids.get(status)}).status == 400
     assert len(fake.audits) == 0

@@ -11,7 +11,7 @@ from fakescale.account.batches import Batches
 from fakescale.values.errors import ApiError
 from tests.support import Caller
 
-# As the official client sends it.
+# A body as the official client sends it.
 BODY = {
     "project": "p",
     "name": "b 1/ü",
@@ -83,7 +83,7 @@ def test_a_bad_batch_is_refused(
     assert len(batches) == 0
 
 
-def test_a_name_is_taken_over_all_projects(live: Caller, batches: Batches) -> None:
+def test_a_name_is_unique_over_all_projects(live: Caller, batches: Batches) -> None:
     assert live("POST", "/batches", {**BODY, "callback": None}).status == 200
     assert live("POST", "/batches", {**BODY, "project": "rapid"}).status == 409
 
@@ -120,7 +120,7 @@ def test_a_staged_batch_is_finalized_once_and_then_closed(
     assert live.get("/batches/s")["status"] == "completed"
 
 
-def test_a_staged_batch_whose_tasks_are_done_is_completed_when_it_is_finalized(
+def test_finalizing_completes_a_staged_batch_without_pending_tasks(
     fake: FakeScale, batches: Batches
 ) -> None:
     batches.create(project="rapid", name="s")
@@ -153,7 +153,7 @@ def test_a_batch_is_completed_with_its_last_pending_task(fake: FakeScale, batche
     assert batches.list(completed_after="2000-01-01") == []
 
 
-def test_a_batch_is_completed_when_its_labeler_was_done(noon: time_machine.Traveller) -> None:
+def test_a_batch_is_completed_at_the_time_of_its_last_task(noon: time_machine.Traveller) -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=1))
     fake.projects.create(type="chat", name="p")
     fake.batches.create(project="p", name="b")
@@ -227,7 +227,7 @@ ACTIONS = ["create", "complete", "fail", "cancel", "recall", "start"]
     st.booleans(),
     st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 4), st.sampled_from("ab"))),
 )
-def test_counters_equal_the_lists_of_tasks(is_test: bool, steps: list[Any]) -> None:
+def test_counts_equal_the_lengths_of_lists(is_test: bool, steps: list[Any]) -> None:
     fake = FakeScale()
     world = fake.test if is_test else fake.account("fakescale").world(is_test=False)
     world.projects.create(type="chat", name="p")
@@ -251,7 +251,7 @@ def test_counters_equal_the_lists_of_tasks(is_test: bool, steps: list[Any]) -> N
             assert status["status"] == ("completed" if done else "in_progress")
 
 
-def test_it_is_a_collection(batches: Batches) -> None:
+def test_batches_are_a_collection(batches: Batches) -> None:
     made = [batches.create(project="p", name=name) for name in "ab"]
     assert (list(batches), len(batches)) == (made[::-1], 2)
     assert "a" in batches
@@ -278,7 +278,7 @@ def test_a_completed_batch_owes_its_callback(fake: FakeScale, batches: Batches) 
     assert [it.subject for it in fake.callbacks] == ["b", "s", "b"]
 
 
-def test_what_changes_a_batch_sees_it_as_it_is_by_then(noon: time_machine.Traveller) -> None:
+def test_a_change_of_a_batch_returns_its_current_status(noon: time_machine.Traveller) -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=1))
     fake.projects.create(type="chat", name="p")
     fake.batches.create(project="p", name="b")
@@ -287,7 +287,7 @@ def test_what_changes_a_batch_sees_it_as_it_is_by_then(noon: time_machine.Travel
     assert fake.batches.set_metadata("b", {}).status == "completed"
 
 
-def test_a_consumer_hears_of_the_last_task_before_its_batch(
+def test_the_callback_of_the_last_task_precedes_that_of_the_batch(
     fake: FakeScale, batches: Batches
 ) -> None:
     batches.create(project="p", name="b", callback="a@example.com")
@@ -301,7 +301,7 @@ def test_a_consumer_hears_of_the_last_task_before_its_batch(
     assert [it.event for it in fake.callbacks][2:] == ["completed", "batch"]
 
 
-def test_batches_are_listed_by_their_last_audit(
+def test_batches_can_be_listed_by_their_last_audit(
     fake: FakeScale, live: Caller, noon: time_machine.Traveller
 ) -> None:
     fake.projects.create(type="chat", name="homes")

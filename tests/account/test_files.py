@@ -35,7 +35,7 @@ def upload(live: Caller, *parts: tuple[str, bytes], data: bytes | None = None) -
 FILE = 'name="file"; filename="a.png"\r\nContent-Type: image/png'
 
 
-def test_an_upload_is_known_by_its_size_type_and_digest(fake: FakeScale, live: Caller) -> None:
+def test_an_upload_has_a_size_a_type_and_a_digest(fake: FakeScale, live: Caller) -> None:
     content = bytes(range(256)) * 1000 + b"\r\n--X-\r\n"
     reply = upload(
         live,
@@ -69,7 +69,7 @@ def test_an_upload_is_known_by_its_size_type_and_digest(fake: FakeScale, live: C
     assert fake.requests[-1].body == b""
 
 
-def test_content_is_kept_when_asked(fake: FakeScale, live: Caller) -> None:
+def test_content_is_kept_on_request(fake: FakeScale, live: Caller) -> None:
     fake.files.keep_content = True
     file = fake.files.get(upload(live, (FILE, b"\0\r\nx")).json["id"])
     assert file.content == b"\0\r\nx"
@@ -99,17 +99,17 @@ def test_a_bad_upload_is_refused_and_stores_nothing(
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "", "x/y"])
-def test_only_multipart_is_an_upload(live: Caller, content_type: str) -> None:
+def test_only_a_multipart_body_is_an_upload(live: Caller, content_type: str) -> None:
     reply = live("POST", "/files/upload", data=b"{}", headers={"Content-Type": content_type})
     assert "multipart/form-data" in reply.error
     assert reply.status == 400
 
 
-def test_the_largest_upload_is_taken_whatever_max_body_and_one_byte_more_is_not(
+def test_an_upload_has_its_own_limit_to_the_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert MAX_UPLOAD == 83_886_080
-    most = MAX_UPLOAD // 80  # of which copies take less time
+    most = MAX_UPLOAD // 80  # smaller, so copies take less time
     for module in (files, views):
         monkeypatch.setattr(module, "MAX_UPLOAD", most)
     fake = FakeScale(limits=Limits(max_body=1000))
@@ -125,7 +125,7 @@ def test_the_largest_upload_is_taken_whatever_max_body_and_one_byte_more_is_not(
     assert len(fake.files) == 1
 
 
-def test_an_upload_is_streamed_also_in_chunks() -> None:
+def test_an_upload_is_streamed_even_in_chunks() -> None:
     head, tail = multipart((FILE, b"|")).split(b"|")
     megabyte = bytes(2**20)
 
@@ -152,14 +152,14 @@ def test_an_upload_is_streamed_also_in_chunks() -> None:
     assert peak < 8 * 2**20
 
 
-def test_a_fault_that_looks_at_bodies_leaves_an_upload_whole(fake: FakeScale, live: Caller) -> None:
+def test_a_fault_that_reads_bodies_leaves_an_upload_whole(fake: FakeScale, live: Caller) -> None:
     bodies: list[Any] = []
     fake.faults.add(predicate=lambda asked: bodies.append(asked.json), status=500)
     assert upload(live, (FILE, b"xyz")).json["size"] == 3
     assert bodies == [None]
 
 
-def test_too_large_an_upload_is_refused_and_the_client_sees_it() -> None:
+def test_the_client_sees_the_refusal_of_too_large_an_upload() -> None:
     with FakeScale().serve() as fake:
         reply = requests.post(
             f"{fake.url}/files/upload",
@@ -186,17 +186,17 @@ def test_a_bad_import_is_refused(fake: FakeScale, live: Caller, body: Any) -> No
     assert len(fake.files) == 0
 
 
-def test_a_reference_id_is_used_once(fake: FakeScale, live: Caller) -> None:
+def test_a_reference_id_is_unique(fake: FakeScale, live: Caller) -> None:
     fake.files.upload(b"x", reference_id="r")
     body = {"file_url": "https://e.com/a", "reference_id": "r"}
     assert live("POST", "/files/import", body).status == 409
     assert upload(live, (FILE, b"x"), ('name="reference_id"', b"r")).status == 409
-    for _ in range(2):  # an empty one is none
+    for _ in range(2):  # an empty reference_id counts as absent
         fake.files.upload(b"x", reference_id="")
     assert len(fake.files) == 3
 
 
-def test_the_list_is_that_of_a_project_in_pages(fake: FakeScale, live: Caller) -> None:
+def test_the_files_of_a_project_are_listed_in_pages(fake: FakeScale, live: Caller) -> None:
     made = [fake.files.upload(b"x", project_name="p", metadata={"n": n % 2}) for n in range(5)]
     fake.files.upload(b"x", project_name="other")
     fake.files.upload(b"x")
@@ -215,7 +215,7 @@ def test_the_list_is_that_of_a_project_in_pages(fake: FakeScale, live: Caller) -
     assert fake.files.list(project="p", metadata='{"n":1}') == [made[3], made[1]]
 
 
-def test_a_file_can_be_attached_known_or_not(fake: FakeScale, live: Caller) -> None:
+def test_a_known_or_unknown_file_can_be_attached(fake: FakeScale, live: Caller) -> None:
     for url in (fake.files.upload(b"x").attachment_url, "scaledata://" + "0" * 24 + "/unknown"):
         assert live.create("imageannotation", attachment=url)["params"]["attachment"] == url
 

@@ -20,7 +20,7 @@ def homes(fake: FakeScale) -> FakeScale:
     return fake
 
 
-def test_a_task_takes_what_it_has_not_from_its_project_before_it_is_judged(
+def test_a_task_inherits_missing_members_before_it_is_validated(
     homes: FakeScale, live: Caller
 ) -> None:
     task = live("POST", "/task/imageannotation", {"project": "p", **URL}).json
@@ -29,7 +29,7 @@ def test_a_task_takes_what_it_has_not_from_its_project_before_it_is_judged(
     assert task["project_param_version"] == 0
 
 
-def test_the_task_s_own_values_win_and_instructions_are_joined(homes: FakeScale) -> None:
+def test_a_task_overrides_its_project_and_instructions_are_joined(homes: FakeScale) -> None:
     task = homes.tasks.create("imageannotation", project="p", instruction="Mine.", padding=7, **URL)
     assert task.params["padding"] == 7
     assert task.instruction == "Mine.\nOf the project."
@@ -41,7 +41,7 @@ def test_the_task_s_own_values_win_and_instructions_are_joined(homes: FakeScale)
 
 @pytest.mark.parametrize("name", ["project_version", "project_param_version"])
 @pytest.mark.parametrize("as_text", [False, True])
-def test_an_older_version_can_be_asked_for(homes: FakeScale, name: str, as_text: bool) -> None:
+def test_a_task_can_request_an_older_version(homes: FakeScale, name: str, as_text: bool) -> None:
     homes.projects.set_params("p", {"geometries": {"line": {}}})
     newest = homes.tasks.create("imageannotation", project="p", **URL)
     assert (newest.params["geometries"], newest.project_param_version) == ({"line": {}}, 1)
@@ -54,7 +54,7 @@ def test_an_older_version_can_be_asked_for(homes: FakeScale, name: str, as_text:
             homes.tasks.create("imageannotation", project="p", **{name: bad}, **URL)
 
 
-def test_minus_one_takes_nothing_over(homes: FakeScale) -> None:
+def test_version_minus_one_inherits_nothing(homes: FakeScale) -> None:
     with pytest.raises(BadRequest, match='"geometries" is required'):
         homes.tasks.create("imageannotation", project="p", project_version=-1, **URL)
     geometries: dict[str, Any] = {"point": {}}
@@ -64,7 +64,7 @@ def test_minus_one_takes_nothing_over(homes: FakeScale) -> None:
     assert (task.instruction, task.project_param_version) == (None, None)
 
 
-def test_a_project_without_params_gives_nothing(homes: FakeScale) -> None:
+def test_a_project_without_params_passes_nothing_on(homes: FakeScale) -> None:
     task = homes.tasks.create("imageannotation", project="q", geometries={"box": {}}, **URL)
     assert "project_param_version" not in task.to_json()
 
@@ -88,7 +88,7 @@ def test_a_batch_implies_its_project(homes: FakeScale) -> None:
         ({"project": ["p"]}, '"project" must be a string'),
     ],
 )
-def test_what_does_not_belong_together_is_refused(
+def test_a_bad_batch_or_project_is_refused(
     homes: FakeScale, live: Caller, body: Any, says: str
 ) -> None:
     reply = live("POST", "/task/imageannotation", example("imageannotation", **body))
@@ -97,7 +97,7 @@ def test_what_does_not_belong_together_is_refused(
     assert len(homes.tasks) == 0
 
 
-def test_a_task_has_the_type_of_its_project(homes: FakeScale) -> None:
+def test_a_task_must_have_the_type_of_its_project(homes: FakeScale) -> None:
     with pytest.raises(BadRequest, match='"project" must be a project of type chat'):
         homes.tasks.create("chat", project="p")
     homes.projects.create(type="categorize", name="c")
@@ -105,22 +105,22 @@ def test_a_task_has_the_type_of_its_project(homes: FakeScale) -> None:
     assert homes.tasks.create("categorize", **body).type == "categorization"
 
 
-def test_an_unknown_type_is_not_found_whatever_else(homes: FakeScale) -> None:
+def test_an_unknown_type_is_not_found_even_in_an_unknown_project(homes: FakeScale) -> None:
     with pytest.raises(NotFound):
         homes.tasks.create("kittens", project="nothing")
 
 
-def test_the_worlds_have_projects_of_their_own(homes: FakeScale, test_mode: Caller) -> None:
+def test_worlds_share_no_projects(homes: FakeScale, test_mode: Caller) -> None:
     reply = test_mode("POST", "/task/imageannotation", {"project": "p", **URL})
     assert (reply.status, "name of a project" in reply.error) == (400, True)
 
 
-def test_what_the_project_lacks_is_still_required(homes: FakeScale) -> None:
+def test_a_member_that_the_project_lacks_is_still_required(homes: FakeScale) -> None:
     with pytest.raises(BadRequest, match="attachment"):
         homes.tasks.create("imageannotation", **example("imageannotation", attachment=ABSENT))
 
 
-def test_a_loaded_task_brings_its_project_and_batch(fake: FakeScale, homes: FakeScale) -> None:
+def test_loading_a_task_creates_its_project_and_batch(fake: FakeScale, homes: FakeScale) -> None:
     printed = homes.tasks.create("imageannotation", batch="b", **URL).to_json()
     other = FakeScale()
     other.tasks.load([printed])
@@ -130,7 +130,7 @@ def test_a_loaded_task_brings_its_project_and_batch(fake: FakeScale, homes: Fake
     assert homes.batches.get("b").status_json()["pending"] == 2
 
 
-def test_what_a_task_is_and_where_it_belongs_is_its_own(fake: FakeScale) -> None:
+def test_a_task_never_inherits_its_identity_or_place(fake: FakeScale) -> None:
     params = {"batch": "b", "unique_id": "u", "project": "x", "project_version": 7}
     fake.projects.create(type="chat", name="p", params={**params, "project_param_version": 7})
     for _ in range(2):

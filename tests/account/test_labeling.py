@@ -18,7 +18,7 @@ def fake(noon: time_machine.Traveller) -> FakeScale:
     return FakeScale()
 
 
-def test_a_labeler_is_asked_when_the_turnaround_is_over(fake: FakeScale) -> None:
+def test_the_labeler_is_called_after_the_turnaround(fake: FakeScale) -> None:
     asked: list[str] = []
 
     def label(task: Task) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_a_labeler_is_asked_when_the_turnaround_is_over(fake: FakeScale) -> None
     assert asked == [task.id]
 
 
-def test_it_fails_a_task_by_raising_and_leaves_it_by_returning_nothing(fake: FakeScale) -> None:
+def test_a_labeler_fails_a_task_by_raising_and_leaves_it_by_returning_none(fake: FakeScale) -> None:
     def label(task: Task) -> Any:
         action = task.params["do"]
         if action == "raise":
@@ -54,7 +54,7 @@ def test_it_fails_a_task_by_raising_and_leaves_it_by_returning_nothing(fake: Fak
     assert "set" in seen["nonsense"].response["error"]
 
 
-def test_what_is_due_happens_in_order_of_time(fake: FakeScale) -> None:
+def test_due_tasks_are_labeled_in_order_of_time(fake: FakeScale) -> None:
     order: list[Any] = []
 
     def label(task: Task) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_a_callable_turnaround_may_leave_a_task_for_ever(fake: FakeScale) -> Non
     assert fake.tasks._next_due() is None
 
 
-def test_a_new_turnaround_concerns_what_is_pending(fake: FakeScale) -> None:
+def test_a_new_turnaround_applies_to_pending_tasks(fake: FakeScale) -> None:
     task = fake.tasks.create("chat")
     fake.advance(minutes=30)
     fake.turnaround = HOUR
@@ -107,12 +107,12 @@ def test_a_labeler_may_use_the_api_and_the_fake(fake: FakeScale) -> None:
         task = fake.tasks.create("chat")
         fake.advance(hours=1)
         fake.tasks._run_due()
-    # The tag made it another task than the labeler was given; neither is lost.
+    # The tag changed the task while the labeler worked. The tag and the response are kept.
     done = fake.tasks.get(task.id)
     assert (done.status, done.response, done.tags) == ("completed", {"status": "pending"}, ["seen"])
 
 
-def test_a_slow_labeler_holds_no_request_up(fake: FakeScale) -> None:
+def test_a_slow_labeler_delays_no_request(fake: FakeScale) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def label(task: Task) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_a_slow_labeler_holds_no_request_up(fake: FakeScale) -> None:
     assert fake.tasks.get(task.id).status == "canceled"
 
 
-def test_who_looks_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
+def test_a_call_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def label(task: Task) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def test_who_looks_from_python_waits_for_the_labeler(fake: FakeScale) -> None:
     thread.join()
 
 
-def test_test_tasks_have_no_labeler(fake: FakeScale) -> None:
+def test_tasks_in_test_mode_have_no_labeler(fake: FakeScale) -> None:
     fake.turnaround = HOUR
     task = fake.test.tasks.create("chat")
     fake.test.tasks.recall(task.id)
@@ -159,7 +159,7 @@ def test_test_tasks_have_no_labeler(fake: FakeScale) -> None:
     assert fake.test.tasks.get(task.id).status == "pending"
 
 
-def test_a_reset_brings_the_first_labeler_back(noon: time_machine.Traveller) -> None:
+def test_a_reset_restores_the_first_labeler(noon: time_machine.Traveller) -> None:
     fake = FakeScale(complete_after=HOUR)
     fake.labeler, fake.turnaround = (lambda task: {"mine": True}), None
     fake.reset()
@@ -170,14 +170,12 @@ def test_a_reset_brings_the_first_labeler_back(noon: time_machine.Traveller) -> 
 
 
 @pytest.mark.parametrize("turnaround", [dt.timedelta(-1), dt.timedelta(days=400_000)])
-def test_a_turnaround_that_makes_no_sense_is_refused(
-    fake: FakeScale, turnaround: dt.timedelta
-) -> None:
+def test_a_turnaround_out_of_range_is_refused(fake: FakeScale, turnaround: dt.timedelta) -> None:
     with pytest.raises(ValueError, match="turnaround"):
         fake.turnaround = turnaround
 
 
-def test_a_labeler_that_looks_at_the_tasks_is_still_asked_in_order_of_time(fake: FakeScale) -> None:
+def test_a_labeler_that_reads_tasks_is_still_called_in_order_of_time(fake: FakeScale) -> None:
     order: list[Any] = []
 
     def label(task: Task) -> dict[str, Any]:
@@ -195,7 +193,7 @@ def test_a_labeler_that_looks_at_the_tasks_is_still_asked_in_order_of_time(fake:
     ]
 
 
-def test_a_labeler_over_http_is_asked_one_by_one(fake: FakeScale) -> None:
+def test_a_labeler_that_sends_requests_labels_one_task_at_a_time(fake: FakeScale) -> None:
     order: list[Any] = []
 
     def label(task: Task) -> dict[str, Any]:
@@ -213,7 +211,7 @@ def test_a_labeler_over_http_is_asked_one_by_one(fake: FakeScale) -> None:
     assert order == list(range(30))
 
 
-def test_order_of_time_holds_over_all_accounts_when_frozen_time_jumps(
+def test_tasks_of_all_accounts_are_labeled_in_order_of_time_after_a_jump(
     noon: time_machine.Traveller,
 ) -> None:
     fake, order = FakeScale(), []
@@ -231,7 +229,7 @@ def test_order_of_time_holds_over_all_accounts_when_frozen_time_jumps(
     assert order == [1, 2, 3]
 
 
-def test_sending_a_callback_again_lets_a_labeler_use_the_api(fake: FakeScale) -> None:
+def test_a_labeler_can_use_the_api_while_a_callback_is_sent_again(fake: FakeScale) -> None:
     def label(task: Task) -> dict[str, Any]:
         requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
         return {}
@@ -246,7 +244,7 @@ def test_sending_a_callback_again_lets_a_labeler_use_the_api(fake: FakeScale) ->
 
 
 @pytest.mark.parametrize("result", [ZeroDivisionError("why"), 5, "soon"])
-def test_a_turnaround_that_goes_wrong_fails_the_task(fake: FakeScale, result: Any) -> None:
+def test_a_failing_turnaround_fails_the_task(fake: FakeScale, result: Any) -> None:
     def turnaround(task: Task) -> Any:
         if isinstance(result, Exception):
             raise result
@@ -260,7 +258,7 @@ def test_a_turnaround_that_goes_wrong_fails_the_task(fake: FakeScale, result: An
     assert ("why" if isinstance(result, Exception) else repr(result)) in failed.response["error"]
 
 
-def test_a_turnaround_may_look_at_the_api(fake: FakeScale) -> None:
+def test_a_turnaround_may_use_the_api(fake: FakeScale) -> None:
     def turnaround(task: Task) -> dt.timedelta:
         requests.get(f"{fake.url}/tasks", auth=(fake.api_key, ""), timeout=5).raise_for_status()
         return HOUR
@@ -274,7 +272,7 @@ def test_a_turnaround_may_look_at_the_api(fake: FakeScale) -> None:
     assert fake.tasks.get(task.id).status == "completed"
 
 
-def test_no_work_is_done_in_an_account_that_was_forgotten(fake: FakeScale) -> None:
+def test_no_labeler_works_in_a_forgotten_account(fake: FakeScale) -> None:
     asked: list[str] = []
 
     def label(task: Task) -> dict[str, Any]:
@@ -289,7 +287,7 @@ def test_no_work_is_done_in_an_account_that_was_forgotten(fake: FakeScale) -> No
     assert asked == [mine.id]
 
 
-def test_a_response_that_is_made_of_params_may_not_be_too_deep(fake: FakeScale) -> None:
+def test_a_response_made_of_params_must_not_be_too_deep(fake: FakeScale) -> None:
     deep: Any = 1
     for _ in range(MAX_DEPTH - 1):
         deep = [deep]

@@ -99,12 +99,12 @@ def test_the_token_of_2023_is_read_too() -> None:
     assert read_query({"next_token": [text]}, QUERY).after == (DAYS[0], "a")
 
 
-def test_a_token_makes_the_offset_void() -> None:
+def test_a_token_overrides_the_offset() -> None:
     query = read_query({"next_token": [token((DAYS[0], "a"))], "offset": ["3"]}, QUERY)
     assert query.offset == 0
 
 
-def test_filters_in_python_take_moments_texts_and_several() -> None:
+def test_filters_in_python_take_moments_texts_and_lists() -> None:
     import datetime as dt
 
     query = filters_query(
@@ -130,7 +130,7 @@ PLACES = st.lists(
 
 
 @given(PLACES, st.integers(1, 100))
-def test_pages_joined_are_all_newest_first(places: list[Any], limit: int) -> None:
+def test_the_pages_together_are_the_list_newest_first(places: list[Any], limit: int) -> None:
     places.sort()
     joined: list[Any] = []
     query = Query(limit=limit)

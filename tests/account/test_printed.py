@@ -7,7 +7,7 @@ from fakescale import FakeScale
 from fakescale.account.printed import printed_tasks, read_file, read_task
 from fakescale.values.errors import BadRequest, Conflict
 
-# As the reference prints a completed task, with members of other sources.
+# A completed task as in the API reference, with members from other sources.
 PRINTED = {
     "task_id": "576ba74eec471ff9b01557cc",
     "created_at": "2016-06-23T09:09:34.752Z",
@@ -44,7 +44,7 @@ def test_a_printed_task_is_printed_again_as_it_was() -> None:
     assert read_task(PRINTED, is_test=False).to_json() == PRINTED
 
 
-def test_the_compact_form_is_enough() -> None:
+def test_a_task_in_compact_form_can_be_read() -> None:
     compact = {name: PRINTED[name] for name in ("task_id", "created_at", "type", "status")}
     task = read_task(compact, is_test=True)
     assert task.to_json() == {
@@ -56,22 +56,22 @@ def test_the_compact_form_is_enough() -> None:
     }
 
 
-def test_an_empty_urgency_is_read_as_it_is_created() -> None:
+def test_an_empty_urgency_can_be_read() -> None:
     task = FakeScale().tasks.create("chat", urgency="")
     assert read_task(task.to_json(), is_test=False).urgency == ""
 
 
-def test_null_is_absent() -> None:
+def test_null_counts_as_absent() -> None:
     assert read_task(without(appsheetProjectId=None, batch=None), is_test=False).batch is None
 
 
-def test_times_are_kept_in_the_printed_form() -> None:
+def test_times_are_kept_in_the_form_of_the_api() -> None:
     task = read_task(without(created_at="2016-06-23T11:09:34.7529+02:00"), is_test=False)
     assert task.created_at == PRINTED["created_at"]
 
 
 @pytest.mark.parametrize("name", ["task_id", "created_at", "type", "status"])
-def test_what_makes_it_a_task_must_be_there(name: str) -> None:
+def test_a_required_member_must_be_present(name: str) -> None:
     with pytest.raises(BadRequest, match=f'"{name}" is required'):
         read_task(without(name), is_test=False)
 
@@ -87,14 +87,14 @@ def test_what_makes_it_a_task_must_be_there(name: str) -> None:
         ({"x": float("nan")}, "nan"),
     ],
 )
-def test_a_member_of_another_kind_is_named(changes: Any, says: str) -> None:
+def test_a_member_of_the_wrong_type_is_named(changes: Any, says: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_task(without(**changes), is_test=False)
     assert says in str(refusal.value)
 
 
 @pytest.mark.parametrize("printed", [None, [], "x", 5])
-def test_what_is_no_object_is_refused(printed: Any) -> None:
+def test_a_value_that_is_not_an_object_is_refused(printed: Any) -> None:
     with pytest.raises(BadRequest, match="must be of type object"):
         read_task(printed, is_test=False)
 
@@ -116,7 +116,7 @@ def test_loading_is_all_or_nothing() -> None:
         fake.tasks.create("chat", unique_id="v")
 
 
-def test_a_loaded_task_of_an_unknown_type_can_be_steered() -> None:
+def test_a_loaded_task_of_an_unknown_type_can_be_completed() -> None:
     fake = FakeScale()
     fake.tasks.load([without("completed_at", "response", status="pending", type="new", params={})])
     assert fake.tasks.complete(str(PRINTED["task_id"])).response == {}

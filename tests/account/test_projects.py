@@ -51,7 +51,7 @@ def test_a_bad_project_is_refused(live: Caller, body: Any, says: str) -> None:
     assert live.get("/projects") == []
 
 
-def test_a_name_is_taken_once_a_world(live: Caller, test_mode: Caller) -> None:
+def test_a_name_is_unique_within_a_world(live: Caller, test_mode: Caller) -> None:
     assert live("POST", "/projects", BODY).status == 200
     assert test_mode("POST", "/projects", BODY).status == 200
     reply = live("POST", "/projects", {**BODY, "type": "chat"})
@@ -69,7 +69,7 @@ def test_an_unknown_project_is_not_found(live: Caller, method: str, path: str) -
     assert (reply.status, reply.error) == (404, 'Project "x/y" not found.')
 
 
-def test_each_set_of_params_is_a_version(live: Caller, noon: time_machine.Traveller) -> None:
+def test_setting_params_adds_a_version(live: Caller, noon: time_machine.Traveller) -> None:
     live("POST", "/projects", {**BODY, "params": {"instruction": "a", "padding": 1}})
     noon.shift(1)
     history = live("POST", f"{PATH}/setParams", {"padding": 2}).json["param_history"]
@@ -81,7 +81,7 @@ def test_each_set_of_params_is_a_version(live: Caller, noon: time_machine.Travel
     }
 
 
-def test_a_patch_keeps_what_it_does_not_name_and_replaces_whole_values(projects: Projects) -> None:
+def test_a_patch_keeps_other_params_and_replaces_whole_values(projects: Projects) -> None:
     projects.create(**BODY, params={"a": 1, "b": {"x": 1, "y": 2}, "c": [1, 2]})
     project = projects.set_params(BODY["name"], {"b": {"x": 3}, "c": [4]}, patch=True)
     assert project.params() == {"a": 1, "b": {"x": 3}, "c": [4]}
@@ -89,19 +89,19 @@ def test_a_patch_keeps_what_it_does_not_name_and_replaces_whole_values(projects:
 
 
 @pytest.mark.parametrize("patch", [True, "true", None, False])
-def test_the_flag_is_consumed(live: Caller, patch: Any) -> None:
+def test_the_patch_flag_is_not_a_parameter(live: Caller, patch: Any) -> None:
     live("POST", "/projects", {**BODY, "params": {"a": 1}})
     newest = live("POST", f"{PATH}/setParams", {"b": 2, "patch": patch}).json["param_history"][-1]
     assert ("a" in newest, "patch" in newest) == (patch in (True, "true"), False)
 
 
-def test_a_flag_that_is_none_adds_no_version(live: Caller) -> None:
+def test_a_bad_patch_flag_adds_no_version(live: Caller) -> None:
     live("POST", "/projects", BODY)
     assert live("POST", f"{PATH}/setParams", {"patch": "perhaps"}).status == 400
     assert live.get(PATH)["param_history"] == []
 
 
-def test_the_list_can_be_of_archived_projects(live: Caller, projects: Projects) -> None:
+def test_projects_can_be_listed_by_archived(live: Caller, projects: Projects) -> None:
     for name in ("one", "two"):
         projects.create(type="chat", name=name)
     projects.archive("one")
@@ -115,7 +115,7 @@ def test_the_list_can_be_of_archived_projects(live: Caller, projects: Projects) 
     assert live.get("/projects?archived=true") == []
 
 
-def test_an_ontology_has_choices_that_differ(live: Caller) -> None:
+def test_the_choices_of_an_ontology_must_differ(live: Caller) -> None:
     live("POST", "/projects", BODY)
     ontology = ["a", {"choice": "b", "subchoices": ["a"]}]
     reply = live("POST", f"{PATH}/setOntology", {"ontology": ontology, "name": "mine"})
@@ -145,7 +145,7 @@ def test_only_some_types_have_task_templates(live: Caller, projects: Projects) -
     }
 
 
-def test_it_is_a_collection(projects: Projects) -> None:
+def test_projects_are_a_collection(projects: Projects) -> None:
     made = [projects.create(type="chat", name=name) for name in "ab"]
     assert (list(projects), len(projects)) == (made, 2)
     assert "a" in projects

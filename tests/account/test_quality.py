@@ -12,7 +12,7 @@ PATHS = {"evaluation": "/evaluation_tasks", "training": "/training_tasks"}
 
 @pytest.fixture
 def rapid(fake: FakeScale, live: Caller) -> Caller:
-    """Return a caller for an account with a Rapid project for each type, named as the type."""
+    """Return a caller for an account that has a Rapid project for each type, named like it."""
     for type in (*TYPES, "chat"):
         fake.projects.create(type=type, name=type, rapid=True)
     return live
@@ -58,7 +58,7 @@ def test_every_type_can_be_created(fake: FakeScale, rapid: Caller, kind: str, ty
         ("nothing", {}, 404),
     ],
 )
-def test_a_bad_one_is_refused_and_changes_nothing(
+def test_a_bad_quality_task_is_refused_and_changes_nothing(
     fake: FakeScale, rapid: Caller, type: str, changes: Any, status: int
 ) -> None:
     fake.projects.create(type="textcollection", name="enterprise")
@@ -68,13 +68,13 @@ def test_a_bad_one_is_refused_and_changes_nothing(
     assert len(fake.quality_tasks) == 0
 
 
-def test_the_params_of_the_project_are_taken_over(fake: FakeScale, rapid: Caller) -> None:
+def test_a_quality_task_inherits_the_params_of_its_project(fake: FakeScale, rapid: Caller) -> None:
     fake.projects.set_params("textcollection", {"title": "from the project"})
     task = rapid("POST", "/training_tasks/textcollection", body()).json
     assert task["params"]["title"] == "from the project"
 
 
-def test_an_idempotency_key_is_heeded(fake: FakeScale, rapid: Caller) -> None:
+def test_an_idempotency_key_repeats_the_answer(fake: FakeScale, rapid: Caller) -> None:
     key = {"Idempotency-Key": "k"}
     one, two = (
         rapid("POST", "/evaluation_tasks/textcollection", body(), headers=key) for _ in range(2)
@@ -84,20 +84,18 @@ def test_an_idempotency_key_is_heeded(fake: FakeScale, rapid: Caller) -> None:
     assert rapid("POST", "/training_tasks/textcollection", body(), headers=key).status == 409
 
 
-def test_a_unique_id_is_used_once(rapid: Caller) -> None:
+def test_a_unique_id_is_unique_among_quality_tasks(rapid: Caller) -> None:
     given = body(unique_id="u")
     statuses = [rapid("POST", f"{path}/textcollection", given).status for path in PATHS.values()]
     assert statuses == [200, 409]
 
 
-def test_a_disabled_type_is_refused_here_too(fake: FakeScale, rapid: Caller) -> None:
+def test_a_disabled_type_has_no_quality_tasks(fake: FakeScale, rapid: Caller) -> None:
     fake.disable_type("textcollection")
     assert rapid("POST", "/training_tasks/textcollection", body()).status == 402
 
 
-def test_the_results_of_labelers_are_those_that_were_arranged(
-    fake: FakeScale, rapid: Caller
-) -> None:
+def test_recorded_results_of_labelers_are_listed(fake: FakeScale, rapid: Caller) -> None:
     quality = fake.quality_tasks
     one, two = (quality.create("training", "textcollection", **body()) for _ in range(2))
     results = [
@@ -121,14 +119,14 @@ def test_the_results_of_labelers_are_those_that_were_arranged(
     assert both["docs"] == [results[1].to_json()]
 
 
-def test_only_what_there_is_can_be_recorded_or_got(fake: FakeScale) -> None:
+def test_an_unknown_task_or_kind_is_refused(fake: FakeScale) -> None:
     with pytest.raises(ApiError):
         fake.quality_tasks.record("nothing", "a@e.com")
     with pytest.raises(ApiError):
         fake.quality_tasks.create("exam", "textcollection")
 
 
-def test_a_finalized_batch_takes_no_more(fake: FakeScale, rapid: Caller) -> None:
+def test_a_finalized_batch_takes_no_quality_tasks(fake: FakeScale, rapid: Caller) -> None:
     fake.batches.create(project="textcollection", name="b")
     path = "/evaluation_tasks/textcollection"
     assert rapid("POST", path, body(batch="b")).status == 200

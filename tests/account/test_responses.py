@@ -39,13 +39,13 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_the_top_of_a_response_is_like_the_example_s(type: str) -> None:
+def test_a_response_has_the_members_of_the_example(type: str) -> None:
     optional = {"global_attributes"}
     assert set(made(type)) == set(task_types.example(type)[1]) - optional
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_a_response_depends_on_the_id_alone_and_not_on_its_second(type: str) -> None:
+def test_a_response_depends_on_the_id_but_not_on_its_timestamp(type: str) -> None:
     one = task(type, read_creation(type, example(type)).params)
     later = task(type, one.params)
     object.__setattr__(later, "id", "ffffffff" + one.id[8:])
@@ -57,7 +57,7 @@ def test_choices_vary_with_the_id() -> None:
     assert {made("categorization", number)["category"] for number in range(50)} == {"big", "small"}
 
 
-def test_a_box_is_the_observed_one_and_labels_are_the_asked_for() -> None:
+def test_a_box_is_the_observed_one_with_a_requested_label() -> None:
     [box] = made("annotation", with_labels=True)["annotations"]
     assert box == {"left": 0, "top": 0, "width": 100, "height": 100, "label": box["label"]}
     assert box["label"] in ("calf", "cow")
@@ -65,7 +65,7 @@ def test_a_box_is_the_observed_one_and_labels_are_the_asked_for() -> None:
     assert "label" not in box
 
 
-def test_every_geometry_that_was_asked_for_is_annotated() -> None:
+def test_every_requested_geometry_is_annotated() -> None:
     geometries: dict[str, Any] = {
         name: {} for name in ("box", "polygon", "line", "point", "cuboid", "ellipse")
     }
@@ -74,7 +74,7 @@ def test_every_geometry_that_was_asked_for_is_annotated() -> None:
     assert all(set(annotation["attributes"]) == {"parked"} for annotation in annotations)
 
 
-def test_of_nested_labels_only_leaves_are_chosen() -> None:
+def test_only_leaves_of_nested_labels_are_chosen() -> None:
     labels = [{"choice": "vehicle", "subchoices": ["car", {"choice": "bus", "subchoices": []}]}]
     seen = {
         made("imageannotation", n, geometries={"box": {"objects_to_annotate": labels}})[
@@ -85,7 +85,7 @@ def test_of_nested_labels_only_leaves_are_chosen() -> None:
     assert seen == {"car", "bus"}
 
 
-def test_texts_rows_and_answers_are_the_observed_ones() -> None:
+def test_texts_and_rows_are_the_observed_ones() -> None:
     answer = made("transcription", fields={"a": "A"}, repeatable_fields={"b": "B"})
     assert answer == {
         "fields": {"a": "test response"},
@@ -95,7 +95,7 @@ def test_texts_rows_and_answers_are_the_observed_ones() -> None:
     assert made("comparison")["choice"] in ("yes", "no")
 
 
-def test_several_categories_are_a_list_and_ids_come_back() -> None:
+def test_multiple_categories_are_a_list_and_include_their_ids() -> None:
     answer = made("categorization", allow_multiple=True, category_ids={"1": "big", "2": "small"})
     assert len(answer["category"]) == len(answer["category_id"]) == 1
 
@@ -107,7 +107,7 @@ def test_the_fields_of_a_document_are_an_array() -> None:
     assert made("documenttranscription", features=[{"type": "text"}])["fields"] == []
 
 
-def test_fields_are_answered_by_their_type() -> None:
+def test_the_value_of_a_field_depends_on_its_type() -> None:
     fields = [
         {"type": kind, "field_id": kind, "title": kind, **more}
         for kind, more in {
@@ -128,7 +128,7 @@ def test_fields_are_answered_by_their_type() -> None:
     }
 
 
-def test_an_entity_lies_in_the_text() -> None:
+def test_an_entity_is_a_part_of_the_text() -> None:
     [entity] = made("namedentityrecognition", text="  Ada met Alan.")["annotations"]
     assert "  Ada met Alan."[entity["start"] : entity["end"]] == entity["text"] == "Ada"
 
@@ -167,7 +167,7 @@ NAMES = """
     st.sampled_from([*TYPES, "neverheardof"]),
     st.dictionaries(st.sampled_from(NAMES.split()), ODD, max_size=4),
 )
-def test_no_parameters_are_too_odd(type: str, params: Any) -> None:
+def test_odd_parameters_still_get_a_response(type: str, params: Any) -> None:
     assert isinstance(responses.response(task(type, params)), dict)
     assert "error" in responses.failure(task(type, params))
 

@@ -33,7 +33,7 @@ def pointing(fake: FakeScale) -> list[Any]:
     return [task for task in tasks if urls(task.response)]
 
 
-def test_every_url_of_a_made_up_response_leads_to_a_valid_file() -> None:
+def test_every_url_of_a_made_up_response_serves_a_valid_file() -> None:
     with FakeScale().serve() as fake:
         tasks = pointing(fake)
         assert len(tasks) == 12
@@ -55,7 +55,7 @@ def test_every_url_of_a_made_up_response_leads_to_a_valid_file() -> None:
             assert requests.get(shown[0], auth=("live_other", ""), timeout=10).status_code == 404
 
 
-def test_the_picture_is_a_valid_one() -> None:
+def test_the_picture_is_a_valid_png() -> None:
     assert PNG.startswith(b"\x89PNG\r\n\x1a\n")
     rest, kinds = PNG[8:], []
     while rest:
@@ -93,12 +93,12 @@ def test_the_events_and_the_playback_have_their_documented_shape(fake: FakeScale
         assert {"key", "timestamp"} < shape["frames"][0].keys()
 
 
-def test_legacy_types_show_their_one_geometry(fake: FakeScale) -> None:
+def test_a_legacy_type_shows_its_one_geometry(fake: FakeScale) -> None:
     for type, geometry in (("videoboxannotation", "box"), ("videocuboidannotation", "cuboid")):
         assert content(fake, type)[0]["annotations"][0]["type"] == geometry
 
 
-def test_over_http_the_urls_are_on_the_host_that_was_asked() -> None:
+def test_over_http_urls_have_the_host_of_the_request() -> None:
     fake = FakeScale(allow_hosts=["scale.test", "10.0.0.1"])
     live = Caller(fake)
     task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
@@ -111,7 +111,7 @@ def test_over_http_the_urls_are_on_the_host_that_was_asked() -> None:
             assert urls(reply.json) == [stored.replace("localhost", host)]
 
 
-def test_in_python_the_urls_are_on_the_fake_s_own_origin_whoever_made_them(
+def test_in_python_urls_have_the_origin_of_the_fake(
     noon: time_machine.Traveller,
 ) -> None:
     body = example("lidarannotation")
@@ -151,7 +151,7 @@ def test_either_key_of_the_account_opens_a_file(fake: FakeScale, live: Caller) -
         assert Caller(fake, key)("GET", url.removeprefix(fake.url)).status == 200
 
 
-def test_there_is_no_other_file(fake: FakeScale, live: Caller) -> None:
+def test_no_other_file_exists(fake: FakeScale, live: Caller) -> None:
     task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
     task = fake.tasks.complete(task.id)
     [url] = urls(task.response)

@@ -29,7 +29,7 @@ def names(batches: Any) -> list[str]:
     return [batch["name"] for batch in batches]
 
 
-def test_assignments_are_those_of_active_teammates(fake: FakeScale, studio: Caller) -> None:
+def test_only_active_teammates_have_assignments(fake: FakeScale, studio: Caller) -> None:
     nobody: dict[str, list[str]] = {"admin@example.com": [], ANN: [], BOB: []}
     assert studio.get("/studio/assignments") == nobody
     body = {"emails": [ANN, EVE], "projects": ["p/1", "q"]}
@@ -62,7 +62,7 @@ def test_a_bad_assignment_changes_nothing(studio: Caller, path: str, body: Any) 
     assert studio.get("/studio/assignments") == before
 
 
-def test_a_group_is_made_changed_and_listed(fake: FakeScale, studio: Caller) -> None:
+def test_a_group_is_created_changed_and_listed(fake: FakeScale, studio: Caller) -> None:
     post(studio, "/studio/assignments/add", emails=[ANN, BOB], projects=["p/1"])
     made = post(studio, "/studio/projects/p%2F1/groups", emails=[ANN, ANN], name="g/1")
     assert made == {
@@ -107,7 +107,7 @@ def test_a_bad_group_is_refused_and_changes_nothing(
     assert studio.get("/studio/projects/q/groups") == before
 
 
-def test_pending_batches_come_in_their_default_order(fake: FakeScale, studio: Caller) -> None:
+def test_pending_batches_have_a_default_order(fake: FakeScale, studio: Caller) -> None:
     fake.projects.create(type="chat", name="enterprise")
     fake.batches.create(project="enterprise", name="not of the Studio")
     for name in ("old", "new", "done", "archived"):
@@ -153,7 +153,7 @@ def test_priorities_name_all_pending_batches(fake: FakeScale, studio: Caller) ->
     assert "studioPriority" not in reset[0]
 
 
-def test_the_groups_of_a_batch_are_set_and_not_added(fake: FakeScale, studio: Caller) -> None:
+def test_setting_the_groups_of_a_batch_replaces_them(fake: FakeScale, studio: Caller) -> None:
     fake.batches.create(project="q", name="b/1")
     post(studio, "/studio/assignments/add", emails=[ANN], projects=["q"])
     post(studio, "/studio/projects/q/groups", emails=[], name="g")

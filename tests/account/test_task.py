@@ -41,7 +41,7 @@ def task_in(state: str, **changes: Any) -> Task:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("state", STATES)
-def test_an_action_does_what_the_table_says_and_nothing_else(state: str, action: str) -> None:
+def test_a_move_follows_the_table_of_transitions(state: str, action: str) -> None:
     before = task_in(state)
     if (state, action) in TRANSITIONS:
         after = ACTIONS[action](before)
@@ -64,24 +64,24 @@ def test_no_method_of_a_task_reads_like_a_status() -> None:
         assert task_in("pending").completed  # type: ignore[attr-defined]
 
 
-def test_what_is_documented_about_canceling_is_in_the_table() -> None:
+def test_the_table_allows_canceling_as_documented() -> None:
     allowed = {state for state, action in TRANSITIONS if action == "cancel"}
     assert allowed == {"pending", "canceled"}
 
 
-def test_the_known_text_refuses_canceling_a_completed_task() -> None:
+def test_canceling_a_completed_task_gets_the_observed_message() -> None:
     with pytest.raises(
         BadRequest, match=r"^The task was already completed and cannot be canceled\.$"
     ):
         ACTIONS["cancel"](task_in("completed"))
 
 
-def test_completing_sets_the_result_and_its_time() -> None:
+def test_completing_sets_the_response_and_the_time() -> None:
     after = ACTIONS["complete"](task_in("pending"))
     assert (after.completed_at, after.response) == (NOW, {"a": 1})
 
 
-def test_recalling_takes_the_result_back() -> None:
+def test_recalling_removes_the_response() -> None:
     task = task_in("completed", completed_at=THEN, response=FrozenDict(), work_started=True)
     after = ACTIONS["recall"](task)
     assert (after.completed_at, after.response, after.work_started) == (None, None, False)
@@ -89,7 +89,7 @@ def test_recalling_takes_the_result_back() -> None:
 
 
 @pytest.mark.parametrize("clear", [True, False])
-def test_failing_clears_the_unique_id_if_that_was_asked_for(clear: bool) -> None:
+def test_failing_clears_the_unique_id_on_request(clear: bool) -> None:
     task = task_in("pending", unique_id="u", clear_unique_id_on_error=clear)
     assert ACTIONS["fail"](task).unique_id == (None if clear else "u")
 
@@ -100,7 +100,7 @@ def test_canceling_again_can_still_clear_the_unique_id() -> None:
     assert moves.cancel(task, NOW, clear_unique_id=True).unique_id is None
 
 
-def test_audits_stand_newest_first_and_only_a_customer_s_is_a_review() -> None:
+def test_audits_are_newest_first_and_only_the_customer_reviews() -> None:
     task = task_in("completed")
     for result, source in (("rejected", "customer"), ("fixed", "scale"), ("accepted", "customer")):
         task = moves.audit(
@@ -120,7 +120,7 @@ def test_updated_at_never_goes_back() -> None:
     assert moves.start(task, NOW).updated_at == task.updated_at
 
 
-def test_a_new_task_prints_only_what_it_has() -> None:
+def test_a_new_task_prints_only_the_members_it_has() -> None:
     assert task_in("pending").to_json() == {
         "task_id": "a" * 24,
         "created_at": THEN,
@@ -161,7 +161,7 @@ def test_tasks_are_values_that_can_be_hashed() -> None:
         task_in("pending").status = Status.ERROR  # type: ignore[misc]
 
 
-def test_the_text_of_a_task_is_that_of_its_json() -> None:
+def test_the_text_of_a_task_is_its_json() -> None:
     task = task_in(
         "completed",
         instruction='"é\u2028\\',
@@ -177,7 +177,7 @@ def test_the_text_of_a_task_is_that_of_its_json() -> None:
     assert task.to_json()["params"] == {"a": [{"b": None}], "c": "\U0001f600"}
 
 
-def test_what_a_task_holds_cannot_be_changed() -> None:
+def test_the_values_in_a_task_cannot_be_changed() -> None:
     given = {"a": [1]}
     task = task_in("pending", params=given, metadata=given)
     given["a"].append(2)
@@ -190,7 +190,7 @@ def test_what_a_task_holds_cannot_be_changed() -> None:
     assert pickle.loads(pickle.dumps(task)) == task
 
 
-def test_nor_can_an_empty_object_that_it_holds() -> None:
+def test_an_empty_object_in_a_task_cannot_be_changed() -> None:
     given: dict[str, Any] = {}
     task = task_in("pending", params=given)
     given["a"] = 1

@@ -54,7 +54,7 @@ def test_a_task_without_the_time_matches_no_bound() -> None:
     assert not keeps(task(), completed_before="2100-01-01")
 
 
-def test_the_ends_of_the_calendar_are_bounds_like_others() -> None:
+def test_the_ends_of_the_calendar_are_valid_bounds() -> None:
     assert not keeps(task(), start_time="9999-12-31T23:59:59.999999")
     assert keeps(task(), end_time="9999-12-31T23:59:59.999999")
     with pytest.raises(BadRequest, match="start_time"):
@@ -73,7 +73,7 @@ def test_the_ends_of_the_calendar_are_bounds_like_others() -> None:
         ("tags", "tags", "one", "two"),
     ],
 )
-def test_several_values_are_comma_joined_or_repeated_and_any_will_do(
+def test_values_may_be_joined_or_repeated_and_any_of_them_matches(
     name: str, field: str, mine: str, other: str
 ) -> None:
     value: Any = [mine] if field == "tags" else Status(mine) if field == "status" else mine
@@ -90,7 +90,7 @@ def test_a_project_may_have_a_comma_in_its_name() -> None:
     assert not keeps(task(unique_id="a,b"), unique_id="a,b")
 
 
-def test_any_tag_will_do_and_all_filters_must() -> None:
+def test_any_tag_matches_but_all_filters_must() -> None:
     it = task(tags=["one", "three"], project="p")
     assert keeps(it, tags="two,three", project="p")
     assert not keeps(it, tags="two,three", project="q")
@@ -102,7 +102,7 @@ def test_comparison_is_exact() -> None:
         keeps(task(), status="Pending")
 
 
-def test_all_known_statuses_can_be_asked_for() -> None:
+def test_the_list_can_be_filtered_by_every_status() -> None:
     for status in ("completed", "pending", "canceled", "error"):
         keeps(task(), status=status)
     for status in ("accepted", "fixed", "commented", "rejected", "pending"):

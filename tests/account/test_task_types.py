@@ -18,7 +18,7 @@ KNOWN_KEYWORDS = {
 }  # fmt: skip
 
 
-def test_there_are_the_34_types_and_the_alias() -> None:
+def test_all_34_types_and_the_alias_exist() -> None:
     assert len(TYPES) == 34
     assert read_creation("categorize", example("categorization")).type == "categorization"
 
@@ -80,7 +80,7 @@ def test_defaults_are_echoed(type: str) -> None:
     assert {name: params[name] for name in defaults} == defaults
 
 
-def test_what_is_given_wins_over_a_default() -> None:
+def test_a_given_value_overrides_a_default() -> None:
     assert read_creation("annotation", example("annotation", min_width=7)).params["min_width"] == 7
 
 
@@ -98,11 +98,11 @@ def test_the_version_of_a_project_is_not_echoed() -> None:
     assert (accepted.fields, accepted.params) == ({}, {})
 
 
-def test_urgency_is_any_text() -> None:
+def test_urgency_may_be_any_text() -> None:
     assert read_creation("chat", {"urgency": "hour"}).fields == {"urgency": "hour"}
 
 
-def test_null_is_absent() -> None:
+def test_null_counts_as_absent() -> None:
     accepted = read_creation("chat", {"metadata": None, "unique_id": None, "x": None})
     assert (accepted.fields, accepted.params) == ({}, {})
     with pytest.raises(BadRequest, match='"geometries" is required'):
@@ -151,7 +151,7 @@ def test_a_form_may_hold_a_list_of_one_as_text() -> None:
         read_creation("categorization", example("categorization", categories="a"))
 
 
-def test_tags_are_collapsed_before_they_are_counted() -> None:
+def test_repeated_tags_are_counted_once() -> None:
     tags = ["b", "a", "b", "c", "d", "e", "a"]
     assert read_creation("chat", {"tags": tags}).fields["tags"] == ["b", "a", "c", "d", "e"]
     with pytest.raises(BadRequest, match='"tags" must contain less than or equal to 5'):
@@ -164,7 +164,7 @@ def test_bad_tags_are_refused(tags: Any) -> None:
         read_creation("chat", {"tags": tags})
 
 
-def test_metadata_may_be_10_kilobytes_and_no_more() -> None:
+def test_metadata_is_limited_to_10_kilobytes() -> None:
     fits = {"k": "x" * (10 * 1024 - len('{"k":""}'))}
     assert read_creation("chat", {"metadata": fits}).fields["metadata"] == fits
     with pytest.raises(BadRequest, match='"metadata" must not be larger than 10240 bytes'):
@@ -238,7 +238,7 @@ def test_known_texts_are_exact() -> None:
     assert str(kind.value) == ("Invalid attachment_type - please choose one of these: text website")
 
 
-def test_what_is_not_json_is_refused() -> None:
+def test_values_that_are_not_json_are_refused() -> None:
     with pytest.raises(BadRequest, match="holds a set"):
         FakeScale().tasks._submit("chat", {"x": {1}})
 
@@ -270,7 +270,7 @@ def test_every_parameter_has_a_source() -> None:
     assert all(param["x-source"] for param in FACTS["common"].values())
 
 
-def test_validators_are_compiled_once_a_type() -> None:
+def test_the_validator_of_a_type_is_compiled_once() -> None:
     read_creation("chat", {})
     assert task_types._parameters("chat") is task_types._parameters("chat")
 

@@ -21,7 +21,7 @@ from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenLi
 
 
 def in_threads(number: int, call: Callable[[int], Any]) -> list[Any]:
-    """Return what ``call`` gave or raised in each of ``number`` threads that begin at once."""
+    """Return the results or errors of ``call`` in ``number`` threads that start at once."""
     results: list[Any] = [None] * number
     barrier = threading.Barrier(number)
 
@@ -45,7 +45,7 @@ def tasks(fake: FakeScale) -> Tasks:
     return fake.tasks
 
 
-def test_a_live_task_stays_pending_until_it_is_steered(tasks: Tasks) -> None:
+def test_a_live_task_stays_pending_until_a_test_completes_it(tasks: Tasks) -> None:
     task = tasks.create("chat")
     assert tasks.get(task.id) == task
     assert task.status == "pending"
@@ -54,7 +54,7 @@ def test_a_live_task_stays_pending_until_it_is_steered(tasks: Tasks) -> None:
     assert task.status == "pending"
 
 
-def test_what_is_handed_out_and_in_is_not_shared(tasks: Tasks) -> None:
+def test_a_task_shares_no_values_with_the_caller(tasks: Tasks) -> None:
     metadata = {"k": [1]}
     task = tasks.create("chat", metadata=metadata)
     metadata["k"].append(2)
@@ -63,7 +63,7 @@ def test_what_is_handed_out_and_in_is_not_shared(tasks: Tasks) -> None:
         task.metadata["k"].append(3)
 
 
-def test_a_test_task_is_completed_from_the_next_look_on(fake: FakeScale) -> None:
+def test_a_task_in_test_mode_is_completed_when_it_is_next_read(fake: FakeScale) -> None:
     task = fake.test.tasks.create("categorization", **EXAMPLE)
     assert (task.status, task.response) == ("pending", None)
     for seen in (fake.test.tasks.get(task.id), fake.test.tasks.list()[0]):
@@ -82,13 +82,13 @@ EXAMPLE = {
 }
 
 
-def test_the_default_response_is_one_of_the_type(tasks: Tasks) -> None:
+def test_the_default_response_fits_the_type(tasks: Tasks) -> None:
     task = tasks.create("categorization", **EXAMPLE)
     response = tasks.complete(task.id).response
     assert response in ({"category": "big"}, {"category": "small"})
 
 
-def test_failing_gives_the_documented_response_or_the_given(tasks: Tasks) -> None:
+def test_a_failed_task_has_the_documented_or_the_given_response(tasks: Tasks) -> None:
     one, two = tasks.create("chat"), tasks.create("chat")
     assert tasks.fail(one.id).response == {
         "error": "One or more attachments could not be downloaded.",
@@ -114,7 +114,7 @@ def test_a_started_task_cannot_be_canceled(tasks: Tasks) -> None:
     assert tasks.complete(task.id).status == "completed"
 
 
-def test_recall_and_audit(tasks: Tasks) -> None:
+def test_a_completed_task_can_be_audited_and_recalled(tasks: Tasks) -> None:
     task = tasks.create("chat")
     tasks.complete(task.id)
     audited = tasks.audit(task.id, "fixed", "better", source="scale")
@@ -153,7 +153,7 @@ def test_an_unknown_id_is_not_found(tasks: Tasks, call: Callable[[Tasks], Any]) 
 # unique_id
 
 
-def test_a_clash_names_the_owner(tasks: Tasks) -> None:
+def test_a_unique_id_in_use_is_refused_with_the_owner(tasks: Tasks) -> None:
     owner = tasks.create("chat", unique_id='s3://b/"é".png')
     with pytest.raises(Conflict) as refusal:
         tasks.create("multichat", unique_id='s3://b/"é".png')
@@ -176,7 +176,7 @@ FREEING: dict[str, Callable[[Tasks, Task], Any]] = {
 
 
 @pytest.mark.parametrize("way", FREEING)
-def test_what_frees_a_unique_id(tasks: Tasks, way: str) -> None:
+def test_a_removed_unique_id_is_free_again(tasks: Tasks, way: str) -> None:
     task = tasks.create("chat", unique_id="u", clear_unique_id_on_error=True)
     FREEING[way](tasks, task)
     assert tasks.list(unique_id="u") == []
@@ -185,14 +185,14 @@ def test_what_frees_a_unique_id(tasks: Tasks, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["cancel", "fail", "complete"])
-def test_what_does_not_free_a_unique_id(tasks: Tasks, way: str) -> None:
+def test_a_task_keeps_its_unique_id_when_it_ends(tasks: Tasks, way: str) -> None:
     task = tasks.create("chat", unique_id="u")
     getattr(tasks, way)(task.id)
     with pytest.raises(Conflict):
         tasks.create("chat", unique_id="u")
 
 
-def test_updating_a_unique_id(tasks: Tasks) -> None:
+def test_a_unique_id_can_be_changed_to_a_free_one(tasks: Tasks) -> None:
     one, two = tasks.create("chat", unique_id="1"), tasks.create("chat", unique_id="2")
     assert tasks.set_unique_id(one.id, "1").unique_id == "1"
     with pytest.raises(Conflict, match=two.id):
@@ -205,12 +205,12 @@ def test_updating_a_unique_id(tasks: Tasks) -> None:
     assert tasks.fail(one.id).unique_id is None
 
 
-def test_deleting_a_unique_id_that_is_not_there_changes_nothing(tasks: Tasks) -> None:
+def test_deleting_a_missing_unique_id_changes_nothing(tasks: Tasks) -> None:
     task = tasks.create("chat")
     assert tasks.clear_unique_id(task.id) is task
 
 
-def test_of_ten_threads_one_gets_the_unique_id(tasks: Tasks) -> None:
+def test_only_one_of_ten_threads_gets_the_unique_id(tasks: Tasks) -> None:
     for round in range(20):
         create = functools.partial(tasks.create, "chat", unique_id=f"u{round}")
         results = in_threads(10, lambda _, create=create: create())  # type: ignore[misc]
@@ -223,7 +223,7 @@ def test_of_ten_threads_one_gets_the_unique_id(tasks: Tasks) -> None:
 # Tags and metadata
 
 
-def test_tags_keep_the_order_of_their_insertion(tasks: Tasks) -> None:
+def test_tags_keep_the_order_of_insertion(tasks: Tasks) -> None:
     task = tasks.create("chat", tags=["c", "a", "c"])
     assert tasks.add_tags(task.id, ["b", "a", "b"]).tags == ["c", "a", "b"]
     assert tasks.remove_tags(task.id, ["c", "x"]).tags == ["a", "b"]
@@ -246,7 +246,7 @@ def test_a_sixth_tag_is_refused_and_nothing_changes(tasks: Tasks) -> None:
     assert tasks.get(task.id).tags == list("abcde")
 
 
-def test_tags_that_change_nothing_are_no_update(tasks: Tasks, noon: time_machine.Traveller) -> None:
+def test_tags_without_effect_are_no_update(tasks: Tasks, noon: time_machine.Traveller) -> None:
     task = tasks.create("chat", tags=["a"])
     noon.shift(1)
     assert tasks.add_tags(task.id, ["a"]) == tasks.remove_tags(task.id, ["x"]) == task
@@ -261,7 +261,7 @@ def test_metadata_is_replaced_in_any_status(tasks: Tasks) -> None:
     assert tasks.get(task.id).metadata == {"b": 2}
 
 
-def test_no_update_of_tags_is_lost(tasks: Tasks) -> None:
+def test_concurrent_updates_of_tags_are_not_lost(tasks: Tasks) -> None:
     for _ in range(20):
         task = tasks.create("chat")
         in_threads(5, lambda index, it=task: tasks.add_tags(it.id, [str(index)]))  # type: ignore[misc]
@@ -292,7 +292,7 @@ def test_updated_at_moves_with_every_change(tasks: Tasks, noon: time_machine.Tra
 # References between tasks
 
 
-def test_a_segmentation_may_refer_to_a_completed_annotation(tasks: Tasks) -> None:
+def test_a_segmentation_may_refer_only_to_a_completed_annotation(tasks: Tasks) -> None:
     lidar = tasks.create("lidarannotation", attachments=["https://e.com/1"], labels=["car"])
     for bad in (lidar.id, "unknown", tasks.create("chat").id):
         with pytest.raises(BadRequest, match='"lidar_task" must be the id of a completed task'):
@@ -304,7 +304,7 @@ def test_a_segmentation_may_refer_to_a_completed_annotation(tasks: Tasks) -> Non
 # Time
 
 
-def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) -> None:
+def test_the_default_labeler_follows_the_clock(noon: time_machine.Traveller) -> None:
     fake = FakeScale(complete_after=dt.timedelta(seconds=60))
     first = fake.tasks.create("chat")
     noon.shift(30)
@@ -315,7 +315,7 @@ def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) 
     fake.advance(milliseconds=1)
     assert fake.tasks.list(status="completed")[0].completed_at == "2024-02-29T12:01:00.000Z"
     fake.advance(days=1)
-    # As if somebody had looked all the time.
+    # The time of completion is the due time, though nobody read the task then.
     assert fake.tasks.get(second.id).completed_at == "2024-02-29T12:01:30.000Z"
     assert fake.tasks.get(third.id).status == "canceled"
     fake.tasks.recall(first.id)
@@ -324,7 +324,7 @@ def test_a_made_up_labeler_completes_on_the_clock(noon: time_machine.Traveller) 
     assert fake.tasks._page(Query()).docs[-1].status == "completed"
 
 
-def test_a_recalled_task_gets_a_turnaround_of_its_own(noon: time_machine.Traveller) -> None:
+def test_a_recalled_task_gets_a_new_turnaround(noon: time_machine.Traveller) -> None:
     fake = FakeScale(complete_after=dt.timedelta(seconds=60))
     task = fake.tasks.create("chat")
     fake.advance(seconds=50)
@@ -336,13 +336,13 @@ def test_a_recalled_task_gets_a_turnaround_of_its_own(noon: time_machine.Travell
     assert fake.tasks.get(task.id).completed_at == "2024-02-29T12:01:50.000Z"
 
 
-def test_at_the_end_of_the_calendar_nothing_becomes_due() -> None:
+def test_a_turnaround_beyond_the_calendar_never_ends() -> None:
     fake = FakeScale(complete_after=dt.timedelta(days=1))
     with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
         assert fake.tasks.get(fake.tasks.create("chat").id).status == "pending"
 
 
-def test_no_time_at_all_is_a_turnaround_too() -> None:
+def test_a_turnaround_may_be_zero() -> None:
     fake = FakeScale(complete_after=dt.timedelta())
     task = fake.tasks.create("chat")
     assert task.status == "pending"
@@ -350,7 +350,7 @@ def test_no_time_at_all_is_a_turnaround_too() -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 400_000])
-def test_a_turnaround_that_makes_no_sense_is_refused(days: int) -> None:
+def test_complete_after_out_of_range_is_refused(days: int) -> None:
     with pytest.raises(ValueError, match="turnaround"):
         FakeScale(complete_after=dt.timedelta(days=days))
 
@@ -358,7 +358,7 @@ def test_a_turnaround_that_makes_no_sense_is_refused(days: int) -> None:
 # Lists
 
 
-def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks: Tasks) -> None:
+def test_a_filtered_list_is_consistent_during_changes(tasks: Tasks) -> None:
     made = [tasks.create("chat").id for _ in range(1000)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -374,21 +374,21 @@ def test_a_filtered_list_holds_what_it_was_filtered_by_while_others_go_on(tasks:
         sys.setswitchinterval(interval)
 
 
-def test_a_loaded_task_may_have_more_tags_than_are_allowed(tasks: Tasks) -> None:
+def test_a_loaded_task_may_have_too_many_tags(tasks: Tasks) -> None:
     printed = {**tasks.create("chat").to_json(), "task_id": "x", "tags": list("abcdefg")}
     tasks.load([printed])
     assert tasks.add_tags("x", ["a"]).tags == list("abcdefg")
     assert tasks.remove_tags("x", ["a"]).tags == list("bcdefg")
 
 
-def test_it_is_iterated_newest_first_and_has_a_length(tasks: Tasks) -> None:
+def test_tasks_are_a_collection_newest_first(tasks: Tasks) -> None:
     made = [tasks.create("chat") for _ in range(5)]
     assert list(tasks) == made[::-1]
     assert len(tasks) == 5
     assert tasks.list(type="multichat") == []
 
 
-def test_time_that_runs_backwards_puts_a_task_where_it_belongs(
+def test_tasks_are_sorted_by_time_even_if_the_clock_runs_backwards(
     tasks: Tasks, noon: time_machine.Traveller
 ) -> None:
     middle = tasks.create("chat")
@@ -399,7 +399,7 @@ def test_time_that_runs_backwards_puts_a_task_where_it_belongs(
     assert list(tasks) == [newest, middle, oldest]
 
 
-def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
+def test_a_lookup_by_unique_id_reads_no_other_task(
     tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(50):
@@ -422,7 +422,7 @@ def test_a_lookup_by_unique_id_does_not_go_through_all_tasks(
     st.sampled_from([{}, {"type": ["chat"]}]),
     st.data(),
 )
-def test_pages_joined_equal_the_filtered_sort_whatever_is_added_in_between(
+def test_the_pages_together_are_the_list_even_if_tasks_are_added(
     steps: list[tuple[int, str]], limit: int, filters: dict[str, list[str]], data: st.DataObject
 ) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
@@ -465,7 +465,7 @@ class Counting(dict[str, Task]):
     __iter__ = values = items = keys = _all
 
 
-def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_reads_only_its_own_tasks(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         tasks.create("chat")
     counting = Counting(tasks._table._values)
@@ -475,7 +475,7 @@ def test_a_page_touches_its_own_tasks_only(tasks: Tasks, monkeypatch: pytest.Mon
         assert (len(tasks._page(query).docs), counting.looked_up) == (5, 5)
 
 
-def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) -> None:
+def test_other_threads_go_on_during_filtering(tasks: Tasks) -> None:
     tasks.create("chat")
     made = []
 
@@ -485,7 +485,7 @@ def test_others_go_on_while_filters_work_and_pages_are_rendered(tasks: Tasks) ->
 
         thread = threading.Thread(target=create)
         thread.start()
-        thread.join(10)  # for ever, if the lock were held
+        thread.join(10)  # would time out if the lock were held
         return (True for _ in statuses)
 
     query = Query(filters={"x": (Filter(lambda name, texts: None, "status", keep, {}), None)})

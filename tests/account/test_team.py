@@ -25,7 +25,7 @@ def test_there_is_an_admin_from_the_start(live: Caller) -> None:
     ]
 
 
-def test_an_invitation_answers_all_members_and_changes_none(
+def test_an_invitation_returns_the_team_and_changes_no_teammate(
     fake: FakeScale, live: Caller, noon: time_machine.Traveller
 ) -> None:
     fake.teammates.add("old@e.com", "manager")
@@ -42,7 +42,7 @@ def test_an_invitation_answers_all_members_and_changes_none(
     assert "expiry" not in live.get("/teams")[-1]
 
 
-def test_an_invitation_can_reach_to_the_end_of_the_calendar(live: Caller) -> None:
+def test_an_invitation_may_end_with_the_calendar(live: Caller) -> None:
     with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
         reply = live("POST", "/teams/invite", {"emails": ["a@e.com"], "team_role": "member"})
     assert reply.json[-1]["expiry"] == "9999-12-31T23:59:59.999Z"
@@ -81,14 +81,14 @@ def test_a_role_is_set_for_all_or_none(fake: FakeScale, live: Caller) -> None:
     assert roles(reply.json)["a@e.com"] == "manager"
 
 
-def test_who_was_disabled_can_be_given_a_role_again(fake: FakeScale) -> None:
+def test_a_disabled_teammate_can_get_a_new_role(fake: FakeScale) -> None:
     fake.teammates.add("a@e.com")
     assert not fake.teammates.disable("a@e.com").is_active
     fake.teammates.set_role(emails=["a@e.com"], team_role="member")
     assert fake.teammates.get("a@e.com").is_active
 
 
-def test_nobody_is_added_twice_or_in_a_role_there_is_not(fake: FakeScale) -> None:
+def test_a_known_teammate_or_an_unknown_role_is_refused(fake: FakeScale) -> None:
     for email, role in (("admin@example.com", "member"), ("a@e.com", "king")):
         with pytest.raises(ApiError):
             fake.teammates.add(email, role)

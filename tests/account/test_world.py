@@ -12,7 +12,7 @@ from fakescale.values.keys import read_key
         ("test_acme", "acme", True),
         ("acme|test", "acme", True),
         ("live_a_b c", "a_b c", False),
-        ("live_a|test", "live_a", True),  # whatever ends so is a test key
+        ("live_a|test", "live_a", True),  # every text with this ending is a test key
     ],
 )
 def test_a_key_names_the_account_and_the_mode(text: str, account: str, is_test: bool) -> None:
@@ -20,7 +20,7 @@ def test_a_key_names_the_account_and_the_mode(text: str, account: str, is_test: 
 
 
 @pytest.mark.parametrize("text", ["", "dummy_api_key", "live_", "test_", "|test", "LIVE_x", "live"])
-def test_other_texts_are_no_keys(text: str) -> None:
+def test_other_texts_are_not_keys(text: str) -> None:
     with pytest.raises(ValueError, match="is not an API key"):
         read_key(text)
 
@@ -41,7 +41,7 @@ def test_an_account_is_made_once() -> None:
     assert fake.account("fakescale").tasks is fake.tasks
 
 
-def test_a_closed_list_lets_no_other_key_in() -> None:
+def test_a_list_of_keys_excludes_all_other_keys() -> None:
     fake = FakeScale(api_keys=["acme|test", "live_b"])
     state = fake._state
     assert state.world("acme|test").tasks is fake.test.tasks

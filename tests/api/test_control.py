@@ -700,7 +700,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("test.tasks.list", {}, 404, "There is no operation POST /_fakescale/test.tasks.list"),
         ("labeler", {}, 404, "There is no operation POST /_fakescale/labeler"),
         ("turnaround", {"value": "1"}, 400, '"value" must be'),
-        ("turnaround", {"value": -1}, 400, "turnaround: a turnaround is between nothing and"),
+        ("turnaround", {"value": -1}, 400, "turnaround: a turnaround must be between zero and"),
         ("turnaround", {"value": 1e300}, 400, "turnaround: "),
         ("turnaround", {"test": True}, 400, '"test" is not an argument of turnaround; there'),
         ("callback_url", {"value": "x"}, 400, '"callback_url" must be'),
@@ -757,7 +757,7 @@ def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> Non
     listed = replies[0]["operations"]
     assert list(listed) == list(OPERATIONS)
     assert listed["tasks.audit"] == {
-        "description": "Audit a completed task.",
+        "description": "Audit a completed task, and return it.",
         "arguments": {
             "task_id": {"type": "string", "required": True},
             "result": {"type": "string", "required": True},

@@ -322,7 +322,7 @@ def test_loopback_and_named_hosts_are_allowed(url: str, origin: str, target: str
 
 @pytest.mark.parametrize("host", ["", "a:80", "http://a", "a/b", "a b", "me@a", "*.a\n"])
 def test_other_texts_are_no_hosts(host: str) -> None:
-    with pytest.raises(ValueError, match="is no host"):
+    with pytest.raises(ValueError, match="is not a host"):
         FakeScale(callback_hosts=["good", host])
 
 

@@ -33,7 +33,7 @@ def test_a_clock_made_before_the_freeze_is_frozen_in_every_thread() -> None:
     assert clock.now().year > 2020
 
 
-def test_a_stopped_clock_is_moved_by_advance_alone_and_catches_up(
+def test_only_advance_moves_a_stopped_clock_and_starting_catches_up(
     noon: time_machine.Traveller,
 ) -> None:
     clock = Clock()
@@ -51,7 +51,7 @@ def test_a_stopped_clock_is_moved_by_advance_alone_and_catches_up(
     assert stamp(clock.now()) == "2024-02-29T13:01:00.005Z"
 
 
-def test_thawing_in_another_thread_is_not_noticed() -> None:
+def test_a_thaw_in_another_thread_does_no_harm() -> None:
     clock = Clock()
     stop = threading.Event()
     errors: list[BaseException] = []
@@ -77,7 +77,7 @@ def test_thawing_in_another_thread_is_not_noticed() -> None:
     assert errors == []
 
 
-def test_advancing_adds_to_the_process_s_clock(noon: time_machine.Traveller) -> None:
+def test_advancing_adds_to_the_clock_of_the_process(noon: time_machine.Traveller) -> None:
     clock = Clock()
     clock.advance(hours=25, milliseconds=7)
     assert stamp(clock.now()) == "2024-03-01T13:00:00.007Z"
@@ -85,14 +85,14 @@ def test_advancing_adds_to_the_process_s_clock(noon: time_machine.Traveller) -> 
     assert stamp(clock.now()) == "2024-03-01T13:00:01.007Z"
 
 
-def test_advancing_out_of_the_calendar_changes_nothing(noon: time_machine.Traveller) -> None:
+def test_advancing_beyond_the_calendar_changes_nothing(noon: time_machine.Traveller) -> None:
     clock = Clock()
     with pytest.raises(OverflowError):
         clock.advance(days=3_000_000)
     assert stamp(clock.now()) == "2024-02-29T12:00:00.000Z"
 
 
-def test_a_clock_at_the_end_of_the_calendar_stands() -> None:
+def test_a_clock_stops_at_the_end_of_the_calendar() -> None:
     clock = Clock()
     clock.advance(days=1)
     with time_machine.travel("9999-12-31T12:00:00Z", tick=False):
@@ -124,6 +124,6 @@ def test_the_documented_forms_of_a_time_are_read(text: str, printed: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2021-13-01", "0001-01-01T00:00:00+14:00"])
-def test_what_is_no_time_is_a_value_error(text: str) -> None:
+def test_other_texts_are_not_times(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         read_moment(text)

@@ -22,7 +22,7 @@ MODES = ["live", "test"]
 
 
 def shown(fake: FakeScale) -> Any:
-    """Return what the endpoints show of all worlds, and what is saved under the keys."""
+    """Return the answers of the endpoints in all worlds, by API key."""
     seen = {}
     for key in [f"{mode}_{account}" for mode in MODES for account in ACCOUNTS]:
         caller = Caller(fake, key)
@@ -76,7 +76,7 @@ def take(fake: FakeScale, action: str, mode: str, account: str, number: int) -> 
 
 @hypothesis.settings(max_examples=examples(40))
 @given(st.lists(STEPS, max_size=25))
-def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -> None:
+def test_a_round_trip_changes_no_answer_of_an_endpoint(steps: list[Any]) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
         fake = FakeScale(complete_after=dt.timedelta(minutes=7))
         answers = replayed(fake)
@@ -90,14 +90,14 @@ def test_a_round_trip_changes_nothing_that_an_endpoint_shows(steps: list[Any]) -
         assert copy.dump() == dump
         assert shown(copy) == shown(fake)
         assert replayed(copy) == replayed(fake) == answers
-        # Nor what is still to come.
+        # The two fakes stay the same as time passes.
         for minutes in (3, 3, 30):
             traveller.shift(minutes * 60)
             assert shown(copy) == shown(fake)
         assert copy.now() == fake.now()
 
 
-def test_what_surrounds_the_tasks_is_dumped_too() -> None:
+def test_a_dump_holds_more_than_tasks() -> None:
     fake = FakeScale()
     fake.projects.create(type="textcollection", name="rapid", rapid=True)
     fake.projects.create(type="chat", name="studio", studio=True)
@@ -138,7 +138,7 @@ def test_what_surrounds_the_tasks_is_dumped_too() -> None:
     assert Caller(copy)("POST", "/task/chat", {}).status == 402
 
 
-def test_a_saved_answer_ages_on_after_a_dump(noon: time_machine.Traveller) -> None:
+def test_a_dump_keeps_the_age_of_a_saved_answer(noon: time_machine.Traveller) -> None:
     fake, copy = FakeScale(), FakeScale()
     answers = replayed(fake)
     fake.advance(hours=23)
@@ -148,7 +148,7 @@ def test_a_saved_answer_ages_on_after_a_dump(noon: time_machine.Traveller) -> No
     assert replayed(copy) != answers
 
 
-def test_printed_tasks_are_added_to_what_is_there(fake: FakeScale) -> None:
+def test_loading_printed_tasks_keeps_earlier_tasks(fake: FakeScale) -> None:
     fake.tasks.create("chat")
     fake.load([PRINTED])
     fake.load({"docs": [{**PRINTED, "task_id": "x", "unique_id": "v"}], "total": 1})
@@ -169,7 +169,7 @@ def test_printed_tasks_are_added_to_what_is_there(fake: FakeScale) -> None:
         {**FakeScale().dump(), "saved_answers": [{}]},
     ],
 )
-def test_what_is_no_dump_changes_nothing(fake: FakeScale, data: Any) -> None:
+def test_data_that_is_not_a_dump_is_refused_and_changes_nothing(fake: FakeScale, data: Any) -> None:
     fake.tasks.create("chat")
     before = fake.dump()
     with pytest.raises(BadRequest):
@@ -177,7 +177,7 @@ def test_what_is_no_dump_changes_nothing(fake: FakeScale, data: Any) -> None:
     assert fake.dump() == before
 
 
-def test_a_field_that_is_unknown_is_named(fake: FakeScale) -> None:
+def test_the_refusal_of_a_dump_names_an_unknown_field(fake: FakeScale) -> None:
     fake.tasks.create("chat")
     dump = json.loads(json.dumps(fake.dump()))
     dump["accounts"]["fakescale"]["live"]["tasks"]["tasks"][0]["colour"] = "red"
@@ -185,7 +185,7 @@ def test_a_field_that_is_unknown_is_named(fake: FakeScale) -> None:
         fake.load(dump)
 
 
-def test_owed_callbacks_are_dumped_and_sent_by_the_copy(
+def test_the_copy_of_a_fake_sends_the_callbacks_it_owed(
     noon: time_machine.Traveller, callback_receiver: Receiver
 ) -> None:
     fake, copy = FakeScale(), FakeScale()
@@ -197,7 +197,7 @@ def test_owed_callbacks_are_dumped_and_sent_by_the_copy(
         fake.tasks.complete(task.id)
     callback_receiver.answer(503, times=9)
     fake.callbacks.deliver()
-    # As if it came from a fake that may send there.
+    # As if the dump came from a fake that may send to example.com.
     dump = json.loads(json.dumps(fake.dump()).replace("localhost:1", "example.com"))
     copy.load(dump)
     assert [it.subject for it in copy.callbacks] == [it.subject for it in fake.callbacks]
@@ -241,7 +241,7 @@ def test_a_world_is_dumped_as_of_one_moment(
     assert got_in == []
 
 
-def test_counts_are_those_of_the_tasks_and_nothing_is_told_again(fake: FakeScale) -> None:
+def test_loading_recounts_tasks_and_repeats_no_callback(fake: FakeScale) -> None:
     fake.projects.create(type="chat", name="p")
     fake.batches.create(project="p", name="b", callback="a@b")
     first, _ = (fake.tasks.create("chat", batch="b") for _ in range(2))
@@ -259,7 +259,7 @@ def test_counts_are_those_of_the_tasks_and_nothing_is_told_again(fake: FakeScale
 
 
 @pytest.mark.parametrize("turnaround", [None, dt.timedelta(hours=2)])
-def test_a_dump_brings_its_turnaround(turnaround: dt.timedelta | None) -> None:
+def test_loading_a_dump_sets_its_turnaround(turnaround: dt.timedelta | None) -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=1))
     fake.turnaround = turnaround
     dump = json.loads(json.dumps(fake.dump()))
@@ -270,14 +270,14 @@ def test_a_dump_brings_its_turnaround(turnaround: dt.timedelta | None) -> None:
     assert fake.turnaround == turnaround
 
 
-def test_a_callable_turnaround_is_carried_over() -> None:
+def test_loading_a_dump_keeps_a_callable_turnaround() -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=1))
     fake.turnaround = turnaround = lambda task: dt.timedelta(hours=3)
     fake.load(json.loads(json.dumps(fake.dump())))
     assert fake.turnaround is turnaround
 
 
-def test_ids_that_were_loaded_are_not_made_again(noon: time_machine.Traveller) -> None:
+def test_loaded_ids_are_never_made_again(noon: time_machine.Traveller) -> None:
     def fill(fake: FakeScale, name: str) -> list[str]:
         fake.projects.create(type="textcollection", name=name, rapid=True)
         task = fake.test.tasks.create("chat")

@@ -29,7 +29,7 @@ def test_a_frozen_value_equals_and_prints_as_the_value(value: Any) -> None:
     assert copy.deepcopy(freeze(value)) == value
 
 
-def test_no_way_to_change_a_dict_or_a_list_is_left() -> None:
+def test_frozen_dicts_and_lists_refuse_every_change() -> None:
     changers: list[tuple[Any, str, tuple[Any, ...]]] = [
         (FrozenDict(a=1), name, args)
         for name, args in {
@@ -47,14 +47,14 @@ def test_no_way_to_change_a_dict_or_a_list_is_left() -> None:
     for value, name, args in changers:
         with pytest.raises(TypeError, match="cannot be changed"):
             getattr(value, name)(*args)
-    # Nothing that changes the builtin was forgotten.
+    # The list above has every method that changes a dict or a list.
     plain = set(dir(dict)) | set(dir(list))
     harmless = {"copy", "count", "fromkeys", "get", "index", "items", "keys", "values"}
     public = {name for name in plain if not name.startswith("_")} - harmless
     assert public == {name for _, name, _ in changers if not name.startswith("_")}
 
 
-def test_freezing_goes_all_the_way_down_and_copies() -> None:
+def test_freezing_is_deep_and_copies() -> None:
     inner = [1]
     frozen = freeze({"a": {"b": inner}, "t": (1, 2)})
     inner.append(2)
@@ -92,12 +92,12 @@ def test_frozen_values_can_be_hashed() -> None:
         (b"bytes", "bytes"),
     ],
 )
-def test_what_json_cannot_hold_is_a_value_error(value: Any, says: str) -> None:
+def test_freezing_refuses_values_that_json_cannot_hold(value: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         freeze(value)
 
 
-def test_nesting_is_bounded() -> None:
+def test_nesting_is_limited() -> None:
     value: Any = 1
     for _ in range(MAX_DEPTH + 1):
         value = [value]
@@ -106,7 +106,7 @@ def test_nesting_is_bounded() -> None:
         freeze([value])
 
 
-def test_frozen_values_within_another_are_not_too_deep_either() -> None:
+def test_nested_frozen_values_count_towards_the_limit() -> None:
     inner: Any = 1
     for _ in range(MAX_DEPTH):
         inner = [inner]

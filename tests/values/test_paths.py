@@ -33,5 +33,5 @@ def test_a_pattern_matches_a_whole_path(path: str, matched: str, groups: dict[st
         ("/a.b", "/aXb"),
     ],
 )
-def test_and_no_other(path: str, other: str) -> None:
+def test_a_pattern_matches_no_other_path(path: str, other: str) -> None:
     assert pattern(path).fullmatch(other) is None

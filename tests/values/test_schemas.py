@@ -130,18 +130,18 @@ def test_a_refusal_names_the_field_the_rule_and_the_value(
         ({"format": "callback"}, "http://www.example.com/callback"),
     ],
 )
-def test_what_keeps_a_rule_passes(schema: Any, value: Any) -> None:
+def test_a_value_that_obeys_the_rule_passes(schema: Any, value: Any) -> None:
     Checker(schema).check(freeze(value))
 
 
-def test_what_is_missing_is_said_before_what_is_wrong() -> None:
+def test_a_missing_member_is_reported_before_a_bad_one() -> None:
     schema = {"required": ["z"], "properties": {"a": {"type": "string"}}}
     with pytest.raises(BadRequest, match='"z" is required'):
         Checker(schema).check({"a": 1})
 
 
 @pytest.mark.parametrize("names", [["attachment"], ["attachments"], ["attachment", "attachments"]])
-def test_the_documented_text_is_used_when_there_is_no_attachment_at_all(names: list[str]) -> None:
+def test_a_missing_attachment_gets_the_documented_text(names: list[str]) -> None:
     schema = {"anyOf": [{"required": [name]} for name in names]}
     with pytest.raises(
         BadRequest, match=r"^Please include an attachment or attachments parameter\.$"
@@ -149,7 +149,7 @@ def test_the_documented_text_is_used_when_there_is_no_attachment_at_all(names: l
         Checker(schema).check({})
 
 
-def test_the_documented_text_is_used_when_the_other_kind_is_there() -> None:
+def test_a_body_with_the_other_kind_of_attachment_gets_the_documented_text() -> None:
     with pytest.raises(BadRequest) as refusal:
         Checker({"required": ["attachments"]}).check({"attachment": "x"})
     assert str(refusal.value) == 'Parameter is invalid, reason: "attachments" is required'
@@ -161,7 +161,7 @@ def test_a_known_text_replaces_the_general_one() -> None:
         checker.check({})
 
 
-def test_a_part_is_named_below_its_name() -> None:
+def test_a_bad_item_is_named_by_its_path() -> None:
     with pytest.raises(BadRequest, match=r'"tags\[0\]" must be a string'):
         Checker({"items": {"type": "string"}}).check([1], "tags")
 

@@ -21,14 +21,14 @@ def table() -> Table[Shelf]:
     return table
 
 
-def test_values_come_in_the_order_in_which_they_came(table: Table[Shelf]) -> None:
+def test_a_table_keeps_the_order_of_insertion(table: Table[Shelf]) -> None:
     table.put(Shelf(name="b", books=1))
     assert [(it.name, it.books) for it in table] == [("b", 1), ("a", 0)]
     assert (len(table), "a" in table, "c" in table) == (2, True, False)
     assert (table.find("c"), table.get("a")) == (None, Shelf(name="a"))
 
 
-def test_an_unknown_key_is_refused_with_the_text_of_the_table(table: Table[Shelf]) -> None:
+def test_an_unknown_key_gets_the_message_of_the_table(table: Table[Shelf]) -> None:
     for call in (table.get, table.change):
         with pytest.raises(NotFound, match=r'^There is no shelf "\{c\}"\.$'):
             call("{c}")
@@ -40,13 +40,13 @@ def test_a_change_makes_a_new_value(table: Table[Shelf]) -> None:
     assert before.books == 0
 
 
-def test_it_can_be_changed_while_it_is_gone_through(table: Table[Shelf]) -> None:
+def test_a_table_can_change_during_iteration(table: Table[Shelf]) -> None:
     for shelf in table:
         table.put(Shelf(name=shelf.name * 2))
     assert [it.name for it in table] == ["b", "a", "bb", "aa"]
 
 
-def test_a_dump_restores_it(table: Table[Shelf]) -> None:
+def test_a_table_is_restored_from_its_dump(table: Table[Shelf]) -> None:
     table.change("a", books=2)
     data = table.dump()
     assert data == [{"name": "b"}, {"name": "a", "books": 2}]
