@@ -113,7 +113,7 @@ class _Flag(NamedTuple):
 def _limit_flag(limit: "dataclasses.Field[Any]") -> _Flag:
     return _Flag(
         f"--{limit.name.replace('_', '-')}",
-        f"{limit.metadata['meaning']} (default: %(default)s).",
+        f"{limit.metadata['meaning']} The default is %(default)s.",
         type=type(limit.default),
         default=limit.default,
         metavar="NUMBER",

@@ -57,6 +57,7 @@ class FakeScale(LiveView):
     that the fake listens on.
 
     ``control_token``, if given, is the bearer token that every control call over HTTP needs.
+    Without a token, control over HTTP works only on loopback.
 
     Raises ValueError for a malformed key, host or account name, an empty control token, and a
     negative ``complete_after``.
@@ -146,9 +147,9 @@ class FakeScale(LiveView):
     def labeler(self) -> Labeler:
         """The function that labels a pending live task when its turnaround is over.
 
-        The fake calls the labeler with the task. It returns the response, returns None to leave
-        the task pending, or raises an exception to fail the task. By default, it makes up a
-        response of the task's type.
+        The fake calls the labeler with the task. The labeler returns the response, returns None
+        to leave the task pending, or raises an exception to fail the task. The default labeler
+        makes up a response of the task's type.
 
         A labeler may call the API and look at the state. It must not move the clock, deliver
         callbacks, reset or load.
@@ -232,8 +233,10 @@ class FakeScale(LiveView):
         """Load a dump, which replaces the state, or add tasks that the API printed.
 
         ``data`` is the result of ``dump``, an array of tasks, or a page of tasks. The tasks are
-        added to the live tasks of the fake's own account. Raises BadRequest, and changes
-        nothing, for any other data.
+        added to the live tasks of the fake's own account.
+
+        Raises BadRequest for any other data, and Conflict if an id or unique_id is in use. Then
+        nothing has changed.
         """
         if not isinstance(data, Mapping) or "docs" in data:
             self.tasks.load(printed_tasks(data))

@@ -206,9 +206,10 @@ class RemoteFakeScale(_Helpers):
     ``url`` is the server's address, with or without ``/v1``. ``token`` is the server's control
     token, if it has one.
 
-    ``account`` is the account that the helpers concern. ``requests``, ``callbacks``, ``reset``
-    and new faults then concern this account alone. Without ``account``, these four concern all
-    accounts, and all other helpers the server's own account.
+    ``account`` is the account that has ``tasks``, ``projects`` and so on; by default, it is the
+    server's own account. ``requests``, ``callbacks``, ``reset`` and new faults concern only a
+    given ``account``; without one, they concern all accounts. The clock, ``turnaround``, ``dump``
+    and ``load`` always concern the whole server.
 
     Raises ValueError for a malformed URL or account name. A call raises the ``ApiError`` that
     ``FakeScale`` would raise, and ConnectionError if no fakescale answers at ``url``.

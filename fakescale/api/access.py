@@ -1,7 +1,7 @@
 """Access: the checks that protect the fake from web pages that the developer visits.
 
 A page can make the browser send requests to any address. But it cannot choose the headers that
-are checked here. And it cannot send JSON to another origin unless that origin allows it.
+are checked here, and cannot send JSON to another origin unless that origin allows it.
 The check of the Host protects against DNS rebinding, where the page's own name leads here.
 """
 
@@ -29,7 +29,7 @@ class Access:
     Raises ValueError for a host that no Host header can hold, and for an empty token.
     """
 
-    #: The hosts that a Host header may name, besides loopback and the host that is listened on.
+    #: The hosts that a Host header may name, besides loopback and the server's own host.
     hosts: frozenset[str] = frozenset()
     #: The token that control calls need. Without one, only a server on loopback takes them.
     token: str | None = None
