@@ -1,7 +1,7 @@
 """fakescale: an in-memory fake of Scale AI's data-labeling task API, for tests.
 
-The names below are imported when they are first used: the pytest plugin loads this package
-in every run of every suite that it is installed beside, also where nothing uses it.
+Each public name is imported when it is first used. pytest loads this package, for the plugin,
+in every run of every suite in its environment, even if no test uses it.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """The command ``fakescale``: the fake as a process of its own.
 
-A third of the file is the table of the flags; `_start` reads what they give.
+The file is over 300 lines because a third of it is the table of the flags.
 """
 
 import argparse
@@ -43,9 +43,10 @@ class _Started(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, or print the OpenAPI document.
+    """Run the command: serve until SIGINT or SIGTERM, or print the OpenAPI document.
 
-    Exits with 2 when it cannot serve.
+    ``arguments`` are by default those of the process. Exits with status 2 for wrong arguments,
+    and if the fake cannot be served.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 0xFFFF:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: it must be 0 to 65535")
     return int(text)
 
 
@@ -81,7 +82,7 @@ def _seconds(text: str) -> dt.timedelta:
     try:
         return dt.timedelta(seconds=float(text))
     except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
 
 
 def _writable(text: str) -> Path:
@@ -92,7 +93,7 @@ def _writable(text: str) -> Path:
 
 
 class _Flag(NamedTuple):
-    """A flag, by the arguments of ``add_argument`` that it needs."""
+    """A flag: the arguments of ``add_argument`` that it needs."""
 
     name: str
     help: str
@@ -102,7 +103,7 @@ class _Flag(NamedTuple):
     action: Literal["append", "store_true"] | None = None
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Let ``parser`` read the flag."""
+        """Add the flag to ``parser``."""
         given: dict[str, Any] = {
             name: value for name, value in self._asdict().items() if value is not None
         }
@@ -112,7 +113,7 @@ class _Flag(NamedTuple):
 def _limit_flag(limit: "dataclasses.Field[Any]") -> _Flag:
     return _Flag(
         f"--{limit.name.replace('_', '-')}",
-        f"{limit.metadata['meaning']} (%(default)s)",
+        f"{limit.metadata['meaning']} The default is %(default)s.",
         type=type(limit.default),
         default=limit.default,
         metavar="NUMBER",
@@ -121,77 +122,83 @@ def _limit_flag(limit: "dataclasses.Field[Any]") -> _Flag:
 
 # In the order of --help.
 _FLAGS = (
-    _Flag("--host", "the address to listen on (%(default)s)", default="127.0.0.1"),
-    _Flag("--port", "the port; 0 picks a free one (%(default)s)", type=_port, default=8675),
+    _Flag("--host", "Listen on this address (default: %(default)s).", default="127.0.0.1"),
+    _Flag(
+        "--port",
+        "Listen on this port; 0 picks a free one (default: %(default)s).",
+        type=_port,
+        default=8675,
+    ),
     _Flag(
         "--api-key",
-        "accept this key and no others but further ones given so: live_NAME, test_NAME"
-        " or NAME|test; by default any such key is accepted",
+        "Accept only this API key: live_NAME, test_NAME or NAME|test. May be given more than once."
+        " By default, any such key is accepted.",
         default=[],
         metavar="KEY",
         action="append",
     ),
     _Flag(
         "--complete-after",
-        "complete live tasks, with made-up responses, when they were pending this long",
+        "Complete live tasks with made-up responses after this time. By default, they stay"
+        " pending.",
         type=_seconds,
         metavar="SECONDS",
     ),
     _Flag(
         "--callback-host",
-        "send callbacks to this host too, besides loopback; may be given again",
+        "Send callbacks to this host too, besides loopback. May be given more than once.",
         default=[],
         metavar="HOST",
         action="append",
     ),
     _Flag(
         "--load",
-        "begin with what --dump wrote, or with these tasks: a JSON array, or a page, of tasks"
-        " as the API prints them; they go to the account of the first --api-key",
+        "Load this file at the start: a dump that --dump wrote, or tasks as the API prints them,"
+        " in a JSON array or a page. Tasks go to the account of the first --api-key.",
         type=Path,
         metavar="FILE",
     ),
     _Flag(
         "--dump",
-        "write the whole state there at the end, for --load",
+        "Write the state to this file at the end, for --load.",
         type=_writable,
         metavar="FILE",
     ),
     _Flag(
         "--allow-host",
-        "answer requests whose Host header names this host too; may be given again; by"
-        " default only a loopback name and the --host",
+        "Answer requests whose Host header names this host too, besides loopback names and the"
+        " --host. May be given more than once.",
         default=[],
         metavar="HOST",
         action="append",
     ),
     _Flag(
         "--control-token",
-        "answer control calls only with `Authorization: Bearer TOKEN`; by default that of"
-        f" the environment variable {_TOKEN_VARIABLE}, if it is set",
+        "Refuse control calls without the header `Authorization: Bearer TOKEN`. The default is"
+        f" the environment variable {_TOKEN_VARIABLE}, if it is set.",
         metavar="TOKEN",
     ),
     _Flag(
         "--tls",
-        "serve https as well as http, with a certificate of a CA that is made for this run;"
-        " the file to trust is printed, and removed at the end",
+        "Serve https as well as http, with the certificate of a CA that is made for this run."
+        " The path of the CA file to trust is printed; the file is removed at the end.",
         action="store_true",
     ),
     _Flag(
         "--tls-ca",
-        "--tls, with that file there instead of in a temporary one",
+        "Do as --tls does, but write the CA file to this path instead of a temporary file.",
         type=_writable,
         metavar="FILE",
     ),
     _Flag(
         "--proxy",
-        "--tls, and be a proxy on this port of loopback, by which HTTPS_PROXY makes"
-        f" https://{HOST} the fake; 0 picks a free one",
+        "Do as --tls does, and run a proxy on this port of loopback; 0 picks a free one. Clients"
+        f" with HTTPS_PROXY set to it reach the fake at https://{HOST}.",
         type=_port,
         metavar="PORT",
     ),
     *map(_limit_flag, dataclasses.fields(Limits)),
-    _Flag("--verbose", "log the bodies of requests and answers too", action="store_true"),
+    _Flag("--verbose", "Log the bodies of requests and answers too.", action="store_true"),
 )
 
 
@@ -203,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         "command",
         nargs="?",
         choices=["openapi"],
-        help="print the OpenAPI document of what would be served, and end",
+        help="Print the OpenAPI document of the API, and exit.",
     )
     for flag in _FLAGS:
         flag.add_to(parser)
@@ -215,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _CannotStart(Exception):
-    """One line on what is wrong with the options."""
+    """The command cannot start; the text is one line that says why."""
 
 
 def _start(options: argparse.Namespace) -> _Started:
@@ -254,7 +261,7 @@ def _make_fake(options: argparse.Namespace) -> FakeScale:
 
 
 def _make_authority(options: argparse.Namespace) -> "Authority | None":
-    """Return the authority of the certificates, if TLS is served."""
+    """Return the authority of the certificates, or None if no flag asks for TLS."""
     if not options.tls and options.tls_ca is None and options.proxy is None:
         return None
     from fakescale.server.certificates import Authority
@@ -264,7 +271,7 @@ def _make_authority(options: argparse.Namespace) -> "Authority | None":
 
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[None]:
-    """Raise _CannotStart, in place of the error, where the address cannot be had."""
+    """Turn the error of an address that cannot be listened on into _CannotStart."""
     try:
         yield
     except (OSError, UnicodeError) as error:
@@ -289,8 +296,8 @@ def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
 def _serve(started: _Started, options: argparse.Namespace) -> None:
     fake, authority, server, proxy = started
     server.stop_at(signal.SIGINT, signal.SIGTERM)
-    # All objects of the start stay to the end: a full collection would walk them for nothing.
-    # No full collection is worth its pause: the fake holds no cycles, and young ones go before.
+    # The objects made so far live to the end, so collections should not walk them. The fake
+    # holds no cycles, and young ones are collected early: no full collection is worth its pause.
     gc.freeze()
     gc.set_threshold(700, 10, 10_000)
     with (
@@ -310,7 +317,7 @@ def _serve(started: _Started, options: argparse.Namespace) -> None:
 
 
 def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -> None:
-    """Say that it can answer, and how to ask."""
+    """Print the URL, and a curl command that works."""
     url = f"{server.origin}/v1"
     trust = "" if ca is None else f"--cacert {shlex.quote(ca)} "
     lines = [f"fakescale listens on {url}", f"  curl {trust}-u '{key}:' {url}/tasks"]
@@ -318,39 +325,39 @@ def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -
         from fakescale.server.proxy import environment
 
         variables = environment(proxy.origin, ca).items()
-        lines.append(f"fakescale is https://{HOST} to what is started after")
+        lines.append(f"fakescale is https://{HOST} for processes that you start after")
         lines.append("  export " + " ".join(f"{name}={shlex.quote(it)}" for name, it in variables))
     print("\n".join(lines), flush=True)
 
 
 @contextlib.contextmanager
 def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
-    """Keep the certificate to trust in a file, by default a temporary one; give its path."""
+    """Keep the CA certificate in ``file``, by default a temporary one, and yield the path."""
     if file is None:
         with authority.saved() as path:
             yield path
         return
-    _write(file, authority.pem, 0o644)  # for other users, and containers, to read
+    _write(file, authority.pem, 0o644)  # other users and containers must be able to read it
     try:
         yield str(file.absolute())
     finally:
         file.unlink(missing_ok=True)
 
 
-# What it writes.
+# The output.
 
 
 def _print(text: str) -> None:
-    """Print ``text``; who reads it may have had enough before its end, as ``head`` has."""
+    """Print ``text``; a reader such as ``head`` may close the pipe before the end."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Or else the interpreter would complain when it flushes at its end.
+        # Otherwise the interpreter complains when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write(file: Path, text: str, mode: int = 0o600) -> None:
-    """Write ``text`` to ``file``, which never holds half of it."""
+    """Write ``text`` to ``file`` in one step, so that nobody reads half of it."""
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
         new.write(text)
     os.chmod(new.name, mode)

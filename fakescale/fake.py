@@ -1,6 +1,6 @@
 """The fake itself: the WSGI application, the state and the helpers in one object.
 
-The file is over 300 lines: one class has all helpers of a test, each with its docstring.
+The file is over 300 lines because one class has all helpers of a test.
 """
 
 import contextlib
@@ -35,20 +35,32 @@ if TYPE_CHECKING:
 
 
 class FakeScale(LiveView):
-    """A fake of Scale AI's task API, in memory: a WSGI application, and what steers it.
+    """A fake of Scale AI's task API, in memory: a WSGI application with helpers for tests.
 
-    It has one account of its own, whose live tasks are ``tasks`` and whose test tasks are
-    ``test.tasks``; any other appears when it is first used. ``serve()`` puts it behind a
-    URL. Everything is safe to call from any thread.
+    The fake has one account of its own: ``tasks`` are its live tasks, and ``test.tasks`` its
+    test tasks. Any other account is made when it is first used. ``serve()`` puts the fake
+    behind a URL. You can call everything from any thread.
 
-    ``seed`` determines the last 16 digits of the ids and the made-up responses. ``api_keys``,
-    if any, are the only keys that are accepted, and the first names the fake's own account.
-    ``account`` names it otherwise. ``complete_after`` is the first ``turnaround``.
-    ``limits`` say what it takes of a client. ``callback_hosts`` are those
-    that callbacks are sent to besides loopback. ``allow_hosts`` are names that
-    a Host header may hold beside those of the loopback and the one it is served at;
-    ``control_token`` is what control calls over HTTP then need. Raises ValueError for a key,
-    a host or an account's name that is none.
+    ``seed`` determines the made-up responses and the last 16 digits of the ids.
+
+    ``api_keys`` are the only keys that the fake accepts; without any, it accepts every
+    well-formed key. The first key names the fake's own account; without keys, ``account``
+    names it.
+
+    ``complete_after`` is the ``turnaround`` that the fake begins with.
+
+    ``limits`` bound what a client may send.
+
+    ``callback_hosts`` are hosts, without ports, that receive callbacks besides loopback.
+
+    ``allow_hosts`` are names that a Host header may hold, besides loopback names and the host
+    that the fake listens on.
+
+    ``control_token``, if given, is the bearer token that every control call over HTTP needs.
+    Without a token, control over HTTP works only on loopback.
+
+    Raises ValueError for a malformed key, host or account name, an empty control token, and a
+    negative ``complete_after``.
     """
 
     def __init__(
@@ -68,7 +80,7 @@ class FakeScale(LiveView):
         check_account(self._account)
         self.limits = limits
         self._access = Access(frozenset(allow_hosts), control_token)
-        # The ids go on after a reset: one from before must not lead to a task from after.
+        # A reset keeps this `TaskIds`: an id from before it must not lead to a task from after.
         self._new_state = functools.partial(
             State,
             TaskIds(seed),
@@ -79,18 +91,19 @@ class FakeScale(LiveView):
             frozenset(map(read_host, callback_hosts)),
         )
         self._state = self._new_state()
-        self._running = 0  # how many blocks are open
-        #: Where it is served, if it is; ``serve`` sets it.
+        self._running = 0  # the number of open `running` blocks
+        #: The origin that ``serve()`` serves the fake at, such as ``http://127.0.0.1:8675``;
+        #: None while it is not served.
         self.origin: str | None = None
 
     def __repr__(self) -> str:
         return f"<FakeScale at {self.origin or 'no address'}, {len(self.tasks)} tasks>"
 
-    # What a test looks at.
+    # For a test to look at.
 
     @property
     def url(self) -> str:
-        """The base URL for clients, with ``/v1``; a stand-in while it is not served."""
+        """The base URL for clients, with ``/v1``; a placeholder while the fake is not served."""
         return f"{self.origin or NOWHERE}/v1"
 
     @property
@@ -103,36 +116,43 @@ class FakeScale(LiveView):
         return self.world(test=True)
 
     def account(self, name: str) -> Account:
-        """Return another account, which keys like ``live_NAME`` lead to.
+        """Return the account ``name``, which the keys ``live_NAME`` and ``test_NAME`` lead to.
 
-        Raises ValueError where they would not: for ``""``, and names with ``:`` or ``|test``.
+        Raises ValueError for a name whose keys would lead elsewhere: an empty name, one with a
+        colon, and one that ends with ``|test``.
         """
         check_account(name)
         return self._state.account(name)
 
     def world(self, account: str | None = None, *, test: bool = False) -> World:
-        """Return the live or the test world of an account, by default of the fake's own."""
+        """Return the live or the test world of an account, by default the fake's own account.
+
+        Raises ValueError for a name that ``account`` refuses.
+        """
         return self.account(self._account if account is None else account).world(is_test=test)
 
     @property
     def requests(self) -> Journal:
-        """The journal: the latest exchanges with the API, oldest first."""
+        """The journal: the latest requests to the API with their answers, oldest first."""
         return self._state.journal
 
     @property
     def callbacks(self) -> Outbox:
-        """All callbacks, oldest first: owed, sent, and those that will never be."""
+        """The callbacks, oldest first: those still owed, those sent, and those never sent."""
         return self._state.outbox
 
-    # Who works on the live tasks.
+    # The work on live tasks.
 
     @property
     def labeler(self) -> Labeler:
-        """What is given each pending live task when its turnaround is over.
+        """The function that labels a pending live task when its turnaround is over.
 
-        It returns the response, None to leave the task, or raises to fail it. It may call the
-        API, and what looks at the state, but must not move the clock, deliver callbacks,
-        reset or load. By default it makes up a response of the type.
+        The fake calls the labeler with the task. The labeler returns the response, returns None
+        to leave the task pending, or raises an exception to fail the task. The default labeler
+        makes up a response of the task's type.
+
+        A labeler may call the API and look at the state. It must not move the clock, deliver
+        callbacks, reset or load.
         """
         return self._state.labeling.labeler
 
@@ -142,11 +162,13 @@ class FakeScale(LiveView):
 
     @property
     def turnaround(self) -> Turnaround:
-        """How long a live task is pending before the labeler is asked, on the fake's clock.
+        """The time that a live task is pending before the labeler gets it, on the fake's clock.
 
-        A timedelta, or a callable that is given the task and returns one; None, the default
-        unless there was a ``complete_after``, is for ever. Setting it concerns tasks that
-        are pending already, too. Raises ValueError for a negative one.
+        It is a timedelta, None for ever, or a function that takes the task and returns one of
+        these. The default is the ``complete_after`` of the fake.
+
+        Setting it also changes when tasks that are already pending are due. Raises ValueError
+        for a negative timedelta, and one over 100 years.
         """
         return self._state.labeling.turnaround
 
@@ -156,11 +178,11 @@ class FakeScale(LiveView):
         for world in self._state.live_worlds():
             world.tasks._reschedule()
 
-    # What a test does to it.
+    # For a test to change.
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong, on purpose, with requests to the API."""
+        """The faults: failures of requests to the API that a test adds on purpose."""
         return self._state.faults
 
     def now(self) -> dt.datetime:
@@ -168,28 +190,32 @@ class FakeScale(LiveView):
         return self._state.clock.now()
 
     def advance(self, **by: float) -> None:
-        """Move the fake's clock on, by keyword arguments of ``datetime.timedelta``.
+        """Move the fake's clock forward, by the keyword arguments of ``datetime.timedelta``.
 
-        What becomes due on the way happens, each at its moment, callbacks included. Raises
-        OverflowError, and moves nothing, when that leaves the calendar.
+        Completions and callbacks that become due on the way happen, each at its own moment.
+        Raises OverflowError, and moves nothing, if the clock would leave the calendar.
         """
         self._state.advance(dt.timedelta(**by))
 
     def stop_clock(self) -> None:
-        """Let the fake's clock stand: from now on only ``advance`` moves it.
+        """Stop the fake's clock: from now on, only ``advance`` moves it.
 
-        Until ``start_clock``, or a reset or load of everything.
+        The clock stands until ``start_clock``, a reset of everything, or the load of a dump.
         """
         self._state.clock.stop()
 
     def start_clock(self) -> None:
-        """Let the fake's clock go again, with the time that it stood made good at once."""
+        """Start a stopped clock again; it catches up at once on the time for which it stood."""
         self._state.start_clock()
 
     def reset(self, account: str | None = None) -> None:
-        """Forget all accounts, requests, saved answers and faults, and the time moved.
+        """Forget everything, or all that belongs to one account.
 
-        Or else what belongs to one account, so that others can go on with theirs.
+        Without ``account``, forgets all accounts, requests, callbacks, saved answers and faults.
+        The clock shows real time again, and ``labeler`` and ``turnaround`` are as at the start.
+
+        With ``account``, forgets the account, its requests, callbacks, saved answers and faults.
+        Other accounts stay as they are.
         """
         if account is None:
             self._replace(self._new_state())
@@ -197,17 +223,20 @@ class FakeScale(LiveView):
             self._state.forget(account)
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data.
+        """Return the state as JSON-able data, for ``load``.
 
-        But for the journal, the faults, the labeler and the seed.
+        The dump leaves out the journal, the faults, the labeler and the seed.
         """
         return self._state.dump()
 
     def load(self, data: Any) -> None:
-        """Take over a dump, in place of all that was; or add tasks that the API printed.
+        """Load a dump, which replaces the state, or add tasks that the API printed.
 
-        The latter, an array or a page, go to the live tasks of the fake's own account.
-        Raises BadRequest, having changed nothing, when it is neither.
+        ``data`` is the result of ``dump``, an array of tasks, or a page of tasks. The tasks are
+        added to the live tasks of the fake's own account.
+
+        Raises BadRequest for any other data, and Conflict if an id or unique_id is in use. Then
+        nothing has changed.
         """
         if not isinstance(data, Mapping) or "docs" in data:
             self.tasks.load(printed_tasks(data))
@@ -221,11 +250,13 @@ class FakeScale(LiveView):
     def serve(
         self, *, host: str = "127.0.0.1", port: int = 0, authority: "Authority | None" = None
     ) -> Iterator[Self]:
-        """Serve the fake on a thread for the length of a ``with`` block, which gets the fake.
+        """Serve the fake on a thread during a ``with`` block, which gets the fake.
 
-        Port 0 picks a free one. With an ``authority``, whose certificate the client must
-        trust, ``url`` is one of https; the same port serves http as well. Raises OSError when
-        the address cannot be had, RuntimeError when the fake is being served already.
+        Port 0 picks a free port. With an ``authority``, ``url`` begins with ``https``, and
+        clients must trust the authority's certificate; the same port serves http too.
+
+        Raises OSError if the fake cannot listen on the address, and RuntimeError if the fake is
+        already served.
         """
         from fakescale.server.server import serving
 
@@ -241,11 +272,13 @@ class FakeScale(LiveView):
 
     @contextlib.contextmanager
     def proxy(self, *, authority: "Authority | None" = None) -> Iterator[dict[str, str]]:
-        """Be https://api.scale.com for processes that are started within a ``with`` block.
+        """Stand in for https://api.scale.com in other processes during a ``with`` block.
 
-        It gets the environment variables that they need; see ``proxy.environment``. Served or
-        not, the fake is behind a proxy on loopback then, with the ``authority`` or one of its
-        own. Raises ImportError without the extra ``redirect``.
+        The block gets a dict of environment variables. Start a process with them, and its
+        requests to https://api.scale.com reach the fake through a proxy on loopback.
+
+        The fake need not be served. ``authority`` issues the certificate; by default, the proxy
+        makes an authority of its own. Raises ImportError without the extra ``redirect``.
         """
         from fakescale.server.proxy import proxying
 
@@ -254,10 +287,11 @@ class FakeScale(LiveView):
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Self]:
-        """Let things happen by themselves when their time comes, for a ``with`` block.
+        """Complete tasks and retry callbacks in the background during a ``with`` block.
 
-        That is, labelers' completions, and further tries of callbacks; else they wait until
-        someone looks, or delivers. For fakes behind another server; ``serve()`` does it too.
+        Outside of such a block, due completions wait until you look at the state, and due
+        retries wait until you call ``callbacks.deliver``. Use the block for a fake behind
+        another server; ``serve()`` opens it by itself.
         """
         self._running += 1
         self._state.begin()
@@ -292,10 +326,10 @@ class FakeScale(LiveView):
             in_request.reset(token)
 
     def _is_quick(self, environ: "WSGIEnvironment") -> bool:
-        """Return whether a request is answered at once, so that a server needs no thread for it.
+        """Return whether the fake answers a request at once, so that it needs no thread.
 
-        A control call is not, nor a filter over very many tasks, nor anything while functions
-        of the user's take part, or faults delay.
+        A control call may take long, and so may a filter over very many tasks. Any request may
+        take long while a user's function takes part, or a fault may delay it.
         """
         target = environ["REQUEST_URI"]
         return (
@@ -312,5 +346,5 @@ class FakeScale(LiveView):
 
 
 def _has_filter(query: str) -> bool:
-    """Return whether a query may hold more than the page that is asked for."""
+    """Return whether a query may hold more than the parameters of a page."""
     return not {part.partition("=")[0] for part in query.split("&") if part} <= PAGE.keys()

@@ -1,7 +1,7 @@
-"""The helpers of a fake that runs in another process: the operations of control, over HTTP.
+"""The helpers of a fake that runs in another process, called over HTTP.
 
-The file is long since a remote fake is itself the first of the `_Helpers`: its tasks, faults
-and worlds are found as it finds its own helpers, so both are read together.
+The file is over 300 lines because a remote fake is itself one of the `_Helpers`: it finds its
+tasks, faults and worlds in the same way as its own helpers.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from fakescale.traffic.journal import Journal
 from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
 from fakescale.values.keys import check_account
 
-_SECONDS = 60  # without a word from the server
+_SECONDS = 60  # how long the server may be silent
 _KINDS = {
     kind.status: kind
     for kind in ApiError.__subclasses__()
@@ -32,14 +32,14 @@ _OPERATIONS = operations(FakeScale)
 
 
 class _Helpers:
-    """The helpers and properties below a path, by the names that they have there."""
+    """The helpers and properties below a path, such as ``tasks``, by name."""
 
     _call: Callable[..., Any]
 
     def __init__(self, call: Callable[..., Any], path: str = "", **world: Any) -> None:
         self._call = call
         self._path = path
-        #: The arguments that say which world is meant; without any, this is a whole fake.
+        #: The arguments that select a world; empty for a whole fake.
         self._world = world
 
     def __getattr__(self, name: str) -> Any:
@@ -64,7 +64,7 @@ class _Helpers:
         return operation if operation is None or self._has(operation) else None
 
     def _home(self, name: str) -> "_Helpers":
-        if name.startswith("_"):  # perhaps before there is a path
+        if name.startswith("_"):  # copying and pickling ask before there is a path
             raise AttributeError(name)
         path = self._below(name)
         for operation in _OPERATIONS.values():
@@ -81,7 +81,7 @@ class _Helpers:
         return operation.is_of_world or not self._world
 
     def _helper(self, operation: Operation) -> Callable[..., Any]:
-        # Named as in Python: what is passed by place gets its name from the signature.
+        # The signature gives positional arguments their names.
         signature = inspect.Signature(operation.parameters)
 
         @functools.wraps(operation.helper)
@@ -114,12 +114,12 @@ class _Collection(_Helpers):
 
 
 class _Keyed(_Collection):
-    """Those whose own ``in`` takes a key, as ``get`` does."""
+    """A collection whose own ``in`` takes a key, as ``get`` does."""
 
     def __contains__(self, key: object) -> bool:
         try:
             self.get(key)
-        except (NotFound, BadRequest):  # BadRequest: it cannot be a key
+        except (NotFound, BadRequest):  # BadRequest: the key is of a wrong type
             return False
         return True
 
@@ -130,23 +130,26 @@ class _Sequence(_Collection, Sequence[Any]):
 
 
 class RemoteFault:
-    """A fault of a remote fake; at the end of a ``with`` block of it, it is removed."""
+    """A fault of a remote fake.
+
+    In ``with fault: …``, the fault is removed at the end of the block.
+    """
 
     def __init__(self, faults: "_Faults", shown: Mapping[str, Any]) -> None:
-        #: The number by which it can be removed.
+        #: The id, which ``faults.remove`` takes.
         self.id: int = shown["id"]
         self._faults = faults
         self._shown = shown
 
     def to_json(self) -> Mapping[str, Any]:
-        """Return what the server tells of it, or what it last told if it is gone."""
+        """Return the fault as the server shows it, or as last shown if it has been removed."""
         told = (fault._shown for fault in self._faults.list() if fault.id == self.id)
         self._shown = next(told, self._shown)
         return self._shown
 
     @property
     def hits(self) -> int:
-        """How many requests it has struck."""
+        """The number of requests that the fault has struck."""
         return int(self.to_json()["hits"])
 
     def __eq__(self, other: object) -> bool:
@@ -160,18 +163,18 @@ class RemoteFault:
 
     def __exit__(self, *exception: object) -> None:
         self.to_json()
-        with contextlib.suppress(NotFound):  # by hand, or by a reset
+        with contextlib.suppress(NotFound):  # the test, or a reset, has removed the fault
             self._faults.remove(self.id)
 
 
 class _Faults(_Collection):
-    """The faults; those that are added concern the account alone, if the fake has one."""
+    """The faults; if the fake names an account, new faults strike this account alone."""
 
     def _helper(self, operation: Operation) -> Callable[..., Any]:
         helper = super()._helper(operation)
 
         def wrapped(*placed: Any, **named: Any) -> Any:
-            if named.get("api_key") is not None:  # then that says whom it concerns
+            if named.get("api_key") is not None:  # the key already says which account
                 named.setdefault("account", None)
             result = helper(*placed, **named)
             if isinstance(result, Mapping):
@@ -182,7 +185,7 @@ class _Faults(_Collection):
 
 
 def _kind_of_home(owner: type) -> type[_Helpers]:
-    """Return the class that does remotely what objects of ``owner`` do without a name."""
+    """Return the class with the special methods, such as ``in``, that ``owner`` has."""
     if owner is Faults:
         return _Faults
     if issubclass(owner, Sequence):
@@ -195,14 +198,21 @@ def _kind_of_home(owner: type) -> type[_Helpers]:
 class RemoteFakeScale(_Helpers):
     """The helpers of ``FakeScale`` for a fake that another process serves at ``url``.
 
-    ``tasks``, ``projects``, ``batches``, ``test``, ``now``, ``advance`` and so on: whatever
-    ``GET /_fakescale/`` lists has the name, the arguments and the results that it has in
-    Python. ``account`` names the account that is meant by ``tasks``, ``requests`` and
-    ``reset``; by default that is the server's own, and all of the last two. ``token`` is
-    the server's control token, if it has one.
+    It has ``tasks``, ``projects``, ``batches``, ``test``, ``now``, ``advance`` and all other
+    operations that ``GET /_fakescale/`` lists. Their names, arguments and results are those of
+    ``FakeScale``. Not available remotely: anything that takes a function, ``files.upload``, and
+    starting servers.
 
-    What the server refuses raises the ``ApiError`` that it would raise in Python. Raises
-    ConnectionError where no fakescale answers, and ValueError for a bad URL or account.
+    ``url`` is the server's address, with or without ``/v1``. ``token`` is the server's control
+    token, if it has one.
+
+    ``account`` is the account that has ``tasks``, ``projects`` and so on; by default, it is the
+    server's own account. ``requests``, ``callbacks``, ``reset`` and new faults concern only a
+    given ``account``; without one, they concern all accounts. The clock, ``turnaround``, ``dump``
+    and ``load`` always concern the whole server.
+
+    Raises ValueError for a malformed URL or account name. A call raises the ``ApiError`` that
+    ``FakeScale`` would raise, and ConnectionError if no fakescale answers at ``url``.
     """
 
     def __init__(self, url: str, *, account: str | None = None, token: str | None = None) -> None:
@@ -220,7 +230,7 @@ class RemoteFakeScale(_Helpers):
         self._base = base
         self._account = account
         self._token = token
-        self._turnaround_before: list[dt.timedelta | None] = []  # until it is set
+        self._turnaround_before: list[dt.timedelta | None] = []  # empty until it is set
         self._has_stopped_clock = False
 
     def __repr__(self) -> str:
@@ -237,17 +247,20 @@ class RemoteFakeScale(_Helpers):
         return self.world(test=True)
 
     def account(self, name: str) -> "RemoteFakeScale":
-        """Return the same for another account."""
+        """Return a ``RemoteFakeScale`` of the same server for the account ``name``."""
         return RemoteFakeScale(self.url, account=name, token=self._token)
 
     def world(self, account: str | None = None, *, test: bool = False) -> _Helpers:
-        """Return the live or the test world of an account, by default of this one."""
+        """Return the live or the test world of an account, by default of this fake's account."""
         home = self if account is None else self.account(account)
         return _Helpers(home._call, test=test)
 
     @property
     def callback_url(self) -> str | None:
-        """Where callbacks go by default; that of the live world, but setting it sets both."""
+        """The URL for callbacks of live tasks that have none of their own, or None.
+
+        Setting it sets the URL for test tasks too.
+        """
         url: str | None = self.world().callback_url
         return url
 
@@ -257,9 +270,10 @@ class RemoteFakeScale(_Helpers):
 
     @property
     def turnaround(self) -> dt.timedelta | None:
-        """How long live tasks are pending, in all accounts of the server.
+        """The time that live tasks are pending, in all accounts of the server.
 
-        Raises BadRequest where that is a function, and TypeError when it is set to one.
+        It is a timedelta, or None for ever. Reading it raises BadRequest if it is a function on
+        the server. Setting it to a function raises TypeError.
         """
         turnaround: dt.timedelta | None = self._call(_OPERATIONS["turnaround"], {})
         return turnaround
@@ -269,17 +283,21 @@ class RemoteFakeScale(_Helpers):
         if callable(turnaround):
             raise TypeError("the turnaround of a remote fake cannot be a function")
         if not self._turnaround_before:
-            with contextlib.suppress(BadRequest):  # a function, which cannot be put back
+            with contextlib.suppress(BadRequest):  # a function cannot be put back
                 self._turnaround_before.append(self.turnaround)
         self._call(_OPERATIONS["turnaround"], {VALUE: turnaround})
 
     def stop_clock(self) -> None:
-        """Let the server's clock stand, for all accounts: only ``advance`` moves it."""
+        """Stop the server's clock for all accounts: from now on, only ``advance`` moves it."""
         self._has_stopped_clock = True
         self._call(_OPERATIONS["stop_clock"], {})
 
     def put_back(self) -> None:
-        """Undo what ``turnaround`` and ``stop_clock`` here have changed for others' accounts."""
+        """Undo the changes that other accounts notice: ``turnaround`` and ``stop_clock``.
+
+        Starts the clock again if this object stopped it. Restores the turnaround from before
+        this object first set it.
+        """
         if self._has_stopped_clock:
             self._has_stopped_clock = False
             self.start_clock()
@@ -289,8 +307,8 @@ class RemoteFakeScale(_Helpers):
 
     @property
     def labeler(self) -> NoReturn:
-        """Raise TypeError: a function works in its own process alone."""
-        raise TypeError("a remote fake can be given no labeler, which is a function")
+        """Not available remotely: a labeler is a function, so access raises TypeError."""
+        raise TypeError("a remote fake has no labeler: a function works only in its own process")
 
     @labeler.setter
     def labeler(self, labeler: Any) -> None:
@@ -298,7 +316,7 @@ class RemoteFakeScale(_Helpers):
 
     @property
     def requests(self) -> Journal:
-        """The journal as it is now, of the account alone if one was named."""
+        """A copy of the server's journal, or of the account's part if the fake names an account."""
         journal = Journal()
         for exchange in self._call(_OPERATIONS["requests.list"], {}):
             journal._append(exchange)
@@ -314,7 +332,7 @@ class RemoteFakeScale(_Helpers):
         headers = {"Content-Type": "application/json"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}".encode().decode("latin-1")
-        # A connection for each call: they may come from any thread.
+        # Calls may come from any thread, so each has its own connection.
         connection = self._connect()
         try:
             connection.request("POST", f"{self._base}{CONTROL}{name}", body, headers)
@@ -331,7 +349,10 @@ class RemoteFakeScale(_Helpers):
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has no word for as something that the server reads as the same."""
+    """Return a value that JSON cannot hold in a form that the server reads as the same value.
+
+    Raises BadRequest if there is no such form.
+    """
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, dt.date):

@@ -1,4 +1,4 @@
-"""The process, as it is run from a shell."""
+"""The command ``fakescale``, run as from a shell."""
 
 import contextlib
 import io
@@ -73,14 +73,14 @@ def process(log: Path) -> Iterator[Process]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """Return one without flags, which no test may end."""
+    """Return a process without flags, which no test may stop."""
     with contextlib.closing(Process(tmp_path_factory.mktemp("shared") / "log")) as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def flagged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """Return one with many flags, which no test may end; ``live_b`` is a key of it."""
+    """Return a process with many flags, which no test may stop; ``live_b`` is one of its keys."""
     flags = [
         *("--verbose", "--complete-after=0", "--control-token=secret"),
         *("--api-key=acme|test", "--api-key=live_b"),
@@ -102,7 +102,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Do the same within this process, which takes a tenth of the time; it must not serve."""
+    """Do as `run` within this process, in a tenth of the time; the command must not serve."""
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.redirect_stdout(out),
@@ -117,7 +117,7 @@ def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
 def refused(
     *arguments: str, run: Callable[..., subprocess.CompletedProcess[str]] = run_here
 ) -> str:
-    """Return the one line with which the command refuses to start."""
+    """Return the one line on standard error of a command that refuses to start."""
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
@@ -137,7 +137,7 @@ def test_it_ends_on_a_signal_even_with_a_connection_open(process: Process, numbe
     with requests.Session() as session, socket.create_connection(("127.0.0.1", port)):
         session.get(f"{process.url}/tasks")
         assert process.stop(number) == 0
-    with socket.create_server(("127.0.0.1", port)):  # free at once
+    with socket.create_server(("127.0.0.1", port)):  # the port is free at once
         pass
     assert "Traceback" not in process.log.read_text()
 
@@ -164,7 +164,7 @@ def test_verbose_logs_the_bodies_too(flagged: Process) -> None:
     assert "live_b" not in flagged.log.read_text()
 
 
-def test_the_list_of_keys_can_be_closed(flagged: Process) -> None:
+def test_only_the_given_keys_are_accepted(flagged: Process) -> None:
     assert "'acme|test:'" in flagged.lines[1]
     statuses = [
         flagged.call("GET", "/tasks", key).status_code
@@ -173,7 +173,7 @@ def test_the_list_of_keys_can_be_closed(flagged: Process) -> None:
     assert statuses == [200, 200, 401, 401]
 
 
-def test_callbacks_are_sent_without_anyone_looking(log: Path, callback_receiver: Receiver) -> None:
+def test_callbacks_are_sent_in_the_background(log: Path, callback_receiver: Receiver) -> None:
     with contextlib.closing(Process(log, "--complete-after=0.05")) as process:
         body = {"callback_url": callback_receiver.url}
         task = process.call("POST", "/task/chat", json=body).json()
@@ -198,7 +198,7 @@ def test_live_tasks_can_be_completed_after_a_while(flagged: Process) -> None:
     ("wrap", "key"),
     [(lambda tasks: tasks, "live_acme"), (lambda tasks: {"docs": tasks}, "test_acme")],
 )
-def test_it_can_begin_with_tasks(log: Path, tmp_path: Path, wrap: Any, key: str) -> None:
+def test_it_can_start_with_tasks(log: Path, tmp_path: Path, wrap: Any, key: str) -> None:
     file = tmp_path / "tasks.json"
     file.write_text(json.dumps(wrap([PRINTED])))
     with contextlib.closing(Process(log, f"--load={file}", f"--api-key={key}")) as process:
@@ -224,7 +224,7 @@ def test_its_state_can_be_dumped_and_loaded(log: Path, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["accounts"]["x"]["live"]["tasks"]["tasks"]
 
 
-def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
+def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert re.fullmatch(
@@ -248,21 +248,21 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         for text in ("65536", "-1", "http"):
             done = run_here(f"{option}={text}")
             assert done.returncode == 2
-            assert f"{option}: '{text}' is no port, which is 0 to 65535" in done.stderr
+            assert f"{option}: '{text}' is not a port: it must be 0 to 65535" in done.stderr
     for text in ("nan", "1e300", "soon"):
         done = run_here(f"--complete-after={text}")
         assert done.returncode == 2
-        assert f"--complete-after: '{text}' is no number of seconds" in done.stderr
+        assert f"--complete-after: '{text}' is not a number of seconds" in done.stderr
 
 
-def test_it_ends_quietly_when_the_reader_of_the_document_does() -> None:
+def test_it_ends_quietly_when_the_reader_of_the_document_closes_the_pipe() -> None:
     command = [sys.executable, "-W", "error", "-m", "fakescale", "openapi"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(1)
-        process.stdout.close()  # with more to come than a pipe holds
+        process.stdout.close()  # more is to come than a pipe holds
         assert process.stderr.read() == b""
     assert process.returncode == 0
 
@@ -276,7 +276,7 @@ def control(process: Process, operation: str, token: str = "", **headers: str) -
     return requests.post(url, json={}, headers=headers, timeout=10)
 
 
-def test_it_can_be_steered_over_http(shared: Process) -> None:
+def test_it_can_be_controlled_over_http(shared: Process) -> None:
     remote = RemoteFakeScale(shared.url).account("steered")
     task = shared.call("POST", "/task/chat", remote.api_key, json={}).json()
     remote.tasks.complete(task["task_id"])
@@ -308,10 +308,10 @@ def test_a_token_can_be_demanded(flagged: Process) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "secret"])
-def test_beyond_the_loopback_control_is_off_without_a_token(
+def test_control_beyond_loopback_needs_a_token(
     log: Path, token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if token:  # from the environment, as well as from the flag
+    if token:  # the flag is tested above; the environment may name the token too
         monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", token)
     with contextlib.closing(Process(log, "--host=0.0.0.0")) as process:
         process.url = process.url.replace("0.0.0.0", "127.0.0.1")
@@ -330,7 +330,7 @@ def test_beyond_the_loopback_control_is_off_without_a_token(
 # TLS, and the proxy
 
 
-def test_it_can_serve_https_with_a_certificate_that_it_names(log: Path) -> None:
+def test_it_can_serve_https_and_prints_the_certificate_to_trust(log: Path) -> None:
     with contextlib.closing(Process(log, "--tls")) as process:
         curl, _, ca, *rest = shlex.split(process.lines[1])
         assert [curl, *rest] == ["curl", "-u", "live_fakescale:", f"{process.url}/tasks"]
@@ -349,7 +349,7 @@ def test_it_can_serve_https_with_a_certificate_that_it_names(log: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-def test_the_certificate_can_be_had_in_a_certain_file(log: Path, tmp_path: Path) -> None:
+def test_the_certificate_can_be_written_to_a_given_file(log: Path, tmp_path: Path) -> None:
     file = tmp_path / "of all" / "ca.pem"
     file.parent.mkdir()
     file.write_text("an old one")
@@ -384,13 +384,13 @@ def test_it_can_be_a_proxy_and_ends_with_tunnels_open(log: Path) -> None:
                 raw = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
                 raw.sendall(data)
             assert process.stop() == 0
-        with socket.create_server(("127.0.0.1", port)):  # free at once
+        with socket.create_server(("127.0.0.1", port)):  # the port is free at once
             pass
     assert not os.path.exists(ca)
     assert "Traceback" not in log.read_text()
 
 
-def test_what_keeps_tls_from_starting_is_one_line(
+def test_a_start_of_tls_that_fails_says_why_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

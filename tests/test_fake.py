@@ -14,7 +14,7 @@ from fakescale.receiver import Receiver
 from tests.support import Caller, HeldCreation, example
 
 
-def test_what_became_due_while_the_clock_stood_happens_when_it_goes_again(
+def test_due_work_waits_while_the_clock_is_stopped(
     callback_receiver: Receiver,
 ) -> None:
     with FakeScale(complete_after=dt.timedelta(seconds=0.05)).serve() as fake:
@@ -53,7 +53,7 @@ def test_it_can_be_mounted_below_a_prefix() -> None:
     assert reply.status_code == 200
 
 
-def test_it_is_served_for_the_length_of_a_with_block() -> None:
+def test_it_is_served_during_a_with_block() -> None:
     fake = FakeScale()
     unserved = fake.url
     with fake.serve() as served:
@@ -113,7 +113,7 @@ def test_a_reset_forgets_everything(fake: FakeScale, noon: time_machine.Travelle
     fake.reset()
     assert (len(fake.tasks), len(fake.requests)) == (0, 0)
     assert fake.now() == dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
-    assert use(Caller(fake)) > first  # an id from before leads nowhere
+    assert use(Caller(fake)) > first  # the old id leads to no task
 
 
 def test_a_request_in_flight_is_not_seen_after_a_reset(
@@ -139,7 +139,7 @@ def test_a_seed_determines_ids_and_responses(noon: time_machine.Traveller) -> No
     assert run("a") != run("b")
 
 
-def test_what_it_prints_says_where_it_is() -> None:
+def test_its_repr_tells_its_address() -> None:
     fake = FakeScale()
     assert repr(fake) == "<FakeScale at no address, 0 tasks>"
     with fake.serve():
@@ -161,7 +161,7 @@ def test_a_world_is_reached_by_account_and_mode(fake: FakeScale) -> None:
     assert fake.world("other", test=True) is fake.account("other").test
 
 
-def test_an_account_can_be_forgotten_alone(fake: FakeScale) -> None:
+def test_a_reset_can_forget_one_account_alone(fake: FakeScale) -> None:
     mine, other = Caller(fake), Caller(fake, "test_other")
     for caller in (mine, other):
         caller("POST", "/task/chat", {"unique_id": "u"}, headers={"Idempotency-Key": "k"})
@@ -193,7 +193,7 @@ def test_a_control_call_is_not_quick(fake: FakeScale) -> None:
     assert not is_quick(fake, "http://localhost/_fakescale/advance")
 
 
-def test_nothing_is_quick_while_a_function_of_the_user_s_takes_part(fake: FakeScale) -> None:
+def test_nothing_is_quick_while_a_user_s_function_takes_part(fake: FakeScale) -> None:
     for name, value in (("labeler", lambda _: {}), ("turnaround", lambda _: None)):
         before = getattr(fake, name)
         setattr(fake, name, value)
@@ -206,7 +206,7 @@ def test_nothing_is_quick_while_a_function_of_the_user_s_takes_part(fake: FakeSc
     assert is_quick(fake, "/v1/tasks")
 
 
-def test_nothing_is_quick_while_a_labeler_of_before_works(fake: FakeScale) -> None:
+def test_nothing_is_quick_while_an_earlier_labeler_works(fake: FakeScale) -> None:
     inside, go_on, own = threading.Event(), threading.Event(), fake.labeler
 
     def label(_: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The rules of the house: which way imports go (docs/design.md), and what is public."""
+"""The rules of the package: the direction of its imports (docs/design.md), its public names."""
 
 import ast
 import functools
@@ -17,20 +17,20 @@ from tests.test_readme import ROOT
 PACKAGE = ROOT / "fakescale"
 RULE = re.search(r"^    (values < .*)$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
 assert RULE is not None
-# The names of the rule, from left to right: those that one step holds do not know each other.
+# The names of the rule, from left to right. The names within one step do not import each other.
 STEPS = [re.split(r",\s*", step) for step in RULE[1].split(" < ")]
-# These may use all, each other's step too.
+# These may import all others, also within their own step.
 USERS = {"contract", "pytest_plugin", "__main__"}
-# Where in the package these are used.
+# The only places that may import werkzeug, or use sockets.
 WERKZEUG = {"api", "receiver"}
 SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}
 
-# What modules import of the extras, where it is used.
+# The packages of the extras that these modules may import, inside functions.
 EXTRAS = {"redirection.backoff": ["urllib3"], "server.certificates": ["trustme"]}
 
 
 def modules() -> dict[str, Path]:
-    """Return the file of each module, by its name within the package."""
+    """Return the file of each module, by the module's name within the package."""
     files = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
     return {".".join(it.parts).removesuffix(".__init__"): path for it, path in files.items()}
 
@@ -40,7 +40,7 @@ MODULES = modules()
 
 @functools.cache
 def imports(name: str) -> set[str]:
-    """Return all that a module imports, wherever in it: of the package, the modules."""
+    """Return all imports of a module, anywhere in it; those of the package as module names."""
     found = set()
     for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -57,13 +57,13 @@ def imports(name: str) -> set[str]:
 
 
 def ours(name: str) -> set[str]:
-    """Return the modules of the package that a module imports; the package itself is none."""
+    """Return the modules of the package that a module imports, without the package itself."""
     names = {it.partition(".")[2] for it in imports(name) if it.split(".")[0] == "fakescale"}
     return names - {"", "__init__"}
 
 
 def lies_in(name: str, places: Iterable[str]) -> bool:
-    """Return whether a module is one of the places, or lies in one."""
+    """Return whether a module is one of the places, or is inside one."""
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
@@ -84,12 +84,12 @@ def test_imports_go_to_the_left_only() -> None:
 
 
 def test_no_imports_form_a_circle() -> None:
-    # Also those that are made when they are needed, or for types alone.
+    # Imports inside functions, and those for types only, count too.
     static_order = graphlib.TopologicalSorter({name: ours(name) for name in MODULES}).static_order()
     assert set(static_order) == set(MODULES)
 
 
-def test_what_others_wrote_is_used_in_its_places_alone() -> None:
+def test_third_party_packages_and_sockets_are_used_only_in_their_places() -> None:
     for name in MODULES:
         tops = {it.partition(".")[0] for it in imports(name)}
         assert "werkzeug" not in tops or lies_in(name, WERKZEUG), name
@@ -100,14 +100,14 @@ def test_what_others_wrote_is_used_in_its_places_alone() -> None:
         assert third <= {"jsonschema_rs"}.union(of_tests, plugin, EXTRAS.get(name, ())), name
 
 
-def test_public_names_are_what_they_say() -> None:
+def test_a_public_name_is_the_name_of_its_object() -> None:
     for name in fakescale.__all__:
         assert getattr(fakescale, name).__name__ == name
         assert getattr(fakescale, name).__doc__
     assert fakescale.__all__ == sorted(fakescale.__all__)
 
 
-def test_dir_tells_the_public_names_and_the_version() -> None:
+def test_dir_lists_the_public_names_and_the_version() -> None:
     assert {*fakescale.__all__, "__version__", "__doc__"} <= {*dir(fakescale)}
     for name in dir(fakescale):
         assert hasattr(fakescale, name)
@@ -118,7 +118,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert fakescale.__version__ == project["version"]
 
 
-def test_a_start_does_not_wait_for_what_only_judges_bodies() -> None:
+def test_a_start_does_not_import_the_checker_of_bodies() -> None:
     code = "import sys, fakescale; fakescale.FakeScale(); print('jsonschema_rs' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
@@ -132,7 +132,7 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_every_public_name_has_a_docstring() -> None:
+def test_every_module_has_a_docstring() -> None:
     for path in PACKAGE.rglob("*.py"):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         module = importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""The pytest plugin, in suites of its users."""
+"""The pytest plugin, in test suites like those of its users."""
 
 import datetime as dt
 import re
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-import requests  # noqa: F401 - first, or else each run of pytester would load half of it anew
+import requests  # noqa: F401 - first: otherwise each run of pytester loads half of it again
 
 from fakescale import FakeScale
 
@@ -26,7 +26,7 @@ EXAMPLE = """
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """Return a suite of a user's, run without the plugins that ours is run with."""
+    """Return a directory for a user's suite, which runs without random order."""
     pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:randomly")
     return pytester
 
@@ -43,7 +43,7 @@ def test_the_fixtures_are_found_without_a_conftest(
         assert re.search(rf"^{name}( \[session scope\])? -- ", fixtures, re.MULTILINE)
 
 
-# Each of these is a law, told by its name.
+# Each name is the law that its suite checks.
 OF_ITS_OWN = {
     "test_every_test_gets_a_clean_fake_of_its_own": """
         import pytest, requests
@@ -54,10 +54,10 @@ OF_ITS_OWN = {
             assert (len(fakescale.tasks), len(fakescale.requests)) == (0, 0)
             requests.post(fakescale.url + "/task/chat", json={}, auth=(fakescale.api_key, ""))
             assert len(fakescale.tasks) == 1
-            assert not {fakescale.url, fakescale.api_key} & seen  # of use for this test alone
+            assert not {fakescale.url, fakescale.api_key} & seen  # no other test had them
             seen.update([fakescale.url, fakescale.api_key])
     """,
-    "test_a_straggler_of_an_earlier_test_reaches_nobody": """
+    "test_a_late_request_of_an_earlier_test_reaches_no_fake": """
         import requests, pytest
         kept = {}
 
@@ -71,7 +71,7 @@ OF_ITS_OWN = {
             with pytest.raises(requests.ConnectionError):
                 kept["session"].post(kept["url"] + "/task/chat", json={})
             assert len(fakescale.requests) == 0
-            # Even with the new address the old key leads to another account.
+            # Even at the new address, the old key leads to another account.
             kept["session"].post(fakescale.url + "/task/chat", json={})
             assert len(fakescale.tasks) == 0
     """,
@@ -86,7 +86,7 @@ OF_ITS_OWN = {
                 reply = client.get("/tasks", auth=(fakescale_app.api_key, ""))
             assert reply.json()["docs"] == []
     """,
-    "test_the_factory_serves_wider_fixtures_and_hypothesis": """
+    "test_the_factory_works_in_wider_fixtures_and_with_hypothesis": """
         import pytest
         from hypothesis import given, strategies as st
 
@@ -142,7 +142,7 @@ IDS = """
     """
 
 
-def test_ids_can_be_seeded_whatever_the_order(suite: pytest.Pytester) -> None:
+def test_a_seed_determines_ids_in_any_order_of_tests(suite: pytest.Pytester) -> None:
     suite.makepyfile(IDS)
     written = suite.path / "ids"
 
@@ -160,7 +160,7 @@ def test_ids_can_be_seeded_whatever_the_order(suite: pytest.Pytester) -> None:
 
 
 @pytest.mark.usefixtures("undocumented")
-def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
+def test_a_failing_test_reports_its_exchanges(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
@@ -209,7 +209,7 @@ def test_a_failing_test_tells_what_its_fake_saw(suite: pytest.Pytester) -> None:
     assert "nobody" not in text.split("- fakescale -")[1].split("short test summary")[0]
 
 
-def test_a_failure_around_the_test_tells_it_too(suite: pytest.Pytester) -> None:
+def test_a_failing_setup_or_teardown_reports_exchanges_too(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest, requests
@@ -234,7 +234,7 @@ def test_a_failure_around_the_test_tells_it_too(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["GET /v1/setup -> 401 *", "GET /v1/teardown -> 401 *"])
 
 
-def test_of_a_wider_fake_only_this_test_s_exchanges_are_told(suite: pytest.Pytester) -> None:
+def test_a_report_holds_no_exchanges_of_earlier_tests(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import pytest, requests
@@ -258,7 +258,7 @@ def test_of_a_wider_fake_only_this_test_s_exchanges_are_told(suite: pytest.Pytes
     assert "GET /v1/before" not in text
 
 
-def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pytester) -> None:
+def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
@@ -279,10 +279,10 @@ def test_of_hypothesis_s_examples_the_last_exchanges_are_told(suite: pytest.Pyte
     assert told[-1].startswith("GET /v1/50/2 -> 401")
 
 
-def test_parallel_and_repeated_runs_just_work_and_tell_of_failures(
+def test_parallel_and_repeated_runs_just_work_and_report_failures(
     suite: pytest.Pytester,
 ) -> None:
-    # Without a client, which would take the workers longer to import than all else they do.
+    # urllib, since an HTTP client takes the workers longer to import than all else they do.
     suite.makepyfile(
         """
         from urllib.request import Request, urlopen
@@ -317,7 +317,7 @@ def test_frozen_time_is_seen_through_the_fixture(suite: pytest.Pytester) -> None
             assert not fakescale.tasks.create("chat").created_at.startswith("2020")
         """
     )
-    # In a process of its own, so that the freeze is there before the package is imported.
+    # In a process of its own, so that time is frozen before the package is imported.
     suite.runpytest_subprocess().assert_outcomes(passed=2)
 
 
@@ -356,7 +356,7 @@ def test_an_unused_plugin_imports_nothing_heavy(
             assert sorted(ours) == ["fakescale", "fakescale.pytest_plugin"]
         """
     )
-    # Without the plugins of this suite's environment, which are not light.
+    # Without the other plugins of this environment, which import heavy modules themselves.
     code = (
         "import os, sys; os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'; import pytest;"
         "sys.exit(pytest.main(['-c', os.devnull, '--rootdir=.', '-p', 'fakescale.pytest_plugin']))"
@@ -380,7 +380,7 @@ ELSEWHERE = """
         assert fakescale.api_key not in seen
         seen.add(fakescale.api_key)
 
-    def test_the_others_stay_here(fakescale_app, fakescale_factory):
+    def test_the_other_fixtures_stay_local(fakescale_app, fakescale_factory):
         with fakescale_factory() as fake:
             for local in (fakescale_app, fake):
                 assert type(local).__name__ == "FakeScale"
@@ -397,15 +397,15 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
         monkeypatch.setenv("FAKESCALE_CONTROL_TOKEN", "secret")
         if way == "environment":
             monkeypatch.setenv("FAKESCALE_URL", fake.url)
-        # Workers are told the option; of the environment they know anyway.
+        # Workers inherit the environment, but the option must be passed on to them.
         arguments = [f"--fakescale-url={fake.url}", "-n", "2"] if way == "option" else []
         suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
         assert [task.unique_id for task in fake.tasks] == ["mine"]
-        # Each test took what it made away, and nothing else.
+        # Each test forgot its own account, and nothing else.
         assert (fake.requests.total, len(fake.requests)) == (3, 0)
 
 
-def test_the_turnaround_that_a_test_sets_is_not_the_next_one_s(suite: pytest.Pytester) -> None:
+def test_the_turnaround_of_the_server_is_put_back_after_each_test(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import datetime as dt
@@ -427,7 +427,7 @@ def test_the_turnaround_that_a_test_sets_is_not_the_next_one_s(suite: pytest.Pyt
         assert fake.turnaround == dt.timedelta(hours=2)
 
 
-def test_a_failure_tells_what_the_server_saw_of_this_test(suite: pytest.Pytester) -> None:
+def test_a_failing_test_reports_its_exchanges_with_the_server(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
@@ -452,7 +452,7 @@ def test_a_failure_tells_what_the_server_saw_of_this_test(suite: pytest.Pytester
         assert "GET /v1/tasks -> 200" not in result.stdout.str()
 
 
-def test_a_server_that_is_not_there_is_an_error_of_the_fixture(suite: pytest.Pytester) -> None:
+def test_a_missing_server_is_an_error_of_the_fixture(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale): pass")
     result = suite.runpytest_inprocess("--fakescale-url=http://127.0.0.1:1")
     result.assert_outcomes(errors=1)

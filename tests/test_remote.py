@@ -1,4 +1,4 @@
-"""RemoteFakeScale: another process's fake, used as if it were here."""
+"""RemoteFakeScale: the helpers of a fake in another process."""
 
 import datetime as dt
 import threading
@@ -27,7 +27,7 @@ def remote(served: FakeScale) -> RemoteFakeScale:
     return RemoteFakeScale(served.url)
 
 
-def test_it_is_told_an_origin_or_a_base_url(served: FakeScale) -> None:
+def test_the_url_is_an_origin_or_a_base_url(served: FakeScale) -> None:
     origin = served.url.removesuffix("/v1")
     for url in (origin, f"{origin}/", f"{origin}/v1", f"{origin}/v1/"):
         remote = RemoteFakeScale(url)
@@ -39,7 +39,7 @@ def test_it_is_told_an_origin_or_a_base_url(served: FakeScale) -> None:
             RemoteFakeScale(bad)
 
 
-def test_its_tasks_are_tasks(served: FakeScale, remote: RemoteFakeScale) -> None:
+def test_it_returns_tasks_as_python_does(served: FakeScale, remote: RemoteFakeScale) -> None:
     task = remote.tasks.create("chat", unique_id="u", metadata={"a": [1]})
     assert isinstance(task, Task)
     assert task == served.tasks.get(task.id)
@@ -67,7 +67,7 @@ def test_a_refusal_has_the_same_text(remote: RemoteFakeScale) -> None:
 
 
 @pytest.mark.parametrize("account", [None, "mine"])
-def test_a_named_account_is_all_that_it_is_about(served: FakeScale, account: str | None) -> None:
+def test_a_named_account_is_the_only_one_concerned(served: FakeScale, account: str | None) -> None:
     remote = RemoteFakeScale(served.url, account=account)
     other = remote.account("other")
     for each in (remote, other):
@@ -121,7 +121,7 @@ def test_an_account_that_was_reset_can_use_its_idempotency_keys_again(
         (ValueError, lambda fake: fake.account("a:b")),
     ],
 )
-def test_what_is_refused_raises_what_it_raises_in_python(
+def test_a_refusal_raises_the_same_error_as_in_python(
     kind: type[Exception], call: Any, served: FakeScale, remote: RemoteFakeScale
 ) -> None:
     here = FakeScale()
@@ -132,7 +132,7 @@ def test_what_is_refused_raises_what_it_raises_in_python(
     assert type(theirs.value) is type(ours.value)
 
 
-def test_a_parameter_that_would_name_a_world_is_not_passed(remote: RemoteFakeScale) -> None:
+def test_an_argument_that_would_name_a_world_is_refused(remote: RemoteFakeScale) -> None:
     for name in ("account", "test"):
         with pytest.raises(TypeError, match=f"'{name}' cannot be passed to a remote create"):
             remote.tasks.create("chat", **{name: "x"})
@@ -147,7 +147,7 @@ def test_the_control_token_is_sent() -> None:
             RemoteFakeScale(served.url).now()
 
 
-def test_where_no_fakescale_answers_the_error_says_so(served: FakeScale) -> None:
+def test_the_error_says_that_no_fakescale_answers(served: FakeScale) -> None:
     with pytest.raises(ConnectionError, match=r"no fakescale answers at http://127.0.0.1:1/v1"):
         RemoteFakeScale("http://127.0.0.1:1").now()
 
@@ -198,7 +198,7 @@ def test_a_version_6_address_is_fine(fake: FakeScale) -> None:
 
 
 @pytest.mark.parametrize("operation", operations(FakeScale).values(), ids=lambda it: it.name)
-def test_every_operation_has_its_place(operation: Operation, remote: RemoteFakeScale) -> None:
+def test_every_operation_can_be_reached(operation: Operation, remote: RemoteFakeScale) -> None:
     *path, last = operation.name.split(".")
     home: Any = remote
     for name in path:
@@ -208,7 +208,7 @@ def test_every_operation_has_its_place(operation: Operation, remote: RemoteFakeS
         assert hasattr(test, operation.name.partition(".")[0]) == operation.is_of_world
 
 
-def test_what_it_prints_tells_no_token(remote: RemoteFakeScale) -> None:
+def test_its_repr_holds_no_token(remote: RemoteFakeScale) -> None:
     assert repr(remote) == f"<RemoteFakeScale at {remote.url}, account of its own>"
     secret = RemoteFakeScale(remote.url, account="x", token="secret")
     assert repr(secret.tasks) == f"<the tasks of <RemoteFakeScale at {remote.url}, account x>>"
@@ -234,7 +234,7 @@ def test_a_fault_of_an_account_strikes_both_its_keys_and_no_other(served: FakeSc
         assert fault in mine.faults
     assert fault not in mine.faults
     assert len(served.faults) == 0
-    assert fault.hits == 3  # as it was at the end
+    assert fault.hits == 3  # the count from the end of the block
     with mine.faults.outage():
         assert statuses() == [503, 503, 503, 200, 200]
     with mine.faults.outage(account="third"):
@@ -269,7 +269,7 @@ def test_forgetting_an_account_forgets_its_callbacks_and_faults(served: FakeScal
     assert len(served.callbacks) == 0
 
 
-def test_what_is_set_takes_effect(served: FakeScale, remote: RemoteFakeScale) -> None:
+def test_a_property_can_be_set(served: FakeScale, remote: RemoteFakeScale) -> None:
     remote.callback_url = "a@example.com"
     assert (served.callback_url, served.test.callback_url) == ("a@example.com",) * 2
     remote.turnaround = dt.timedelta(minutes=3)
@@ -281,12 +281,12 @@ def test_what_is_set_takes_effect(served: FakeScale, remote: RemoteFakeScale) ->
     assert served.turnaround == dt.timedelta(minutes=4)
 
 
-def test_a_clock_that_it_stopped_goes_on_when_all_is_put_back(
+def test_putting_back_starts_a_clock_that_it_stopped(
     served: FakeScale, remote: RemoteFakeScale
 ) -> None:
     other = remote.account("other")
     remote.stop_clock()
-    other.put_back()  # which has stopped none
+    other.put_back()  # this one has not stopped the clock
     before = served.now()
     assert not threading.Event().wait(0.01)
     assert served.now() == remote.now() == before
@@ -294,7 +294,7 @@ def test_a_clock_that_it_stopped_goes_on_when_all_is_put_back(
     assert served.now() > before
 
 
-def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -> None:
+def test_a_function_cannot_be_sent(served: FakeScale, remote: RemoteFakeScale) -> None:
     with pytest.raises(TypeError, match="no labeler"):
         remote.labeler = lambda task: {}
     with pytest.raises(TypeError, match="no labeler"):
@@ -312,7 +312,7 @@ def test_a_function_cannot_be_told(served: FakeScale, remote: RemoteFakeScale) -
 @pytest.mark.parametrize(
     "name", ["serve", "proxy", "running", "limits", "files.upload", "tasks._submit", "test.now"]
 )
-def test_what_cannot_be_done_from_afar_is_no_attribute(name: str, remote: RemoteFakeScale) -> None:
+def test_an_unavailable_helper_is_no_attribute(name: str, remote: RemoteFakeScale) -> None:
     *path, last = name.split(".")
     home: Any = remote
     for step in path:
@@ -321,7 +321,7 @@ def test_what_cannot_be_done_from_afar_is_no_attribute(name: str, remote: Remote
         getattr(home, last)
 
 
-def test_what_only_the_server_says_cannot_be_set(remote: RemoteFakeScale) -> None:
+def test_a_read_only_property_cannot_be_set(remote: RemoteFakeScale) -> None:
     for name in ("api_key", "callback_auth_key", "test_api_key", "url"):
         with pytest.raises(AttributeError):
             setattr(remote, name, "x")

@@ -1,8 +1,8 @@
-"""Who may call: the guards against web pages that the developer visits.
+"""Access: the checks that protect the fake from web pages that the developer visits.
 
-A page can make the browser send requests to any address. What it cannot do is choose the
-headers below freely, nor, without headers of ours that allow it, send JSON to another origin.
-Against DNS rebinding, where the page's own name comes to lead here, the Host is checked.
+A page can make the browser send requests to any address. But it cannot choose the headers that
+are checked here, and cannot send JSON to another origin unless that origin allows it.
+The check of the Host protects against DNS rebinding, where the page's own name leads here.
 """
 
 import dataclasses
@@ -24,12 +24,14 @@ _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Access:
-    """What is allowed beyond the loopback, and the token that control calls need, if any.
+    """The rules of access to a fake, and their checks.
 
-    Raises ValueError for a host that no Host header can name, and an empty token.
+    Raises ValueError for a host that no Host header can hold, and for an empty token.
     """
 
+    #: The hosts that a Host header may name, besides loopback and the server's own host.
     hosts: frozenset[str] = frozenset()
+    #: The token that control calls need. Without one, only a server on loopback takes them.
     token: str | None = None
 
     def __post_init__(self) -> None:
@@ -42,14 +44,14 @@ class Access:
     def check_host(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden unless the Host header is a name of this fake.
 
-        Without one this is no browser's request: they always send it.
+        A request without the header is allowed: browsers always send it.
         """
         if "HTTP_HOST" not in environ:
             return
         name = _name(environ["HTTP_HOST"])
         if environ.get(STANDS_IN) and name == HOST:
             return
-        # An address cannot be rebound, and a server that listens on all has them all.
+        # An address cannot be rebound, and a server on a wildcard answers at each address.
         is_address = environ["SERVER_NAME"] in _WILDCARDS and read_ip(name) is not None
         if not is_address and not self._knows(name, environ):
             raise Forbidden(
@@ -58,9 +60,9 @@ class Access:
             )
 
     def check_control(self, request: Request) -> None:
-        """Raise Forbidden, or BadRequest, unless this is a control call that may be made."""
+        """Raise Forbidden, or BadRequest for a wrong content type, unless the call is allowed."""
         environ = request.environ
-        # The API's own pages could make them, and a client that means the API never does.
+        # The API's own pages could send such a call. No client of the API ever does.
         if environ.get(STANDS_IN):
             raise Forbidden(
                 f"Control calls go to the address that fakescale listens on, not to {HOST}."
@@ -81,13 +83,13 @@ class Access:
                 "A control call needs the header Authorization: Bearer TOKEN, with the token that"
                 " --control-token gave to fakescale."
             )
-        # What a page can send without asking first (a form, fetch in mode no-cors) has another.
+        # A page can send other types without asking first: as a form, or by fetch with no-cors.
         if request.method == "POST" and request.mimetype != "application/json":
             kind = request.headers.get("Content-Type", "")
             raise invalid("Content-Type", "must be application/json", kind)
 
     def _check_page(self, request: Request) -> None:
-        """Raise Forbidden for what a browser says comes from a page of another site."""
+        """Raise Forbidden if the browser says that a page of another origin sends the request."""
         environ = request.environ
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None:
@@ -99,7 +101,9 @@ class Access:
                 )
         site = environ.get("HTTP_SEC_FETCH_SITE", "")
         if site.lower() in ("cross-site", "same-site"):
-            raise Forbidden(f"This comes from a page of another origin (Sec-Fetch-Site: {site}).")
+            raise Forbidden(
+                f"The request comes from a page of another origin (Sec-Fetch-Site: {site})."
+            )
 
     def _knows(self, name: str, environ: Mapping[str, Any]) -> bool:
         ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
@@ -110,7 +114,7 @@ class Access:
 @functools.lru_cache(maxsize=256)
 def _name(host: str) -> str:
     """Return the name in ``host``, without port and brackets, or "" if there is none."""
-    if read_ip(host) is not None:  # one of version 6, without brackets
+    if read_ip(host) is not None:  # an address of IPv6 may have no brackets
         return str(read_ip(host))
     found = _HOST.fullmatch(host)
     name = found[1].strip("[]").lower() if found else ""

@@ -1,8 +1,8 @@
-"""The application: it decides, responds, notes and sends, once for every request.
+"""The WSGI application: for every request, it decides, responds, notes and sends.
 
-Faults decide first whether the API works at all. The response is the API's own, or a refusal.
-The journal and the log note the exchange. The answer is sent last, late or broken if a fault
-says so.
+The faults decide first whether the API does its work. The response is the API's own answer, or
+a refusal. The journal and the log note the exchange. The answer is sent last; a fault may send
+it late or broken.
 """
 
 import datetime as dt
@@ -35,13 +35,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-#: Paths below it are not the API's: they need no key, and no journal or fault sees them.
+#: The prefix of paths that are not the API's: they need no key, and bypass journal and faults.
 CONTROL = "/_fakescale/"
 HEALTH = f"{CONTROL}health"
 DOCUMENT = f"{CONTROL}openapi.json"
 
-
-#: Answers a control call that may be made: a request and the part of its path after CONTROL.
+#: The function that answers an allowed control call, given the request and the operation's name.
 Control = Callable[[Request, str], Answer]
 
 
@@ -62,9 +61,9 @@ def application(
     control: Control,
     max_body: int,
 ) -> Iterable[bytes]:
-    """Answer a request (WSGI, once the rest is filled in): decide, respond, note and send."""
+    """Answer a WSGI request: decide, respond, note and send."""
     path = raw_path(environ)
-    # The decoded path is not used, and that of httpx is none that werkzeug can read.
+    # werkzeug cannot read the decoded path that httpx passes.
     request = Request({**environ, "PATH_INFO": path}, max_body)
     now = state.clock.now()
     effects: list[Effect] = []
@@ -111,7 +110,7 @@ def _decide(state: State, request: Request, path: str) -> Sequence[Effect]:
         query=request.environ.get("QUERY_STRING", ""),
         headers=request.fields,
         api_key=request.api_key,
-        # An upload is read once, as it arrives, and not before.
+        # An upload can be read only once, as it arrives, by its view.
         content=lambda: None if request.is_multipart else request.content,
     )
     return state.faults._decide(asked)
@@ -130,12 +129,12 @@ def _control(state: State, access: Access, control: Control, request: Request, p
 
 def _respond(state: State, request: Request, path: str) -> Answer:
     """Do the work of the API, and return its answer."""
-    # Observed: a bad key is refused before anything else.
+    # Observed: the API refuses a bad key before anything else.
     world = state.world(request.api_key)
     request.account = world.key.account
     found = match(ROUTES, request.method, path)
     if found is None:
-        # Guessed, for a wrong method as well: what the API says there is not known.
+        # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
     account = state.account(world.key.account)
@@ -148,7 +147,7 @@ def _respond(state: State, request: Request, path: str) -> Answer:
                 return content
             seen = seen_from(request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
-        except ApiError as error:  # here, so that a saved answer can be a refusal
+        except ApiError as error:  # caught here so that a saved answer can be a refusal
             return refusal(error)
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
@@ -162,8 +161,8 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     if len(key) > LONGEST_KEY:
         raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
     account, is_test = call.world.key
-    # Guessed: the parts that make a request another one, and that each mode has its own keys.
-    # An empty body equals {}, and null equals an absent member, as everywhere.
+    # Guessed: the parts in which two requests must differ to be different, and that each mode
+    # has its own keys. An empty body equals {}, and null an absent member, as everywhere.
     body = call.request.json_content or {}
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value is not None}
@@ -215,7 +214,7 @@ def _send(
     """Send the answer, after the delays of the faults; raises BrokenOff for a reset."""
     answer = outcome.answer
     if delay := sum(effect.delay for effect in outcome.effects):
-        # Not on a clock: that of a test may stand still.
+        # In real time: a test may have stopped the clock.
         environ.get(STOPPED, threading.Event()).wait(delay)
     if answer.status:
         start_response(

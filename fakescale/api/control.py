@@ -1,8 +1,8 @@
-"""The Python helpers, callable over HTTP: see ``operations`` for which there are.
+"""Control over HTTP: the Python helpers as operations; ``operations`` finds them.
 
-``POST /_fakescale/tasks.complete`` with the helper's keyword arguments as a JSON object answers
-``{"result": …}``. A property is read with ``{}``, and set with ``{"value": …}``. ``GET
-/_fakescale/`` lists all operations.
+The body of ``POST /_fakescale/tasks.complete`` is a JSON object, the helper's keyword
+arguments. The answer is ``{"result": …}``. A property is read with ``{}``, and set with
+``{"value": …}``. ``GET /_fakescale/`` lists all operations.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from fakescale.values.frozen import FrozenDict
 
 
 def respond(fake: Fake, request: Request, name: str) -> Answer:
-    """Answer a control call that may be made; ``name`` is the operation's, "" for the list."""
+    """Answer an allowed control call; ``name`` is the operation's name, or "" for the list."""
     known = operations(type(fake))
     if (request.method, name) == ("GET", ""):
         return json_answer({"operations": {name: _described(it) for name, it in known.items()}})
@@ -25,7 +25,7 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
     if request.method != "POST" or operation is None:
         raise NotFound(
             f"There is no operation {request.method} /_fakescale/{name};"
-            " GET /_fakescale/ lists those there are, which are called by POST."
+            " GET /_fakescale/ lists all operations; call them by POST."
         )
     given = expect(request.content, FrozenDict)
     for argument, value in given.items():
@@ -35,17 +35,17 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
             raise invalid(argument, "is required")
     try:
         result = operation.call(fake, given)
-    except (TypeError, ValueError, OverflowError) as error:  # the name of no filter, or account
+    except (TypeError, ValueError, OverflowError) as error:  # an unknown filter, for example
         raise BadRequest(f"{name}: {error}") from error
     return json_answer({"result": operation.shape.show(result)})
 
 
 def _check(operation: Operation, argument: str, value: Any) -> None:
-    """Raise BadRequest unless the operation takes this."""
+    """Raise BadRequest unless the operation takes the argument with this value."""
     checker = operation.checkers.get(argument) or operation.checkers.get("")
     if checker is None:
         known = ", ".join(operation.arguments) or "none"
-        raise invalid(argument, f"is not an argument of {operation.name}; there are: {known}")
+        raise invalid(argument, f"is not an argument of {operation.name}; it takes: {known}")
     checker.check(value, argument)
 
 
@@ -55,7 +55,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     for argument, parameter in operation.arguments.items():
         described = schema(parameter.annotation) or {}
         if parameter.kind is parameter.VAR_KEYWORD:
-            arguments["…"] = {**described, "description": "any further argument"}
+            arguments["…"] = {**described, "description": "Any further argument."}
             continue
         arguments[argument] = {**described, "required": operation.requires(parameter)}
         if parameter.default is not parameter.empty:

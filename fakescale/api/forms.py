@@ -1,4 +1,4 @@
-"""Forms: those whose fields nest by their names, and those that carry files."""
+"""Forms: URL-encoded ones, whose names can nest, and multipart ones, which can carry files."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,16 +10,17 @@ from werkzeug.formparser import MultiPartParser
 from fakescale.account.files import Incoming
 from fakescale.values.errors import invalid
 
-# Names nest like `examples[0][image]`; deeper than this is refused (guessed).
+# The deepest nesting of a name such as `examples[0][image]`; the limit is guessed.
 _MAX_NESTING = 20
 _STEP = re.compile(r"\[([^\[\]]*)\]")
 
 
 def read_form(text: str) -> dict[str, Any]:
-    """Return the object that a form spells with names like ``fields[title]`` and ``tags[]``.
+    """Return the object that a URL-encoded form means.
 
-    Both are observed; that a name that comes again makes a list is documented, in 2017.
-    Every value is text. Raises BadRequest.
+    Names like ``fields[title]`` and ``tags[]`` make objects and lists (observed). A repeated
+    name makes a list (documented in 2017). Every value is a text. Raises BadRequest for a form
+    that cannot be read.
     """
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000)
@@ -34,24 +35,25 @@ def read_form(text: str) -> dict[str, Any]:
 
 
 class Form(NamedTuple):
-    """A multipart form: its texts, and its files, each with its MIME type if it has one."""
+    """A multipart form."""
 
     texts: Mapping[str, str]
+    #: The files, each with its MIME type if the form names one.
     files: Mapping[str, tuple[Incoming, str | None]]
 
 
 def read_multipart(
     stream: IO[bytes], parameters: Mapping[str, str], receive: Callable[[], Incoming]
 ) -> Form:
-    """Read a multipart body piece by piece; each file is written to what ``receive`` gives.
+    """Read a multipart body piece by piece, and write each file to a new ``receive()``.
 
-    ``parameters`` are those of the content type. Raises BadRequest.
+    ``parameters`` are those of the content type. Raises BadRequest for a malformed body.
     """
     boundary = parameters.get("boundary", "")
     if not boundary or not boundary.isascii():
         raise invalid("body", "must be multipart/form-data with a boundary")
     parser = MultiPartParser(
-        # It only writes, and then seeks the beginning.
+        # The parser only writes to it, and then seeks the beginning.
         stream_factory=lambda *_, **__: cast(IO[bytes], receive()),
         max_form_memory_size=500_000,
         max_form_parts=1_000,
@@ -73,14 +75,14 @@ def _steps(name: str) -> list[str]:
     head, bracket, rest = name.partition("[")
     steps = _STEP.findall(bracket + rest)
     if not head or "".join(f"[{step}]" for step in steps) != bracket + rest:
-        return [name]  # not nested after all, as in `a]`
+        return [name]  # not nested, as in `a]`
     if len(steps) > _MAX_NESTING:
         raise invalid(name, f"is nested deeper than {_MAX_NESTING} levels")
     return [head, *steps]
 
 
 def _put(form: dict[str, Any], steps: list[str], value: str, name: str) -> None:
-    """Put ``value`` at its place; lists are dicts with number keys until all is read."""
+    """Put ``value`` at its place; lists are dicts with number keys until `_lists` turns them."""
     place = form
     for step in steps[:-1]:
         place = place.setdefault(step or str(len(place)), {})

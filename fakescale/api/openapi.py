@@ -1,4 +1,4 @@
-"""The OpenAPI document: made of the tables that serve the requests, when it is asked for."""
+"""The OpenAPI document, made from the tables that serve the requests."""
 
 import functools
 import importlib.metadata
@@ -24,18 +24,18 @@ _REFUSALS = {
     if isinstance(kind, type) and issubclass(kind, ApiError) and kind is not ApiError
 }
 _ABOUT = """\
-What fakescale, a fake of Scale AI's task API, takes and answers.
+The requests that fakescale, a fake of Scale AI's task API, accepts, and its answers.
 
-Members of a body that are not described here are not refused, and neither are unknown
-parameters of a query; an empty value in a query counts as absent. A body may also be sent as
-`application/x-www-form-urlencoded`, with names like `fields[title]` and `tags[]`. A path that
-is not described here, or not with that method, is answered with 404. Faults, which are added
-on purpose, may answer anything.
+fakescale accepts members of a body, and parameters of a query, that are not described here. An
+empty value in a query counts as absent. A body may also be sent as
+`application/x-www-form-urlencoded`, with names like `fields[title]` and `tags[]`. Paths and
+methods that are not described here get 404. Faults, which a test adds on purpose, may send any
+answer.
 
-`x-source` tells where a parameter is known from; guesses are marked as such. Rules that JSON
-Schema has no words for begin with `x-` too: `x-ascending` (pairs of members of which the first
-must not be larger), `x-maxDistinct`, `x-maxJsonBytes`, `x-notRepeated` (a member that must not
-be among the items of another) and `x-uniqueBy` (a member in which the items must differ)."""
+`x-source` names the source of a parameter, and says whether it is a guess. Keywords that JSON
+Schema lacks begin with `x-` too: `x-ascending` (pairs of members; the first must not be larger
+than the second), `x-maxDistinct`, `x-maxJsonBytes`, `x-notRepeated` (a member that must not be
+among the items of another one) and `x-uniqueBy` (a member in which all items must differ)."""
 
 
 def document(url: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _document() -> dict[str, Any]:
                 "basic": {
                     "type": "http",
                     "scheme": "basic",
-                    "description": "The API key as user name, with any password.",
+                    "description": "The API key as the user name, with any password.",
                 },
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The API key."},
             },
@@ -86,7 +86,7 @@ def _document() -> dict[str, Any]:
 
 def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
     name = route.view.__name__ + (f"_{type}" if type else "")
-    if "-" in path:  # the other spelling of a view that has two
+    if "-" in path:  # this view has two paths
         name += "_with_hyphen"
     operation: dict[str, Any] = {
         "operationId": name,
@@ -121,7 +121,7 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
 
 
 def _refused(route: Route, path: str) -> set[int]:
-    """Return the statuses of the refusals of the route: its own, and those of its kind."""
+    """Return the statuses of a route's refusals: its own, and those of all routes of its kind."""
     refused = {401, 403, *route.refuses}
     if "<" in path:
         refused |= {404}
@@ -155,12 +155,12 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
         schema = dict(row.schema)
         told = []
         if schema.get("type") == "array":
-            told.append("Any of these; they may be joined by commas.")
+            told.append("One or more of these values, which commas may join.")
         if route.needs == (name,):
             parameter["required"] = True
             schema["contains"] = {"minLength": 1}  # an empty text counts as absent
         elif name in route.needs:
-            told.append(f"One of {', '.join(route.needs)} is needed.")
+            told.append(f"At least one of {', '.join(route.needs)} is required.")
         if told:
             parameter["description"] = " ".join(told)
         if schema.get("type") == "object":
@@ -171,9 +171,9 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _body(route: Route, type: str | None) -> dict[str, Any]:
-    """Return the description of the body.
+    """Return the description of a route's body.
 
-    The body may be absent where an empty one is accepted: the official client sends none then.
+    A body that may be empty may also be absent: the official client then sends none.
     """
     body = route.body
     if isinstance(body, Multipart):
@@ -200,7 +200,7 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
 
 def _form(body: Multipart) -> Schema:
     file = {body.file: {"type": "string", "format": "binary"}}
-    # A part of such a form that is an object is sent as JSON, so OpenAPI says.
+    # OpenAPI says that a part of type object is sent as JSON.
     texts = {
         name: {"type": "object" if "object" in schema["type"] else "string"}
         for name, schema in body.texts.schema["properties"].items()

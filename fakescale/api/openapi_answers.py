@@ -1,7 +1,7 @@
-"""The common parts of the answer schemas: those of good answers, in JSON Schema.
+"""The common parts of the answer schemas, the JSON Schemas of good answers.
 
-The schemas themselves stand beside the routes, in ``v1``. The OpenAPI document shows them, and
-the tests hold each answer against them.
+The schemas themselves are beside the routes, in ``v1``. The OpenAPI document shows them, and
+the tests check each answer against them.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def array_of(items: Schema, **more: Any) -> Schema:
 
 
 def ref(name: str) -> Schema:
-    """Return the schema that the document has under this name."""
+    """Return a reference to the schema that the document has under ``name``."""
     return {"$ref": COMPONENTS + name}
 
 
@@ -57,7 +57,7 @@ def page_of(*kinds: str) -> Schema:
         "docs": array_of(items, maxItems=100),
         "total": COUNT,
         "limit": {"type": "integer", "minimum": 1, "maximum": 100},
-        "offset": {**COUNT, "description": "Not documented, but an official client needs it."},
+        "offset": {**COUNT, "description": "Not documented; an official client needs it."},
         "has_more": BOOLEAN,
     }
     return object_of(
@@ -71,7 +71,7 @@ def page_of(*kinds: str) -> Schema:
     )
 
 
-#: The parameters of any task that the task then shows.
+#: The schemas of the common parameters that a task shows.
 COMMON: Schema = {
     name: {key: value for key, value in schema.items() if key in ("type", "enum", "minLength")}
     for name, schema in common_parameters().items()

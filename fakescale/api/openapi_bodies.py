@@ -1,8 +1,8 @@
-"""The bodies that are accepted, as JSON Schema for the OpenAPI document.
+"""The JSON Schemas of accepted bodies, for the OpenAPI document.
 
-They are made of the rules that requests are judged by. A body may differ from those before it
-is read: a number and a boolean may be a text, a null at the top counts as absent, and a task
-may inherit missing parameters.
+They are made from the schemas that check the stored values. A body may differ from the stored
+value: a number or boolean may be a text, a null at the top counts as absent, and a task may
+inherit missing parameters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from fakescale.values.schemas import INTEGER, NUMBER
 
 Schema = dict[str, Any]
 
-#: Where the document has the schemas that others refer to.
+#: The place of the named schemas in the document.
 COMPONENTS = "#/components/schemas/"
 
 _NULL: Schema = {"type": "null"}
 _RULES = {"not", "if", "then"}
-# The texts of the integers within bounds, as far as there are such parameters.
+# The texts of integers, by minimum and maximum, for all bounds that occur.
 _BOUNDED = {
     (1, None): "0*[1-9][0-9]{0,17}",
     (None, 100): "-[0-9]{1,18}|0*([0-9]{1,2}|100)",
@@ -29,7 +29,7 @@ _BOUNDED = {
 
 
 def creation(type: str) -> Schema:
-    """Return the schema of the creation of a task."""
+    """Return the schema of a body that creates a task of ``type``."""
     facts = task_types.facts(type)
     schema = dict(task_types.schema(type))
     needed = schema.pop("required")
@@ -40,11 +40,12 @@ def creation(type: str) -> Schema:
         complete = [_given(needed)] if needed else []
         complete += [{"anyOf": [_given([name]) for name in names]} for names in choices]
         whole["anyOf"] = [{"allOf": complete}, *in_a_project()["anyOf"]]
-    return {"description": f"{facts['summary']} What is missing may be inherited.", **whole}
+    description = f"{facts['summary']} The task may inherit missing parameters."
+    return {"description": description, **whole}
 
 
 def in_a_project() -> Schema:
-    """Return the schema of a task that says where it belongs."""
+    """Return the schema of a body that names a project or a batch."""
     return {"anyOf": [_given(["project"]), _given(["batch"])]}
 
 
@@ -64,7 +65,7 @@ def body(schema: Mapping[str, Any]) -> Schema:
 
 
 def shape(schema: Any) -> Schema:
-    """Return the schema of a part of a body that is stored as ``schema`` says."""
+    """Return the schema of a part of a body, given the schema of its stored value."""
     if schema is False:
         return _NULL
     told: Schema = {}
@@ -85,7 +86,7 @@ def shape(schema: Any) -> Schema:
 
 
 def _rule(rule: Mapping[str, Any]) -> Schema:
-    """Return a rule about the members of a body: those that it requires must not be null."""
+    """Return a rule about the members of a body, in which required members are not null."""
     told = shape({name: value for name, value in rule.items() if name not in _RULES})
     for name in rule.keys() & _RULES:
         told[name] = _rule(rule[name])

@@ -1,7 +1,7 @@
 """The operations of control: the helpers and properties of a fake that JSON can hold.
 
-An operation has the name that it has in Python, such as ``tasks.complete``. Nothing lists
-them here: all public methods and properties count whose annotations JSON can hold.
+An operation has the name that it has in Python, such as ``tasks.complete``. There is no table
+of them: each public method or property is one if JSON can hold its arguments and its result.
 """
 
 import dataclasses
@@ -15,18 +15,18 @@ from fakescale.api.shapes import Shape, read_argument, schema, shape
 from fakescale.values.errors import BadRequest
 from fakescale.values.schemas import Checker
 
-#: The argument that a property is set by.
+#: The name of the argument that sets a property.
 VALUE = "value"
 
 
 class Fake(Protocol):
-    """A FakeScale, as far as operations find worlds and accounts in it."""
+    """The part of FakeScale that finds the account or world of an operation."""
 
     def account(self, name: str) -> Account:
-        """Return another account."""
+        """Return the account ``name``."""
 
     def world(self, account: str | None = None, *, test: bool = False) -> World:
-        """Return the live or the test world of an account, by default of the fake's own."""
+        """Return the live or the test world of an account, by default the fake's own account."""
 
 
 _SELECTORS = [it for it in inspect.signature(Fake.world).parameters.values() if it.name != "self"]
@@ -36,29 +36,32 @@ _SELECTORS = [it for it in inspect.signature(Fake.world).parameters.values() if 
 class Operation:
     """A helper that can be called over HTTP, or a property that can be read and set."""
 
+    #: The path in Python, such as ``tasks.complete``.
     name: str
-    #: The class at which ``name`` begins: World, LiveView, or that of the fake.
+    #: The class that ``name`` starts from: World, LiveView, or the class of the fake.
     root: type
     #: The class that has the helper.
     owner: type
+    #: The method or property.
     helper: Any
     #: The parameters of the helper, without those that JSON cannot hold.
     parameters: Sequence[inspect.Parameter]
+    #: The `Shape` of the result.
     shape: Shape
 
     @property
     def is_property(self) -> bool:
-        """Whether it is read, and perhaps set, instead of called."""
+        """Whether the operation is a property."""
         return isinstance(self.helper, property)
 
     @property
     def is_of_world(self) -> bool:
-        """Whether it is about one world of an account."""
+        """Whether the operation concerns one world of an account."""
         return self.root is World
 
     @property
     def selectors(self) -> Sequence[inspect.Parameter]:
-        """The parameters that say which account and world are meant."""
+        """The parameters that select the account and the world."""
         return {World: _SELECTORS, LiveView: _SELECTORS[:1]}.get(self.root, [])
 
     @functools.cached_property
@@ -68,21 +71,21 @@ class Operation:
 
     @functools.cached_property
     def checkers(self) -> Mapping[str, Checker]:
-        """The `Checker` of each argument by name; that of any further argument under ""."""
+        """The `Checker` of each argument by name; "" has the checker of any further argument."""
         return {
             "" if it.kind is it.VAR_KEYWORD else argument: Checker(schema(it.annotation) or {})
             for argument, it in self.arguments.items()
         }
 
     def requires(self, parameter: inspect.Parameter) -> bool:
-        """Return whether the argument must be given; a property without one is read."""
+        """Return whether the argument must be given; a property needs none, to be read."""
         has_default = parameter.default is not parameter.empty
         return not (has_default or parameter.kind is parameter.VAR_KEYWORD or self.is_property)
 
     def call(self, fake: Fake, given: Mapping[str, Any]) -> Any:
         """Call the helper, or set and read the property, and return the result.
 
-        Raises BadRequest for a property that is a function at present.
+        Raises BadRequest for a property whose current value is a function.
         """
         named = {
             name: read_argument(self.arguments[name].annotation, value)
@@ -116,7 +119,7 @@ class Operation:
 def operations(fake: type) -> Mapping[str, Operation]:
     """Return all operations of a class of fakes, by name.
 
-    A name that a World has means one world, even if an account or the fake has it too.
+    An operation that a World has concerns one world, even if an account or the fake has it too.
     """
     found: dict[str, Operation] = {}
     for root in (World, LiveView, fake):
@@ -127,13 +130,13 @@ def operations(fake: type) -> Mapping[str, Operation]:
 
 
 def _reached(name: str, member: Any, root: type) -> Iterator[Operation]:
-    """Give the operation of a member, or those of the owner that a property shows."""
+    """Yield the operation of a member, or the operations of the owner that a property returns."""
     operation = _operation(name, member, root, root)
     home = _result(member)
     if operation is not None:
         yield operation
     elif isinstance(member, property) and isinstance(home, type) and home is not World:
-        # The live view shows the owners of the live world; the test world has them too.
+        # The live view returns owners of the live world, but the test world has them too.
         of = World if root is LiveView else root
         for inner, helper in _members(home):
             operation = _operation(f"{name}.{inner}", helper, of, home)
@@ -142,7 +145,7 @@ def _reached(name: str, member: Any, root: type) -> Iterator[Operation]:
 
 
 def _members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Return the public methods and properties that a class has from this package."""
+    """Yield the public methods and properties that a class has from this package."""
     for base in cls.__mro__:
         if base.__module__.partition(".")[0] == "fakescale":
             for name, member in vars(base).items():
@@ -151,7 +154,7 @@ def _members(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def _operation(name: str, helper: Any, root: type, owner: type) -> Operation | None:
-    """Return the operation of a helper or property, or None if JSON cannot hold it."""
+    """Return the operation of a method or property, or None if JSON cannot hold it."""
     shown = shape(_result(helper))
     wanted = _parameters(helper)
     held = [it for it in wanted if schema(it.annotation) is not None]

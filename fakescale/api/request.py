@@ -1,4 +1,4 @@
-"""A request: its path, its key and its header fields, and its body as JSON or as a form."""
+"""A request: its path, key and header fields, and its body as JSON or as a form."""
 
 import base64
 import functools
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-# That of functools has, in Python 3.11, one lock for all: a slow body would hold up the others.
+# In Python 3.11, functools.cached_property has one lock: a slow body would hold up the others.
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
@@ -21,10 +21,10 @@ from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
 from fakescale.values.schemas import frozen_json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
-_QUERY = "%!$&'()*+,;=:@/?"  # what stays as it is in a query
+_QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
 _FORM = "application/x-www-form-urlencoded"
 
-_AROUND_FILES = 2**20  # bytes; guessed
+_AROUND_FILES = 2**20  # bytes of an upload beside its file; guessed
 
 
 @functools.lru_cache(maxsize=1024)
@@ -35,11 +35,11 @@ def _field_name(key: str) -> str:
 def raw_path(environ: Mapping[str, Any]) -> str:
     """Return the request's path as it was sent, so that ``%2F`` is not yet a slash."""
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    if not isinstance(target, str):  # not every WSGI server tells
+    if not isinstance(target, str):  # some WSGI servers set neither
         path = str(environ.get("PATH_INFO", ""))
         try:
             return quote(path.encode("latin-1"))
-        except UnicodeEncodeError:  # httpx passes text where WSGI wants bytes in disguise
+        except UnicodeEncodeError:  # httpx passes text, where WSGI wants bytes as latin-1
             return quote(path)
     path = target.partition("?")[0]
     if not path.startswith("/"):  # `GET http://host/path`, as sent to proxies
@@ -48,16 +48,16 @@ def raw_path(environ: Mapping[str, Any]) -> str:
 
 
 class Request(WerkzeugRequest):
-    """A request: the key it carries, and its body, read once and only when asked for."""
+    """A request. Its body is read only once, when it is first needed."""
 
-    #: The body as it was sent, once it has been read.
+    #: The body as it was sent; empty until it has been read.
     seen = b""
-    #: The account that the key leads to, once that is known.
+    #: The account that the key leads to; None until that is known.
     account: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
         query = environ.get("QUERY_STRING", "")
-        if not query.isascii():  # werkzeug takes all bytes for UTF-8, unless they are encoded
+        if not query.isascii():  # werkzeug would read raw bytes as UTF-8
             environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
         super().__init__(environ)
         self.max_body = max_body
@@ -66,10 +66,10 @@ class Request(WerkzeugRequest):
     def api_key(self) -> str | None:
         """The API key, or None.
 
-        Documented: HTTP Basic with the key as user name, or Bearer; guessed: that any
-        password will do.
+        Documented: the key is the user name of HTTP Basic, or the token of Bearer. Guessed: any
+        password is accepted.
         """
-        # By hand: werkzeug raises on bytes that are not ASCII, and splits keys with a "=".
+        # Without werkzeug, which raises on bytes that are not ASCII, and splits keys with a "=".
         given: str = self.environ.get("HTTP_AUTHORIZATION", "")
         scheme, _, credentials = given.partition(" ")
         if scheme.lower() == "bearer":
@@ -94,9 +94,9 @@ class Request(WerkzeugRequest):
 
     @property
     def called_at(self) -> str | None:
-        """The origin, and the path below which the fake is, that the client knows it by.
+        """The URL of the fake, without ``/v1``, as the client knows it.
 
-        None when the client does not say so, or not in a way to make a URL of.
+        None if the Host header is missing or cannot be part of a URL.
         """
         host = self.environ.get("HTTP_HOST", "")
         if not _HOST.fullmatch(host):
@@ -115,16 +115,16 @@ class Request(WerkzeugRequest):
 
     @cached_property
     def content(self) -> Any:
-        """The body as frozen JSON, or None when it is empty; raises as ``json_content``."""
+        """The body as frozen JSON, or None if it is empty; raises as ``json_content`` does."""
         return frozen_json("body", self.json_content)
 
     @cached_property
     def json_content(self) -> Any:
-        """The body as JSON, or None when it is empty; not frozen, which takes a while.
+        """The body as JSON, or None if it is empty; not frozen, since freezing takes a while.
 
-        JSON is tried whatever the content type says, unless it says that this is a form
-        (guessed). Raises TooLarge, with nothing read, when the body is over the limit, and
-        BadRequest when it is neither.
+        The body is read as JSON with any content type but that of a form (guessed). Raises
+        TooLarge for a body over the limit, before it is read if its length is known. Raises
+        BadRequest for a body that is neither JSON nor a form.
         """
         try:
             text = self._read().decode("utf-8-sig")
@@ -136,23 +136,23 @@ class Request(WerkzeugRequest):
         if self.is_form:
             return frozen_json("body", read_form(text))
         content = _read_json(text)
-        # Only such texts can hold what is refused in a frozen value.
+        # Only such a text can hold lone surrogates or deep nesting, which freezing refuses.
         if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
             frozen_json("body", content)
         return content
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
-        """Read a multipart body while it arrives; each file is written to what ``receive`` gives.
+        """Read a multipart body while it arrives, and write each file to a new ``receive()``.
 
-        So it is never in memory as a whole, nor in the journal, and ``max_body`` does not
-        count. Raises BadRequest, also when it is larger than a file of ``max_bytes`` and
-        all that may be around it.
+        The body is never in memory as a whole, nor in the journal, and ``max_body`` does not
+        limit it. Raises BadRequest for a malformed body, and for one that is larger than a file
+        of ``max_bytes`` and the texts beside it may be.
         """
         self.max_content_length = max_bytes + _AROUND_FILES
         try:
             return read_multipart(self.stream, self.mimetype_params, receive)
         except RequestEntityTooLarge:
-            limit = f"a file may be {max_bytes} bytes, and texts {_AROUND_FILES}"
+            limit = f"a file may have {max_bytes} bytes, and the rest {_AROUND_FILES}"
             raise BadRequest(f"The body is too large: {limit}.") from None
         except (ClientDisconnected, OSError) as error:
             raise self._broken_off(error) from None
@@ -161,7 +161,7 @@ class Request(WerkzeugRequest):
         length = self.content_length
         if length is not None and length > self.max_body:
             raise self._too_large()
-        # werkzeug cuts a chunked body at its limit without a word: let a byte more pass.
+        # werkzeug silently cuts a chunked body at its limit: one more byte shows that it is over.
         self.max_content_length = self.max_body + 1
         try:
             body = self.get_data(cache=False) if length is None else self._exactly(length)
@@ -175,7 +175,10 @@ class Request(WerkzeugRequest):
         return body
 
     def _exactly(self, length: int) -> bytes:
-        """Return so many bytes of the body, without werkzeug's wrappings; raises OSError."""
+        """Return ``length`` bytes of the body, read without werkzeug's streams.
+
+        Raises OSError, and ClientDisconnected if the body ends too early.
+        """
         read = self.environ["wsgi.input"].read
         body: bytes = read(length)
         while len(body) < length:
@@ -185,7 +188,7 @@ class Request(WerkzeugRequest):
         return body
 
     def _broken_off(self, error: Exception) -> ApiError:
-        # Of that, werkzeug may have made a ClientDisconnected.
+        # werkzeug may have turned the TimeoutError into a ClientDisconnected.
         if isinstance(error.__context__ or error, TimeoutError):
             return TooSlow("The body took too long to arrive.")
         return BadRequest("The body ends too early, or its chunks are malformed.")
@@ -206,11 +209,11 @@ def _read_json(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise invalid("body", f"must be valid JSON: {name} is not a number there")
+    raise invalid("body", f"must be valid JSON: {name} is not a number in JSON")
 
 
 def _read_float(text: str) -> float:
-    number: float = frozen_json("body", float(text))  # which refuses an infinite one
+    number: float = frozen_json("body", float(text))  # it refuses infinite numbers
     return number
 
 
@@ -220,9 +223,10 @@ Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)
 
 
 def expect(body: Any, kind: type[Kind]) -> Kind:
-    """Return ``body``, which must be of ``kind``; nothing at all stands for an empty one.
+    """Return ``body``, which must be of ``kind``; an absent body counts as an empty one.
 
-    The official client sends no body where it means ``{}`` or ``[]``.
+    The official client sends no body instead of ``{}`` or ``[]``. Raises BadRequest for a body
+    of another kind.
     """
     if body is None:
         return kind()

@@ -1,4 +1,4 @@
-"""An endpoint, a request to one, and the match of the two."""
+"""Endpoints (`Route`), calls of them (`Call`), and the match of a request to a route."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -13,45 +13,47 @@ from fakescale.values.schemas import Checker, Parameters
 
 
 class PerType(NamedTuple):
-    """The body of an endpoint whose path holds a ``<type>``: that of a task of this type."""
+    """The body of an endpoint whose path holds a task's ``<type>``."""
 
+    #: Returns the types that the path may hold.
     types: Callable[[], Iterable[str]]
-    #: The JSON Schema of the further members.
+    #: The JSON Schema of the members beside the parameters of the type.
     more: Mapping[str, Any] = EMPTY_DICT
 
 
 class Multipart(NamedTuple):
     """The body of an endpoint that takes a file, and texts beside it."""
 
+    #: The name of the form field that holds the file.
     file: str
     texts: Parameters
 
 
 class Route(NamedTuple):
-    """An endpoint. ``path`` is a pattern; ``<name>`` stands for one segment of a path.
-
-    The view returns the content of the answer, sent as JSON with ``status``, or an ``Answer``.
-    """
+    """An endpoint."""
 
     method: str
+    #: The pattern of the path; ``<name>`` stands for one segment.
     path: str
+    #: Returns the content of the answer, to be sent as JSON with ``status``, or an ``Answer``.
     view: Callable[["Call"], Any]
-    #: The schema of good answers: a name of ``SCHEMAS``.
+    #: The name of the schema of good answers, in ``SCHEMAS``.
     answer_schema: str
     #: The parameters of the query.
     query: Mapping[str, Filter | Parameter] = EMPTY_DICT
-    #: Those parameters of which one must be given.
+    #: The parameters of the query of which at least one is required.
     needs: Sequence[str] = ()
     body: Checker | PerType | Multipart | None = None
-    #: Whether an Idempotency-Key is heeded; documented for the creation of tasks alone.
+    #: Whether the route heeds an Idempotency-Key; documented only for the creation of tasks.
     idempotent: bool = False
+    #: The status of a good answer.
     status: int = 200
-    #: Further refusals than those that all routes of its kind have: see ``openapi``.
+    #: The statuses of refusals besides those of all routes of its kind, which ``openapi`` knows.
     refuses: Sequence[int] = ()
 
 
 class Call(NamedTuple):
-    """One request to an endpoint, with its account and its world."""
+    """A request to an endpoint, with the account and the world of its key."""
 
     account: Account
     world: World
@@ -67,9 +69,9 @@ class Call(NamedTuple):
 
     @property
     def query(self) -> dict[str, Any]:
-        """The parameters of the query that the route knows and that are given.
+        """The given parameters of the query that the route knows.
 
-        Raises BadRequest.
+        Raises BadRequest for a bad or missing one.
         """
         given = dict(self.request.args.lists())
         return read_parameters(given, self.route.query, self.route.needs)
@@ -95,9 +97,9 @@ class Call(NamedTuple):
 def match(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a request and the names in its path, or None if there is none.
 
-    ``path`` is matched as it was sent, and its names are decoded afterwards, so that one may
-    hold a slash. A library's map is not used: it would fold slashes, redirect, and tell a
-    wrong method from a wrong path.
+    ``path`` is matched as it was sent. Its names are decoded afterwards, so that a name may
+    hold a slash. werkzeug's map of routes is not used: it would fold slashes, redirect, and
+    treat a wrong method unlike a wrong path.
     """
     for route in routes:
         if route.method == method and (found := pattern(route.path).fullmatch(path)):

@@ -1,4 +1,4 @@
-"""How values are shown as JSON and read back, by the annotation that they have in Python."""
+"""The forms of Python values in JSON, chosen by their annotations."""
 
 import dataclasses
 import datetime as dt
@@ -15,9 +15,11 @@ from fakescale.values.frozen import freeze
 
 
 class Shape(NamedTuple):
-    """How a result is shown as JSON, and how that is read back into the same value."""
+    """The form of a result in JSON, as two functions that undo each other."""
 
+    #: Returns a value as JSON.
     show: Callable[[Any], Any]
+    #: Returns the value that was shown.
     read: Callable[[Any], Any]
 
 
@@ -39,7 +41,7 @@ _FROZEN = Shape(lambda value: value, freeze)
 _SHAPES: Mapping[Any, Shape] = {
     **dict.fromkeys((Any, types.NoneType, str, bool, int, float, Literal), _JSON),
     Mapping: _FROZEN,
-    # Lossless for all bytes.
+    # surrogateescape loses no byte, even if the bytes are not UTF-8.
     bytes: Shape(
         lambda value: value.decode(errors="surrogateescape"),
         lambda shown: shown.encode(errors="surrogateescape"),
@@ -70,9 +72,9 @@ _KINDS: Mapping[Any, Mapping[str, Any]] = {
 
 
 def shape(annotation: Any) -> Shape | None:
-    """Return the `Shape` of values that are annotated so, or None if JSON cannot hold them.
+    """Return the `Shape` of values with this annotation, or None if JSON cannot hold them.
 
-    A function beside another alternative is passed over: a value that is one is not shown.
+    Functions in a union are left out: a value that is a function is never shown.
     """
     several = _alternatives(annotation)
     if several == [types.NoneType]:
@@ -98,7 +100,7 @@ def _one(annotation: Any) -> Shape | None:
 
 
 def _or_none(inner: Shape) -> Shape:
-    if inner in (_JSON, _FROZEN):  # which hold None too
+    if inner in (_JSON, _FROZEN):  # these hold None too
         return inner
     return Shape(
         lambda value: None if value is None else inner.show(value),
@@ -120,7 +122,7 @@ def _items(kind: Any, annotation: Any = Any) -> Shape | None:
 
 
 def _record(cls: Any) -> Shape | None:
-    """Return the `Shape` of a frozen dataclass: an object with all its fields."""
+    """Return the `Shape` of a dataclass, or None if JSON cannot hold all its fields."""
     hints = get_type_hints(cls)
     fields = {it.name: shape(hints[it.name]) for it in dataclasses.fields(cls)}
     known = {name: inner for name, inner in fields.items() if inner is not None}
@@ -137,9 +139,9 @@ def _record(cls: Any) -> Shape | None:
 
 
 def schema(annotation: Any) -> dict[str, Any] | None:
-    """Return the JSON Schema of arguments annotated so, or None if JSON cannot hold any.
+    """Return the JSON Schema of arguments with this annotation, or None if JSON cannot hold any.
 
-    Alternatives that JSON cannot hold are left out.
+    Alternatives of a union that JSON cannot hold are left out.
     """
     schemas = [_KINDS[kind] for kind in _kinds(annotation) if kind in _KINDS]
     if {} in schemas:
@@ -152,7 +154,7 @@ def schema(annotation: Any) -> dict[str, Any] | None:
 
 
 def read_argument(annotation: Any, value: Any) -> Any:
-    """Return an argument as Python takes it: a moment comes as text, a timedelta as seconds."""
+    """Return the Python value of an argument in JSON: a moment is a text, a timedelta seconds."""
     for kind in (dt.datetime, dt.timedelta):
         if value is not None and kind in _kinds(annotation):
             return _SHAPES[kind].read(value)

@@ -1,4 +1,4 @@
-"""The report of a failing test: the last exchanges, and the routes that may be meant."""
+"""The transcript in the report of a failed test: the last exchanges, and hints to routes."""
 
 from collections.abc import Collection, Iterator
 
@@ -8,7 +8,7 @@ from fakescale.traffic.journal import Exchange
 
 
 def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
-    """Yield a line or more for each of the ``last`` of ``total`` exchanges."""
+    """Yield the lines about the ``last`` of ``total`` exchanges, one or more for each."""
     if total > len(last):
         yield f"... {total - len(last)} earlier exchanges"
     for exchange in last:
@@ -24,7 +24,7 @@ def transcript(last: Collection[Exchange], total: int) -> Iterator[str]:
 
 def nearest(method: str, path: str) -> Route:
     """Return the route that is most like the request."""
-    import difflib  # seldom needed
+    import difflib  # rarely needed
 
     wanted = path.strip("/").split("/")
 

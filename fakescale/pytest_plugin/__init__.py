@@ -1,7 +1,7 @@
-"""The pytest plugin: fixtures, and what a failing test says about its fakes.
+"""The pytest plugin: its fixtures and options, and its section in the report of a failed test.
 
-pytest loads it in every run of every suite that it is installed beside. Until a test uses a
-fixture, or the run is redirected, it imports nothing but pytest and light modules.
+pytest loads the plugin in every run of every suite in its environment. So the plugin imports
+only light modules until a test uses a fixture, or the run is redirected.
 """
 
 import argparse
@@ -26,15 +26,15 @@ _HERE = (
 
 
 class FakeFactory(Protocol):
-    """Makes fakes: ``with fakescale_factory() as fake:``.
-
-    Takes the arguments of ``FakeScale``; ``served=False`` leaves out the server.
-    """
+    """A factory of fakes: ``with fakescale_factory() as fake:``."""
 
     def __call__(
         self, *, served: bool = True, **options: Any
     ) -> contextlib.AbstractContextManager["FakeScale"]:
-        """Return a context manager that gives a clean fake, and takes it away."""
+        """Return a context manager that makes a clean fake for its ``with`` block.
+
+        ``options`` are the arguments of ``FakeScale``. ``served=False`` leaves out the server.
+        """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,39 +43,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fakescale-seed",
         metavar="SEED",
-        help="what the ids of fakescale's tasks and its made-up responses are drawn from",
+        help="Draw the ids of tasks and the made-up responses from this seed. The report of a"
+        " failed test tells the seed of its run.",
     )
     group.addoption(
         "--fakescale-url",
         metavar="URL",
         default=os.environ.get("FAKESCALE_URL"),
-        help="let the fixture `fakescale` use the server that runs there, each test with an"
-        " account of its own; by default FAKESCALE_URL, with FAKESCALE_CONTROL_TOKEN if it has"
-        " a token",
+        help="Let the fixture `fakescale` use the fakescale server at this URL; each test has an"
+        " account of its own. The default is the environment variable FAKESCALE_URL."
+        " FAKESCALE_CONTROL_TOKEN is the server's control token, if it has one.",
     )
     group.addoption(
         "--fakescale-redirect",
         action="store_true",
-        help="let all connections of this run to https://api.scale.com lead to a fake: in each"
-        " test to that of the fixture `fakescale`",
+        help="Let all connections of this run to https://api.scale.com lead to a fake. During a"
+        " test, this is the fake of the fixture `fakescale`.",
     )
-    # Those of fakescale.contract, whose conftest is read too late to add any.
+    # The options of fakescale.contract: pytest reads its conftest too late to add them there.
     group.addoption(
         "--contract-url",
         metavar="URL",
-        help="let fakescale.contract ask the server there, instead of a fake that it starts;"
-        " a fakescale on this machine is steered, with FAKESCALE_CONTROL_TOKEN if it has a token",
+        help="Let fakescale.contract test the server at this URL instead of a fake that it starts."
+        " A fakescale on this machine gets control calls too; FAKESCALE_CONTROL_TOKEN is its"
+        " control token, if it has one.",
     )
     group.addoption(
         "--contract-key",
         metavar="KEY",
-        help="the API key for --contract-url; of another machine a test key",
+        help="Use this API key with --contract-url. On another machine it must be a test key.",
     )
     group.addoption(
         "--contract-profile",
         choices=("brief", "quick", "thorough"),
         default="quick",
-        help="how much fakescale.contract tries (%(default)s)",
+        help="Choose how much fakescale.contract tries (default: %(default)s).",
     )
 
 
@@ -83,8 +85,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFakeScale"]:
     """Return a clean fake of Scale AI's API, served on a port of its own for this test.
 
-    With --fakescale-url, an account of this test's own at the server that runs there. With
-    --fakescale-redirect, the fake that https://api.scale.com leads to.
+    With ``--fakescale-url``, the fixture returns a `RemoteFakeScale` with a new account at the
+    server of this URL. With ``--fakescale-redirect``, it returns the fake that
+    https://api.scale.com leads to.
     """
     fakes = _fakes(request.config)
     url = request.config.getoption("--fakescale-url")
@@ -97,7 +100,10 @@ def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFak
 def fakescale_redirect(
     request: pytest.FixtureRequest, fakescale: "FakeScale"
 ) -> Iterator["FakeScale"]:
-    """Return the fake of the fixture `fakescale`; https://api.scale.com leads to it."""
+    """Return the fake of the fixture ``fakescale``, and let https://api.scale.com lead to it.
+
+    Cannot be used together with ``--fakescale-url``.
+    """
     if request.config.getoption("--fakescale-url"):
         raise pytest.UsageError(f"fakescale_redirect {_HERE}")
     if request.config.getoption("--fakescale-redirect"):
@@ -111,7 +117,10 @@ def fakescale_redirect(
 
 @pytest.fixture
 def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
-    """Return a clean fake of Scale AI's API as a WSGI application, without a socket."""
+    """Return a clean fake of Scale AI's API for this test, as a WSGI application without a socket.
+
+    Pass it to a WSGI client, such as ``httpx.WSGITransport``.
+    """
     name = f"{request.node.nodeid}/app"
     with _fakes(request.config).make(name=name, served=False) as fake:
         yield fake
@@ -119,13 +128,17 @@ def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
 
 @pytest.fixture(scope="session")
 def fakescale_factory(pytestconfig: pytest.Config) -> FakeFactory:
-    """Return a factory of fakes, for fixtures of wider scope and for hypothesis's examples."""
+    """Return a factory of clean fakes, for wider fixtures and for the examples of hypothesis.
+
+    Use it as ``with fakescale_factory() as fake:``. The factory takes the arguments of
+    ``FakeScale``. ``served=False`` leaves out the server.
+    """
     return _fakes(pytestconfig).make
 
 
 @pytest.fixture
 def callback_receiver() -> Iterator["Receiver"]:
-    """Return a URL on loopback that records the callbacks it gets, for this test."""
+    """Return a receiver for this test: a URL on loopback that records the callbacks it gets."""
     from fakescale.receiver import receiving
 
     with receiving() as receiver:
@@ -147,16 +160,16 @@ def _fakes(config: pytest.Config, options: argparse.Namespace | None = None) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Redirect before anything is imported that could connect then."""
+    """Redirect before any import of the suite can connect."""
     _redirect(early_config, early_config.known_args_namespace)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Redirect where a conftest.py names the plugin, and check the options."""
+    """Redirect the run, if a conftest.py loaded the plugin only now, and check the options."""
     if _FAKES not in config.stash:
         _redirect(config, config.option)
     where = config.getoption("--contract-url"), config.getoption("--contract-key")
-    if where != (None, None):  # refused here if it must be, before anything is sent
+    if where != (None, None):  # a wrong one is refused before anything is sent
         from fakescale.contract.where import Where
 
         try:
@@ -166,7 +179,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _redirect(config: pytest.Config, options: argparse.Namespace) -> None:
-    """Let api.scale.com lead to a fake for the whole run, if the options say so."""
+    """Let api.scale.com lead to a fake for the whole run, if the option is given."""
     if not options.fakescale_redirect:
         return
     if options.fakescale_url:
@@ -174,13 +187,13 @@ def _redirect(config: pytest.Config, options: argparse.Namespace) -> None:
     fakes = _fakes(config, options)
     try:
         fakes.after.enter_context(fakes.redirect())
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a run within another one
+    except (ImportError, RuntimeError) as error:  # RuntimeError: an outer run redirects already
         raise pytest.UsageError(f"--fakescale-redirect: {error}") from error
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note where the test begins."""
+    """Separate the test's exchanges from earlier ones."""
     if _FAKES in item.config.stash:
         item.config.stash[_FAKES].begin(item.nodeid)
 
@@ -189,7 +202,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add what the fakes saw to the report of a test that failed."""
+    """Add the exchanges of the fakes to the report of a failed test."""
     report = yield
     fakes = item.config.stash.get(_FAKES, None)
     if report.failed and fakes is not None and (text := fakes.report()):

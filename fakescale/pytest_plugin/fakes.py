@@ -1,4 +1,4 @@
-"""The fakes of a run of pytest, and the exchanges that they had in the present test."""
+"""The fakes of a run of pytest, and their exchanges in the current test."""
 
 import contextlib
 import itertools
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Fakes:
-    """The fakes of this run, and their exchanges in the present test."""
+    """The fakes of a run, and their exchanges in the current test."""
 
     def __init__(self, seed: str | None) -> None:
         self.seed = seed or str(random.SystemRandom().randrange(10**9))
-        # The open fakes by name, each with the number of its exchanges that are collected
-        # already, or belong to an earlier test.
+        # The open fakes by name. The number counts the exchanges that are already collected,
+        # or belong to an earlier test.
         self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
         self._used = False
-        self._url: str | None = None  # of the server that the present test used
+        self._url: str | None = None  # of the server that the current test used
         self._last: deque[Exchange] = deque(maxlen=20)
         self._count = 0
         # With --fakescale-redirect: the origin of the server behind api.scale.com, the fake
-        # that it leads to at present, and the stack that ends this.
+        # that it currently leads to, and the stack that ends this.
         self._origin: str | None = None
         self._present: FakeScale
         self._until_next = contextlib.ExitStack()
@@ -38,7 +38,7 @@ class Fakes:
 
     @contextlib.contextmanager
     def redirect(self) -> Iterator[None]:
-        """Let api.scale.com lead to a fake, and to another one from the start of each test."""
+        """Let api.scale.com lead to a fake during a ``with`` block: to a new one in each test."""
         from fakescale.redirection import redirecting
 
         with self._until_next, redirecting(lambda: self._present) as self._origin:
@@ -54,7 +54,7 @@ class Fakes:
         self._present = fake
 
     def begin(self, name: str) -> None:
-        """Note that a test begins."""
+        """Begin a test: its report holds only exchanges from now on."""
         if self._origin is not None:
             self._renew(self._origin, name)
         self._used = False
@@ -66,7 +66,7 @@ class Fakes:
 
     @contextlib.contextmanager
     def lend(self, name: str) -> Iterator[FakeScale]:
-        """Give the fake that api.scale.com leads to, or a new one."""
+        """Yield the fake that api.scale.com leads to, or a new one if the run is not redirected."""
         if self._origin is not None:
             self._used = True
             yield self._present
@@ -78,20 +78,20 @@ class Fakes:
     def make(
         self, *, name: str | None = None, served: bool = True, **options: Any
     ) -> Iterator[FakeScale]:
-        """Give a clean fake; ``options`` are the arguments of ``FakeScale``."""
+        """Yield a clean fake; ``options`` are the arguments of ``FakeScale``."""
         self._used = True
         if name is None:
-            # A name that no open fake has. It is the same for each example of hypothesis, so
-            # that one can be replayed.
+            # The first name that no open fake has: each example of hypothesis gets the same
+            # name, and so the same seed, so that it can be replayed.
             name = next(name for name in map(str, itertools.count()) if name not in self._open)
-        # The account has a name of its own, so that a key is of use with this fake alone.
+        # The account has a new name, so that its keys lead to no task of another fake.
         account = f"test-{os.urandom(4).hex()}"
         fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
         if served and not self._has_loop:
             from fakescale.server.loop import shared
 
             self._has_loop = True
-            self.after.enter_context(shared())  # since its threads take a while to start
+            self.after.enter_context(shared())  # its threads take a while to start
         with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
             try:
                 yield fake
@@ -100,7 +100,7 @@ class Fakes:
 
     @contextlib.contextmanager
     def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:
-        """Give an account of the server at ``url``, and let that forget it in the end."""
+        """Yield a new account of the server at ``url``; the server forgets it at the end."""
         from fakescale.remote import RemoteFakeScale
 
         self._used, self._url = True, url
@@ -109,7 +109,7 @@ class Fakes:
             account=f"test-{os.urandom(8).hex()}",
             token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
         )
-        fake.reset()  # fails here, not in the test, when there is no such server
+        fake.reset()  # without a server there, the fixture fails, not the test
         with contextlib.ExitStack() as after:
             after.callback(fake.reset)
             after.callback(fake.put_back)
@@ -126,7 +126,7 @@ class Fakes:
             del self._open[name]
 
     def report(self) -> str:
-        """Return the transcript of the present test, or "" if it used no fake."""
+        """Return the transcript of the current test, or "" if it used no fake."""
         for name in self._open:
             self._collect(name)
         if not self._used and not self._count:
@@ -141,9 +141,9 @@ class Fakes:
         fake, told = self._open[name]
         try:
             journal = fake.requests
-        except OSError:  # the server that it is borrowed from is gone
+        except OSError:  # the server of a borrowed account is gone
             return
-        # A server that others use too may have dropped some exchanges.
+        # The server may have dropped some exchanges, if others use it too.
         if (new := journal.total - told) > 0:
             self._last += journal[-new:]
             self._count += new

@@ -1,4 +1,4 @@
-"""What surrounds every request: keys, the Idempotency-Key, limits, bugs, the journal."""
+"""The rules for all requests: keys, the Idempotency-Key, limits, bugs, the journal."""
 
 import base64
 import datetime as dt
@@ -86,7 +86,7 @@ def test_a_bad_key_is_refused_before_the_body_is_read(fake: FakeScale) -> None:
     assert (reply.status, fake.requests[-1].body) == (401, b"")
 
 
-def test_health_needs_no_key_and_is_in_the_log_alone(
+def test_health_needs_no_key_and_is_only_in_the_log(
     fake: FakeScale, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "fakescale"):
@@ -156,7 +156,9 @@ def test_another_user_with_the_key_is_a_conflict_but_another_mode_is_not(
 @pytest.mark.parametrize(
     ("path", "data"), [("", b""), ("", b"{}"), ("", b'{"a": null}'), ("/", b"{}")]
 )
-def test_what_means_the_same_is_the_same_request(live: Caller, path: str, data: bytes) -> None:
+def test_bodies_of_the_same_meaning_are_the_same_request(
+    live: Caller, path: str, data: bytes
+) -> None:
     first = create(live, "k")
     headers = {"Idempotency-Key": "k"}
     assert live("POST", f"/task/chat{path}", data=data, headers=headers).bytes == first.bytes
@@ -170,7 +172,7 @@ def test_the_encoding_of_the_body_does_not_matter(live: Caller) -> None:
     assert live("POST", "/task/chat", data=b' {"a" :"\\u0078"}', headers=spaced).status == 200
 
 
-def test_the_key_is_heeded_on_creation_alone(live: Caller) -> None:
+def test_the_key_is_heeded_only_on_creation(live: Caller) -> None:
     task_id = live.create()["task_id"]
     headers = {"Idempotency-Key": "k"}
     for metadata in ({"a": 1}, {"b": 2}):
@@ -178,7 +180,7 @@ def test_the_key_is_heeded_on_creation_alone(live: Caller) -> None:
         assert reply.json["metadata"] == metadata
 
 
-def test_an_empty_key_is_none_and_a_very_long_one_is_refused(live: Caller) -> None:
+def test_an_empty_key_is_ignored_and_a_very_long_one_is_refused(live: Caller) -> None:
     assert create(live, "").json != create(live, "").json
     assert create(live, "k" * 255).status == 200
     assert '"Idempotency-Key" must not be longer' in create(live, "k" * 256).error
@@ -279,7 +281,7 @@ def test_a_bug_is_a_500_with_its_traceback_in_the_log_and_the_journal(
 # The journal and the log
 
 
-def test_the_journal_has_what_was_said(
+def test_the_journal_has_the_request_and_the_answer(
     fake: FakeScale, live: Caller, noon: time_machine.Traveller
 ) -> None:
     reply = live("POST", "/task/chat?a=%2F", {"x": "é"}, headers={"X-Mine": "1"})
@@ -309,7 +311,7 @@ def test_each_request_is_one_line_of_the_log(
     assert line.startswith(r'POST /v1/task/chat 200 {"a":\n1} -> {"task_id":')
 
 
-# Anything
+# Any input
 
 
 @given(st.sampled_from(task_types.names()), st.data())
@@ -327,7 +329,7 @@ def test_no_body_of_a_creation_gives_a_500(type: str, data: st.DataObject) -> No
         assert total == (reply.status == 200)
 
 
-# But for the creations of tasks, which are above.
+# Without the creations of tasks, which the test above covers.
 WITH_BODIES = [
     name
     for name, arrangement in ARRANGEMENTS.items()

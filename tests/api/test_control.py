@@ -1,4 +1,4 @@
-"""Control over HTTP: every operation does what the Python helper does, and refuses likewise."""
+"""Control over HTTP: every operation does and refuses the same as its Python helper."""
 
 import datetime as dt
 import inspect
@@ -18,7 +18,7 @@ from tests.conftest import NOON
 from tests.support import Caller, examples
 
 OPERATIONS = operations(FakeScale)
-Side = Any  # a FakeScale or a RemoteFakeScale: the point is that a step can't tell
+Side = Any  # a FakeScale or a RemoteFakeScale: a step cannot tell which
 
 
 def a_task(side: Side, **params: Any) -> str:
@@ -253,7 +253,7 @@ def attributes(side: Side) -> Any:
     for home in (side, side.test, side.account("other"), other):
         seen.append(home.callback_auth_key)
     seen += [other.tasks.list(), other.api_key, side.turnaround]
-    # So long that nothing becomes due, which happens by itself where it is served.
+    # So long that nothing becomes due: a served fake would complete tasks in the background.
     side.turnaround = dt.timedelta(days=400, seconds=1.5)
     seen.append(side.turnaround)
     side.turnaround = None
@@ -401,7 +401,7 @@ def faults(side: Side) -> Any:
     return [[told(fault) for fault in added], seen, hits, removed, len(side.faults)]
 
 
-#: All that can be reached over HTTP, and what to do for each: both sides must give the same.
+#: Every operation, and a step that uses it: both sides must return the same.
 STEPS: dict[str, Callable[[Side], Any]] = {
     "api_key": api_key,
     "test_api_key": api_key,
@@ -490,15 +490,15 @@ STEPS: dict[str, Callable[[Side], Any]] = {
 }
 
 
-def test_what_is_reachable_over_http_is_this_and_nothing_else() -> None:
+def test_there_is_a_step_for_each_operation() -> None:
     assert set(OPERATIONS) == set(STEPS)
 
 
 class Sides:
-    """Two fakes in the same state, one of them reached over HTTP alone."""
+    """Two fakes in the same state, of which one is reached only over HTTP."""
 
     def __init__(self) -> None:
-        # Milliseconds are all that an id has of time: it stands still.
+        # The ids hold milliseconds, and so are equal only while time stands still.
         self.local, self.served = FakeScale(seed="tests"), FakeScale(seed="tests")
         for fake in (self.local, self.served):
             Caller(fake)("POST", "/task/chat", data=b'{"a": "\xc3\xa9"}')
@@ -508,7 +508,7 @@ class Sides:
 
     def remote(self) -> RemoteFakeScale:
         remote = RemoteFakeScale(self.served.url)
-        remote.__dict__["served"] = self.served  # for what no remote fake can do
+        remote.__dict__["served"] = self.served  # some steps need more than a remote fake has
         return remote
 
     def compare(self, step: Callable[[Side], Any]) -> None:
@@ -539,12 +539,12 @@ def test_every_operation_does_over_http_what_it_does_in_python(name: str, sides:
         return STEPS[name](side)
 
     sides.compare(step)
-    assert name in called or name == "url"  # a remote fake knows its own
+    assert name in called or name == "url"  # a remote fake knows its URL without a call
 
 
 def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> None:
     dice = random.Random(3)
-    steps = [*dict.fromkeys(STEPS.values())]  # some are of several operations
+    steps = [*dict.fromkeys(STEPS.values())]  # one step may use several operations
     for _ in range(examples(6)):
         sides = Sides()
         with sides.served.serve():
@@ -561,7 +561,7 @@ def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> Non
         assert list(sides.served.requests) == list(sides.local.requests)
 
 
-def test_a_remote_collection_holds_what_one_in_python_holds(sides: Sides) -> None:
+def test_a_remote_collection_holds_the_same_items(sides: Sides) -> None:
     sides.compare(contains)
     with sides.served.serve(), pytest.raises(TypeError, match="not subscriptable"):
         sides.remote().tasks[0]
@@ -590,7 +590,7 @@ def test_a_result_is_a_task_as_the_api_prints_it(fake: FakeScale, live: Caller) 
     assert fake.tasks.get(task["task_id"]).response == {"a": 1}
 
 
-def test_account_and_test_say_which_world_is_meant(fake: FakeScale) -> None:
+def test_account_and_test_select_the_world(fake: FakeScale) -> None:
     result(fake, "tasks.create", type="chat", account="other", test=True)
     assert len(fake.account("other").test.tasks) == 1
     assert result(fake, "tasks.list") == result(fake, "tasks.list", test=True) == []
@@ -647,7 +647,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
             "tasks.get",
             {"task_id": "5f", "x": 1},
             400,
-            '"x" is not an argument of tasks.get; there are: task',
+            '"x" is not an argument of tasks.get; it takes: task',
         ),
         ("tasks.create", {}, 400, '"type" is required'),
         ("tasks.create", {"type": "nonsense"}, 404, ""),
@@ -683,7 +683,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("advance", {"years": 1}, 400, "keyword argument"),
         ("advance", {"days": 1e300}, 400, "advance: "),
         ("advance", {"days": 10**9}, 400, "advance: "),
-        ("now", {"x": 1}, 400, '"x" is not an argument of now; there are: none'),
+        ("now", {"x": 1}, 400, '"x" is not an argument of now; it takes: none'),
         (
             "requests.list",
             {"since": "soon"},
@@ -702,7 +702,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("turnaround", {"value": "1"}, 400, '"value" must be'),
         ("turnaround", {"value": -1}, 400, "turnaround: a turnaround must be between zero and"),
         ("turnaround", {"value": 1e300}, 400, "turnaround: "),
-        ("turnaround", {"test": True}, 400, '"test" is not an argument of turnaround; there'),
+        ("turnaround", {"test": True}, 400, '"test" is not an argument of turnaround; it takes'),
         ("callback_url", {"value": "x"}, 400, '"callback_url" must be'),
         ("callback_auth_key", {"value": "x"}, 400, '"value" is not an argument of callback_auth_'),
         ("files.keep_content", {"value": None}, 400, '"value" must be a boolean (got null)'),
@@ -710,7 +710,7 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("health", {}, 404, "There is no operation POST /_fakescale/health"),
     ],
 )
-def test_what_is_wrong_with_a_call_is_said(
+def test_a_refusal_says_what_is_wrong(
     fake: FakeScale, operation: str, arguments: Any, status: int, text: str
 ) -> None:
     reply = post(fake, operation, **arguments)
@@ -742,7 +742,7 @@ def test_no_argument_makes_a_500(name: str) -> None:
         fake.callbacks._stop(for_good=True)
 
 
-def test_a_bug_of_ours_is_a_500_with_its_trace_in_the_log(
+def test_a_bug_is_a_500_with_its_traceback_in_the_log(
     fake: FakeScale, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(fake, "world", lambda **which: 1 / 0)
@@ -750,7 +750,7 @@ def test_a_bug_of_ours_is_a_500_with_its_trace_in_the_log(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> None:
+def test_the_list_describes_each_operation_and_its_arguments(fake: FakeScale) -> None:
     client = werkzeug.test.Client(fake)
     replies: list[Any] = [client.get(path).json for path in ("/_fakescale/", "/_fakescale")]
     assert replies[0] == replies[1]
@@ -768,13 +768,13 @@ def test_the_list_tells_names_arguments_and_what_they_do(fake: FakeScale) -> Non
         },
     }
     assert listed["advance"]["arguments"] == {
-        "…": {"type": "number", "description": "any further argument"}
+        "…": {"type": "number", "description": "Any further argument."}
     }
     for name, described in listed.items():
         assert described["description"].endswith("."), name
 
 
-def test_no_helper_has_an_argument_of_a_world_s_name() -> None:
+def test_no_argument_of_a_helper_is_named_like_a_selector() -> None:
     for operation in OPERATIONS.values():
         names = [*operation.parameters, *operation.selectors]
         assert len(names) == len(operation.arguments), operation.name

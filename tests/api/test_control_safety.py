@@ -1,4 +1,4 @@
-"""A web page that the developer visits cannot drive the fake."""
+"""A web page that the developer visits cannot control the fake."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ FOREIGN = [
 
 
 def post(fake: FakeScale, headers: dict[str, str], bound: str = "127.0.0.1", **more: Any) -> Any:
-    """Create a task by a control call, as a server that listens on ``bound`` passes it on."""
+    """Create a task by a control call to a server that listens on ``bound``."""
     headers = {"Host": "localhost", **headers}
     given = {"data": json.dumps({"type": "chat"}), **more}
     return werkzeug.test.Client(fake).post(
@@ -55,7 +55,7 @@ def assert_refused(fake: FakeScale, reply: Any, text: str, status: int = 403) ->
     assert not any(name.lower().startswith("access-control") for name, _ in reply.headers)
 
 
-def test_a_call_of_ours_is_answered(fake: FakeScale) -> None:
+def test_a_call_with_json_is_answered(fake: FakeScale) -> None:
     for headers in (OURS, {"Content-Type": "application/json; charset=utf-8"}):
         assert post(fake, headers).status_code == 200
     assert len(fake.tasks) == 2
@@ -72,7 +72,9 @@ def test_a_call_of_ours_is_answered(fake: FakeScale) -> None:
         "",
     ],
 )
-def test_what_a_form_or_a_no_cors_fetch_can_send_is_refused(fake: FakeScale, kind: str) -> None:
+def test_the_content_types_of_forms_and_no_cors_fetches_are_refused(
+    fake: FakeScale, kind: str
+) -> None:
     reply = post(fake, {"Content-Type": kind})
     assert_refused(fake, reply, '"Content-Type" must be application/json', 400)
 
@@ -95,12 +97,12 @@ def test_a_foreign_origin_is_refused(fake: FakeScale, origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://localhost", "https://127.0.0.1:3000", "http://[::1]"])
-def test_an_origin_on_the_loopback_is_not_foreign(fake: FakeScale, origin: str) -> None:
+def test_an_origin_on_loopback_is_not_foreign(fake: FakeScale, origin: str) -> None:
     assert post(fake, {**OURS, "Origin": origin}).status_code == 200
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_a_browser_says_of_another_origin_is_heeded(fake: FakeScale, site: str) -> None:
+def test_a_call_that_the_browser_marks_as_foreign_is_refused(fake: FakeScale, site: str) -> None:
     assert_refused(fake, post(fake, {**OURS, "Sec-Fetch-Site": site}), "another origin")
     for own in ("same-origin", "none"):
         assert get(fake, "/_fakescale/", **{"Sec-Fetch-Site": own}).status_code == 200
@@ -112,7 +114,7 @@ def test_a_rebound_host_is_refused_everywhere(fake: FakeScale, host: str) -> Non
     key = {"Authorization": f"Bearer {fake.api_key}"}
     for path in ("/v1/tasks", "/_fakescale/health", "/_fakescale/", "/nowhere"):
         assert_refused(fake, get(fake, path, Host=host, **key), "The Host")
-    assert [exchange.status for exchange in fake.requests] == [403, 403]  # those of the API
+    assert [exchange.status for exchange in fake.requests] == [403, 403]  # only those to the API
 
 
 def test_a_control_call_without_a_host_is_refused(fake: FakeScale) -> None:
@@ -124,12 +126,12 @@ def test_a_control_call_without_a_host_is_refused(fake: FakeScale) -> None:
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_every_loopback_name_is_a_host(fake: FakeScale, host: str) -> None:
+def test_every_loopback_name_is_accepted_as_host(fake: FakeScale, host: str) -> None:
     assert get(fake, "/_fakescale/health", Host=host).status_code == 200
     assert post(fake, {**OURS, "Host": host}).status_code == 200
 
 
-def test_allowed_hosts_and_the_bound_one_are_hosts() -> None:
+def test_allowed_hosts_and_the_bound_one_are_accepted_as_hosts() -> None:
     fake = FakeScale(allow_hosts=["box", "10.1.2.3", "fd00::1"], control_token="t")
     headers = {**OURS, "Authorization": "Bearer t"}
     for host in ("box", "BOX:8675", "10.1.2.3:1", "[fd00::1]:2", "[fd00:0::1]"):
@@ -139,7 +141,7 @@ def test_allowed_hosts_and_the_bound_one_are_hosts() -> None:
     assert post(fake, {**headers, "Host": "other"}, bound="10.9.9.9").status_code == 403
 
 
-def test_a_server_on_all_addresses_has_them_all_but_no_name() -> None:
+def test_a_server_on_all_addresses_accepts_any_address_but_no_name() -> None:
     fake = FakeScale(control_token="t")
     for bound in ("0.0.0.0", "::"):
         assert get(fake, "/_fakescale/health", bound, Host="10.1.2.3:80").status_code == 200
@@ -153,12 +155,12 @@ def test_a_server_on_all_addresses_has_them_all_but_no_name() -> None:
 
 
 @pytest.mark.parametrize("host", ["", "a:80", "http://a", "a b", "*"])
-def test_an_allowed_host_that_no_header_names_is_an_error(host: str) -> None:
+def test_an_allowed_host_that_no_header_can_hold_is_an_error(host: str) -> None:
     with pytest.raises(ValueError, match="is not a host"):
         FakeScale(allow_hosts=[host])
 
 
-def test_no_other_origin_is_told_that_it_may(fake: FakeScale) -> None:
+def test_no_answer_allows_another_origin(fake: FakeScale) -> None:
     asks = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
     client = werkzeug.test.Client(fake)
     for path in ("/_fakescale/tasks.create", "/_fakescale/", "/_fakescale/health"):
@@ -170,7 +172,7 @@ def test_no_other_origin_is_told_that_it_may(fake: FakeScale) -> None:
     assert not any(name.lower().startswith("access-control") for name, _ in allowed.headers)
 
 
-def test_with_a_token_nothing_goes_without_it() -> None:
+def test_a_control_token_is_needed_once_it_is_set() -> None:
     fake = FakeScale(control_token="sécret")
     for header in (None, "", "Bearer", "Bearer wrong", "sécret", "Basic sécret", "Bearer sécre"):
         raw = {} if header is None else {"Authorization": header.encode().decode("latin-1")}
@@ -180,14 +182,14 @@ def test_with_a_token_nothing_goes_without_it() -> None:
     assert post(fake, {**OURS, **right}).status_code == 200
     assert get(fake, "/_fakescale/", **right).status_code == 200
     assert get(fake, "/_fakescale/health").status_code == 200
-    # The token is no excuse for the rest.
+    # The other checks hold with the token too.
     assert post(fake, {**OURS, **right, "Origin": "http://evil.example"}).status_code == 403
     with pytest.raises(ValueError, match="must not be empty"):
         FakeScale(control_token="")
 
 
 @pytest.mark.parametrize("bound", ["0.0.0.0", "::", "10.1.2.3", "box"])
-def test_beyond_the_loopback_control_is_off_without_a_token(fake: FakeScale, bound: str) -> None:
+def test_control_beyond_loopback_needs_a_token(fake: FakeScale, bound: str) -> None:
     assert_refused(fake, post(fake, OURS, bound), "switched off")
     assert_refused(fake, get(fake, "/_fakescale/", bound), "switched off")
     assert get(fake, "/_fakescale/health", bound).status_code == 200
@@ -195,7 +197,7 @@ def test_beyond_the_loopback_control_is_off_without_a_token(fake: FakeScale, bou
     assert get(fake, "/v1/tasks", bound, **key).status_code == 200
 
 
-def test_a_socket_is_guarded_as_well(fake: FakeScale) -> None:
+def test_the_checks_hold_on_a_socket_too(fake: FakeScale) -> None:
     with fake.serve(host="0.0.0.0"):
         url = fake.url.replace("0.0.0.0", "127.0.0.1").replace("/v1", "/_fakescale")
         reply = requests.post(f"{url}/tasks.create", json={"type": "chat"}, timeout=10)
@@ -207,7 +209,7 @@ def test_a_socket_is_guarded_as_well(fake: FakeScale) -> None:
         assert rebound.status_code == 403
 
 
-def test_a_server_answers_to_the_name_it_was_bound_by(
+def test_a_server_accepts_the_name_that_it_was_bound_by(
     fake: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
@@ -226,7 +228,7 @@ def test_a_server_answers_to_the_name_it_was_bound_by(
             assert requests.get(health, headers={"Host": host}, timeout=10).status_code == status
 
 
-def test_loopback_is_what_it_says() -> None:
+def test_loopback_names_and_addresses_are_known() -> None:
     for name in ("localhost", "x.localhost", "127.0.0.1", "127.255.0.9", "::1"):
         assert is_loopback(name)
     for name in ("", "localhost.x", "128.0.0.1", "0.0.0.0", "::", "::2", "xlocalhost"):

@@ -44,7 +44,7 @@ def test_names_nest(text: str, form: Any) -> None:
         ("&".join("a=1" for _ in range(10_001)), "must be a form"),
     ],
 )
-def test_what_fits_nowhere_is_refused(text: str, says: str) -> None:
+def test_a_bad_form_is_refused(text: str, says: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_form(text)
     assert says in str(refusal.value)
@@ -56,6 +56,6 @@ def test_repeated_names_are_lists(lists: Any) -> None:
 
 
 @given(st.text("ab[]=&0123%+"))
-def test_no_form_is_too_odd(text: str) -> None:
+def test_any_form_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(BadRequest):
         assert isinstance(read_form(text), dict)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, whole, and nothing but what is served."""
+"""The OpenAPI document: it is valid, and describes all that is served and nothing else."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def test_each_schema_is_that_of_an_answer() -> None:
 
 
 def example_of(fake: FakeScale, name: str) -> Any:
-    """Return the example of a body, having made what it names."""
+    """Return the example of a body, and create the project or batch that it names."""
     [media] = OPERATIONS[name]["requestBody"]["content"].values()
     return {**media["example"], **homes(fake, name, media["example"])}
 
@@ -88,13 +88,13 @@ def test_the_examples_are_accepted(fake: FakeScale, live: Caller, name: str) -> 
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_each_operation_succeeds_as_it_says(fake: FakeScale, name: str) -> None:
+def test_each_operation_succeeds_with_its_status(fake: FakeScale, name: str) -> None:
     [told] = [int(status) for status in OPERATIONS[name]["responses"] if status < "300"]
     reply = ask(fake, name)
     assert reply.status == told, reply.json
 
 
-# How it is had.
+# Where it is served.
 
 
 def served(fake: FakeScale, **headers: str) -> werkzeug.test.TestResponse:
@@ -108,7 +108,7 @@ def test_it_is_served_without_a_key_and_in_no_journal(fake: FakeScale) -> None:
     assert len(fake.requests) == 0
 
 
-def test_it_is_served_even_where_control_needs_a_token() -> None:
+def test_it_is_served_even_if_control_needs_a_token() -> None:
     assert served(FakeScale(control_token="t")).status_code == 200
 
 
@@ -122,7 +122,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == expected
 
 
-# Each refusal that it tells of comes up, but for 429, which needs a twin in flight.
+# Each refusal in the document occurs. 429, which needs a twin in flight, is not tested here.
 
 
 def refused_with_400(fake: FakeScale, name: str) -> Reply:
@@ -135,7 +135,7 @@ def refused_with_400(fake: FakeScale, name: str) -> Reply:
     if "requestBody" in OPERATIONS[name]:
         [kind] = OPERATIONS[name]["requestBody"]["content"]
         return Caller(fake)(method, path, data=b"{", headers={"Content-Type": kind})
-    # A number or a boolean that is none; without either, what is missing is refused.
+    # A bad number or boolean; a route without either refuses a missing parameter.
     query = [it for it in OPERATIONS[name].get("parameters", ()) if it["in"] == "query"]
     for parameter in query:
         if parameter.get("schema", {}).get("type") in ("integer", "boolean"):
@@ -193,14 +193,14 @@ REFUSED: dict[int, Callable[[FakeScale, str], Reply]] = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_each_refusal_comes_up(name: str) -> None:
+def test_each_refusal_occurs(name: str) -> None:
     told = {int(status) for status in OPERATIONS[name]["responses"] if status >= "400"}
     assert told >= {401, 403}
     for status in told - {429}:
         assert REFUSED[status](FakeScale(), name).status == status, status
 
 
-# The judge of all other tests.
+# The judge, which checks each answer of all other tests.
 
 
 def complaint(name: str, status: int, content: Any, media_type: str = "application/json") -> str:
@@ -277,6 +277,6 @@ def test_an_undocumented_status_is_noticed(
     assert told.startswith("GET /task/unknown -> 410: the document has no such status")
 
 
-def test_what_a_fault_answers_is_not_looked_at(fake: FakeScale, live: Caller) -> None:
+def test_the_judge_ignores_the_answers_of_faults(fake: FakeScale, live: Caller) -> None:
     fake.faults.add(status=418)
     assert live("GET", "/tasks").status == 418

@@ -1,4 +1,4 @@
-"""Which helpers are operations, by their annotations alone."""
+"""The choice of operations by the annotations of the helpers."""
 
 import contextlib
 import inspect
@@ -46,14 +46,14 @@ class Owner:
         assert terms
 
 
-# As a dataclass could tell them.
+# A helper may have the signature of a dataclass, as `faults.add` has.
 Owner.terms.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [inspect.Parameter("times", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int)],
     return_annotation=None,
 )
 
 
-def test_what_json_can_hold_is_an_operation(monkeypatch: Any) -> None:
+def test_a_helper_is_an_operation_if_json_can_hold_it(monkeypatch: Any) -> None:
     monkeypatch.setattr(Owner, "__module__", "fakescale.owner")
     found = operations.__wrapped__(Owner)
     mine = {name: it for name, it in found.items() if it.root is Owner}
@@ -62,7 +62,7 @@ def test_what_json_can_hold_is_an_operation(monkeypatch: Any) -> None:
     assert list(mine["terms"].arguments) == ["times"]
 
 
-def test_what_a_user_adds_to_a_fake_is_not_reachable() -> None:
+def test_a_method_of_a_user_s_subclass_is_no_operation() -> None:
     class Mine(FakeScale):
         def erase_the_disk(self) -> None:
             raise AssertionError
@@ -72,7 +72,7 @@ def test_what_a_user_adds_to_a_fake_is_not_reachable() -> None:
     assert reply.status_code == 404
 
 
-def test_a_name_means_one_world_or_one_account_or_the_fake() -> None:
+def test_an_operation_concerns_a_world_or_an_account_or_the_fake() -> None:
     roots: Mapping[str, type] = {name: it.root for name, it in operations(FakeScale).items()}
     assert roots["callback_url"] is roots["tasks.get"] is World
     assert roots["disable_type"] is roots["test_api_key"] is LiveView

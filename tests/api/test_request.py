@@ -7,7 +7,7 @@ from tests.support import Caller
 
 
 @pytest.mark.parametrize("type", [None, "", "text/plain", "application/vnd.api+json", "x"])
-def test_json_is_tried_whatever_the_content_type(live: Caller, type: str | None) -> None:
+def test_json_is_read_with_any_content_type(live: Caller, type: str | None) -> None:
     headers = {} if type is None else {"Content-Type": type}
     reply = live("POST", "/task/chat", data=b'\xef\xbb\xbf {"a": 1}', headers=headers)
     assert (reply.status, reply.json["params"]) == (200, {"a": 1})
@@ -39,7 +39,7 @@ def test_a_body_that_is_no_json_object_is_refused(
     live: Caller, data: bytes, says: str | None
 ) -> None:
     reply = live("POST", "/task/chat", data=data, headers={"Content-Type": "application/json"})
-    if says is None:  # nothing at all stands for {}
+    if says is None:  # an absent body counts as {}
         assert reply.status == 200
     else:
         assert reply.status == 400

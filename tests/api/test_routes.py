@@ -1,4 +1,4 @@
-"""The routes: how a request finds one, and the kind of each answer."""
+"""The routes: the match of a request, and the kind of each answer."""
 
 import json
 
@@ -39,7 +39,7 @@ UNKNOWN = "0" * 24
         ("GET", "/task/a%2Fb/tags"),
     ],
 )
-def test_what_is_not_there_is_not_found(live: Caller, method: str, path: str) -> None:
+def test_an_unknown_task_or_route_is_not_found(live: Caller, method: str, path: str) -> None:
     reply = live(method, path)
     assert reply.status == 404
     assert "ot found" in reply.error
@@ -75,7 +75,7 @@ def test_the_nearest_route_is_the_one_that_was_meant() -> None:
 
 ARRAYS = {
     ("GET", "/v1/projects"),
-    ("GET", "/v1/task/<task_id>/response_url/<uuid>"),  # the file of a video
+    ("GET", "/v1/task/<task_id>/response_url/<uuid>"),  # a video's file is an array
     ("GET", "/v1/audits"),
     ("GET", "/v1/teams"),
     ("POST", "/v1/teams/invite"),

@@ -1,4 +1,4 @@
-"""What JSON can hold, and how."""
+"""The shapes of Python values in JSON."""
 
 import datetime as dt
 import enum
@@ -60,7 +60,7 @@ LINE = Line((Point(1, NOON), Point(None, NOON)), Colour.RED, ("a",), FrozenDict(
         (Line | None, None),
     ],
 )
-def test_what_is_shown_is_read_as_the_same(annotation: Any, value: Any) -> None:
+def test_a_value_that_is_shown_is_read_back_equal(annotation: Any, value: Any) -> None:
     held = shape(annotation)
     assert held is not None
     read = held.read(json.loads(json.dumps(held.show(value))))
@@ -77,7 +77,7 @@ class Odd:
     "annotation",
     [Labeler, Callable[[], int], object, Odd, list[Odd], dict[str, Point], Iterator[int], "Point"],
 )
-def test_what_json_cannot_hold_has_no_shape(annotation: Any) -> None:
+def test_a_value_that_json_cannot_hold_has_no_shape(annotation: Any) -> None:
     assert shape(annotation) is None
 
 
@@ -97,13 +97,13 @@ def test_what_json_cannot_hold_has_no_shape(annotation: Any) -> None:
         (Callable[[], int] | None, None),
     ],
 )
-def test_an_argument_has_the_schema_of_what_json_can_hold_of_it(
+def test_a_schema_leaves_out_alternatives_that_json_cannot_hold(
     annotation: Any, expected: Any
 ) -> None:
     assert schema(annotation) == expected
 
 
-def test_moments_and_lengths_of_time_are_read() -> None:
+def test_moments_and_timedeltas_are_read() -> None:
     assert read_argument(dt.datetime | None, "2024-02-29T12:00:00Z") == NOON
     assert read_argument(Turnaround, 90) == dt.timedelta(seconds=90)
     assert read_argument(Turnaround, None) is None

@@ -1,4 +1,4 @@
-"""The API of version 1: a module for each noun, and here the sum of their tables."""
+"""Version 1 of the API: a module for each noun, and here all their routes and schemas."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ _NOUNS = (tasks, projects, batches, audits, files, team, studio, quality)
 
 #: All endpoints; the first that matches a request serves it.
 ROUTES: tuple[Route, ...] = tuple(route for noun in _NOUNS for route in noun.ROUTES)
-#: The schemas of good answers, by the names that the routes have for them.
+#: The schemas of good answers, by the names that the routes use.
 SCHEMAS: Mapping[str, Schema] = {
     name: schema for noun in _NOUNS for name, schema in noun.SCHEMAS.items()
 }

@@ -1,4 +1,4 @@
-"""The endpoints of the fixless audits: views, routes, answer schemas."""
+"""The endpoints of the fixless audits: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +19,9 @@ def list_audits(call: Call) -> Any:
 
 
 ROUTES = (
-    # Documented: 201, as nowhere else.
+    # Documented: the status is 201, as for no other endpoint.
     Route("PUT", "/v1/audits", create_audit, "Audit", body=audits.AUDIT, status=201),
-    # Guessed: one of them is needed.
+    # Guessed: at least one of the two is required.
     Route(
         "GET",
         "/v1/audits",
@@ -37,7 +37,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "type": "object",
         "required": ["id", "task_id", "created_at"],
         "properties": {"id": ID, "task_id": NAME, "created_at": TIME},
-        "description": "Guessed: these, and all that was given.",
+        "description": "Guessed: these members, and all that the request gave.",
     },
     "Audits": array_of(ref("Audit")),
 }

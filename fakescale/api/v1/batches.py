@@ -1,4 +1,4 @@
-"""The endpoints of the batches: views, routes, answer schemas."""
+"""The endpoints of the batches: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any

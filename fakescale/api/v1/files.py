@@ -1,4 +1,4 @@
-"""The endpoints of the files: views, routes, answer schemas."""
+"""The endpoints of the files: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from fakescale.values.errors import invalid
 def upload_file(call: Call) -> Any:
     files = call.world.files
     form = call.request.read_multipart(MAX_UPLOAD, files._receive)
-    if "file" not in form.files:  # guessed to be 400
+    if "file" not in form.files:  # guessed: the status is 400
         raise invalid("file", "is required")
     incoming, mime_type = form.files["file"]
     options = {name: form.texts[name] for name in UPLOAD.names if name in form.texts}
@@ -49,7 +49,7 @@ ROUTES = (
         refuses=(409,),
     ),
     Route("POST", "/v1/files/import", import_file, "File", body=files.IMPORT, refuses=(409,)),
-    # Documented: the project is needed.
+    # Documented: the project is required.
     Route("GET", "/v1/files", list_files, "FilePage", query=files.QUERY, needs=("project",)),
 )
 

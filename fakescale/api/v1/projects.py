@@ -1,4 +1,4 @@
-"""The endpoints of the projects: views, routes, answer schemas."""
+"""The endpoints of the projects: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -79,7 +79,7 @@ SCHEMAS: Mapping[str, Schema] = {
                     "type": "object",
                     "required": ["version", "created_at"],
                     "properties": {"version": COUNT, "created_at": TIME},
-                    "description": "The parameters of a version, beside these members.",
+                    "description": "A version: these members, and its parameters.",
                 }
             ),
             "created_at": TIME,

@@ -1,4 +1,4 @@
-"""The endpoints of the quality tasks: views, routes, answer schemas."""
+"""The endpoints of the quality tasks: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +48,7 @@ ROUTES = (
         idempotent=True,
         refuses=(402, 409),
     ),
-    # Observed in a client: one of its filters is needed.
+    # Observed in a client: at least one of these two filters is required.
     Route(
         "GET",
         "/v1/quality/labelers",
@@ -75,7 +75,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "type": "object",
         "required": ["quality_task_id", "labeler_email", "created_at"],
         "properties": {"quality_task_id": ID, "labeler_email": NAME, "created_at": TIME},
-        "description": "Guessed: these, and all that was recorded.",
+        "description": "Guessed: these members, and all that was recorded.",
     },
     "LabelerResultPage": page_of("LabelerResult"),
 }

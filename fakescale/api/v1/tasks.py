@@ -1,4 +1,4 @@
-"""The endpoints of the tasks: views, routes, answer schemas."""
+"""The endpoints of the tasks: their views, routes and answer schemas."""
 
 import contextlib
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ def send_callback(call: Call) -> Any:
 
 
 def get_result_file(call: Call) -> Any:
-    # Documented: with the live key; guessed: the other key of the account will do as well.
+    # Documented: with the live key. Guessed: either key works, for a task of either world.
     for world in (call.account.world(is_test=is_test) for is_test in (False, True)):
         with contextlib.suppress(NotFound):
             task = world.tasks.get(call.path["task_id"])
@@ -140,7 +140,7 @@ ROUTES = (
     Route("POST", "/v1/task/<task_id>/tags", set_tags, "Task", body=_TAGS),
     Route("DELETE", "/v1/task/<task_id>/tags", remove_tags, "Task", body=tags_checker()),
     Route("POST", "/v1/task/<task_id>/audit", audit_task, "Task", body=_AUDIT),
-    # Two clients know it, each under another name.
+    # Two clients use this endpoint, each with another spelling.
     Route("POST", "/v1/task/<task_id>/send_callback", send_callback, "Success", refuses=(400,)),
     Route("POST", "/v1/task/<task_id>/send-callback", send_callback, "Success", refuses=(400,)),
     Route("GET", "/v1/task/<task_id>/response_url/<uuid>", get_result_file, "ResultFile"),
@@ -164,7 +164,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "updated_at": TIME,
             "type": TYPE,
             "status": {"enum": list(Status)},
-            "params": {**ANY, "description": "The given parameters of the type."},
+            "params": {**ANY, "description": "The parameters of the type that were given."},
             "metadata": ANY,
             "is_test": BOOLEAN,
         },
@@ -172,7 +172,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "completed_at": TIME,
             "response": {
                 **ANY,
-                "description": "The result, as its type has it, or the error.",
+                "description": "The result, whose form depends on the type, or the error.",
             },
             "callback_completed": BOOLEAN,
             "callback_succeeded": BOOLEAN,
@@ -184,18 +184,18 @@ SCHEMAS: Mapping[str, Schema] = {
             "customer_review_status": {"enum": list(ReviewStatus)},
             "customer_review_comments": array_of({}, minItems=1),
         },
-        description="A task. One that was loaded into the fake may have further members.",
+        description="A task. A task that was loaded into the fake may have further members.",
         additionalProperties=True,
     ),
     "LimitedTask": object_of(
         {"task_id": NAME, "status": {"enum": list(Status)}, "metadata": ANY},
         {"project": NAME},
-        description="A task of a list with `limited_response`.",
+        description="A task in a list that was asked for with `limited_response`.",
     ),
     "TaskPage": page_of("Task", "LimitedTask"),
     "Success": object_of({"success": TRUE}, description="Guessed."),
     "ResultFile": {"description": "Its form depends on the type of the task."},
 }
 
-#: The media types of answers that are not JSON alone.
+#: The media types of answers that may be other than JSON, by their schemas.
 MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {"ResultFile": ("application/json", "image/png")}

@@ -1,4 +1,4 @@
-"""The endpoints of the team: views, routes, answer schemas."""
+"""The endpoints of the team: their views, routes and answer schemas."""
 
 from collections.abc import Mapping
 from typing import Any

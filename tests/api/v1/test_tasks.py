@@ -13,7 +13,7 @@ from tests.support import Caller, example
 UNKNOWN = "0" * 24
 
 
-def test_creating_answers_the_task(live: Caller) -> None:
+def test_a_creation_answers_with_the_task(live: Caller) -> None:
     live("POST", "/projects", {"type": "imageannotation", "name": "streets"})
     body = example(
         "imageannotation",
@@ -83,7 +83,7 @@ def test_forms_are_bodies_too(live: Caller) -> None:
     assert reply.json["priority"] == 20
 
 
-def test_the_known_text_of_an_unknown_id(live: Caller) -> None:
+def test_an_unknown_id_gets_the_known_text(live: Caller) -> None:
     assert live("GET", f"/task/{UNKNOWN}").error == "Task with that ID not found."
     assert live("POST", f"/task/{UNKNOWN}/cancel").error == "Task with that ID not found."
 
@@ -127,7 +127,7 @@ def test_a_limited_response_has_four_members(live: Caller) -> None:
     assert "params" in live.get("/tasks?limited_response=false")["docs"][0]
 
 
-def test_what_the_official_client_always_sends_is_accepted(live: Caller) -> None:
+def test_the_query_of_the_official_client_is_accepted(live: Caller) -> None:
     task = live.create()
     assert live.get("/tasks?include_attachment_url=True")["docs"] == [task]
 
@@ -157,7 +157,9 @@ def test_a_token_of_another_world_leaks_nothing(fake: FakeScale, live: Caller) -
     ("state", "status"),
     [("pending", 200), ("canceled", 200), ("completed", 400), ("error", 400), ("started", 400)],
 )
-def test_canceling(fake: FakeScale, live: Caller, state: str, status: int) -> None:
+def test_a_task_can_be_canceled_until_work_starts(
+    fake: FakeScale, live: Caller, state: str, status: int
+) -> None:
     task_id = live.create("chat", unique_id="u")["task_id"]
     steer: dict[str, Any] = {
         "canceled": fake.tasks.cancel,
