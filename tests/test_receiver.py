@@ -67,7 +67,7 @@ def test_it_waits_for_as_many_as_are_wanted(callback_receiver: Receiver) -> None
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_wait_that_is_over_says_what_came(callback_receiver: Receiver, frozen: bool) -> None:
     requests.post(f"{callback_receiver.url}/x")
-    said = "2 callbacks were awaited, 1 came in 0.02 s: POST /callback/x"
+    said = "expected 2 callbacks, but 1 came in 0.02 s: POST /callback/x"
     with freezegun.freeze_time() if frozen else pytest.MonkeyPatch.context():
         with pytest.raises(TimeoutError, match=said):
             callback_receiver.wait_for(2, timeout=0.02)
