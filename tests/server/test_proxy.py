@@ -108,7 +108,7 @@ def test_a_program_of_any_language_finds_it_as_the_real_api(
         monkeypatch.setenv(variable, around)
     with fake.proxy() as variables:
         told = run(name, {"python": PYTHON, "curl": CURL, "node": NODE}[name], variables)
-    assert "403 This proxy of fakescale leads to api.scale.com:443 alone" in told
+    assert "403 This proxy of fakescale only takes CONNECT api.scale.com:443" in told
     assert len(fake.account("x").tasks) == (4 if name == "python" else 1)
 
 

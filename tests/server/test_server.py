@@ -387,7 +387,7 @@ def test_a_request_that_never_ends_is_warned_of_and_holds_nobody_up(
         stuck = Connection(fake)
         stuck.send(GET)
         assert inside.wait(10)
-        with pytest.warns(RuntimeWarning, match=r"(?s)has ended, but not .*in never_returns"):
+        with pytest.warns(RuntimeWarning, match=r"(?s)has ended, but these .*in never_returns"):
             server.end()
     assert stuck.ended()
     stuck.close()
