@@ -43,7 +43,9 @@ def test_the_official_client_survives_two_503s(
     assert waits == []
 
 
-def test_it_gives_up_after_three_retries(fake: FakeScale, client: scaleapi.ScaleClient) -> None:
+def test_the_official_client_gives_up_after_three_retries(
+    fake: FakeScale, client: scaleapi.ScaleClient
+) -> None:
     fake.faults.outage()
     with without_backoff(), pytest.raises(ScaleServiceUnavailable):
         client.create_task(TaskType.Chat, unique_id="u")
@@ -51,7 +53,7 @@ def test_it_gives_up_after_three_retries(fake: FakeScale, client: scaleapi.Scale
     assert len(fake.tasks) == 0
 
 
-def test_it_finds_the_task_behind_a_lost_answer(
+def test_the_official_client_finds_the_task_behind_a_lost_answer(
     fake: FakeScale, client: scaleapi.ScaleClient, waits: list[float]
 ) -> None:
     other = fake.tasks.create("chat", unique_id="other")
@@ -73,7 +75,7 @@ def test_it_finds_the_task_behind_a_lost_answer(
         client.create_task(TaskType.Chat, unique_id="other")
 
 
-def test_it_survives_connections_that_are_cut(
+def test_the_official_client_survives_cut_connections(
     fake: FakeScale, client: scaleapi.ScaleClient
 ) -> None:
     fake.tasks.create("chat")
@@ -82,7 +84,7 @@ def test_it_survives_connections_that_are_cut(
     assert [it.status for it in fake.requests] == [0, 0, 200]
 
 
-def test_it_waits_elsewhere(
+def test_the_wait_is_back_outside_the_block(
     fake: FakeScale, client: scaleapi.ScaleClient, waits: list[float]
 ) -> None:
     before = vars(Retry)["sleep"]
@@ -94,7 +96,7 @@ def test_it_waits_elsewhere(
     assert waits == [4]  # as was measured with the real wait: none before the first
 
 
-def test_blocks_may_overlap_as_those_of_threads_do() -> None:
+def test_blocks_may_overlap() -> None:
     before = vars(Retry)["sleep"]
     first, second = without_backoff(), without_backoff()
     first.__enter__()
@@ -105,7 +107,7 @@ def test_blocks_may_overlap_as_those_of_threads_do() -> None:
     assert vars(Retry)["sleep"] is before
 
 
-def test_a_retry_after_is_no_wait_either(fake: FakeScale, waits: list[float]) -> None:
+def test_a_retry_after_causes_no_wait_either(fake: FakeScale, waits: list[float]) -> None:
     fake.faults.add(status=503, times=1, headers={"Retry-After": "7"})
     adapter = requests.adapters.HTTPAdapter(max_retries=Retry(1))
     with requests.Session() as session, without_backoff():

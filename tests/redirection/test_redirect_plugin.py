@@ -141,7 +141,7 @@ def test_a_conftest_may_name_the_plugin(
     suite.run(sys.executable, "-c", code).assert_outcomes(passed=1)
 
 
-def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None:
+def test_a_failing_test_shows_redirected_requests(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
@@ -169,7 +169,7 @@ def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None
     ]
 
 
-def test_it_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
+def test_the_redirection_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     with FakeScale().serve() as fake:
         url = f"--fakescale-url={fake.url}"
@@ -181,7 +181,9 @@ def test_it_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--fakescale-redirect leads to a fake of this process*"])
 
 
-def test_it_needs_the_extra(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_redirection_needs_the_extra(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     monkeypatch.setitem(sys.modules, "trustme", None)
     redirection._authority.cache_clear()
@@ -193,7 +195,7 @@ def test_it_needs_the_extra(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPa
     result.stderr.fnmatch_lines(["*--fakescale-redirect: *pip install 'fakescale[[]redirect]'*"])
 
 
-def test_a_run_within_a_redirected_one_is_told_so(suite: pytest.Pytester) -> None:
+def test_a_run_within_a_redirected_run_is_an_error(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     with redirection.redirect():
         result = suite.runpytest_inprocess("--fakescale-redirect")

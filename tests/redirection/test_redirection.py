@@ -279,7 +279,7 @@ def test_no_proxy_of_the_environment_is_asked(
     assert (os.environ["NO_PROXY"], os.environ.get("no_proxy")) == ("intern.example", None)
 
 
-def test_no_proxy_at_all_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_no_proxy_of_all_hosts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with redirect():
         assert os.environ["no_proxy"] == "*"
@@ -291,7 +291,9 @@ def test_no_proxy_at_all_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.filterwarnings("ignore:System time is way off")
 @pytest.mark.parametrize("date", ["1999-12-31", "2150-01-01"])
 @pytest.mark.parametrize("make", [plain_requests, the_official_client, an_httpx_client])
-def test_time_may_stand(make: Callable[[contextlib.ExitStack], Call], date: str) -> None:
+def test_clients_reach_the_fake_in_frozen_time(
+    make: Callable[[contextlib.ExitStack], Call], date: str
+) -> None:
     with freezegun.freeze_time(date), contextlib.ExitStack() as stack, redirect() as fake:
         assert make(stack)() == 200
         assert fake.tasks.create("chat").created_at.startswith(date)
@@ -333,7 +335,7 @@ def other() -> Iterator[tuple[str, Authority]]:
         yield fake.url.replace("127.0.0.1", "localhost"), authority
 
 
-def test_other_hosts_are_verified_as_ever(other: tuple[str, Authority]) -> None:
+def test_other_hosts_are_verified_as_before(other: tuple[str, Authority]) -> None:
     url, authority = other
     context = ssl.create_default_context(cadata=authority.pem)
     before = context.get_ca_certs(binary_form=True), context.cert_store_stats()
@@ -404,7 +406,7 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
         HOST.replace("a", "\uff41"),
     ],
 )
-def test_the_name_is_known_however_it_is_written(name: Any) -> None:
+def test_the_name_is_known_in_any_spelling(name: Any) -> None:
     with redirect():
         for getaddrinfo in (socket.getaddrinfo, taken_early):
             found = getaddrinfo(name, "https", type=socket.SOCK_STREAM)
@@ -417,12 +419,12 @@ def test_the_name_is_known_however_it_is_written(name: Any) -> None:
 @pytest.mark.parametrize(
     "name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", "", "äpi.scale.com", "ä" * 99]
 )
-def test_other_names_are_resolved_as_ever(name: str) -> None:
+def test_other_names_are_resolved_as_before(name: str) -> None:
     with redirect(), pytest.raises(OSError, match="would have left"):
         socket.getaddrinfo(name, 443)
 
 
-def test_what_the_fake_does_not_serve_is_an_error() -> None:
+def test_a_port_that_the_fake_does_not_serve_is_an_error() -> None:
     with redirect() as fake:
         for method in ("connect", "connect_ex"):
             for host in (HOST, ADDRESS):
@@ -482,7 +484,7 @@ def test_leaving_restores_everything() -> None:
     assert _state() == before
 
 
-def test_no_kept_connection_outlives_it() -> None:
+def test_no_kept_connection_outlives_the_redirection() -> None:
     with requests.Session() as session:
         with redirect() as fake:
             assert session.get(URL, auth=AUTH).status_code == 200
@@ -494,7 +496,7 @@ def test_no_kept_connection_outlives_it() -> None:
         assert (fake.requests.total, other.requests.total) == (1, 1)
 
 
-def test_there_is_one_at_a_time() -> None:
+def test_there_is_one_redirection_at_a_time() -> None:
     before = _state()
     with redirect() as fake:
         with pytest.raises(RuntimeError, match="redirected in this process already"), redirect():
@@ -519,7 +521,7 @@ def test_all_threads_are_redirected() -> None:
         clients.clear()
 
 
-def test_it_takes_a_fake_or_what_makes_one() -> None:
+def test_redirect_takes_a_fake_or_the_options_of_a_new_one() -> None:
     with redirect(account="pets") as fake:
         requests.post(URL.replace("tasks", "task/chat"), json={}, auth=AUTH)
         assert len(fake.tasks) == 1
@@ -538,13 +540,13 @@ def test_it_takes_a_fake_or_what_makes_one() -> None:
         pass
 
 
-def test_its_limits_hold_for_connections_too() -> None:
+def test_the_limits_of_the_fake_hold_for_redirected_connections_too() -> None:
     with redirect(limits=Limits(max_request_line=99)):
         for size, status in ((20, 200), (99, 414)):
             assert requests.get(URL, {"tags": "x" * size}, auth=AUTH).status_code == status
 
 
-def test_what_is_due_happens_by_itself() -> None:
+def test_due_work_happens_by_itself() -> None:
     labeled = threading.Event()
     with redirect(complete_after=dt.timedelta(milliseconds=20)) as fake:
         fake.labeler = lambda _: labeled.set()
@@ -574,7 +576,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def test_no_control_call_comes_this_way() -> None:
+def test_no_control_call_is_redirected() -> None:
     with redirect():
         for scheme in ("https", "http"):
             reply = requests.post(f"{scheme}://{HOST}/_fakescale/reset", json={})

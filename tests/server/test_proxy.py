@@ -101,7 +101,7 @@ def run(name: str, script: str, variables: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_program_of_any_language_finds_it_as_the_real_api(
+def test_a_program_in_any_language_finds_the_fake_as_the_real_api(
     fake: FakeScale, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, around in (("NO_PROXY", "*"), ("https_proxy", "http://127.0.0.1:9")):
@@ -181,7 +181,7 @@ class Tunnel(SecureConnection):
         (b"CONNECT " + b"a" * 100_000, 431),
     ],
 )
-def test_all_else_is_refused_with_a_reason_and_nothing_is_connected_to(
+def test_other_requests_are_refused_with_a_reason_and_the_proxy_connects_nowhere(
     served: FakeScale, data: bytes, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with contextlib.closing(Connection(served)) as connection:
@@ -207,9 +207,7 @@ def test_the_name_may_be_in_capitals_and_the_head_in_pieces(served: FakeScale) -
 
 
 @pytest.mark.parametrize("name", [HOST, "localhost"])
-def test_a_tunnel_is_a_connection_to_the_api_and_no_more(
-    served: FakeScale, authority: Authority, name: str
-) -> None:
+def test_a_tunnel_leads_to_the_api_only(served: FakeScale, authority: Authority, name: str) -> None:
     with contextlib.closing(Tunnel(served, authority, name)) as tunnel:
         for path, host, status in (
             (b"/v1/tasks", b"api.scale.com", 200),
@@ -222,7 +220,7 @@ def test_a_tunnel_is_a_connection_to_the_api_and_no_more(
             assert tunnel.read()[0] == status
 
 
-def test_a_client_may_begin_with_tls_before_it_is_let_through(
+def test_a_client_may_begin_tls_before_the_proxy_answers(
     served: FakeScale, authority: Authority
 ) -> None:
     sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -235,7 +233,7 @@ def test_a_client_may_begin_with_tls_before_it_is_let_through(
         assert connection.file.read(1) == b"\x16"
 
 
-def test_what_comes_through_a_tunnel_must_be_tls(served: FakeScale) -> None:
+def test_a_tunnel_carries_only_tls(served: FakeScale) -> None:
     with contextlib.closing(Connection(served)) as connection:
         connection.send(CONNECT + GET)
         assert connection.read()[0] == 200
@@ -257,7 +255,7 @@ def test_a_client_that_is_silent_or_slow_is_dropped(
                 assert connection.ended()
 
 
-def test_a_head_may_not_come_in_any_number_of_pieces(
+def test_a_head_may_only_come_in_so_many_pieces(
     served: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy, "_MOST_PIECES", 1)
@@ -274,7 +272,7 @@ def test_a_client_that_sends_on_regardless_still_sees_the_refusal(served: FakeSc
 
 
 @pytest.mark.usefixtures("own_loop")
-def test_nothing_is_left_of_tunnels_and_of_what_was_none(
+def test_nothing_is_left_of_tunnels_and_refused_requests(
     fake: FakeScale, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def once() -> None:
@@ -302,7 +300,7 @@ def test_nothing_is_left_of_tunnels_and_of_what_was_none(
     assert capfd.readouterr().err == ""
 
 
-def test_the_variables_are_those_of_the_proxy_and_of_a_file_that_is_removed(
+def test_the_variables_name_the_proxy_and_a_file_that_is_removed(
     fake: FakeScale, authority: Authority
 ) -> None:
     with fake.proxy(authority=authority) as variables:

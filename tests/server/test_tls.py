@@ -118,7 +118,7 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
                 assert raw.recv(1) == b""
 
 
-def test_a_client_that_has_no_more_to_say_is_told_the_end_too(
+def test_a_client_that_closes_first_gets_the_end_of_tls_too(
     connection: SecureConnection,
 ) -> None:
     assert isinstance(connection.socket, ssl.SSLSocket)
@@ -132,7 +132,7 @@ def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority)
 
 
 @pytest.mark.parametrize("when", ["before", "within"])
-def test_a_reset_is_one_over_tls_as_well(
+def test_a_reset_is_a_reset_over_tls_too(
     served: FakeScale, connection: SecureConnection, when: Literal["before", "within"]
 ) -> None:
     with served.faults.add(reset=when):
@@ -142,7 +142,9 @@ def test_a_reset_is_one_over_tls_as_well(
             list(iter(lambda: raw.recv(1000), b""))
 
 
-def test_a_reset_is_no_end_in_order(served: FakeScale, connection: SecureConnection) -> None:
+def test_a_reset_over_tls_is_not_an_orderly_end(
+    served: FakeScale, connection: SecureConnection
+) -> None:
     with served.faults.add(reset="within"):
         connection.send(GET)
         with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
@@ -223,7 +225,7 @@ def test_a_stop_while_tls_begins_ends_it_too(
         assert set(threading.enumerate()) <= threads
 
 
-def test_a_handshake_takes_only_so_long(served: FakeScale, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handshake_has_a_time_limit(served: FakeScale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.05)
     for data in STUCK[1:]:
         with contextlib.closing(Connection(served)) as stuck:
@@ -231,7 +233,7 @@ def test_a_handshake_takes_only_so_long(served: FakeScale, monkeypatch: pytest.M
             assert stuck.ended()
 
 
-def test_what_is_no_handshake_is_closed_without_a_word_and_leaves_no_trace(
+def test_a_bad_handshake_is_closed_without_an_answer_and_leaves_no_trace(
     served: FakeScale, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for data in (b"\x16" * 100, b"\x16\x03\x01\xff\xff" + b"x" * 70_000, b"\x16" + GET):
@@ -252,7 +254,7 @@ def test_what_is_no_handshake_is_closed_without_a_word_and_leaves_no_trace(
     assert capfd.readouterr().err == ""
 
 
-def test_who_does_not_trust_the_certificate_is_not_served(
+def test_a_client_that_does_not_trust_the_certificate_is_not_served(
     served: FakeScale, ca: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "fakescale")
@@ -296,7 +298,7 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
     assert len(os.listdir("/dev/fd")) == descriptors
 
 
-def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -> None:
+def test_a_connection_over_the_limit_is_refused_over_tls(authority: Authority) -> None:
     fake = FakeScale(limits=Limits(max_connections=1))
     with fake.serve(authority=authority), contextlib.ExitStack() as stack:
         first, second = (
@@ -309,7 +311,7 @@ def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -
         assert first.read()[0] == 200
 
 
-def test_nothing_of_it_is_imported_without_an_authority() -> None:
+def test_tls_is_not_imported_without_an_authority() -> None:
     code = """if True:
         import sys
         from fakescale import FakeScale
@@ -318,7 +320,7 @@ def test_nothing_of_it_is_imported_without_an_authority() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_without_the_extra_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ImportError, match=r"pip install 'fakescale\[redirect\]'"):
         Authority(HOST)
