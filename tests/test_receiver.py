@@ -86,7 +86,7 @@ def test_nothing_is_left_of_a_receiver() -> None:
             assert repr(receiver) == f"<Receiver at {receiver.url}, 1 received>"
 
     once()
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     for _ in range(20):
         once()

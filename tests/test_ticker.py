@@ -1,4 +1,4 @@
-"""The thread that lets things happen by themselves."""
+"""The ticker, which runs due work by itself."""
 
 import datetime as dt
 import threading
@@ -15,7 +15,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 class Agenda:
-    """Something that is due at a moment, or nothing."""
+    """Work that is due at a moment, or no work."""
 
     def __init__(self) -> None:
         self.clock = Clock()

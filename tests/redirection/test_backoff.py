@@ -1,4 +1,4 @@
-"""The official client's retries, which only an https URL makes it do."""
+"""The official client's retries; it only makes them with an https URL."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def client() -> scaleapi.ScaleClient:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the waits that were asked for, and let none happen."""
+    """Return the list of requested waits, and skip each wait."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
@@ -60,7 +60,7 @@ def test_the_official_client_finds_the_task_behind_a_lost_answer(
     with without_backoff(), fake.faults.lost_answer() as fault:
         task = client.create_task(TaskType.Chat, unique_id="u")
     assert fault.hits == 1
-    # The work was done; done again it clashes; then the client looks for its own.
+    # The task was created; the retry clashes; then the client looks for its own task.
     assert [(it.method, it.status) for it in fake.requests] == [
         ("POST", 500),
         ("POST", 409),
@@ -70,7 +70,7 @@ def test_the_official_client_finds_the_task_behind_a_lost_answer(
     assert {task.id, other.id} == {it.id for it in fake.tasks}
     assert task.unique_id == "u"
     assert waits == []
-    # One that clashes at first is another's.
+    # A task that clashes with the first try belongs to somebody else.
     with pytest.raises(ScaleDuplicateResource):
         client.create_task(TaskType.Chat, unique_id="other")
 
@@ -93,7 +93,7 @@ def test_the_wait_is_back_outside_the_block(
     assert vars(Retry)["sleep"] is before
     with fake.faults.add(status=503, times=2):
         assert len(client.tasks()) == 0
-    assert waits == [4]  # as was measured with the real wait: none before the first
+    assert waits == [4]  # as measured with real waits: none before the first retry
 
 
 def test_blocks_may_overlap() -> None:

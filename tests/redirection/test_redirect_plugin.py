@@ -14,7 +14,7 @@ from fakescale import FakeScale, redirection
 from tests.test_plugin import suite
 
 __all__ = ["suite"]  # the fixture
-# Loaded first, or else each run of pytester would load half of them anew.
+# Loaded here, or each run of pytester would load half of these modules anew.
 LOADED = (aiodns, requests.cookies, scaleapi, uvloop)
 
 
@@ -33,11 +33,11 @@ def test_the_fixture_leads_to_the_fake_of_this_test(suite: pytest.Pytester) -> N
             assert fakescale_redirect is fakescale and fakescale not in seen
             task = client.create_task(TaskType.Chat, unique_id="u")
             assert fakescale.account("key").test.tasks.get(task.id).unique_id == "u"
-            # Over a connection that was kept, too.
+            # A kept connection too.
             reply = session.get("https://api.scale.com/v1/tasks", auth=("test_key", ""))
             assert [it["task_id"] for it in reply.json()["docs"]] == [task.id]
             assert [it.path for it in fakescale.requests] == ["/v1/task/chat", "/v1/tasks"]
-            # And past it.
+            # Past the redirection too.
             reply = session.get(f"{fakescale.url}/tasks", auth=("test_key", ""))
             assert reply.json()["total"] == 1
             seen.append(fakescale)
@@ -52,7 +52,7 @@ WHOLE_RUN = {
 
         session = requests.Session()
         session.auth = ("live_key", "")
-        # As client code does that connects when it is imported.
+        # Some client code connects when it is imported.
         at_import = session.get("https://api.scale.com/v1/tasks").json()["total"]
 
         def submit():

@@ -1,4 +1,4 @@
-"""Unmodified clients of the real API's host, which reach a fake; and nothing that leaves."""
+"""Unmodified clients of the real API's host reach a fake, and no connection leaves."""
 
 import _socket
 import asyncio
@@ -45,7 +45,7 @@ Call = Callable[[], int]
 
 @pytest.fixture(autouse=True)
 def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a name that would be resolved for real, but for those of loopback, be an error."""
+    """Make the resolution of any name an error, except names of loopback."""
     real = _socket.getaddrinfo
 
     def guarded(host: Any, *rest: Any, **more: Any) -> Any:
@@ -58,7 +58,8 @@ def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-# Clients, each made with what is closed in the end. What comes out makes a call with it.
+# Makers of clients. Each takes a stack that closes the client, and returns a function that makes a
+# call with it.
 
 
 def plain_requests(_: contextlib.ExitStack) -> Call:
@@ -96,7 +97,7 @@ def the_official_client_s_v2(stack: contextlib.ExitStack) -> Call:
     stack.callback(client.v2.api_client.rest_client.pool_manager.clear)
 
     def call() -> int:
-        with pytest.raises(NotFoundException) as caught:  # which is not imitated
+        with pytest.raises(NotFoundException) as caught:  # the fake does not imitate v2
             client.v2.get_tasks()
         return int(caught.value.status or 0)
 
@@ -273,7 +274,7 @@ def test_no_proxy_of_the_environment_is_asked(
     with contextlib.ExitStack() as stack, redirect():
         assert make(stack)() == 200
         assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{HOST}"
-        # All others still go through it.
+        # All other hosts still go through the proxy.
         assert urllib.request.proxy_bypass("example.com") is False
         assert urllib.request.proxy_bypass("intern.example") is True
     assert (os.environ["NO_PROXY"], os.environ.get("no_proxy")) == ("intern.example", None)
@@ -287,7 +288,7 @@ def test_a_no_proxy_of_all_hosts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NO_PROXY" not in os.environ
 
 
-# Certificates are checked by a clock in C, which goes on.
+# The clock in C that checks certificates is not frozen.
 @pytest.mark.filterwarnings("ignore:System time is way off")
 @pytest.mark.parametrize("date", ["1999-12-31", "2150-01-01"])
 @pytest.mark.parametrize("make", [plain_requests, the_official_client, an_httpx_client])
@@ -324,12 +325,12 @@ with redirect() as fake:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-# What is trusted.
+# Trust.
 
 
 @pytest.fixture
 def other() -> Iterator[tuple[str, Authority]]:
-    """Return the URL of another host, and the authority that its certificate is of."""
+    """Return the URL of another host, and the authority of its certificate."""
     authority = Authority()
     with FakeScale().serve(authority=authority) as fake:
         yield fake.url.replace("127.0.0.1", "localhost"), authority
@@ -344,19 +345,19 @@ def test_other_hosts_are_verified_as_before(other: tuple[str, Authority]) -> Non
         assert client.get(f"{url}/tasks").status_code == 401
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             doubter.get(f"{url}/tasks")
-        # The fake's own authority vouches for nothing but that one host.
+        # The fake's own authority certifies only that one host.
         for name in ("127.0.0.1", "localhost"):
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 client.get(fake.url.replace("http://127.0.0.1", f"https://{name}"))
         assert doubter.get(URL, auth=AUTH).status_code == 200
         assert fake.requests.total == 2
-    # Nothing stays behind in a context that others go on to use.
+    # Contexts that other connections use stay unchanged.
     assert (context.get_ca_certs(binary_form=True), context.cert_store_stats()) == before
 
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_connection_that_leads_elsewhere_is_not_trusted_with_a_key(verify: bool) -> None:
-    real = Authority(HOST)  # it stands for the real API, reached through a proxy
+    real = Authority(HOST)  # stands for the real API, reached through a proxy
     context = ssl.create_default_context(cadata=real.pem)
     if not verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -391,7 +392,7 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
         assert fake.requests.total == 0
 
 
-# What is resolved.
+# Resolution.
 
 
 @pytest.mark.parametrize(
@@ -464,7 +465,7 @@ def test_a_socket_may_be_given_the_name() -> None:
                 assert connection.getpeername()[1] == _port(fake)
 
 
-# The length of it.
+# The length of the redirection.
 
 
 def _state() -> list[Any]:
@@ -479,7 +480,7 @@ def test_leaving_restores_everything() -> None:
     before = _state()
     with contextlib.suppress(ZeroDivisionError), redirect():
         unchanged = [way[:2] for way in _state()[0] if way in before[0]]
-        assert unchanged == [("pycares:Channel", "gethostbyname")]  # which version 4 had
+        assert unchanged == [("pycares:Channel", "gethostbyname")]  # only version 4 had it
         raise ZeroDivisionError
     assert _state() == before
 

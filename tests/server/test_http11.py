@@ -108,7 +108,7 @@ def test_a_client_waits_only_with_a_body_and_in_http_1_1() -> None:
     assert not read_head(head(b"GET / HTTP/1.0", expect, length), DEFAULTS).awaits
 
 
-#: Heads that nobody must take for a request, by what is wrong with them.
+#: Heads that must be refused, by their flaw.
 MALFORMED = {
     "no request line": b"",
     "a word": b"NONSENSE",
@@ -215,13 +215,13 @@ def test_no_other_size_of_a_chunk_is_accepted(line: bytes) -> None:
         read_chunk_size(line)
 
 
-# Streams, in pieces.
+# Streams that arrive in pieces.
 
 LONGEST = 4096  # bytes of a line between chunks
 
 
 class Sent(NamedTuple):
-    """A request: its first line and its fields, its body, and how that is sent."""
+    """A request: its first line, its fields, its body, and the bytes of the body as sent."""
 
     lines: list[bytes]
     body: bytes
@@ -261,7 +261,7 @@ def requests(draw: st.DrawFn) -> Sent:
 
 
 def limits_of(row: Sequence[Sent]) -> Limits:
-    """Return limits that these requests just keep."""
+    """Return the smallest limits that these requests keep."""
     return Limits(
         max_request_line=max(len(it.lines[0].strip()) for it in row),
         max_headers=max(1, *(len(it.lines) - 1 for it in row)),
@@ -280,7 +280,7 @@ def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
 def read(
     pieces: Iterable[bytes], limits: Limits = DEFAULTS
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return the heads and bodies in a stream, and what is left of it."""
+    """Return the heads and bodies in a stream, and the bytes left over."""
     reader, whole = Reader(limits), list[tuple[bytes, bytes]]()
     body: BodyReader | None = None
     first = content = b""
@@ -323,7 +323,7 @@ def test_a_head_within_its_limit_is_never_refused_early() -> None:
     assert content == b"a"
 
 
-#: Chunks that nobody must take for a body, by what is wrong with them.
+#: Chunks that must be refused, by their flaw.
 BROKEN = {
     "no size": b"\r\n",
     "no number": b"x\r\n",
@@ -355,7 +355,7 @@ def test_broken_chunks_are_refused_however_they_are_cut(chunks: bytes, data: st.
 @pytest.mark.parametrize(
     ("begun", "status"),
     [
-        (b"\x16", 400),  # of TLS
+        (b"\x16", 400),  # the first byte of TLS
         (b"\r\n{", 400),
         (b"\r\r", 400),
         (b"NONSENSE\r\n", 400),

@@ -1,4 +1,4 @@
-"""The limits of what a client may ask of the server."""
+"""The limits of the server."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ from tests.raw import (
 from tests.server.test_hostile import Scripted, drive
 from tests.server.test_server import GET, post
 
-TINY = 0.05  # seconds; whoever is slower is too slow
+TINY = 0.05  # seconds; a slower client is too slow
 UNFINISHED = post(b"{}")[:-1]
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -44,7 +44,7 @@ def ask(origin: str, *pieces: bytes, end: str = "wait") -> list[Answered]:
 
 
 def is_served(fake: FakeScale) -> bool:
-    with contextlib.suppress(ConnectionResetError):  # far too many are just closed
+    with contextlib.suppress(ConnectionResetError):  # far too many connections are just closed
         return [answer.status for answer in ask(fake.url, GET, end="half-close")] == [200]
     return False
 
@@ -141,7 +141,7 @@ def test_a_body_that_stalls_is_refused_and_creates_nothing(limits: Limits) -> No
 
 
 def drip(connection: socket.socket, over: threading.Event) -> None:
-    """Send a byte now and then, as long as somebody listens."""
+    """Send a byte now and then, until the connection ends."""
     with contextlib.suppress(OSError):
         while not over.wait(0.01):
             connection.sendall(b"x")
@@ -219,7 +219,7 @@ def test_a_client_may_not_stay_after_its_last_answer(monkeypatch: pytest.MonkeyP
         with connect(fake.url) as one:
             one.sendall(b"NONSENSE\r\n\r\n")
             assert receive(one).startswith(b"HTTP/1.1 400")
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
 
 
 def test_a_long_unwanted_body_is_not_read_to_its_end() -> None:
@@ -243,7 +243,7 @@ def test_a_client_that_reads_nothing_is_given_up() -> None:
             key = fake.api_key.encode()
             deaf.sendall(b"GET /v1/tasks HTTP/1.1\r\nAuthorization: Bearer " + key + b"\r\n\r\n")
             wait_until(lambda: len(fake.requests) == 2)
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
         assert [answer.status for answer in ask(fake.url, GET)] == [200]
 
 
@@ -251,7 +251,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
     content = b"x" * 1_000_000
 
     class Slow(Scripted):
-        """The other end of it takes a while for each 50 kB."""
+        """A socket whose client takes a while for each 50 kB."""
 
         def settimeout(self, seconds: float) -> None:
             self.seconds = seconds
@@ -260,7 +260,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
             return super().send(data[:50_000])
 
         def sendall(self, data: bytes) -> int:
-            raise TimeoutError  # in which all of it must be taken
+            raise TimeoutError  # its timeout would be for all bytes together
 
     def answer(_: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", str(len(content)))])
@@ -299,7 +299,7 @@ def test_a_flood_of_connections_starts_few_threads() -> None:
             for _ in range(100):
                 stack.enter_context(connect(fake.url))
             last = stack.enter_context(connect(fake.url))
-            assert last.recv(1) == b""  # not even told
+            assert last.recv(1) == b""  # closed without a refusal
             assert threading.active_count() <= threads + 20
         wait_until(lambda: is_served(fake))
 
@@ -380,7 +380,7 @@ def test_a_client_that_sends_slowly_holds_nobody_up() -> None:
 
 
 def test_a_client_that_reads_slowly_holds_nobody_up() -> None:
-    content = b"x" * 20_000_000  # more than the system takes
+    content = b"x" * 20_000_000  # more than the system buffers
 
     def answer(_: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", str(len(content)))])

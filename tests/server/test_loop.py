@@ -46,7 +46,7 @@ def test_an_order_that_fails_does_not_end_the_loop(
 def test_a_step_that_fails_ends_only_its_connection(
     step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Odd(BaseException):  # as pytest's own are
+    class Odd(BaseException):  # like pytest's own
         pass
 
     def fail(_: object) -> Any:
@@ -60,7 +60,7 @@ def test_a_step_that_fails_ends_only_its_connection(
             patch.setattr(Connection, step, fail)
             with connect(fake.url) as one:
                 one.sendall(GET)
-                with contextlib.suppress(ConnectionResetError):  # over what was not read
+                with contextlib.suppress(ConnectionResetError):  # because of unread bytes
                     receive(one)
         assert is_served(fake)
     assert "a bug in fakescale" in caplog.messages
@@ -160,7 +160,7 @@ def test_no_more_connections_are_accepted_than_select_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    monkeypatch.setattr(loop_module, "_MOST_SELECTED", 5)  # the listener and the wake among them
+    monkeypatch.setattr(loop_module, "_MOST_SELECTED", 5)  # includes the listener and the wake
     with FakeScale().serve() as fake, contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(fake.url)) for _ in range(3)]
         for one in held:
@@ -173,7 +173,7 @@ def test_no_more_connections_are_accepted_than_select_takes(
 
 
 def answers(fake: FakeScale) -> bool:
-    with contextlib.suppress(ConnectionResetError):  # it was closed at once
+    with contextlib.suppress(ConnectionResetError):  # the server closed it at once
         return is_served(fake)
     return False
 
@@ -208,7 +208,7 @@ def test_a_burst_of_clients_leaves_nothing_behind() -> None:
 # Forks.
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can be forked here")
-# What the scripts below share: a fake, and ways to ask it.
+# The common beginning of the scripts below: a fake, and functions that send it requests.
 SCRIPT = """if True:
     import http.client, json, multiprocessing, os, resource, socket, subprocess, sys, threading
     from fakescale import FakeScale

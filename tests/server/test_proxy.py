@@ -1,4 +1,4 @@
-"""Processes that know nothing of the fake find it at https://api.scale.com."""
+"""Processes that do not know the fake find it at https://api.scale.com."""
 
 import contextlib
 import gc
@@ -26,7 +26,7 @@ from tests.server.test_tls import SecureConnection, trusting
 
 CONNECT = b"CONNECT api.scale.com:443 HTTP/1.1\r\nHost: api.scale.com:443\r\n\r\n"
 
-# Each creates a task as if nothing were, and tells what becomes of another host.
+# Each creates a task as usual, and prints the outcome of a request to another host.
 PYTHON = """
 import asyncio, urllib.request
 import httpx, requests
@@ -73,7 +73,7 @@ CURL = """
 curl -sSf -H 'Authorization: Bearer live_x' https://api.scale.com/v1/task/chat -d '{}' >/dev/null
 curl -sSv https://example.com 2>&1 || true
 """
-# What asks for URL, and how it learns whom to trust.
+# Programs that request URL.
 DIRECT = {
     "python": ("import os, urllib.request as it; print(it.urlopen(os.environ['URL']).read())"),
     "curl": 'curl -sSf "$URL"',
@@ -84,7 +84,7 @@ COMMANDS = {
     "curl": ["bash", "-euc"],
     "node": ["node", "--input-type=module", "-e"],
 }
-# Python always, and the others where they are; .ci/run sees to it that they are.
+# Python always, and the others if they are installed; .ci/run makes sure that they are.
 NAMES = [name for name in COMMANDS if name == "python" or shutil.which(name)]
 
 
@@ -237,7 +237,7 @@ def test_a_tunnel_carries_only_tls(served: FakeScale) -> None:
     with contextlib.closing(Connection(served)) as connection:
         connection.send(CONNECT + GET)
         assert connection.read()[0] == 200
-        with contextlib.suppress(ConnectionResetError):  # with what was not read yet
+        with contextlib.suppress(ConnectionResetError):  # because of unread bytes
             assert not connection.file.read().startswith(b"HTTP")
     assert len(served.requests) == 0
 
@@ -260,7 +260,7 @@ def test_a_head_may_only_come_in_so_many_pieces(
 ) -> None:
     monkeypatch.setattr(proxy, "_MOST_PIECES", 1)
     with contextlib.closing(Connection(served)) as connection:
-        connection.socket.settimeout(5)  # less than the proxy waits for more
+        connection.socket.settimeout(5)  # the proxy itself would wait longer
         connection.send(CONNECT[:-1])
         assert connection.ended()
 

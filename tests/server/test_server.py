@@ -405,7 +405,7 @@ def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
             connection.read()
 
     once()
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     for _ in range(20):
         once()
@@ -486,7 +486,7 @@ def test_a_signal_that_reaches_another_thread_stops_it_too() -> None:
 
         def client():
             connection = http.client.HTTPConnection("127.0.0.1", server.port)
-            for _ in range(50):  # after which the main thread waits for what comes next
+            for _ in range(50):  # by then the main thread is waiting
                 connection.request("GET", "/")
                 connection.getresponse().read()
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)

@@ -67,7 +67,7 @@ class SecureConnection(Connection):
 
 
 def below(connection: SecureConnection) -> socket.socket:
-    """Return what TLS is spoken over."""
+    """Return the plain socket below TLS."""
     raw = socket.socket(fileno=os.dup(connection.socket.fileno()))
     raw.settimeout(10)
     return raw
@@ -113,8 +113,8 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
         with contextlib.closing(SecureConnection(served, authority)) as connection:
             connection.send(request)
             assert connection.read()[0] == status
-            assert connection.ended()  # or else ssl raises
-            with below(connection) as raw:  # does not wait for the client's last word
+            assert connection.ended()  # ssl raises if TLS ends without notice
+            with below(connection) as raw:  # it does not wait for the client's notice
                 assert raw.recv(1) == b""
 
 
@@ -122,7 +122,7 @@ def test_a_client_that_closes_first_gets_the_end_of_tls_too(
     connection: SecureConnection,
 ) -> None:
     assert isinstance(connection.socket, ssl.SSLSocket)
-    assert connection.socket.unwrap().recv(1) == b""  # it waits for the server's last word
+    assert connection.socket.unwrap().recv(1) == b""  # it waits for the server's notice
 
 
 def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority) -> None:
@@ -137,7 +137,7 @@ def test_a_reset_is_a_reset_over_tls_too(
 ) -> None:
     with served.faults.add(reset=when):
         connection.send(GET)
-        # ssl takes it for an end without a word.
+        # ssl takes a reset for an end without notice.
         with below(connection) as raw, pytest.raises(ConnectionResetError):
             list(iter(lambda: raw.recv(1000), b""))
 
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_gets_nothing_in_the_middle_of_its_answer(
         with contextlib.closing(SecureConnection(fake, authority)) as deaf:
             deaf.send(request + request)
             wait_until(lambda: len(fake.requests) == 1)
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
     assert "refused" not in caplog.text
 
 
@@ -239,7 +239,7 @@ def test_a_bad_handshake_is_closed_without_an_answer_and_leaves_no_trace(
     for data in (b"\x16" * 100, b"\x16\x03\x01\xff\xff" + b"x" * 70_000, b"\x16" + GET):
         with contextlib.closing(Connection(served)) as connection:
             connection.send(data)
-            # Unless it is reset, with what was not read yet.
+            # It may also be reset, because of unread bytes.
             with contextlib.suppress(ConnectionResetError):
                 assert not connection.file.read().startswith(b"HTTP")
     for data in STUCK:
@@ -267,7 +267,7 @@ def test_a_client_that_does_not_trust_the_certificate_is_not_served(
     assert "a TLS handshake failed: TLSV1_ALERT_UNKNOWN_CA" in caplog.messages
 
 
-@pytest.mark.filterwarnings("ignore:System time is way off")  # urllib3, rightly
+@pytest.mark.filterwarnings("ignore:System time is way off")  # urllib3 warns, rightly
 @pytest.mark.parametrize("moment", ["2000-01-02", "2020-02-29", "2999-12-30"])
 def test_certificates_hold_at_any_frozen_date(served: FakeScale, ca: str, moment: str) -> None:
     with freezegun.freeze_time(moment):
@@ -288,7 +288,7 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
 
     with FakeScale().serve(authority=authority) as fake:
         once(fake)
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
     for _ in range(4):
         with FakeScale().serve(authority=authority) as fake:
@@ -332,7 +332,7 @@ def test_a_name_that_no_certificate_can_hold_is_an_error(name: str) -> None:
         Authority(name)
 
 
-# Who connects to the host of the real API means the API, and no more.
+# A client of the real API's host reaches the API, and no control call.
 
 
 def get(fake: FakeScale, authority: Authority, name: str, path: bytes, host: str) -> int:

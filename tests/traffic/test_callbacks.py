@@ -1,4 +1,4 @@
-"""Which callbacks are owed, and what becomes of them; over real sockets where they are sent."""
+"""Callbacks: which are owed, and their outcomes; sent ones go over real sockets."""
 
 import contextlib
 import datetime as dt
@@ -31,7 +31,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Post:
-    """A carrier that sends nothing: notes what it was given, and answers as it is told."""
+    """A carrier that sends nothing, records its calls, and gives the answers that were set."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -49,7 +49,7 @@ class Post:
 
 
 class Waiting(Post):
-    """One whose posts to ``/slow`` wait until they are let go or broken off."""
+    """A carrier whose posts to ``/slow`` wait until they may go on or are broken off."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def _alone() -> None:
             thread.join(10)
 
 
-# What is owed.
+# The callbacks that are owed.
 
 
 def test_a_completion_callback_has_the_task_as_it_was_then(
@@ -253,7 +253,7 @@ def test_a_task_without_a_callback_cannot_send_it_again(fake: FakeScale) -> None
     assert list(fake.callbacks) == []
 
 
-# Where it may go.
+# The addresses that are allowed.
 
 
 @pytest.mark.parametrize(
@@ -561,7 +561,7 @@ def test_a_callback_is_always_logged_as_one_line(caplog: pytest.LogCaptureFixtur
     outbox = Outbox(Clock(), Post(OSError("no\nway")))
     owe(outbox, "http://localhost/x\x1b", subject="t\n")
     outbox.deliver()
-    # Others may still be at the end of theirs.
+    # Other tests' threads may still log their last lines.
     mine = [line for line in caplog.messages if "localhost/x" in line]
     assert mine == [r"callback completed t\n to http://localhost/x\x1b no\nway"]
 
@@ -615,7 +615,7 @@ def test_due_work_happens_by_itself_while_the_fake_is_served(
         task = fake.tasks.create("chat", callback_url=callback_receiver.url)
         callback_receiver.wait_for(1)
         fake.callbacks.deliver()
-        # The clock is moved below what watches it, as if time had passed.
+        # The system clock moves unnoticed by the fake, as if time had passed.
         fake._state.clock.advance(seconds=GAP.total_seconds())
         fake._state._ticker.wake()
         callback_receiver.wait_for(2)
@@ -700,7 +700,7 @@ def test_nothing_is_left_when_a_fake_is_no_longer_served(
     before = left()
     for _ in range(10):
         once()
-    # The receiver's own connections end a moment after those who made them.
+    # The receiver closes its connections a moment after the senders have.
     assert left()[0] == before[0] == 0
     assert left()[1] <= before[1] + 2
 

@@ -1,4 +1,4 @@
-"""The way to a receiver, over real sockets."""
+"""The sending of a callback, over real sockets."""
 
 import contextlib
 import http
@@ -28,7 +28,7 @@ def post(url: str, *hosts: str, timeout: float = 10) -> int:
 
 @contextlib.contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Give the URL of a receiver that lets ``talk`` have each of its connections."""
+    """Yield the URL of a receiver that passes each of its connections to ``talk``."""
 
     def serve() -> None:
         with contextlib.suppress(OSError):
@@ -48,7 +48,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 def says(answer: bytes) -> Callable[[socket.socket], None]:
     def talk(connection: socket.socket) -> None:
         request = b""
-        # To its end, since unread bytes would make the end of the connection a reset.
+        # Read all, since unread bytes would turn the end of the connection into a reset.
         while not request.endswith(b"{}") and (more := connection.recv(65536)):
             request += more
         connection.sendall(answer)
@@ -98,7 +98,7 @@ def test_a_name_is_looked_up_once_and_only_that_address_is_used(
 
     def resolve(host: str, *args: Any, **more: Any) -> Any:
         asked.append(host)
-        # The second time it would lead elsewhere, as a rebinding name server has it.
+        # The second answer differs, as from a rebinding name server.
         return getaddrinfo("127.0.0.1" if len(asked) == 1 else "192.0.2.1", *args, **more)
 
     connected: list[Any] = []
@@ -130,7 +130,7 @@ def test_a_loopback_name_that_leads_elsewhere_is_not_followed(
     monkeypatch.setattr(socket.socket, "connect", None)
     with pytest.raises(NotSent, match=f"{host} is not allowed"):
         post(f"http://{host}/x")
-    assert asked == ["localhost"]  # no name server hears of the names below it
+    assert asked == ["localhost"]  # names below it reach no name server
 
 
 def test_every_address_of_a_name_is_tried(

@@ -1,4 +1,4 @@
-"""Faults, as in-process callers and as real clients with retries see them."""
+"""Faults, seen by in-process callers and by real clients with retries."""
 
 import contextlib
 import datetime as dt
@@ -41,7 +41,7 @@ def served(fake: FakeScale) -> Iterator[FakeScale]:
 
 
 class Client:
-    """A ``requests`` session of which each call is tried four times, without back-off."""
+    """A ``requests`` session that tries each call four times, without back-off."""
 
     def __init__(self, fake: FakeScale, retry: type[urllib3.Retry] = urllib3.Retry) -> None:
         self.fake = fake
@@ -76,7 +76,7 @@ def statuses(fake: FakeScale, number: int) -> list[int]:
     return [caller("GET", "/tasks").status for _ in range(number)]
 
 
-# Each, as a client with retries sees it
+# Each fault, seen by a client with retries
 
 
 def test_a_status_is_retried_until_the_fault_is_used_up(client: Client) -> None:
@@ -104,7 +104,7 @@ def test_a_reset_before_the_answer_is_retried_and_nothing_was_done(client: Clien
 
 def test_a_reset_within_the_answer_comes_after_the_work(client: Client) -> None:
     faults = client.fake.faults
-    broken = requests.exceptions.ChunkedEncodingError  # which the retries do not cover
+    broken = requests.exceptions.ChunkedEncodingError  # the retries do not cover it
     with faults.add(reset="within", times=1), pytest.raises(broken, match="reset by peer"):
         client.create(**KEY)
     [exchange] = client.fake.requests
@@ -232,7 +232,7 @@ def test_a_reset_is_not_an_orderly_end(served: FakeScale) -> None:
         with pytest.raises(ConnectionResetError):
             connection.file.read()
     with contextlib.closing(Connection(served)) as connection:
-        connection.send(post(b"x" * 60_000))  # also where the request was not read
+        connection.send(post(b"x" * 60_000))  # even if the request is not read
         head, end = b"", None
         while end is None:
             try:
@@ -266,12 +266,12 @@ def test_a_server_stops_at_once_though_answers_are_held_back() -> None:
         connections = [Connection(fake) for _ in range(3)]
         for connection in connections:
             connection.send(GET)
-        for _ in range(10_000):  # until all are held back
+        for _ in range(10_000):  # until all answers are held back
             if len(fake.requests) == 3:
                 break
             threading.Event().wait(0.001)
         begun = time.perf_counter()
-    assert time.perf_counter() - begun < 0.9  # one second is how long a server waits for each
+    assert time.perf_counter() - begun < 0.9  # a server waits one second for a worker
     for connection in connections:
         connection.close()
 
@@ -297,7 +297,7 @@ def test_without_a_server_a_reset_is_raised(fake: FakeScale, live: Caller, reset
     assert len(fake.requests) == 2
 
 
-# Which requests
+# The choice of requests
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_probability_is_about_right_even_without_a_seed() -> None:
 
 
 def test_times_is_exact_with_many_threads(fake: FakeScale) -> None:
-    class Slow(random.Random):  # others could come between the check and the count
+    class Slow(random.Random):  # lets threads in between the check and the count
         def random(self) -> float:
             threading.Event().wait(0.001)
             return 0
@@ -497,7 +497,7 @@ def test_minutes_end_at_the_exact_millisecond(
     assert fault.to_json()["until"] == "2024-02-29T12:01:30.000Z"
 
 
-# Several
+# Several faults
 
 
 def test_the_first_matching_fault_decides_and_later_ones_do_not_count(fake: FakeScale) -> None:
@@ -516,13 +516,13 @@ def test_a_delay_lets_the_next_fault_decide_too(fake: FakeScale) -> None:
     assert journal(fake) == [(503, "delay 0.001 s; delay 0 s; status 503, delay 0.001 s")]
 
 
-# What is saved
+# Saved answers
 
 
 def test_an_answer_in_place_of_the_work_is_not_saved(fake: FakeScale, live: Caller) -> None:
     for terms in ({"status": 400}, {"status": 200, "body": "OK"}, {"status": 409}):
         with fake.faults.add(times=1, **terms) as fault:
-            with contextlib.suppress(AssertionError):  # of Caller, about the content type
+            with contextlib.suppress(AssertionError):  # Caller's own, about the content type
                 live("POST", "/task/chat", {}, headers=KEY)
             assert fault.hits == 1
     assert len(fake.tasks) == 0
@@ -543,7 +543,7 @@ def test_every_request_with_a_lost_answer_is_carried_out(fake: FakeScale, live: 
     assert fake.tasks.get(task.id).status == "canceled"
 
 
-# Their life
+# The life of a fault
 
 
 def test_a_block_removes_its_fault_whatever_happens(fake: FakeScale) -> None:

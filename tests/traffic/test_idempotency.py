@@ -52,7 +52,7 @@ def test_a_key_is_forgotten_after_exactly_a_day(
     work = counting()
     once.run(("k",), ("f",), work)
     noon.shift(DAY - MS)
-    assert once.run(("k",), ("f",), work).body == b"0"  # and does not live longer for it
+    assert once.run(("k",), ("f",), work).body == b"0"  # a use does not extend its life
     with pytest.raises(Conflict):
         once.run(("k",), ("g",), work)
     noon.shift(MS)
