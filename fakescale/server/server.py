@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fakescale.server.certificates import Authority
 
-_NAP_SECONDS = 0.05  # of real time, whatever the clock
+_NAP_SECONDS = 0.05  # of real time, even if the clock is frozen
 _CROWD = 16  # connections over the limit that get a refusal; further ones are just closed
 
 _WSGI = {

@@ -111,8 +111,8 @@ class Journal(Sequence[Exchange]):
     ) -> builtins.list[Exchange]:
         """Return the exchanges, oldest first.
 
-        ``account`` chooses those of one account, ``since`` those from a time of the fake's clock
-        on, and ``limit`` the latest ones up to this number.
+        ``account`` chooses those of one account. ``since`` chooses those from a time of the fake's
+        clock on. ``limit`` chooses the latest ones, up to this number.
         """
         chosen = [
             exchange

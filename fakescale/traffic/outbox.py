@@ -102,8 +102,8 @@ class Outbox(Sequence[Delivery]):
     ) -> None:
         """Owe a callback to ``url`` from now on, and have it sent in the background.
 
-        Another thread calls ``on_outcome`` once, with whether the callback succeeded in the end.
-        It never does so for a callback that is not sent. Returns at once, and takes no other lock.
+        Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
+        attempt. It never does so for a callback that is not sent. Returns at once, and takes no other lock.
         """
         now = self._clock.now()
         state, address = "owed", None
