@@ -103,7 +103,8 @@ class Outbox(Sequence[Delivery]):
         """Owe a callback to ``url`` from now on, and have it sent in the background.
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
-        attempt. It never does so for a callback that is not sent. Returns at once, and takes no other lock.
+        attempt. It never does so for a callback that is not sent. Returns at once, and takes no
+        other lock.
         """
         now = self._clock.now()
         state, address = "owed", None
