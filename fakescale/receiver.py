@@ -1,4 +1,4 @@
-"""A receiver of callbacks for tests: a URL on loopback, and what was sent there."""
+"""A receiver of callbacks for tests: a URL on loopback that records requests."""
 
 import contextlib
 import http
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request to the receiver.
+    """One request to the receiver."""
 
-    ``path`` is as it was sent, with the query if there was one; the names of ``headers``
-    may be spelled in any case.
-    """
-
+    #: The HTTP method.
     method: str
+    #: The path as it was sent, followed by ``?`` and the query if there was one.
     path: str
+    #: The header fields; names match in any case.
     headers: Headers
+    #: The body.
     body: bytes
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON; raises ValueError when it is none."""
+        """The body, parsed as JSON; raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 class Receiver:
-    """Records what is sent to ``url``, and any URL below, and answers 200 unless told otherwise."""
+    """Records the requests to ``url`` and all URLs below it, and answers 200 by default."""
 
     def __init__(self) -> None:
         #: The URL to give as ``callback_url``.
@@ -49,16 +49,18 @@ class Receiver:
 
     @property
     def received(self) -> list[Received]:
-        """What was received, in order."""
+        """All requests received so far, oldest first."""
         with self._lock:
             return list(self._received)
 
     def wait_for(self, number: int, timeout: float = 10) -> list[Received]:
-        """Wait until ``number`` requests were received in all, and return them.
+        """Wait until ``number`` requests were received in all, and return all requests.
 
-        ``timeout`` is in seconds of real time, also where time is frozen; raises
-        TimeoutError when they are over. The answers may not have arrived yet; when
-        ``fakescale.callbacks.deliver()`` returns, they have.
+        Requests that came before the call count too. Raises TimeoutError after ``timeout``
+        seconds of real time, even if the clock is frozen.
+
+        The sender may not have got the answers yet. It has when ``fakescale.callbacks.deliver()``
+        returns.
         """
         enough = threading.Event()
         with self._lock:
@@ -69,21 +71,27 @@ class Receiver:
         if len(received) < number:
             got = ", ".join(f"{it.method} {it.path}" for it in received) or "none"
             raise TimeoutError(
-                f"{number} callbacks were awaited, {len(received)} came in {timeout} s: {got}"
+                f"expected {number} callbacks, but {len(received)} came in {timeout} s: {got}"
             )
         return received
 
     def answer(self, status: int, body: bytes | str = b"", *, times: int = 1) -> None:
-        """Answer the next ``times`` requests so, after the answers that are set already."""
+        """Set the status and body of the answers to the next ``times`` requests.
+
+        Answers that are set already come first. Afterwards the receiver answers 200 again. Raises
+        ValueError if ``status`` is unknown or below 200.
+        """
         status = http.HTTPStatus(status)
         if status < 200:
-            raise ValueError(f"{status:d} is no final answer")
+            raise ValueError(
+                f"status must be 200 or more, as final answers have it (got {status:d})"
+            )
         content = body.encode() if isinstance(body, str) else body
         with self._lock:
             self._answers.extend([(status, content)] * times)
 
     def clear(self) -> None:
-        """Forget what was received, and what was to be answered."""
+        """Forget all received requests and all answers that are set."""
         with self._lock:
             self._received.clear()
             self._answers.clear()
@@ -94,7 +102,7 @@ class Receiver:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Record a request, and answer it (WSGI); one that breaks off is not recorded."""
+        """Record and answer a request (WSGI); a request that breaks off is not recorded."""
         try:
             body = environ["wsgi.input"].read()
         except OSError:
@@ -120,11 +128,11 @@ class Receiver:
         return [content]
 
     def _is_quick(self, environ: "WSGIEnvironment") -> bool:
-        """Return True: what comes is recorded at once."""
+        """Return True: the receiver answers every request at once."""
         return True
 
     def _tell(self) -> None:
-        """Tell those that wait for no more than there is."""
+        """Wake the waiting threads that have enough requests now."""
         for number, enough in self._waiting:
             if number <= len(self._received):
                 enough.set()
@@ -133,7 +141,7 @@ class Receiver:
 
 @contextlib.contextmanager
 def receiving() -> Iterator[Receiver]:
-    """Give a receiver on a port of its own, for the length of a ``with`` block."""
+    """Run a receiver on a free port of 127.0.0.1 for a ``with`` block, which gets the receiver."""
     receiver = Receiver()
     with serving(receiver, "127.0.0.1", 0) as origin:
         receiver.url = f"{origin}/callback"

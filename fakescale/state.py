@@ -1,7 +1,4 @@
-"""The whole state of a fake, in one place, so that one step forgets it.
-
-The file is over 300 lines: the state and its ticker begin, stop and wake together.
-"""
+"""The whole state of a fake, in one object, so that a reset can replace all of it."""
 
 import datetime as dt
 import functools
@@ -23,21 +20,21 @@ from fakescale.values.errors import BadRequest, Unauthorized, invalid
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
 
-#: The number that a dump begins with; another one is another format.
+#: The number of the format of dumps.
 FORMAT = 1
-#: The word for a callable turnaround in a dump.
+#: The word that stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 
-_MANY = 10_000  # tasks, through which a filter takes a while to go
+_MANY = 10_000  # tasks that take a filter a while to go through
 
 
 class State:
     """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
 
-    A reset puts a new one in its place. A request keeps the state that it began with, so that
-    the new state does not see a straggler. An account is made when its name is first used.
-    ``keys``, unless empty, are the only API keys that lead anywhere. Raises ValueError for a
-    key that ``read_key`` cannot read.
+    A reset replaces the state with a new one. A request keeps the state that it began with, so
+    that a late request does not reach the new state. An account is made when its name is first
+    used. Unless ``keys`` is empty, only these API keys are valid. Raises ValueError for a key
+    that ``read_key`` cannot read.
     """
 
     def __init__(
@@ -53,7 +50,7 @@ class State:
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
         self.faults = Faults(self.clock)
-        #: Where the fake is served, as far as it knows itself.
+        #: Returns the URL at which the fake is served, as far as the fake knows.
         self.origin = origin
         self._ticking = threading.RLock()
         self._advancing = 0
@@ -79,7 +76,7 @@ class State:
             return self._accounts[name]
 
     def world(self, api_key: str | None) -> World:
-        """Return the world that ``api_key`` leads to; raises Unauthorized if there is none."""
+        """Return the world of ``api_key``; raises Unauthorized if the key is not valid."""
         if api_key is None or (self._keys and api_key not in self._keys):
             raise Unauthorized
         try:
@@ -107,7 +104,7 @@ class State:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole state as JSON-able data, without the journal and the faults."""
+        """Return the state, without the journal and the faults, as JSON-able data."""
         with self._lock:
             accounts = dict(self._accounts)
         turnaround: Any = self.labeling.turnaround
@@ -129,10 +126,10 @@ class State:
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take over a dump, into a new state.
+        """Restore a dump into a new state.
 
-        A callable turnaround is not in a dump: the present one is kept then. Raises
-        BadRequest when it is no dump.
+        A dump cannot hold a callable turnaround, so then the present turnaround stays. Raises
+        BadRequest if ``data`` is not a dump.
         """
         if data.get("fakescale") != FORMAT:
             raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
@@ -156,15 +153,15 @@ class State:
             raise BadRequest(f"not a dump: {error!r}") from None
 
     def _on_outcome(self, delivery: Delivery) -> Callable[[bool], None] | None:
-        """Return the function that is told the outcome of a delivery that was restored."""
+        """Return the function to call with the outcome of a restored delivery."""
         if delivery.event == "batch":
             return None
         world = self.account(delivery.account).world(is_test=delivery.is_test)
         return world.tasks._on_outcome(delivery.subject)
 
     def holds_many(self) -> bool:
-        """Return whether some world holds so many tasks that a filter takes a while."""
-        if self._ids.total < _MANY:  # so there are few accounts to look at
+        """Return whether some world holds enough tasks to make a filter slow."""
+        if self._ids.total < _MANY:  # the usual case, without a look at each account
             return False
         with self._lock:
             accounts = list(self._accounts.values())
@@ -175,21 +172,21 @@ class State:
         )
 
     def next_due(self) -> dt.datetime | None:
-        """Return when something may happen by itself next, or None."""
+        """Return the time of the next due work or callback, or None if nothing is due by itself."""
         work, callback = self.labeling.next_due(), self.outbox._next_due()
         moments = [None if work is None else read_moment(work), callback]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def advance(self, by: dt.timedelta) -> None:
-        """Move the clock on, and let what becomes due on the way happen, in order of time.
+        """Advance the clock, and run all work that becomes due on the way, in order of time.
 
-        Raises OverflowError, and moves nothing, when that leaves the calendar.
+        Raises OverflowError, and moves nothing, if the clock would leave the calendar.
         """
         _ = self.clock.now() + by
-        with self._ticking:  # once what the ticker has begun is done
+        with self._ticking:  # waits for work that the ticker has begun
             self._advancing += 1
         try:
-            # First what is under way, or else its further tries would be missed.
+            # Callbacks being sent come first, since they may put off further attempts.
             self.outbox._do_due()
             while (due := self.next_due()) is not None:
                 step = max(due - self.clock.now(), dt.timedelta())
@@ -205,22 +202,22 @@ class State:
             self._ticker.wake()
 
     def start_clock(self) -> None:
-        """Let the clock go again; what has become due meanwhile happens by itself."""
+        """Start the clock again; the ticker runs all work that has become due meanwhile."""
         self.clock.start()
         self._ticker.wake()
 
     def begin(self) -> None:
-        """Let things happen by themselves from now on."""
+        """Begin to run due work by itself."""
         self._ticker.begin()
 
     def stop(self, *, for_good: bool = False) -> None:
-        """End all threads; ``for_good``, no callback is ever sent again.
+        """End all threads; with ``for_good``, no callback is ever sent again.
 
-        A labeler that does not return in time goes on; a RuntimeWarning tells where it is.
+        A labeler that does not return in time goes on, and a RuntimeWarning shows its stack.
         """
         try:
             self._ticker.end()
-        finally:  # also where warnings are errors
+        finally:  # even if warnings are errors
             self.outbox._stop(for_good=for_good)
 
     def _move(self, by: dt.timedelta) -> None:
@@ -228,12 +225,12 @@ class State:
 
     def _happen(self) -> None:
         with self._ticking:
-            if not self._advancing:  # or else the clock could be moved on in the middle
+            if not self._advancing:  # the clock must not move while work runs
                 self.labeling.run_due()
                 self.outbox._start()
 
     def forget(self, account: str) -> None:
-        """Forget one account: its worlds, exchanges, saved answers, callbacks and faults."""
+        """Forget an account: its worlds, exchanges, saved answers, callbacks and faults."""
         with self._lock:
             forgotten = self._accounts.pop(account, None)
         if forgotten is not None:

@@ -1,4 +1,4 @@
-"""The thread that lets due things happen by themselves, as time goes by."""
+"""The thread that runs due work by itself, as time passes."""
 
 import datetime as dt
 import logging
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from fakescale.values.clock import Clock
 from fakescale.values.stacks import stack_of
 
-# Also how late something may be, in seconds; keeps it from spinning.
+# In seconds. A shorter wait would make the thread spin; so work may be this late.
 _SHORTEST_WAIT = 0.01
 _LONGEST_WAIT = 3600.0
-# How long an end waits for a labeler, in seconds of real time; as long as a request does.
+# The time that `end` waits for a labeler, in seconds of real time; a request waits as long.
 _PATIENCE = 10.0
 
 log = logging.getLogger("fakescale")
@@ -21,9 +21,9 @@ log = logging.getLogger("fakescale")
 class Ticker:
     """Calls ``happen`` whenever something is due, from ``begin`` until ``end``.
 
-    ``next_due`` tells when that is, or None. There is a thread only while something is
-    ahead. Its waits are of real time, so a clock that is frozen or moved is not noticed
-    until the next ``wake``; whoever moves one calls what ``happen`` calls.
+    ``next_due`` returns the time of the next due work, or None. A thread runs only while there is
+    work ahead. It waits in real time, so it notices a clock that was frozen or moved only at the
+    next ``wake``. Code that moves a clock must therefore run the due work itself.
     """
 
     def __init__(
@@ -39,18 +39,19 @@ class Ticker:
         self._woken = threading.Event()
         self._running = False
         self._thread: threading.Thread | None = None
-        self._looking = False  # until the thread is in its last instructions
+        self._looking = False  # False once the thread is in its last instructions
 
     def begin(self) -> None:
-        """Begin to look after what becomes due."""
+        """Begin to run due work."""
         self._running = True
-        if self._next_due() is not None:  # or else a thread would be started for nothing
+        if self._next_due() is not None:  # no thread without work
             self.wake()
 
     def end(self) -> None:
-        """Look no more, and return when the thread has ended.
+        """Run no more work, and return when the thread has ended.
 
-        Warns, with its stack, of a thread that does not end: a labeler may wait for ever.
+        Gives a RuntimeWarning with the thread's stack if it does not end: a labeler may wait for
+        ever.
         """
         with self._lock:
             self._running = False
@@ -63,7 +64,7 @@ class Ticker:
                 warnings.warn(f"a labeler has not ended:\n{stack}", RuntimeWarning, stacklevel=2)
 
     def wake(self) -> None:
-        """Look again at what is due next; waits for nobody's lock."""
+        """Look again for due work; takes no other lock."""
         with self._lock:
             self._woken.set()
             if self._running and not self._looking:
@@ -79,8 +80,8 @@ class Ticker:
             if self._running:
                 try:
                     self._happen()
-                except BaseException:  # a labeler's, which may fail a test that way
-                    log.exception("what was due could not happen")
+                except BaseException:  # a labeler may raise pytest's own, to fail a test
+                    log.exception("due work failed")
             due = self._next_due() if self._running else None
             if due is None:
                 with self._lock:

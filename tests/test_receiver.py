@@ -14,7 +14,7 @@ import requests
 from fakescale.receiver import Receiver, receiving
 
 
-def test_it_records_what_it_gets(callback_receiver: Receiver) -> None:
+def test_a_receiver_records_its_requests(callback_receiver: Receiver) -> None:
     assert callback_receiver.url.startswith("http://127.0.0.1:")
     requests.post(callback_receiver.url, json={"é": 1}, headers={"X-Y": "z"})
     requests.put(f"{callback_receiver.url}/a%2Fb?c=d", data=iter([b"12", b"3"]))
@@ -31,7 +31,9 @@ def test_it_records_what_it_gets(callback_receiver: Receiver) -> None:
         _ = dataclasses.replace(second, body=b"").json
 
 
-def test_it_answers_as_it_is_told_and_then_200(callback_receiver: Receiver) -> None:
+def test_a_receiver_gives_the_answers_that_were_set_and_then_200(
+    callback_receiver: Receiver,
+) -> None:
     callback_receiver.answer(503, "later", times=2)
     callback_receiver.answer(201, b"\xff")
     replies = [requests.post(callback_receiver.url) for _ in range(4)]
@@ -46,7 +48,7 @@ def test_it_answers_as_it_is_told_and_then_200(callback_receiver: Receiver) -> N
             callback_receiver.answer(status)
 
 
-def test_it_can_be_cleared(callback_receiver: Receiver) -> None:
+def test_a_receiver_can_be_cleared(callback_receiver: Receiver) -> None:
     callback_receiver.answer(503, times=2)
     requests.post(callback_receiver.url)
     callback_receiver.clear()
@@ -54,7 +56,7 @@ def test_it_can_be_cleared(callback_receiver: Receiver) -> None:
     assert requests.post(callback_receiver.url).status_code == 200
 
 
-def test_it_waits_for_as_many_as_are_wanted(callback_receiver: Receiver) -> None:
+def test_wait_for_waits_for_as_many_requests_as_you_want(callback_receiver: Receiver) -> None:
     assert callback_receiver.wait_for(0) == []
     with ThreadPoolExecutor(4) as pool:
         waits = [pool.submit(callback_receiver.wait_for, number) for number in (3, 1, 2)]
@@ -65,9 +67,9 @@ def test_it_waits_for_as_many_as_are_wanted(callback_receiver: Receiver) -> None
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_wait_that_is_over_says_what_came(callback_receiver: Receiver, frozen: bool) -> None:
+def test_a_wait_that_times_out_says_what_came(callback_receiver: Receiver, frozen: bool) -> None:
     requests.post(f"{callback_receiver.url}/x")
-    said = "2 callbacks were awaited, 1 came in 0.02 s: POST /callback/x"
+    said = "expected 2 callbacks, but 1 came in 0.02 s: POST /callback/x"
     with freezegun.freeze_time() if frozen else pytest.MonkeyPatch.context():
         with pytest.raises(TimeoutError, match=said):
             callback_receiver.wait_for(2, timeout=0.02)
@@ -77,14 +79,14 @@ def test_a_wait_that_is_over_says_what_came(callback_receiver: Receiver, frozen:
 
 
 @pytest.mark.usefixtures("own_loop")
-def test_nothing_is_left_of_it() -> None:
+def test_nothing_is_left_of_a_receiver() -> None:
     def once() -> None:
         with receiving() as receiver:
             requests.post(receiver.url)
             assert repr(receiver) == f"<Receiver at {receiver.url}, 1 received>"
 
     once()
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     for _ in range(20):
         once()

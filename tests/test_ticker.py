@@ -1,4 +1,4 @@
-"""The thread that lets things happen by themselves."""
+"""The ticker, which runs due work by itself."""
 
 import datetime as dt
 import threading
@@ -15,7 +15,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 class Agenda:
-    """Something that is due at a moment, or nothing."""
+    """Work that is due at a moment, or no work."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -38,7 +38,7 @@ def threads() -> list[str]:
     return [it.name for it in threading.enumerate() if it.name == "fakescale-ticker"]
 
 
-def test_what_is_due_happens_in_its_time() -> None:
+def test_due_work_happens_at_its_time() -> None:
     agenda = Agenda()
     agenda.due = agenda.clock.now() + SECOND / 20
     agenda.ticker.begin()
@@ -47,7 +47,7 @@ def test_what_is_due_happens_in_its_time() -> None:
     assert threads() == []
 
 
-def test_nothing_happens_before_it_begins_and_after_it_ended() -> None:
+def test_nothing_happens_before_begin_and_after_end() -> None:
     agenda = Agenda()
     agenda.due = agenda.clock.now()
     agenda.ticker.wake()
@@ -65,7 +65,7 @@ def test_nothing_happens_before_it_begins_and_after_it_ended() -> None:
     agenda.ticker.end()
 
 
-def test_it_has_a_thread_only_while_something_is_ahead() -> None:
+def test_a_ticker_has_a_thread_only_while_work_is_ahead() -> None:
     agenda = Agenda()
     agenda.ticker.begin()
     assert agenda.looked.wait(10)
@@ -77,7 +77,7 @@ def test_it_has_a_thread_only_while_something_is_ahead() -> None:
     assert threads() == []
 
 
-def test_no_thread_begins_while_nothing_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_starts_without_work_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[threading.Thread] = []
 
     def start(thread: threading.Thread) -> None:
@@ -92,7 +92,7 @@ def test_no_thread_begins_while_nothing_is_ahead(monkeypatch: pytest.MonkeyPatch
     assert len(begun) == 1
 
 
-def test_a_clock_that_stands_is_waited_for_patiently() -> None:
+def test_a_stopped_clock_does_not_make_the_ticker_spin() -> None:
     with time_machine.travel("2024-02-29T12:00:00Z", tick=False) as noon:
         agenda = Agenda()
         agenda.due = agenda.clock.now() + 1000 * SECOND
@@ -104,7 +104,7 @@ def test_a_clock_that_stands_is_waited_for_patiently() -> None:
         agenda.ticker.end()
 
 
-def test_what_goes_wrong_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_does_not_end_the_ticker(caplog: pytest.LogCaptureFixture) -> None:
     agenda = Agenda()
     happen = agenda.happen
 
@@ -118,10 +118,10 @@ def test_what_goes_wrong_does_not_end_it(caplog: pytest.LogCaptureFixture) -> No
     agenda.ticker.begin()
     assert agenda.happened.wait(10)
     agenda.ticker.end()
-    assert caplog.messages == ["what was due could not happen"]
+    assert caplog.messages == ["due work failed"]
 
 
-def test_a_labeler_that_never_returns_is_warned_of_and_hangs_nothing(
+def test_a_labeler_that_never_returns_gives_a_warning_and_hangs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ticker, "_PATIENCE", 0.05)

@@ -1,7 +1,7 @@
-"""Connections of this process to the real API's host lead to a fake instead, over TLS.
+"""The redirection of this process's connections to the real API's host to a fake, over TLS.
 
-Nothing of an HTTP library is replaced, only what all of them stand on, so that clients which
-were made before are redirected too. Other hosts are not.
+It patches no HTTP library, only the functions that they all build on. So clients made earlier are
+redirected too. Other hosts are not affected.
 """
 
 import contextlib
@@ -28,24 +28,28 @@ _only_one = threading.Lock()
 
 @contextlib.contextmanager
 def redirect(fake: FakeScale | None = None, **options: Any) -> Iterator[FakeScale]:
-    """Let https://api.scale.com, and http, lead to a fake for the length of a ``with`` block.
+    """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
-    That concerns all connections that this process makes meanwhile. The block gets ``fake``,
-    or else a new one made with ``options``, those of FakeScale; if it is not being served
-    already, ``url`` is a way past the redirection, for other processes. Raises RuntimeError
-    when the host is redirected already, and ImportError without the extra ``redirect``.
+    Use it in a ``with`` block. All connections that this process makes to this host meanwhile
+    reach the fake. The block gets ``fake``, or without one a new ``FakeScale(**options)``.
+
+    If the fake is not being served already, its ``url`` is an address for other processes, which
+    are not redirected. Raises RuntimeError if the host is redirected already. Raises TypeError if
+    you give a fake and options. Raises ImportError without the extra ``redirect``.
     """
     if fake is None:
         fake = FakeScale(**options)
     elif options:
-        raise TypeError(f"a fake that exists takes no options: {', '.join(options)}")
+        raise TypeError(
+            f"options are only for a new fake, not for a given one (got {', '.join(options)})"
+        )
     with redirecting(lambda: fake, fake.limits) as origin, standing_in(fake, origin):
         yield fake
 
 
 @contextlib.contextmanager
 def standing_in(fake: FakeScale, origin: str) -> Iterator[None]:
-    """Let a fake run, and be at ``origin`` if it has no address of its own."""
+    """Run a fake for a ``with`` block; it gets the URL ``origin`` unless it has a URL already."""
     before = fake.origin
     with fake.running():
         fake.origin = before or origin
@@ -57,14 +61,14 @@ def standing_in(fake: FakeScale, origin: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> Iterator[str]:
-    """Redirect the host to the fake that is ``present`` when a request comes.
+    """Redirect the host to the fake that ``present`` returns for each request.
 
-    The ``with`` block gets the origin of the server behind it, for plain HTTP.
+    The ``with`` block gets the URL of the server behind it, for plain HTTP.
     """
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if is_host(environ.get("HTTP_HOST", "").partition(":")[0]):
-            # Over http as well, where there is no handshake that names the host.
+            # Needed for http, where no TLS handshake names the host.
             environ |= {"HTTP_HOST": HOST, STANDS_IN: True}
         return present()(environ, start_response)
 
@@ -82,7 +86,7 @@ def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> 
             host, _, port = origin.removeprefix("https://").partition(":")
             target = Target((host, int(port)), authority)
             for owner, name, patch in PATCHES:
-                # Of a library, or a release of it, that is not there.
+                # The library may not be installed, or this release may lack the function.
                 with contextlib.suppress(ImportError, AttributeError):
                     place = pkgutil.resolve_name(owner)
                     way = patch(getattr(place, name), target)
@@ -95,13 +99,13 @@ def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> 
 
 @contextlib.contextmanager
 def _no_proxy() -> Iterator[None]:
-    """Keep clients that heed the environment from asking a proxy for the host."""
-    names = ("no_proxy", "NO_PROXY")  # some heed the one, some the other
+    """Set the environment so that clients reach the host without a proxy."""
+    names = ("no_proxy", "NO_PROXY")  # clients differ in the one they read
     before = {name: os.environ.get(name) for name in names}
     direct = before["no_proxy"] or before["NO_PROXY"]
     for name in names:
         hosts = before[name] or direct
-        if hosts != "*":  # which only counts alone
+        if hosts != "*":  # it only works alone
             os.environ[name] = f"{hosts},{HOST}" if hosts else HOST
     try:
         yield

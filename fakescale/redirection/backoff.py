@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fakescale.redirection.patches import replaced
 
 _lock = threading.Lock()
-_blocks: list[None] = []  # one for each block that is within, in whatever thread
+_blocks: list[None] = []  # one for each open block, in any thread
 _replacement = contextlib.ExitStack()
 
 
@@ -15,9 +15,9 @@ _replacement = contextlib.ExitStack()
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
 
-    For the length of a ``with`` block, in the whole process. Of urllib3 nothing but the wait
-    is replaced, also that for a Retry-After: it is one of real seconds, and no clock that a
-    test can freeze or move. Raises ImportError without urllib3.
+    Use it in a ``with`` block; it affects the whole process. It replaces only the wait between
+    retries, including the wait for a ``Retry-After``. That wait is in seconds of real time, which
+    a test cannot freeze or move. Raises ImportError without urllib3.
     """
     from urllib3.util.retry import Retry
 

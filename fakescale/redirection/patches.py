@@ -1,6 +1,7 @@
-"""What is replaced of Python, and how, to lead connections to the real API's host to a fake.
+"""The patches of Python that lead connections to the real API's host to a fake.
 
-That is how a name is resolved, where a socket connects to, and whom a TLS handshake trusts.
+They change the resolution of names, the address that a socket connects to, and the certificates
+that a TLS handshake trusts.
 """
 
 import contextlib
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 from fakescale.server.certificates import Authority
 from fakescale.values.hosts import HOST
 
-#: What the host's name is resolved to. Since it is on the loopback, and nothing listens there,
-#: a connection to it that we do not see ends here too.
+#: The address that the host's name resolves to. It is on the loopback, and nothing listens there.
+#: So a connection that escapes the patches still never leaves the machine.
 ADDRESS = "127.83.67.65"
-#: Those that the real API is reached at: https and, guessed, http.
+#: The ports of the real API: https and, guessed, http.
 PORTS = (443, 80)
 
 _ELSEWHERE = (
@@ -28,7 +29,7 @@ _ELSEWHERE = (
 
 @contextlib.contextmanager
 def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Replace an attribute of a module or a class for the length of a ``with`` block."""
+    """Replace an attribute of a module or a class for a ``with`` block."""
     inherited = name not in vars(place)
     before = vars(place).get(name)
     setattr(place, name, value)
@@ -42,7 +43,7 @@ def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def is_host(value: object) -> bool:
-    """Return whether ``value`` is the host's name, as text or bytes, in any of its spellings."""
+    """Return whether ``value`` is the host's name, as text or bytes, in any spelling."""
     if isinstance(value, bytes | bytearray):
         value = value.decode("latin-1")
     if isinstance(value, str) and not value.isascii():
@@ -56,19 +57,21 @@ def _numeric(value: Any) -> Any:
 
 
 class Target(NamedTuple):
-    """Where the fake is, and whose certificate it shows."""
+    """The fake to redirect to."""
 
+    #: The host and port of the fake's server.
     address: tuple[str, int]
+    #: The authority of the certificate that the server shows.
     authority: Authority
 
 
-# What takes the place of each way out, which it is given with the target.
+# The replacements. Each function takes the original and the target.
 
 _Way = Callable[..., Any]
 
 
 def _resolve(original: _Way, _: Target) -> _Way:
-    """Let a resolver see the address in the place of the host's name."""
+    """Give a resolver ``ADDRESS`` in place of the host's name."""
 
     @functools.wraps(original)
     def resolve(*args: Any, **options: Any) -> Any:
@@ -86,7 +89,7 @@ def _resolve(original: _Way, _: Target) -> _Way:
 
 
 def _tell(original: _Way, _: Target) -> _Way:
-    """Answer what would else become a reverse look-up of the address."""
+    """Answer for the host, to prevent a reverse look-up of ``ADDRESS``."""
 
     @functools.wraps(original)
     def tell(name: Any) -> Any:
@@ -96,19 +99,21 @@ def _tell(original: _Way, _: Target) -> _Way:
 
 
 def _refuse(original: _Way, _: Target) -> _Way:
-    """Refuse what asks a name server."""
+    """Refuse to ask a name server for the host."""
 
     @functools.wraps(original)
     def refuse(*args: Any, **options: Any) -> Any:
         if any(map(is_host, [*args, *options.values()])):
-            raise OSError(f"{HOST} is redirected to fakescale: ask no name server for it")
+            raise OSError(
+                f"{HOST} is redirected to fakescale, so no name server may be asked for it"
+            )
         return original(*args, **options)
 
     return refuse
 
 
 def _lead(address: Any, target: Target) -> Any:
-    """Return the address of the fake if ``address`` is one of the host, or else itself."""
+    """Return the fake's address if ``address`` is one of the host, otherwise ``address``."""
     if not (isinstance(address, tuple) and len(address) >= 2):
         return address
     host, port = address[:2]
@@ -123,7 +128,7 @@ def _lead(address: Any, target: Target) -> Any:
 
 
 def _connect(original: _Way, target: Target) -> _Way:
-    """Let what is given an address of the host connect to the fake."""
+    """Make a call with an address of the host connect to the fake."""
 
     @functools.wraps(original)
     def connect(*args: Any) -> Any:
@@ -133,7 +138,7 @@ def _connect(original: _Way, target: Target) -> _Way:
 
 
 def _create(original: _Way, target: Target) -> _Way:
-    """Let ``create_connection`` of a loop that does all by itself connect to the fake."""
+    """Make ``create_connection`` of a loop that resolves by itself connect to the fake."""
 
     @functools.wraps(original)
     def create(loop: Any, protocol: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
@@ -145,11 +150,11 @@ def _create(original: _Way, target: Target) -> _Way:
 
 
 def _shake_hands(original: _Way, target: Target) -> _Way:
-    """Let a client's handshake with the host trust the fake's authority, and nobody else.
+    """Make a client's handshake with the host trust the fake's authority, and nobody else.
 
-    The client's own context, which other connections share, stays as it is: it is exchanged
-    for this one alone, after the connection has taken over what it demands. What leads
-    elsewhere, say through a proxy that the client was given, is not trusted with a request.
+    Other connections share the client's own context, so it stays unchanged. Only this connection
+    gets another context, after it has taken over the demands of its own. A connection that leads
+    elsewhere, such as through a proxy given to the client, fails before it sends a request.
     """
 
     @functools.cache
@@ -160,9 +165,9 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
 
     @functools.wraps(original)
     def do_handshake(connection: Any, *args: Any, **options: Any) -> Any:
-        if not is_host(connection.server_hostname):  # as it is on the side of a server
+        if not is_host(connection.server_hostname):  # another host, or the server's side
             return original(connection, *args, **options)
-        # That of the standard library, in whose place truststore puts one of its own.
+        # The class of the standard library; truststore puts its own in its place.
         kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")
         if connection.context is not trusting(kind):
             connection.context = trusting(kind)
@@ -172,7 +177,7 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
             message = f"{_ELSEWHERE} ({error.strerror})"
             error.args, error.strerror = (error.errno, message), message  # for repr and str
             raise
-        # Also for a client that verifies nothing.
+        # Checked here, since some clients verify nothing.
         if connection.getpeercert(binary_form=True) != target.authority.certificate:
             raise ssl.SSLCertVerificationError(1, _ELSEWHERE)
         return done
@@ -180,10 +185,10 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
     return do_handshake
 
 
-#: Each function or method that is replaced: where it is, its name, and how.
+#: Each function or method to replace: its module or class, its name, and the replacement.
 PATCHES: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
     ("socket", "getaddrinfo", _resolve),
-    ("_socket", "getaddrinfo", _resolve),  # for those who have taken the other one already
+    ("_socket", "getaddrinfo", _resolve),  # for code that took the one above earlier
     ("socket", "gethostbyname", _resolve),
     ("socket", "gethostbyname_ex", _tell),
     ("socket", "gethostbyaddr", _tell),
@@ -191,7 +196,7 @@ PATCHES: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
     ("socket:socket", "connect_ex", _connect),
     ("ssl:SSLSocket", "do_handshake", _shake_hands),
     ("ssl:SSLObject", "do_handshake", _shake_hands),
-    # What resolves and connects by itself, in C.
+    # Libraries in C that resolve and connect by themselves.
     ("pycares:Channel", "getaddrinfo", _resolve),
     ("pycares:Channel", "gethostbyname", _resolve),
     ("pycares:Channel", "query", _refuse),

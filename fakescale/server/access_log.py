@@ -1,4 +1,4 @@
-"""The access log: a line about each exchange."""
+"""The access log: one line for each exchange."""
 
 import contextlib
 import logging
@@ -11,24 +11,24 @@ log = logging.getLogger("fakescale")
 
 
 def log_exchange(exchange: Reported) -> None:
-    """Log an exchange as ``INFO``, or with the bodies as ``DEBUG``."""
+    """Log an exchange at level ``INFO``; with level ``DEBUG`` on, the line has the bodies too."""
     if log.isEnabledFor(logging.INFO):
         log.info("%s", _line(exchange, bodies=log.isEnabledFor(logging.DEBUG)))
 
 
 class AccessLog:
-    """Writes the lines to a stream, with the time, as ``logging`` writes its own.
+    """Writes the lines to a stream, with the time in the format of ``logging``.
 
-    Not by it, since that costs a third of what a request does.
+    It does not use ``logging``, which would cost a third of the time of a request.
     """
 
     def __init__(self, stream: TextIO, *, bodies: bool) -> None:
         self._stream = stream
         self._bodies = bodies
-        self._second = (0, "")  # the latest, and how it is written
+        self._second = (0, "")  # the latest second, and its text
 
     def __call__(self, exchange: Reported) -> None:
-        """Write about an exchange."""
+        """Write the line for an exchange."""
         now = time.time()
         second, text = self._second
         if second != int(now):
@@ -36,7 +36,7 @@ class AccessLog:
             text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
             self._second = second, text
         line = _line(exchange, bodies=self._bodies)
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        with contextlib.suppress(OSError, ValueError):  # nobody reads the stream any more
             self._stream.write(f"{text},{int(1000 * (now - second)):03} {line}\n")
 
 
@@ -47,5 +47,5 @@ def _line(exchange: Reported, *, bodies: bool) -> str:
     if bodies:
         body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
         line += f" {body} -> {answer}"
-    # What a client sends must not reach a terminal as control characters, or as a line more.
+    # Escaped, so that a client cannot send control characters to a terminal, or extra lines.
     return line.encode("unicode_escape").decode()

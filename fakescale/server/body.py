@@ -1,4 +1,4 @@
-"""The body of a request as a file, received with calls that block."""
+"""The body of a request as a file, received with blocking calls."""
 
 import contextlib
 import io
@@ -7,15 +7,16 @@ from typing import Any
 
 from fakescale.server.http11 import BodyReader
 
-_DRAIN = 64 * 1024  # unread bytes of a body up to which a connection is worth keeping
+_DRAIN = 64 * 1024  # a connection with more unread bytes of a body is closed
 
 
 class Body(io.RawIOBase):
-    """A body that is not all there yet.
+    """A body that has not arrived completely.
 
-    ``receive`` gets more bytes for its reader, and returns False at their end. ``ask`` tells
-    a client that awaits it to go on; it is called before the first read. Reading raises
-    OSError, now and ever after, when the body is malformed, ends too early or comes too late.
+    ``receive`` feeds the reader with more bytes, and returns False at the end of the stream.
+    ``ask``, if given, tells a waiting client to send the body; the first read calls it. A read
+    raises OSError if the body is malformed, ends too early or comes too late. Every later read
+    then raises it again.
     """
 
     def __init__(
@@ -28,11 +29,11 @@ class Body(io.RawIOBase):
 
     @property
     def is_worth_reading(self) -> bool:
-        """Whether it is better to read the rest than to close the connection."""
+        """Whether reading the rest is better than closing the connection."""
         return self._error is None and self._ask is None and self._reader.left <= _DRAIN
 
     def skip(self) -> bool:
-        """Read the rest; return whether it came to its end."""
+        """Read and drop the rest; return whether the end of the body came."""
         scrap = bytearray(4096)
         with contextlib.suppress(OSError):
             number = read = self.readinto(scrap)
@@ -43,11 +44,11 @@ class Body(io.RawIOBase):
         return False
 
     def readable(self) -> bool:
-        """Return True, as ``io`` asks."""
+        """Return True, as ``io`` requires."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read some of it, as ``io`` does; return the number of bytes, 0 at the end."""
+        """Read into ``buffer``, as ``io`` does; return the number of bytes, 0 at the end."""
         if self._error is not None:
             raise self._error
         try:

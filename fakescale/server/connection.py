@@ -1,10 +1,10 @@
 """A connection: HTTP/1.1 with keep-alive, step by step.
 
-Each step says how to go on. The loop takes the steps that do not wait; a worker takes those
-that may take long, with the same code and a socket that blocks. An answer leaves in one piece,
-since a second one waits 40 ms for Nagle and delayed ACK.
+Each step returns how to go on. The loop takes the steps that do not wait. A worker takes the
+steps that may take long, with the same code and a blocking socket. An answer is sent in one piece,
+since a second piece would wait 40 ms for Nagle and delayed ACK.
 
-One job, though the file is long: the steps of a connection share all that it knows.
+The file is long because the steps share the state of the connection.
 """
 
 import contextlib
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-#: How many bytes are received at once, or sent by a worker.
+#: The most bytes to receive at once, or to send at once on a worker.
 PIECE = 64 * 1024
-_LINGER_SECONDS = 1  # how long a client may stay silent that was told to go
+_LINGER_SECONDS = 1  # of silence, after the last answer
 
 
 class Step(enum.Enum):
     """How a connection goes on."""
 
-    WAIT = "when more can be received, or when it is due"
+    WAIT = "when more can be received, or when the connection is due"
     AGAIN = "at once, after the others"
     LEAVE = "on a worker"
     END = "not at all"
 
 
 class Entrance(NamedTuple):
-    """The way in to a port where not all clients begin with HTTP."""
+    """The entrance of a port where not all clients begin with HTTP."""
 
-    #: The scheme of the URL of such a port.
+    #: The scheme in the URL of the port.
     scheme: str
-    #: Whether a client that sends this first byte comes in this way.
+    #: Returns whether a client that sends this first byte uses the entrance.
     is_for: Callable[[bytes], bool]
-    #: Lets a client in, on a worker; raises OSError or Refused where it may not come in.
+    #: Lets a client in, on a worker; raises OSError or Refused if the client may not come in.
     enter: Callable[["Connection"], None]
-    #: How long a client may be silent at first, unless the limits allow less.
+    #: The longest first silence of a client, in seconds, unless the limits allow less.
     silent_seconds: float = math.inf
 
 
@@ -62,26 +62,31 @@ class Entrance(NamedTuple):
 class Site:
     """All that the connections of a server share."""
 
+    #: The application that answers the requests.
     app: "WSGIApplication"
+    #: The limits on requests and connections.
     limits: Limits
     #: The entries of the environ that are the same for all requests.
     environ: Mapping[str, Any]
-    #: Whether the loop answers requests that are quick; else each goes to a worker.
+    #: Whether the loop answers quick requests; otherwise each request goes to a worker.
     in_place: bool
+    #: The entrance, or None if all clients begin with HTTP.
     entrance: Entrance | None
+    #: Set when the server stops.
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def is_quick(self, environ: dict[str, Any]) -> bool:
-        """Return whether the application says that it answers a request at once."""
+        """Return whether the loop may answer a request: the application must call it quick."""
         is_quick: Callable[[dict[str, Any]], bool] | None = getattr(self.app, IS_QUICK, None)
         return is_quick is not None and self.in_place and is_quick(environ)
 
 
 class Connection:
-    """One client, over any socket, TLS too; each method that returns a Step is a step of it.
+    """The connection of one client, over any socket, including TLS.
 
-    A step raises OSError when the client breaks off. ``refusal`` is the answer to a client
-    for whom there is no room. ``on_close`` is called once it is closed.
+    Each method that returns a ``Step`` is a step. It raises OSError if the client breaks off.
+    ``refusal`` is the answer to a client over the limit of connections. ``on_close`` is called
+    once the connection is closed.
     """
 
     def __init__(
@@ -94,23 +99,23 @@ class Connection:
     ) -> None:
         self.socket = client
         self.site = site
-        #: The entries of the environ that are the same for all its requests.
+        #: The entries of the environ that are the same for all requests of the connection.
         self.environ = dict(site.environ, REMOTE_ADDR=address[0], REMOTE_PORT=address[1])
-        #: Called before nothing more is sent.
+        #: Called once nothing more will be sent.
         self.farewell: Callable[[], None] = lambda: None
-        #: When it has waited too long, in seconds of ``steady``.
+        #: The time at which the client has been silent or slow for too long, on ``steady``.
         self.due = math.inf
-        #: The thread of the worker that serves it, if one does.
+        #: The thread of the worker that serves the connection, or None.
         self.worker: int | None = None
         self._on_close = on_close
         self._refusal = refusal
-        self._entrance = site.entrance  # until the client is in
+        self._entrance = site.entrance  # None once the client is in
         self._reader = Reader(site.limits)
-        self._head: Head | None = None  # of the request that is next
+        self._head: Head | None = None  # of the next request
         self._unsent = memoryview(b"")
-        self._is_last = False  # whether nothing follows the latest answer
+        self._is_last = False  # whether the latest answer is the last
         self._is_lingering = False
-        self._until = math.inf  # when the present head or body is too late
+        self._until = math.inf  # the deadline of the current head or body
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     # The steps.
@@ -125,7 +130,7 @@ class Connection:
         return Step.WAIT
 
     def on_readable(self) -> Step:
-        """Go on where something can be received."""
+        """Go on when the socket is readable."""
         if self._is_lingering:
             return self._wait() if self.socket.recv(PIECE) else Step.END
         if self._entrance is not None:
@@ -136,21 +141,21 @@ class Connection:
                 return self._refuse(self._refusal)
         if self._receive():
             return self.go_on()
-        # A request that breaks off in its head is not carried out. The application is told of
-        # a body that does.
+        # A request that breaks off in its head is dropped. One that breaks off in its body goes
+        # on, so that the application learns of it.
         return Step.END if self._head is None else Step.LEAVE
 
     def on_due(self) -> Step:
-        """Go on where the client was silent, or slow, for too long."""
+        """Go on when the client was silent or slow for too long."""
         if self._head is not None:
-            self._until = -math.inf  # whoever reads the body is told
+            self._until = -math.inf  # makes the next read of the body fail
             return Step.LEAVE
         if self._is_lingering or self._entrance is not None or not self._reader.available:
             return Step.END
         return self._refuse(Refused(408, "The head of the request took too long to arrive."))
 
     def go_on(self) -> Step:
-        """Answer the next request if it is there, and is quick."""
+        """Answer the next request if it has arrived and is quick."""
         try:
             head = self._head = self._head or self._read_head()
         except Refused as error:
@@ -165,7 +170,7 @@ class Connection:
         return self._answer(head)
 
     def serve(self) -> Step:
-        """Go on with calls that block, on a worker; return the first step that is not its own."""
+        """Serve with blocking calls, on a worker; return the first step that is not a worker's."""
         self.worker = threading.get_ident()
         try:
             if self._entrance is not None:
@@ -175,25 +180,25 @@ class Connection:
             self.worker = None
 
     def take_back(self) -> Step:
-        """Go on without calls that block."""
+        """Go on without blocking calls."""
         self.socket.setblocking(False)
         return self._wait() if self._is_lingering else self.go_on()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.farewell()
         self.socket.close()
         self._on_close(self)
 
     def shut(self) -> None:
-        """Make calls of a worker that block fail or return."""
-        with contextlib.suppress(OSError):  # below TLS, whose state is its thread's
+        """Make the blocking calls of a worker fail or return."""
+        with contextlib.suppress(OSError):  # not through TLS, whose state belongs to its thread
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     # Inside.
 
     def _serve_for_life(self, entrance: Entrance) -> Step:
-        """Serve a connection to its end: of TLS, the loop cannot tell what is received."""
+        """Serve the connection to its end, since a selector cannot see inside TLS."""
         self._entrance = None
         try:
             entrance.enter(self)
@@ -212,7 +217,7 @@ class Connection:
         return step
 
     def _serve_slowly(self) -> Step:
-        """Answer the request that is next, or send the rest of an answer."""
+        """Answer the next request, or send the rest of an answer."""
         if self._head is not None:
             return self._answer(self._head)
         self._send_all(self._unsent)
@@ -227,7 +232,7 @@ class Connection:
         return Step.WAIT
 
     def _allow(self, seconds: float) -> None:
-        """Let the present head or body take so long, from its beginning on."""
+        """Set the deadline of the current head or body, unless it has one."""
         if self._until == math.inf:
             self._until = steady() + seconds
 
@@ -237,7 +242,7 @@ class Connection:
         return piece != b""
 
     def _receive_body(self) -> bool:
-        """Receive something for a body; raises TimeoutError when the client is late."""
+        """Receive bytes of a body; return False at the end, raise TimeoutError if they are late."""
         left = self._until - steady()
         if left <= 0:
             raise TimeoutError
@@ -287,7 +292,7 @@ class Connection:
         self._send_all(memoryview(b"HTTP/1.1 100 Continue\r\n\r\n"))
 
     def _refuse(self, error: Refused) -> Step:
-        """Answer whatever was asked with this, and end the connection."""
+        """Answer the current request with ``error``, and end the connection."""
         log.info("refused: %s %s", error.status, error)
         answer = json_answer({"status_code": error.status, "error": str(error)})
         self._is_last = True
@@ -296,11 +301,11 @@ class Connection:
         return self._end_answer() if is_sent else Step.LEAVE
 
     def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> bool:
-        """Send an answer; return False where its rest is left to a worker."""
+        """Send an answer; return False if a worker must send the rest."""
         lines = [f"{name}: {value}\r\n" for name, value in fields]
         end = "Connection: close\r\n\r\n" if self._is_last else "\r\n"
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}".encode("latin-1")
-        # In one piece, or else the second waits until the first is acknowledged.
+        # In one piece, since a second piece would wait until the first is acknowledged.
         answer = head if self._reader.is_head else head + content
         if self.worker is not None:
             self._send_all(memoryview(answer))
@@ -309,16 +314,16 @@ class Connection:
             sent = self.socket.send(answer)
         except BlockingIOError:
             sent = 0
-        self._unsent = memoryview(answer)[sent:]  # the client may not read as fast, or at all
+        self._unsent = memoryview(answer)[sent:]  # the client may read slowly, or not at all
         return not self._unsent
 
     def _send_all(self, rest: memoryview) -> None:
-        """Send it, on a worker, to a client that may be slow, but not silent."""
+        """Send ``rest`` on a worker; a slow client is fine, a silent one is not."""
         self.socket.settimeout(self.site.limits.idle_seconds)
         try:
             while rest:
                 rest = rest[self.socket.send(rest[:PIECE]) :]
-        except TimeoutError as error:  # which else says that nothing was received
+        except TimeoutError as error:  # a TimeoutError would mean that nothing was received
             raise ConnectionAbortedError from error
 
     def _end_answer(self) -> Step:
@@ -328,11 +333,11 @@ class Connection:
             return self._begin_linger()
         if not self._reader.available:
             return self._wait()
-        self.due = math.inf  # it is we who are late, if anyone
+        self.due = math.inf  # the server, not the client, is late
         return Step.AGAIN
 
     def _begin_linger(self) -> Step:
-        """Let the client read its answer: to close over unread bytes would reset it."""
+        """Let the client read its answer; closing with unread bytes would reset the connection."""
         self._is_lingering = True
         self.farewell()
         self.socket.shutdown(socket.SHUT_WR)
@@ -340,14 +345,14 @@ class Connection:
         return self._wait()
 
     def _reset(self) -> None:
-        """End the connection as a crash does, not in order."""
-        self.farewell = lambda: None  # or else TLS would end in order
+        """Make the end of the connection a reset, as after a crash."""
+        self.farewell = lambda: None  # or TLS would end in an orderly way
         no_linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
 
 
 def _is_small(head: Head) -> bool:
-    """Return whether the loop may wait for the body: it is told in length, and short."""
+    """Return whether the body has a known, short length, so that the loop may wait for it."""
     if head.length is None or head.length > PIECE or head.awaits:
         return False
     return not str(head.environ.get("CONTENT_TYPE", "")).lower().startswith("multipart/")

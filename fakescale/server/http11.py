@@ -1,7 +1,7 @@
 """HTTP/1.1 without sockets: bytes in, heads and bodies out (RFC 9112, PEP 3333).
 
-Strict where two readers could disagree on where a request ends, or whom it is for, since a
-proxy may stand before. Lenient where nothing hangs on it: a request may lack its Host.
+The parser is strict where a proxy in front could disagree on a request's end or its host. It is
+lenient where nothing depends on it: a request may lack its Host.
 """
 
 import functools
@@ -24,9 +24,9 @@ _LINE = 4096  # bytes of a line between chunks; guessed
 
 
 class Refused(Exception):
-    """A request that is not HTTP/1.1, or more than the server takes; the statuses are guessed.
+    """A request that is not HTTP/1.1, or is over a limit; the statuses are guessed.
 
-    ``phrase`` stands beside the status, by default that of HTTP.
+    ``phrase`` follows the status in the status line; the default is HTTP's own phrase.
     """
 
     def __init__(self, status: int, text: str, phrase: str | None = None) -> None:
@@ -38,38 +38,38 @@ class Refused(Exception):
 class Head(NamedTuple):
     """The head of a request."""
 
-    #: What it tells WSGI.
+    #: The entries of the WSGI environ that the head gives.
     environ: dict[str, Any]
-    #: How many bytes the body has; None when it comes in chunks.
+    #: The number of bytes of the body; None if the body comes in chunks.
     length: int | None
-    #: Whether no request will follow.
+    #: Whether this is the last request of its connection.
     is_last: bool
-    #: Whether the client waits for a word before it sends the body.
+    #: Whether the client waits for a ``100 Continue`` before it sends the body.
     awaits: bool
 
 
 class Reader:
-    """The bytes of one client, received ahead of their use.
+    """A buffer of the bytes that one client sent.
 
-    ``feed`` takes what came; ``head`` returns the next request, whose body is read by a
-    ``BodyReader``, or by ``take`` if its length is known.
+    ``feed`` adds received bytes. ``head`` returns the head of the next request. Read the body with
+    a ``BodyReader``, or with ``take`` if you know its length.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._ahead = b""
-        self._used = 0  # how much of it was used: to cut that off each time would be slow
-        #: Whether the latest request wants an answer without a body.
+        self._used = 0  # the number of used bytes; cutting them off each time would be slow
+        #: Whether the latest request is a ``HEAD``, whose answer has no body.
         self.is_head = False
 
     def feed(self, piece: bytes) -> None:
-        """Add bytes that were received."""
+        """Add received bytes."""
         self._ahead, self._used = self.rest() + piece, 0
 
     def head(self) -> Head | None:
-        """Return the next head, or None while it is not whole.
+        """Return the next head, or None while it is incomplete.
 
-        Raises Refused, also for a beginning that cannot become a head.
+        Raises Refused for a bad head, and for a beginning that cannot become a head.
         """
         head = self.take_until(b"\r\n\r\n")
         if head is None:
@@ -82,20 +82,20 @@ class Reader:
 
     @property
     def available(self) -> int:
-        """The number of bytes that are not used yet."""
+        """The number of unused bytes."""
         return len(self._ahead) - self._used
 
     def rest(self) -> bytes:
-        """Return those bytes, which stay unused."""
+        """Return the unused bytes without using them."""
         return self._ahead[self._used :]
 
     def take(self, number: int) -> bytes:
-        """Return so many of them, or all there are."""
+        """Use and return ``number`` bytes, or all if there are fewer."""
         begin, self._used = self._used, min(self._used + number, len(self._ahead))
         return self._ahead[begin : self._used]
 
     def take_until(self, end: bytes) -> bytes | None:
-        """Return those before ``end``, which is skipped, or None where there is no end."""
+        """Use and return the bytes before ``end``, and skip ``end``; return None without one."""
         begin, found = self._used, self._ahead.find(end, self._used)
         if found < 0:
             return None
@@ -104,21 +104,21 @@ class Reader:
 
 
 class BodyReader:
-    """The body of a request, out of the bytes of a ``Reader``, and no byte more."""
+    """The body of one request, taken from a ``Reader``."""
 
     def __init__(self, source: Reader, length: int | None, limits: Limits) -> None:
         self._source = source
         self._is_chunked = length is None
-        #: The number of bytes that are left of the body, or of the present chunk.
+        #: The number of bytes left of the body, or of the current chunk.
         self.left = length or 0
         self._is_after_chunk = False
         self._is_in_trailer = False
         self._room = limits.max_header_bytes  # for the trailer
 
     def read(self, number: int) -> bytes | None:
-        """Return at most so many bytes, b"" at the end, None until more is fed.
+        """Return up to ``number`` bytes, ``b""`` at the end, or None until more is fed.
 
-        Raises ConnectionError where the chunks are malformed.
+        Raises ConnectionError if the chunks are malformed.
         """
         while self._is_chunked and self.left == 0:
             line = self._line()
@@ -133,7 +133,7 @@ class BodyReader:
         return piece or None
 
     def _read_line(self, line: bytes) -> None:
-        """Read a line between chunks, or of the trailer, which nobody needs."""
+        """Read a line between chunks, or a line of the trailer, which is ignored."""
         if self._is_in_trailer:
             self._is_chunked = line != b""
             if line:
@@ -151,7 +151,7 @@ class BodyReader:
 
     def _line(self) -> bytes | None:
         line = self._source.take_until(b"\r\n")
-        # Of one that is not whole, a CR at its end may not belong to it.
+        # If the line is incomplete, its last byte may be the CR that ends it.
         length = self._source.available - 1 if line is None else len(line)
         if length > _LINE:
             raise ConnectionError("a line between chunks is too long")
@@ -159,29 +159,29 @@ class BodyReader:
 
 
 def read_head(head: bytes, limits: Limits) -> Head:
-    """Return what is in a head, without the empty line at its end; raises Refused."""
+    """Parse a head, given without the empty line at its end; raises Refused if it is bad."""
     text = _text(head)
     first, *lines = text.split("\r\n")
     _check_size(len(text) - len(first), len(lines), limits)
     if len(head.translate(None, _CONTROLS)) != len(head):
-        raise _malformed("a control character in the head")
+        raise _malformed("the head holds a control character")
     if not text.count("\r") == text.count("\n") == len(lines):
-        raise _malformed("a line that ends with CR or LF alone")
+        raise _malformed("a line ends with CR or LF alone")
     environ = _read_request_line(first, limits)
     host = environ.pop("HTTP_HOST", None)
     for line in lines:
         name, colon, value = line.partition(":")
         key = _key(name)
-        if not colon or key is None:  # also a line that goes on, and "Name : value"
-            raise _malformed(f"the line {shown(line)}")
+        if not colon or key is None:  # also a folded line, and "Name : value"
+            raise _malformed(f"the line {shown(line)} is malformed")
         value = value.strip(" \t")
         if key in environ:
             if key in _ONCE:
-                raise _malformed(f"{name} is there twice")
+                raise _malformed(f"the field {name} occurs twice")
             value = f"{environ[key]},{value}"
         environ[key] = value
     environ.pop("", None)
-    if host is not None:  # RFC 9112, 3.2.2: whatever the field says
+    if host is not None:  # RFC 9112, 3.2.2: the host of the target wins
         environ["HTTP_HOST"] = host
     length = _length(environ)
     is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0"
@@ -196,8 +196,8 @@ def read_head(head: bytes, limits: Limits) -> Head:
 
 
 def check_beginning(head: bytes, limits: Limits) -> None:
-    """Raise Refused when nothing that follows could make a head of this."""
-    # A CR at its end may be half of what ends a line.
+    """Raise Refused if no continuation can make this beginning a valid head."""
+    # A CR at the end may be half of a line's end.
     first, end, rest = _text(head).removesuffix("\r").partition("\r\n")
     if end:
         _read_request_line(first, limits)
@@ -205,24 +205,24 @@ def check_beginning(head: bytes, limits: Limits) -> None:
     else:
         _check_request_line(first, limits)
         if first and not _TOKEN.match(first):
-            raise _malformed(f"it begins with {shown(first[:8])}")  # with TLS, for one
+            raise _malformed(f"it begins with {shown(first[:8])}")  # for example with TLS
 
 
 def read_chunk_size(line: bytes) -> int:
-    """Return the length of the chunk that follows this line, which has lost its CRLF.
+    """Return the length of the chunk after ``line``, given without its CRLF.
 
-    Raises ConnectionError, as reading a body does.
+    Raises ConnectionError if the line is malformed.
     """
     found = _CHUNK.fullmatch(line)
     if found is None:
-        raise ConnectionError("a malformed chunk")
+        raise ConnectionError("the size of a chunk is malformed")
     return int(found[1], 16)
 
 
 def check_trailer(line: bytes) -> None:
-    """Raise ConnectionError when this is no header field."""
+    """Raise ConnectionError unless ``line`` is a header field."""
     if _FIELD.fullmatch(line) is None:
-        raise ConnectionError("a malformed trailer")
+        raise ConnectionError("the trailer is malformed")
 
 
 def _text(head: bytes) -> str:
@@ -238,10 +238,10 @@ def _read_request_line(line: str, limits: Limits) -> dict[str, Any]:
     if not version.startswith("HTTP/1."):
         raise Refused(505, f"This is not HTTP/1.1: it is {version}.")
     environ = {"REQUEST_METHOD": method, "REQUEST_URI": target, "SERVER_PROTOCOL": version}
-    if not target.startswith("/") and target != "*":  # `GET http://host/path`, as to a proxy
+    if not target.startswith("/") and target != "*":  # `GET http://host/path`, as proxies get it
         url = _URL.fullmatch(target)
         if url is None:
-            raise _malformed(f"the target {shown(target)}")
+            raise _malformed(f"the target {shown(target)} is malformed")
         environ["HTTP_HOST"] = url[1]
         target = url[2] or ""
     path, _, environ["QUERY_STRING"] = target.partition("?")
@@ -263,10 +263,10 @@ def _check_size(size: int, number: int, limits: Limits) -> None:
 
 @functools.lru_cache(maxsize=128)
 def _key(name: str) -> str | None:
-    """Return the name in WSGI of a header field, "" where it has none, None if it is none."""
+    """Return the WSGI key of a header name, "" if WSGI has none, or None if the name is bad."""
     if not _TOKEN.fullmatch(name):
         return None
-    if "_" in name:  # there it would pass for one with a dash
+    if "_" in name:  # WSGI would take it for a name with a dash
         return ""
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
@@ -276,12 +276,14 @@ def _length(environ: dict[str, Any]) -> int | None:
     text, encoding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
     if encoding is not None:
         if encoding.lower() != "chunked" or text is not None:
-            raise _malformed(f"Transfer-Encoding is {shown(encoding)}, or not alone")
+            raise _malformed(
+                f"Transfer-Encoding must be chunked, without Content-Length (got {shown(encoding)})"
+            )
         return None
     if text is None:
         return 0
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise _malformed(f"Content-Length is {shown(text)}")
+        raise _malformed(f"Content-Length must be a number (got {shown(text)})")
     return int(text)
 
 

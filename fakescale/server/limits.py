@@ -1,4 +1,4 @@
-"""The limits of what a client may ask of the server, each with a default and a meaning."""
+"""The limits of a server, each with its default and the help text of its flag."""
 
 import dataclasses
 from typing import Any
@@ -10,25 +10,45 @@ def _limit(default: float, meaning: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is refused, with which status, and when a connection ends.
+    """The limits of a server on requests and connections.
 
-    All of it is guessed: the API publishes no limits. ``max_body`` holds without a server too.
-    Each is a flag of the command. Raises ValueError for what is not over 0.
+    All limits are guessed: the API publishes none. Each is also a flag of the command. Raises
+    ValueError for a limit that is not over 0 or is over 10**9.
     """
 
-    max_body: int = _limit(32 * 2**20, "bytes of a body; over it: 413")
-    max_request_line: int = _limit(64 * 2**10, "bytes of a request line; over it: 414")
-    max_headers: int = _limit(100, "header fields of a request; over it: 431")
-    max_header_bytes: int = _limit(64 * 2**10, "bytes of them all; over it: 431")
-    max_connections: int = _limit(500, "connections that are open at once; over it: 503")
-    idle_seconds: float = _limit(60.0, "silence of a client; then its connection ends")
-    head_seconds: float = _limit(30.0, "until a request's head is there; then: 408")
-    body_seconds: float = _limit(600.0, "until a request's body is there; then: 408")
+    #: The largest body of a request, in bytes; a larger one gets 413. Holds without a server too.
+    max_body: int = _limit(32 * 2**20, "The largest body, in bytes; a larger one gets 413.")
+    #: The longest request line, in bytes; a longer one gets 414.
+    max_request_line: int = _limit(
+        64 * 2**10, "The longest request line, in bytes; a longer one gets 414."
+    )
+    #: The largest number of header fields of a request; more get 431.
+    max_headers: int = _limit(100, "The largest number of header fields; more get 431.")
+    #: The largest size of all header fields together, in bytes; a larger one gets 431.
+    max_header_bytes: int = _limit(
+        64 * 2**10, "The largest size of all header fields, in bytes; a larger one gets 431."
+    )
+    #: The largest number of open connections; a client over it gets 503.
+    max_connections: int = _limit(
+        500, "The largest number of open connections; a client over it gets 503."
+    )
+    #: The longest silence of a client, in seconds of real time; then its connection is closed.
+    idle_seconds: float = _limit(
+        60.0, "The longest silence of a client, in seconds; then its connection is closed."
+    )
+    #: The longest time for the head of a request to arrive, in seconds of real time; then 408.
+    head_seconds: float = _limit(
+        30.0, "The longest time for a request's head to arrive, in seconds; then 408."
+    )
+    #: The longest time for the body of a request to arrive, in seconds of real time; then 408.
+    body_seconds: float = _limit(
+        600.0, "The longest time for a request's body to arrive, in seconds; then 408."
+    )
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if not 0 < value <= 10**9:  # what a socket can wait for
+            if not 0 < value <= 10**9:  # a socket can wait no longer
                 raise ValueError(f"{name} must be over 0 and at most 10**9 (got {value})")
 
 

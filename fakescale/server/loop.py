@@ -1,9 +1,9 @@
-"""One loop for all servers of a process, and the workers that it leaves slow requests to.
+"""The loop that serves all servers of a process, and its workers for slow requests.
 
-The loop accepts, waits, receives, and answers what is quick. Whatever may take long goes to
-a worker, connection and all, which gives the connection back. Only the loop registers with
-the selector; it unregisters a connection before anyone closes it. So a child process that
-holds a copy of the connection cannot keep it registered.
+The loop accepts clients, receives, and answers quick requests. It hands the connection of a
+request that may take long to a worker, which gives the connection back. Only the loop registers
+connections with the selector, and it unregisters each before anyone closes it. So a child process
+that holds a copy of a connection cannot keep the connection registered.
 """
 
 import contextlib
@@ -24,26 +24,26 @@ from fakescale.values.clock import steady
 
 log = logging.getLogger("fakescale")
 
-_SPARE = 8  # workers that wait for work: making one is slower by far
-_MOST_SELECTED = 500  # by `select`, which Windows has: it takes 512 sockets
-_LONGEST = 86_400.0  # seconds that a selector is let wait: some take no more than 24 days
-PATIENCE = 1.0  # seconds to wait for threads at an end
+_SPARE = 8  # workers kept idle: starting one is far slower than waking one
+_MOST_SELECTED = 500  # connections with `select`, as on Windows: it takes 512 sockets
+_LONGEST = 86_400.0  # seconds of a selector's wait: some selectors take at most 24 days
+PATIENCE = 1.0  # seconds that an end waits for threads
 
-#: Returns a new connection, or None where there is none to serve.
+#: Returns a new connection, or None if there is none to serve.
 Accept = Callable[[], Connection | None]
 
 
 class Loop:
-    """The thread of the servers, from ``start`` to ``end``, and its workers."""
+    """The thread of the servers, which runs from ``start`` to ``end``, and its workers."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._listeners: set[socket.socket] = set()
-        self._connections: set[Connection] = set()  # those of workers too
-        self._watched: set[Connection] = set()  # those that the selector knows
-        self._ready: deque[Connection] = deque()  # those of them that go on at once
-        self._check_at = math.inf  # the earliest moment at which one of them may be due
-        # What others ask of the loop, and how it is woken for that.
+        self._connections: set[Connection] = set()  # also those on workers
+        self._watched: set[Connection] = set()  # those registered with the selector
+        self._ready: deque[Connection] = deque()  # watched ones that go on at once
+        self._check_at = math.inf  # no watched one is due before
+        # The orders of other threads, and the sockets that wake the loop for them.
         self._orders: deque[Callable[[], object]] = deque()
         self._woken, self._wake = socket.socketpair()
         for end in (self._woken, self._wake):
@@ -52,70 +52,70 @@ class Loop:
         self._is_ending = False
         self._workers = _Workers()
         self._thread = threading.Thread(target=self._run, name="fakescale", daemon=True)
-        #: Whether this process was forked from that of the loop, and so has none of its threads.
+        #: Whether this is a forked child process, which has none of the loop's threads.
         self.is_gone = False
 
-    # For all threads.
+    # Any thread may call these.
 
     def start(self) -> None:
-        """Begin; raises RuntimeError when the system has no thread left."""
+        """Start the thread; raises RuntimeError if the system has no thread left."""
         self._thread.start()
 
     def end(self) -> None:
-        """End the threads, but for workers that are at something for long."""
+        """End the threads, except workers that do not finish in time."""
         self.order(self._stop)
         self._thread.join(PATIENCE)
         self._workers.end()
         if not self._thread.is_alive():
-            while self._orders:  # of workers, that came too late
+            while self._orders:  # late ones, from workers
                 self._orders.popleft()()
             self._close()
 
     def order(self, order: Callable[[], object]) -> None:
-        """Have something done by the loop; it must not take long."""
+        """Have the loop call ``order``, which must not take long."""
         self._orders.append(order)
-        if self._thread.ident != threading.get_ident():  # which looks for orders anyway
-            with contextlib.suppress(OSError):  # it is awake already, or has ended
+        if self._thread.ident != threading.get_ident():  # the loop itself needs no waking
+            with contextlib.suppress(OSError):  # the loop is awake already, or has ended
                 self._wake.send(b"x")
 
     def listen(self, listener: socket.socket, accept: Accept) -> None:
-        """Let ``accept`` be called from now on when a client comes."""
-        self._listeners.add(listener)  # at once, so that a child forked meanwhile closes it
+        """Call ``accept`` from now on when a client comes."""
+        self._listeners.add(listener)  # now, so that a forked child closes it
         self.order(lambda: self._selector.register(listener, selectors.EVENT_READ, accept))
 
     def abandon(self) -> None:
-        """Close what a process inherited that was forked from that of the loop."""
+        """Close all that a forked child process has inherited."""
         self.is_gone = True
         for inherited in (*self._listeners, *(it.socket for it in self._connections)):
             inherited.close()
         self._close()
 
-    # For orders.
+    # Only orders call this.
 
     def drop(self, listener: socket.socket, site: Site) -> None:
-        """Accept no more clients of a site; end its connections, and those of workers soon."""
+        """Accept no more clients of a site, and end its connections; those on workers end soon."""
         self._listeners.discard(listener)
         self._selector.unregister(listener)
         listener.close()
-        for connection in list(self._connections):  # a copy: workers end some meanwhile
+        for connection in list(self._connections):  # a copy, since workers end some meanwhile
             if connection.site is not site:
                 continue
             if connection in self._watched:
                 self._end(connection)
             else:
-                connection.shut()  # a worker that waits for it would outlive the server
+                connection.shut()  # or its worker could outlive the server
 
-    # The thread.
+    # Inside.
 
     def _run(self) -> None:
         while not self._is_ending:
             try:
                 self._turn()
-            except Exception:  # or else all would stand still
+            except Exception:  # or no server would go on
                 log.exception("a bug in fakescale")
 
     def _turn(self) -> None:
-        """Do what was ordered, what is ready, and what can be received or is due."""
+        """Run the orders, and the connections that are ready, readable or due."""
         for _ in range(len(self._orders)):
             self._orders.popleft()()
         for _ in range(len(self._ready)):
@@ -138,7 +138,7 @@ class Loop:
         return max(0.0, min(self._check_at - steady(), _LONGEST))
 
     def _check(self) -> None:
-        """Go on with all that are due."""
+        """Go on with all connections that are due."""
         now, self._check_at = steady(), math.inf
         for connection in list(self._watched):
             if connection.due <= now:
@@ -157,7 +157,7 @@ class Loop:
             self._take(connection, connection.begin)
 
     def _take(self, connection: Connection, step: Callable[[], Step]) -> None:
-        """Take a step of a connection, and do what it asks for."""
+        """Take a step of a connection, and act on its result."""
         taken = _taken(step)
         if taken is Step.END or connection.site.stopped.is_set():
             self._end(connection)
@@ -173,9 +173,9 @@ class Loop:
             self._check_at = min(self._check_at, connection.due)
 
     def _serve(self, connection: Connection) -> None:
-        """Go on with a connection on a worker, and give it back."""
+        """Serve a connection on a worker, and give it back to the loop."""
         if _taken(connection.serve) is Step.END or connection.site.stopped.is_set():
-            self._end(connection)  # here: the loop may have ended
+            self._end(connection)  # on the worker, since the loop may have ended
         else:
             self.order(lambda: self._take(connection, connection.take_back))
 
@@ -199,31 +199,31 @@ class Loop:
 
 
 def _taken(step: Callable[[], Step]) -> Step:
-    """Take a step; whatever goes wrong in it ends the connection, and nothing else."""
+    """Take a step; any exception in it ends the connection, and only that."""
     try:
         return step()
     except OSError:
         return Step.END  # the client has gone
-    except BaseException:  # of pytest's, too
+    except BaseException:  # pytest's own too
         log.exception("a bug in fakescale")
         return Step.END
 
 
 class _Workers:
-    """Threads that outlive what they do, as many as there is to do at once."""
+    """Reused threads, as many as there are jobs at once."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._idle = 0  # those that wait for a job, less the jobs that wait for one
+        self._idle = 0  # idle threads less queued jobs
         self._threads: set[threading.Thread] = set()
 
     def do(self, job: Callable[[], None]) -> None:
-        """Have a job done; without any thread, here and now."""
+        """Run a job on a worker, or on this thread if the system has no thread left."""
         with self._lock:
             if self._idle <= 0:
                 thread = threading.Thread(target=self._work, name="fakescale worker", daemon=True)
-                with contextlib.suppress(RuntimeError):  # the system has none left
+                with contextlib.suppress(RuntimeError):  # the system has no thread left
                     thread.start()
                     self._threads.add(thread)
                     self._idle += 1
@@ -235,12 +235,12 @@ class _Workers:
             job()
 
     def end(self) -> None:
-        """Let the threads end that are at nothing; wait a while for the others."""
+        """End the idle threads, and wait a while for the others."""
         with self._lock:
             threads = set(self._threads)
         for _ in threads:
             self._jobs.put(None)
-        patience = PATIENCE  # for all of them together
+        patience = PATIENCE  # for all threads together
         for thread in threads - {threading.current_thread()}:
             thread.join(patience)
             if thread.is_alive():
@@ -258,12 +258,12 @@ class _Workers:
 
 
 _sharing = threading.Lock()
-_shared: list[Loop] = []  # as often as it is used
+_shared: list[Loop] = []  # the one loop, once for each block of `shared`
 
 
 @contextlib.contextmanager
 def shared() -> Iterator[Loop]:
-    """Give the one loop of this process, which lasts from the first such block to the last."""
+    """Give the one loop of this process to a ``with`` block; the last block ends the loop."""
     with _sharing:
         if _shared:
             loop = _shared[0]
@@ -275,16 +275,16 @@ def shared() -> Iterator[Loop]:
         yield loop
     finally:
         with _sharing:
-            if loop in _shared:  # and not of the process that this one was forked from
+            if loop in _shared:  # not inherited by a fork
                 _shared.remove(loop)
                 if not _shared:
                     loop.end()
 
 
 def _forget(*_: Any) -> None:
-    """Have no loop in a process that was forked, since it has none of the threads."""
+    """Drop the loop in a forked child process, which has none of its threads."""
     global _sharing  # noqa: PLW0603
-    _sharing = threading.Lock()  # which another thread may have held
+    _sharing = threading.Lock()  # another thread may have held the old one
     for loop in set(_shared):
         loop.abandon()
     _shared.clear()

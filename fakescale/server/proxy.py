@@ -1,7 +1,6 @@
-"""A proxy by which a process of any language finds the fake at https://api.scale.com.
+"""A proxy through which a process in any language finds the fake at https://api.scale.com.
 
-It takes ``CONNECT api.scale.com:443`` and serves what comes through the tunnel itself, so
-that it never connects to anything.
+It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself. It never connects to anything.
 """
 
 import contextlib
@@ -28,22 +27,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("fakescale")
 
 TARGET = f"{HOST}:443"
-HEAD_SECONDS = 10  # how long a client may be silent before its head is complete
+HEAD_SECONDS = 10  # of silence, until the head is complete
 _LONGEST_HEAD = 8 * 1024  # bytes
-_MOST_PIECES = 100  # that a head may come in
+_MOST_PIECES = 100  # of a head
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 def environment(proxy_url: str, ca_path: str) -> dict[str, str]:
     """Return the variables that make a process use the proxy and trust the certificate.
 
-    They do so for curl, for Node (its ``fetch`` since versions 22.21 and 24), and in Python
-    for requests, httpx and urllib.request.
+    They work for curl, for Node (its ``fetch`` since versions 22.21 and 24), and in Python for
+    requests, httpx and urllib.request.
     """
     return {
-        # In small letters too, which some prefer, lest one that is set already wins.
+        # Some clients prefer the lower-case name, so a value set already could win.
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy_url),
-        # One that is set already could lead around the proxy, to the real API.
+        # A value set already could make clients bypass the proxy, to the real API.
         **dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1"),
         "NODE_USE_ENV_PROXY": "1",
         **dict.fromkeys(_CA_VARIABLES, ca_path),
@@ -54,9 +53,9 @@ def environment(proxy_url: str, ca_path: str) -> dict[str, str]:
 def proxying(
     app: "WSGIApplication", authority: Authority | None = None, limits: Limits = DEFAULTS
 ) -> Iterator[dict[str, str]]:
-    """Run a proxy for the length of a ``with`` block, which gets the variables for processes.
+    """Run a proxy for a ``with`` block, which gets the environment variables for processes.
 
-    Without an ``authority`` it has one of its own. Raises ImportError without the extra
+    Without an ``authority``, the proxy makes its own. Raises ImportError without the extra
     ``redirect``.
     """
     authority = authority or Authority(HOST)
@@ -66,10 +65,10 @@ def proxying(
 
 
 class Proxy(Server):
-    """A proxy on loopback, which listens once it is made; with port 0 on one that is free.
+    """A proxy on loopback that listens once it is made; port 0 picks a free port.
 
-    The ``authority`` must have a certificate for the host of the real API. Raises OSError
-    when the port cannot be had, and OverflowError when it is none.
+    The ``authority`` must have a certificate for the host of the real API. Raises OSError if the
+    port is not available, and OverflowError if its number is out of range.
     """
 
     def __init__(
@@ -82,15 +81,15 @@ class Proxy(Server):
         report: Callable[[Reported], None] = log_exchange,
     ) -> None:
         enter = functools.partial(_open_tunnel, authority)
-        # The proxy is itself reached without TLS, and there is no other way in.
+        # Clients reach the proxy itself without TLS, and every client enters this way.
         entrance = Entrance("http", lambda _: True, enter, HEAD_SECONDS)
         super().__init__(app, "127.0.0.1", port, limits, entrance=entrance, report=report)
 
 
 def _open_tunnel(authority: Authority, connection: Connection) -> None:
-    """Open the tunnel that was asked for, and do the handshake in it.
+    """Open the tunnel that the client asks for, and do the TLS handshake in it.
 
-    Raises Refused for all that the proxy is not for, and OSError when nothing was asked.
+    Raises Refused for any other request, and OSError if no request comes.
     """
     client = connection.socket
     client.settimeout(HEAD_SECONDS)
@@ -100,9 +99,10 @@ def _open_tunnel(authority: Authority, connection: Connection) -> None:
 
 
 def _read_head(connection: socket.socket) -> bytes:
-    """Return the head of a request, and leave what comes after it; raises OSError without one.
+    """Return the head of a request, and leave the bytes after it unread.
 
-    A head that is too long, or is no HTTP from its first byte on, is not read to its end.
+    A head that is too long, or whose first byte is not HTTP, is not read to its end. Raises OSError
+    if no head comes.
     """
     head = b""
     for _ in range(_MOST_PIECES):
@@ -117,19 +117,19 @@ def _read_head(connection: socket.socket) -> bytes:
 
 
 def _check(head: bytes) -> None:
-    """Raise Refused unless this is the request that the proxy is for."""
+    """Raise Refused unless ``head`` is a ``CONNECT`` to the host of the real API."""
     first = head.partition(b"\r\n")[0].decode("latin-1")
     method, _, rest = first.partition(" ")
     target, _, version = rest.partition(" ")
     if len(head) > _LONGEST_HEAD:
-        raise _refused(431, f"The head is longer than {_LONGEST_HEAD} bytes")
+        raise _refused(431, f"The head is over {_LONGEST_HEAD} bytes")
     if not version.startswith("HTTP/1."):
         raise _refused(400, "This is not HTTP/1.1")
     if method != "CONNECT" or target.lower() != TARGET:
         log.info("the proxy refused %s", shown(first))
-        raise _refused(403, f"This proxy of fakescale leads to {TARGET} alone, by CONNECT")
+        raise _refused(403, f"This proxy of fakescale only takes CONNECT {TARGET}")
 
 
 def _refused(status: int, reason: str) -> Refused:
-    # As the phrase too, since of a proxy's refusal most clients show nothing else.
+    # The reason is also the phrase, since most clients show nothing else of a refusal by a proxy.
     return Refused(status, f"{reason}.", reason)

@@ -1,4 +1,4 @@
-"""A server: it listens, and its connections are served by the loop that all servers share."""
+"""A server, which listens; the loop that all servers share serves its connections."""
 
 import contextlib
 import signal
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from fakescale.server.certificates import Authority
 
-_NAP_SECONDS = 0.05  # of real time, whatever the clock
-_CROWD = 16  # connections over the limit that are told so; any more are just closed
+_NAP_SECONDS = 0.05  # of real time, even if the clock is frozen
+_CROWD = 16  # connections over the limit that get a refusal; further ones are just closed
 
 _WSGI = {
     "wsgi.version": (1, 0),
@@ -36,8 +36,8 @@ _WSGI = {
     "SCRIPT_NAME": "",
 }
 
-# Ports that were picked here. To one that is picked again a straggler of its earlier life
-# could still be talking.
+# The ports that the system picked so far. None is picked again, since a client of the earlier
+# server could still be sending to it.
 _picked: set[int] = set()
 
 
@@ -50,7 +50,7 @@ def serving(
     *,
     authority: "Authority | None" = None,
 ) -> Iterator[str]:
-    """Serve ``app`` for the length of a ``with`` block, which gets its origin."""
+    """Serve ``app`` for a ``with`` block, which gets the origin, such as ``http://127.0.0.1:8675``."""
     server = Server(app, host, port, limits, entrance=entrance_by(authority))
     with running(server):
         yield server.origin
@@ -58,7 +58,7 @@ def serving(
 
 @contextlib.contextmanager
 def running(server: "Server") -> Iterator[None]:
-    """Let a server serve for the length of a ``with`` block."""
+    """Let a server serve for a ``with`` block."""
     with shared() as loop:
         server.begin(loop)
         try:
@@ -68,20 +68,20 @@ def running(server: "Server") -> Iterator[None]:
 
 
 def entrance_by(authority: "Authority | None") -> Entrance | None:
-    """Return the way in for TLS with certificates of an authority, None without one."""
+    """Return the entrance for TLS with the certificate of ``authority``, or None without one."""
     if authority is None:
         return None
-    from fakescale.server.tls import entrance  # which is seldom needed
+    from fakescale.server.tls import entrance  # seldom needed
 
     return entrance(authority)
 
 
 class Server:
-    """A server that listens once it is made; with an ``entrance``, not for plain HTTP alone.
+    """A server that listens once it is made.
 
-    ``in_place`` says that the loop answers what is quick; otherwise each request goes to a
-    worker. Raises OSError when the address cannot be had, and OverflowError or UnicodeError
-    when it is none.
+    With an ``entrance``, it serves more than plain HTTP. With ``in_place``, the loop answers
+    quick requests itself; otherwise each request goes to a worker. Raises OSError if the address
+    is not available, and OverflowError or UnicodeError if it is not an address.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class Server:
         report: Callable[[Reported], None] = log_exchange,
         in_place: bool = True,
     ) -> None:
-        #: The socket that listens.
+        #: The listening socket.
         self.socket = _listen(host, port)
-        self.socket.setblocking(False)  # a client may be gone before it is accepted
+        self.socket.setblocking(False)  # a client may leave before `accept`
         self.host, self.port = self.socket.getsockname()[:2]
-        stopped = threading.Event()  # for answers that are held back
+        stopped = threading.Event()  # ends the wait of answers that are held back
         self.site = Site(
             app=app,
             limits=limits,
@@ -117,44 +117,44 @@ class Server:
         )
         self._connections: set[Connection] = set()
         self._is_open = True
-        self._ended = threading.Event()  # once none is open any more
+        self._ended = threading.Event()  # set once no connection is open
         self._until = threading.Lock()
         self._until.acquire()
 
     @property
     def origin(self) -> str:
-        """The URL of the server, without a path."""
+        """The URL of the server without a path, such as ``http://127.0.0.1:8675``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = self.site.entrance.scheme if self.site.entrance else "http"
         return f"{scheme}://{host}:{self.port}"
 
     def serve_forever(self) -> None:
-        """Serve until ``stop`` is called, from any thread or a signal handler."""
+        """Serve until any thread or signal handler calls ``stop``."""
         with running(self):
-            # Not for ever at once: a signal may come just before, or reach another thread.
+            # Wait in short naps: a signal may come just before, or reach another thread.
             while not self._until.acquire(timeout=_NAP_SECONDS):
                 pass
 
     def stop(self) -> None:
-        """Make ``serve_forever`` end, and every connection with it."""
-        with contextlib.suppress(RuntimeError):  # it was called before
+        """Make ``serve_forever`` return, and end every connection."""
+        with contextlib.suppress(RuntimeError):  # stopped before
             self._until.release()
 
     def stop_at(self, *signals: int) -> None:
-        """Stop when the process gets one of these; for the main thread, which then serves."""
+        """Stop when the process gets one of these signals; call this in the main thread."""
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
 
     def begin(self, loop: Loop) -> None:
-        """Serve from now on, by a loop."""
+        """Begin to serve, on ``loop``."""
         self._loop = loop
         loop.listen(self.socket, self._accept)
 
     def end(self) -> None:
-        """Serve no more, and end every connection.
+        """Stop serving, and end every connection.
 
-        A request that does not come to its end in a second goes on without its connection;
-        a RuntimeWarning tells where it is. In a forked process nothing is left to end.
+        A request that does not end within a second goes on without its connection, and a
+        RuntimeWarning shows its stack. Does nothing in a forked process, which has no loop.
         """
         if self._loop.is_gone:
             return
@@ -169,19 +169,19 @@ class Server:
         self._note_end()
 
     def _warn(self) -> None:
-        """Warn of requests that go on, each with the stack of its worker."""
+        """Warn of the requests that go on, with the stack of each worker."""
         stacks = [stack_of(connection.worker) for connection in list(self._connections)]
         if any(stacks):
-            text = f"{self.origin} has ended, but not these requests:\n" + "\n".join(stacks)
+            text = f"{self.origin} has ended, but these requests go on:\n" + "\n".join(stacks)
             warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _accept(self) -> Connection | None:
-        """Return a new connection, or None where there is none to serve."""
+        """Accept a client; return its connection, or None if there is none to serve."""
         try:
             client, address = self.socket.accept()
         except BlockingIOError:
-            return None  # the client has gone away already
-        except OSError:  # there are no descriptors left
+            return None  # the client has gone
+        except OSError:  # no descriptors are left
             self.site.stopped.wait(0.01)
             return None
         most = self.site.limits.max_connections
@@ -193,7 +193,7 @@ class Server:
                 self._connections.add(connection)
                 return connection
         except OSError:
-            pass  # the client has gone away meanwhile
+            pass  # the client has gone
         client.close()
         return None
 
@@ -213,7 +213,7 @@ def _listen(host: str, port: int) -> socket.socket:
         picked = listener.getsockname()[1]
         if port != 0 or picked not in _picked:
             _picked.add(picked)
-            if len(_picked) > 10_000:  # leave some to pick
+            if len(_picked) > 10_000:  # or no port would be left
                 _picked.clear()
             return listener
         listener.close()

@@ -16,31 +16,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fakescale")
 
-HANDSHAKE_SECONDS = 10  # how long a handshake may take as a whole
-_FIRST_BYTE = b"\x16"  # of a record that holds a handshake; no method of HTTP begins so
+HANDSHAKE_SECONDS = 10  # for a whole handshake
+_FIRST_BYTE = b"\x16"  # of a TLS handshake; no HTTP method begins with it
 
 
 def entrance(authority: "Authority") -> Entrance:
-    """Return the way in of clients that begin with TLS, by certificates of ``authority``."""
+    """Return the entrance for clients that begin with TLS, certified by ``authority``."""
     return Entrance("https", _FIRST_BYTE.__eq__, functools.partial(secure, authority))
 
 
 def secure(authority: "Authority", connection: Connection, name: str | None = None) -> None:
-    """Do the handshake, as with a client that asked for ``name`` whatever it says.
+    """Do the TLS handshake of a connection.
 
-    Raises OSError when it fails.
+    ``name`` overrides the host name that the client asks for. Raises OSError if the handshake
+    fails.
     """
     secured = authority.context.wrap_socket(
         connection.socket, server_side=True, do_handshake_on_connect=False
     )
-    # In the place of the socket that it took over, so that a stop ends it.
+    # The wrapper takes the socket's place, so that a stop ends it.
     connection.socket = secured
-    if connection.site.stopped.is_set():  # before it had that place
+    if connection.site.stopped.is_set():  # the stop came before
         raise ConnectionAbortedError
-    secured.settimeout(HANDSHAKE_SECONDS)  # ssl takes it for the whole
+    secured.settimeout(HANDSHAKE_SECONDS)  # ssl applies it to the whole handshake
     try:
         secured.do_handshake()
-    except OSError as error:  # most often a client that does not trust the certificate
+    except OSError as error:  # usually the client does not trust the certificate
         log.info("a TLS handshake failed: %s", getattr(error, "reason", None) or error)
         raise
     connection.farewell = functools.partial(_notify, secured)
@@ -49,7 +50,7 @@ def secure(authority: "Authority", connection: Connection, name: str | None = No
 
 
 def _notify(connection: "ssl.SSLSocket") -> None:
-    """Say that nothing follows, or else the client could take the end for a cut."""
-    with contextlib.suppress(OSError, ValueError):  # it is reset, or has ended already
-        connection.settimeout(0)  # and do not wait for the client to say so, too
+    """Tell the client that nothing follows, or it could take the end for a truncation."""
+    with contextlib.suppress(OSError, ValueError):  # the connection is reset or already closed
+        connection.settimeout(0)  # do not wait for the client's reply
         connection.unwrap()

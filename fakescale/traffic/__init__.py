@@ -1,1 +1,1 @@
-"""Requests that came, callbacks that go, and faults."""
+"""The requests that a fake receives, the callbacks that it sends, and its faults."""

@@ -1,4 +1,4 @@
-"""A callback, the attempts to send it, and when it is tried again."""
+"""One callback, the attempts to send it, and the time of the next attempt."""
 
 import dataclasses
 import datetime as dt
@@ -8,49 +8,59 @@ from typing import Any
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.frozen import freeze
 
-# Documented: up to 20 retries within 24 hours; guessed: in equal gaps.
+# Documented: up to 20 retries within 24 hours. Guessed: the gaps are equal.
 RETRIES = 20
 GAP = dt.timedelta(hours=24) / RETRIES
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try: its moment on the fake's clock, and the status of the answer or the error."""
+    """One attempt to send a callback."""
 
+    #: The time of the attempt, on the fake's clock.
     when: dt.datetime
+    #: The status of the receiver's answer, or None if no answer came.
     status: int | None = None
+    #: The text of the error, or None if an answer came.
     error: str | None = None
 
     @property
     def succeeded(self) -> bool:
-        """Whether the answer was a 2xx; no other counts (documented)."""
+        """Whether the receiver answered with a 2xx; no other status is a success (documented)."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A callback at one moment.
+    """A callback as it was when you asked for it; later attempts do not change it."""
 
-    ``event`` is ``completed``, ``error``, ``audit``, ``recall`` or ``batch``. ``subject`` is
-    the task's id or the batch's name. ``state`` is ``owed``, ``done``, ``failed``,
-    ``recorded`` (an e-mail, which is never sent), or ``not sent: `` and the reason. The usual
-    reason is that the host is not allowed. ``next_at`` is the moment of the next try, if any.
-    """
-
+    #: The number of the callback, counted from 0.
     number: int
+    #: The name of the account.
     account: str
+    #: Whether the callback belongs to the account's test mode.
     is_test: bool
+    #: The URL that the callback goes to, or an e-mail address.
     url: str
+    #: The kind of event: ``completed``, ``error``, ``audit``, ``recall`` or ``batch``.
     event: str
+    #: The task's id, or the batch's name.
     subject: str
+    #: The JSON body.
     body: Mapping[str, Any]
+    #: The time of the event, on the fake's clock.
     owed_at: dt.datetime
+    #: ``owed`` while attempts remain, ``done`` after a 2xx, or ``failed`` after the last attempt.
+    #: An e-mail is ``recorded`` and never sent. A callback that may not be sent is
+    #: ``not sent: REASON``; the usual reason is that the host is not allowed.
     state: str = "owed"
+    #: The attempts so far, oldest first.
     attempts: Sequence[Attempt] = ()
+    #: The time of the next attempt on the fake's clock, or None if there is none.
     next_at: dt.datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields as JSON-able data: moments as text, and each attempt likewise."""
+        """Return all fields as a JSON-able dict, with times as text and attempts as dicts."""
         attempts = [
             {"when": stamp(it.when), "status": it.status, "error": it.error} for it in self.attempts
         ]
@@ -64,7 +74,7 @@ class Delivery:
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> "Delivery":
-        """Return the delivery that ``to_json`` gave ``shown`` for."""
+        """Return the delivery that ``to_json`` printed as ``shown``."""
         attempts = [{**it, "when": read_moment(it["when"])} for it in shown["attempts"]]
         next_at = shown["next_at"]
         moments = {
@@ -75,7 +85,7 @@ class Delivery:
         return cls(**{**freeze(shown), **moments})
 
     def tried(self, attempt: Attempt) -> "Delivery":
-        """Return the delivery after ``attempt``."""
+        """Return the delivery as it is after ``attempt``."""
         attempts = (*self.attempts, attempt)
         if not attempt.succeeded and len(attempts) <= RETRIES:
             next_at = _later(self.owed_at, GAP * len(attempts))

@@ -1,7 +1,7 @@
-"""The way to a receiver: one POST over a connection of its own.
+"""The sending of one callback: a POST over its own connection.
 
-By hand as far as the address is concerned, since no client of the standard library lets
-itself be told where to connect, and with a library as far as HTTP is.
+This module connects the socket itself, because no client of the standard library takes an
+address to connect to. ``http.client`` does the rest.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ _MAX_ANSWER = 64 * 1024
 
 
 class Carrier:
-    """Takes callbacks to their receivers.
+    """Sends callbacks to their receivers.
 
-    ``timeout``, in seconds of real time, is for the connection, and then for the answer. A
-    redirect is an answer like any other.
+    ``timeout``, in seconds of real time, limits the connection, and then the exchange.
+    Redirects are not followed.
     """
 
     def __init__(self, timeout: float = SECONDS) -> None:
@@ -34,10 +34,10 @@ class Carrier:
     def post(self, address: Address, auth_key: str, content: bytes) -> int:
         """Send ``content`` as JSON, and return the status of the answer.
 
-        Raises NotSent where the host is not on loopback and was not named, OSError where no
-        answer came.
+        Raises NotSent if the host is neither on loopback nor allowed by name. Raises OSError if
+        no answer comes.
         """
-        import http.client  # brings ssl, which many a suite never needs
+        import http.client  # imports ssl, which many suites never need
 
         with contextlib.ExitStack() as stack:
             connection = http.client.HTTPConnection(address.host, address.port)
@@ -53,10 +53,10 @@ class Carrier:
             try:
                 connection.request("POST", address.target, content, fields)
                 answer = stack.enter_context(connection.getresponse())
-                if expired.is_set():  # half a head looks like a whole one at the end
+                if expired.is_set():  # a head that is cut off looks complete
                     raise TimeoutError("timed out")
-                # What it says is of no interest, but to close over unread bytes would reset
-                # the connection under the receiver.
+                # The content does not matter, but closing with unread bytes would reset the
+                # connection for the receiver.
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answer.read(_MAX_ANSWER)
             except (OSError, http.client.HTTPException) as error:
@@ -68,7 +68,7 @@ class Carrier:
             return answer.status
 
     def break_off(self) -> None:
-        """Make every ``post`` that is under way fail."""
+        """Make every running ``post`` fail."""
         with self._lock:
             sockets = list(self._sockets)
         for open_one in sockets:
@@ -76,7 +76,7 @@ class Carrier:
 
     @contextlib.contextmanager
     def _connected(self, address: Address) -> Iterator[socket.socket]:
-        """Connect to the host, looked up once, and to nothing but what was found."""
+        """Connect to an address of the host; the name is looked up only once."""
         error: OSError | None = None
         for family, number in _resolve(address):
             with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as plain:
@@ -100,14 +100,14 @@ class Carrier:
 
     @contextlib.contextmanager
     def _deadline(self, open_one: socket.socket) -> Iterator[threading.Event]:
-        """Break a connection off when its time is over, however slowly it goes on."""
+        """Break the connection off after the timeout, even if data still arrives slowly."""
         expired = threading.Event()
 
         def expire() -> None:
             expired.set()
             _shut(open_one)
 
-        # A timeout of the socket is for each read; clocks may be frozen, a timer is not.
+        # A socket's timeout is per read. A clock may be frozen; a timer runs in real time.
         timer = threading.Timer(self._timeout, expire)
         timer.daemon = True
         timer.start()
@@ -129,13 +129,13 @@ class Carrier:
 
 
 def _shut(open_one: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it is not connected, or not any more
+    with contextlib.suppress(OSError):  # it is not connected, or no longer
         socket.socket.shutdown(open_one, socket.SHUT_RDWR)
 
 
 def _resolve(address: Address) -> list[tuple[socket.AddressFamily, Any]]:
-    """Return where the host is; raises NotSent where it must not be."""
-    # Every name below localhost is localhost: to ask a name server would tell it of ours.
+    """Return the host's families and socket addresses; raises NotSent if one is not allowed."""
+    # Names below localhost are localhost (RFC 6761), so no name server need learn of them.
     name = "localhost" if address.host.endswith(".localhost") and not address.named else None
     found: list[tuple[socket.AddressFamily, Any]] = [
         (family, number)
@@ -151,6 +151,6 @@ def _resolve(address: Address) -> list[tuple[socket.AddressFamily, Any]]:
 def _wrapped(plain: socket.socket, host: str) -> "ssl.SSLSocket":
     import ssl
 
-    # The handshake is made later, when it can be broken off.
+    # The handshake comes later, when ``break_off`` can interrupt it.
     context = ssl.create_default_context()
     return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)

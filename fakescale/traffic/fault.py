@@ -1,9 +1,8 @@
 """One fault: its terms, the requests that it strikes, and its effect on them.
 
-A new kind of fault is a field of `Terms`, with its check beside it, and a branch. The branch
-lies in `Fault._concerns` or `Fault._strikes` for a new way to choose requests, and in
-`Terms.effect` or `Effect.spoil` for a new way to go wrong. The file is long so that it is the
-only one to change.
+To add a kind of fault, add a field with its check to ``Terms``, and a branch. A new way to choose
+requests has its branch in ``Fault._concerns`` or ``Fault._strikes``. A new way to go wrong has it
+in ``Terms.effect`` or ``Effect.spoil``. No other file needs to change, so this one is long.
 """
 
 import contextlib
@@ -29,25 +28,34 @@ from fakescale.values.paths import pattern
 
 _DAY_SECONDS = 86_400
 _SECOND = dt.timedelta(seconds=1)
-# The ids are unique in the process: an id from before a reset leads to no fault from after it.
+# Ids are unique in the process, so that an old id never finds a fault that a reset brought.
 _ids = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as a predicate sees it: like an Exchange that has no answer yet."""
+    """A request as a fault's predicate sees it, like an ``Exchange`` without an answer."""
 
+    #: The HTTP method.
     method: str
-    #: As it was sent, percent-encoded; so is the query.
+    #: The path as it was sent, percent-encoded.
     path: str
+    #: The query as it was sent, percent-encoded; empty if there was none.
     query: str
+    #: The header fields, by names like ``Idempotency-Key``.
     headers: Mapping[str, str]
+    #: The API key, or None if the request has none. The key need not be valid.
     api_key: str | None
+    #: Returns the body; use ``json`` instead.
     content: Callable[[], Any]
 
     @property
     def json(self) -> Any:
-        """The body, or None if it is empty; raises BadRequest, the client's own, if it is bad."""
+        """The parsed body, or None if it is empty or an upload.
+
+        Raises BadRequest if the body is bad. The predicate may let it pass: the client then gets
+        that refusal as its answer.
+        """
         return self.content()
 
 
@@ -57,22 +65,24 @@ class Effect:
 
     #: A description in a few words, for the journal.
     text: str
-    #: Whether the API does its work.
+    #: Whether the API carries the request out.
     works: bool
-    #: The seconds for which the answer is held back.
+    #: The seconds of real time for which the answer is held back.
     delay: float
-    #: The answer that replaces the API's own, if there is one.
+    #: The answer that replaces the API's own, or None.
     answer: Answer | None
+    #: ``before`` or ``within`` if the connection is reset before or within the answer, or None.
     reset: str | None
+    #: Whether half of the body is missing.
     truncated: bool
 
     @property
     def only_delays(self) -> bool:
-        """Whether the answer is what it would have been."""
+        """Whether the fault leaves the answer itself unchanged."""
         return self.works and not (self.answer or self.reset or self.truncated)
 
     def spoil(self, answer: Answer) -> Answer:
-        """Return the answer that is sent in place of ``answer``; status 0 stands for none."""
+        """Return the answer to send in place of ``answer``; status 0 means that none is sent."""
         if self.reset == "before":
             return Answer(0, b"", is_reset=True)
         answer = self.answer or answer
@@ -95,7 +105,7 @@ class _Check(NamedTuple):
 
 
 def _term(*types: Any, holds: Callable[[Any], object] = lambda value: True, rule: str = "") -> Any:
-    """Return a field that is optional; a value is of ``types``, and ``holds`` for it."""
+    """Return an optional field whose value must be of ``types`` and satisfy ``holds``."""
     return dataclasses.field(default=None, metadata={"check": _Check(types, holds, rule)})
 
 
@@ -112,7 +122,7 @@ def _is_line(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-# The server sends these itself, or they have an argument of their own.
+# The server sends these fields itself, or a term of their own sets them.
 _OWN_HEADERS = {"content-type", "content-length", "transfer-encoding", "connection", "date"}
 
 
@@ -128,77 +138,83 @@ def _are_headers(headers: Mapping[Any, Any]) -> bool:
 
 
 def _is_status(status: int) -> bool:
-    """Return whether ``status`` has a name, and a final answer with it has a body."""
+    """Return whether ``status`` is a known status of a final answer with a body."""
     return status >= 200 and status in set(http.HTTPStatus) - {204, 205, 304}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The arguments of a fault; None and False stand for one that is not given.
+    """The arguments of ``Faults.add``. All are optional; None and False mean "not given".
+
+    The terms up to ``per_second`` choose the requests that the fault strikes. A request must meet
+    all that are given. The terms from ``status`` on say how these requests go wrong.
 
     Raises TypeError or ValueError, naming the argument, for terms that make no sense.
     """
 
     # The requests that the fault strikes.
 
-    #: Those with this method.
+    #: Only requests with this method.
     method: str | None = _term(str, holds=str.isalpha, rule="must be a method of HTTP")
-    #: Those whose raw path is like this: ``<name>`` is one segment, ``*`` is any text.
+    #: Only requests whose percent-encoded path matches this pattern. ``<name>`` matches one
+    #: segment, and ``*`` matches any text.
     path: str | None = _term(
         str, holds=lambda path: path[:1] in ("/", "*") and path, rule='must begin with "/" or "*"'
     )
-    #: Those with this API key.
+    #: Only requests with this API key.
     api_key: str | None = _name()
-    #: Those with any key of this account.
+    #: Only requests with any API key of this account.
     account: str | None = _name()
-    #: Those for which this function is true.
+    #: Only requests for which this function, given an ``Asked``, returns a true value.
     predicate: Callable[[Asked], object] | None = _term(Callable)  # noqa: RUF009
-    #: Not the first ``nth - 1`` of those.
+    #: Only from the ``nth`` matching request on; the first is 1.
     nth: int | None = _count()
-    #: Only so many of those.
+    #: At most this many requests in all.
     times: int | None = _count()
-    #: Each of those with this probability.
+    #: Each matching request with this probability, from 0 to 1.
     probability: float | None = _term(
         float, int, holds=lambda chance: 0 <= chance <= 1, rule="must be from 0 to 1"
     )
-    #: The seed of the draws; by default the number of faults that were added before.
+    #: The seed of the random draws. The default is the number of faults added before this one.
     seed: int | str | None = _term(int, str)
-    #: Only until so many minutes of the fake's clock are over.
+    #: Only for this many minutes of the fake's clock, from now on.
     minutes: float | None = _term(
         float, int, holds=lambda minutes: 0 < minutes < math.inf, rule="must be more than 0"
     )
-    #: Those of an API key that come after so many others within a second of the fake's clock.
+    #: Only requests over this number per API key, within a second of the fake's clock.
     per_second: int | None = _count()
 
     # The effect on these requests.
 
-    #: The answer has this status and the API's error body; the work is not done.
+    #: Answer with this status and the API's error body, and do not carry the request out.
     status: int | None = _term(
         int, holds=_is_status, rule="must be one of HTTP's from 200 on that have a body"
     )
-    #: The text in that error body.
+    #: The text in the error body. The default, the status's phrase, is guessed.
     error: str | None = _term(str)
-    #: Further header fields of that answer.
+    #: Further header fields of the answer with ``status``.
     headers: Mapping[str, str] | None = _term(
         Mapping,
         holds=_are_headers,
         rule="must hold text, and none of " + ", ".join(sorted(_OWN_HEADERS)),
     )
-    #: The body of that answer, in place of the error body.
+    #: The body of the answer with ``status``, in place of the error body.
     body: str | None = _term(str, holds=_is_unicode, rule="must hold no half of a surrogate pair")
-    #: The type of that body; HTML by default.
+    #: The content type of ``body``. The default is HTML.
     content_type: str | None = _term(str, holds=_is_line, rule="must be a line of ASCII")
-    #: The answer comes so many real seconds late, after the work.
+    #: Send the answer this many seconds of real time late, after the request is carried out.
     delay: float | None = _term(
         float, int, holds=lambda delay: 0 <= delay <= _DAY_SECONDS, rule="must be within a day"
     )
-    #: The connection is reset before the answer and the work, or after half of the body.
+    #: Reset the connection: ``before`` carries nothing out and sends nothing, and ``within``
+    #: resets it after half of the body.
     reset: Literal["before", "within"] | None = _term(
         str, holds=("before", "within").__contains__, rule='must be "before" or "within"'
     )
-    #: Half of the body is missing, and the Content-Length agrees.
+    #: Send only half of the body, with a Content-Length that agrees.
     truncated: bool | None = _term(bool)
-    #: The work is always done, and its answer lost; by default a 500 comes instead.
+    #: Always carry the request out, but lose its answer. By default a 500 comes instead;
+    #: ``status``, ``reset`` or ``truncated`` choose another outcome.
     lost: bool | None = _term(bool)
 
     def __post_init__(self) -> None:
@@ -220,12 +236,12 @@ class Terms:
             object.__setattr__(self, "headers", freeze(self.headers))
 
     def given(self) -> dict[str, Any]:
-        """Return the terms that were given, by name."""
+        """Return the given terms, by name."""
         terms = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: it for name, it in terms.items() if it is not None and it is not False}
 
     def effect(self) -> Effect:
-        """Return the effect on each request that is struck."""
+        """Return the effect of the fault on each request that it strikes."""
         status = self.status
         if self.lost and not (status or self.reset or self.truncated):
             status = 500
@@ -256,7 +272,7 @@ class Terms:
         return Answer(status, body.encode(), freeze(headers))
 
 
-# Arguments that mean nothing without another, and pairs that contradict each other.
+# Each term that means nothing without another, and the pairs that contradict each other.
 _NEEDS = {
     "error": "status",
     "headers": "status",
@@ -272,7 +288,7 @@ _CHECKS = {field.name: field.metadata["check"] for field in dataclasses.fields(T
 def check(name: str, value: Any) -> None:
     """Raise TypeError or ValueError unless the argument ``name`` may be ``value``."""
     types, holds, rule = _CHECKS[name]
-    # A bool is an int in Python alone.
+    # Python counts a bool as an int; a fault does not.
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         kinds = " or ".join(kind.__name__ for kind in types)
         raise TypeError(f"{name} must be of type {kinds} (got {value!r})")
@@ -281,23 +297,23 @@ def check(name: str, value: Any) -> None:
 
 
 class Fault:
-    """A fault that was added; the end of a ``with`` block removes it.
+    """A fault that ``Faults.add`` has added.
 
-    ``seed`` seeds the draws unless the terms do. ``remove`` removes the fault, or raises
-    NotFound. Raises ValueError where ``minutes`` lead out of the calendar.
+    Use it in a ``with`` block to remove it at the end of the block.
     """
 
     def __init__(
         self, terms: Terms, seed: str, now: dt.datetime, remove: Callable[["Fault"], None]
     ) -> None:
-        #: The number by which it can be removed.
+        #: The number of the fault, which ``Faults.remove`` takes.
         self.id = next(_ids)
-        #: How many requests it has struck.
+        #: The number of requests that the fault has struck.
         self.hits = 0
+        #: The effect on each request that the fault strikes.
         self.effect = terms.effect()
         self._terms = terms
         self._remove = remove
-        self._seen = 0  # how many it could have struck
+        self._seen = 0  # the number of requests that `_concerns` counted
         self._random = random.Random(seed if terms.seed is None else terms.seed)
         self._passed: dict[str | None, deque[dt.datetime]] = {}
         self._until: dt.datetime | None = None
@@ -309,12 +325,12 @@ class Fault:
 
     @property
     def api_key(self) -> str | None:
-        """The only API key whose requests it strikes, if there is one."""
+        """The only API key whose requests the fault strikes, or None for all keys."""
         return self._terms.api_key
 
     @property
     def account(self) -> str | None:
-        """The only account whose requests it strikes, by any of its keys, if there is one."""
+        """The only account whose requests the fault strikes, or None for all accounts."""
         return self._terms.account
 
     @property
@@ -322,9 +338,10 @@ class Fault:
         return self._terms.predicate is not None or self._terms.delay is not None
 
     def to_json(self) -> dict[str, Any]:
-        """Return its ``id``, ``hits`` and arguments as JSON-able data.
+        """Return ``id``, ``hits`` and the given arguments as a JSON-able dict.
 
-        A predicate is shown by its name; ``until`` is when ``minutes`` are over.
+        The dict shows a predicate by its name. With ``minutes`` it also has ``until``, the time
+        at which the fault ends, on the fake's clock.
         """
         printed = {"id": self.id, "hits": self.hits, **self._terms.given()}
         if "predicate" in printed:
@@ -334,7 +351,7 @@ class Fault:
         return printed
 
     def _concerns(self, asked: Asked, now: dt.datetime) -> bool:
-        """Return whether it counts the request ``asked``, which it may strike."""
+        """Return whether the fault counts the request ``asked``, and so may strike it."""
         terms = self._terms
         return (
             not self._is_over(now)
@@ -346,7 +363,7 @@ class Fault:
         )
 
     def _strikes(self, api_key: str | None, now: dt.datetime) -> bool:
-        """Count a request that it concerns, and return whether it strikes this one."""
+        """Count a request that the fault concerns, and return whether the fault strikes it."""
         terms = self._terms
         self._seen += 1
         if (
@@ -360,13 +377,13 @@ class Fault:
         return True
 
     def _is_over(self, now: dt.datetime) -> bool:
-        """Return whether it strikes nothing any more."""
+        """Return whether the fault has ended."""
         is_used_up = self._terms.times is not None and self.hits >= self._terms.times
         return is_used_up or (self._until is not None and now >= self._until)
 
     def _lets_pass(self, limit: int, api_key: str | None, now: dt.datetime) -> bool:
         passed = self._passed.setdefault(api_key, deque(maxlen=limit))
-        # A clock that was set back must not close the door until it has caught up.
+        # A clock that was set back must not refuse requests until it has caught up.
         if len(passed) == limit and dt.timedelta() <= now - passed[0] < _SECOND:
             return False
         passed.append(now)
@@ -376,7 +393,7 @@ class Fault:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(NotFound):  # by hand, or by a reset
+        with contextlib.suppress(NotFound):  # already removed by hand, or by a reset
             self._remove(self)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The faults of a fake, which test a client's retries, and the ready-made ones.
+"""The faults of a fake, some of them ready-made; they test a client's retries.
 
 Faults apply before authentication, like a proxy, and once per request. An answer that a fault
 puts in place of the API's work is never saved under an Idempotency-Key. The work behind an
@@ -34,7 +34,7 @@ _OUTAGE_PAGE = (
 def _taking(
     terms: Callable[P, Terms],
 ) -> Callable[[Callable[..., Fault]], Callable[Concatenate["Faults", P], Fault]]:
-    """Return a decorator that gives a method the arguments of ``terms``, its one argument."""
+    """Return a decorator that gives a method the signature of ``terms``."""
 
     def decorate(method: Callable[..., Fault]) -> Callable[Concatenate["Faults", P], Fault]:
         own = inspect.signature(method)
@@ -47,7 +47,7 @@ def _taking(
 
 
 class Faults:
-    """The faults of a fake, in the order in which they were added. Safe in any thread.
+    """The faults of a fake, in the order in which they were added; safe in any thread.
 
     The first fault that strikes a request decides the outcome, and later ones do not count the
     request. A fault that only delays lets the next one decide too.
@@ -63,10 +63,12 @@ class Faults:
     def add(self, **terms: Any) -> Fault:
         """Let requests go wrong from now on, until the fault is removed.
 
-        The arguments are the fields of `Terms`: some choose the requests, others say how they
-        go wrong. At least one of the latter is needed.
+        The arguments are the fields of `Terms`. Some choose the requests, and others say how
+        these go wrong: ``status``, ``delay``, ``reset``, ``truncated`` or ``lost``. At least one
+        of these five is needed.
 
-        Raises TypeError or ValueError, naming the argument, for terms that make no sense.
+        Returns the new fault. Raises TypeError or ValueError, naming the argument, for terms that
+        make no sense.
         """
         checked = Terms(**terms)
         with self._lock:
@@ -75,15 +77,16 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    # What the API documents.
+    # Ready-made faults, documented or observed of the API, except where guessed.
 
     def rate_limit(
         self, per_second: int, *, api_key: str | None = None, account: str | None = None
     ) -> Fault:
-        """Let each API key make only so many requests in a second of the fake's clock.
+        """Let each API key make only ``per_second`` requests in a second of the fake's clock.
 
-        Further requests get 429 (documented) with ``Retry-After: 1``. No limits are published;
-        the header, the text, and that refused requests do not count are guessed.
+        Further requests get 429 (documented) with ``Retry-After: 1``. ``api_key`` or ``account``
+        limits the fault to one key or one account. No limits are published. The header and the
+        text are guessed, and so is the rule that refused requests do not count.
         """
         check("per_second", per_second)
         return self.add(
@@ -104,7 +107,8 @@ class Faults:
     ) -> Fault:
         """Answer everything with a proxy's 503, an HTML page (observed in 2016).
 
-        It ends when so many ``minutes`` of the fake's clock are over.
+        The fault ends after ``minutes`` of the fake's clock; without them it has no end.
+        ``api_key`` or ``account`` limits it to one key or one account.
         """
         return self.add(
             minutes=minutes, api_key=api_key, account=account, status=503, body=_OUTAGE_PAGE
@@ -118,9 +122,12 @@ class Faults:
         api_key: str | None = None,
         account: str | None = None,
     ) -> Fault:
-        """Create tasks, but answer 500 or ``reset`` the connection.
+        """Create tasks, but answer 500, or ``reset`` the connection.
 
-        The official client expects as much: a 500 may hide a task that was created.
+        The fault strikes the next ``times`` creations, or all if that is None. ``reset`` is
+        ``before`` the answer or ``within`` it. ``api_key`` or ``account`` limits the fault to one
+        key or one account. The official client expects this: a 500 may hide a task that was
+        created.
         """
         return self.add(
             method="POST",
@@ -135,9 +142,11 @@ class Faults:
     def duplicate_in_flight(
         self, *, times: int | None = 1, api_key: str | None = None, account: str | None = None
     ) -> Fault:
-        """Refuse creations with an Idempotency-Key as twins of one that is in flight.
+        """Refuse creations with an Idempotency-Key as if an equal request were in flight.
 
-        Documented: rare, with status 429, and safe to repeat.
+        The fault strikes the next ``times`` such creations, or all if that is None. ``api_key``
+        or ``account`` limits it to one key or one account. Documented: the refusal is rare, has
+        status 429, and is safe to repeat.
         """
         return self.add(
             method="POST",
@@ -150,7 +159,7 @@ class Faults:
         )
 
     def remove(self, fault: Fault | int) -> None:
-        """Remove a fault, given as it is or by its id; raises NotFound if it isn't there."""
+        """Remove a fault, given as a ``Fault`` or its id; raises NotFound if it is not there."""
         number = fault.id if isinstance(fault, Fault) else fault
         with self._lock:
             for candidate in self._faults:
@@ -160,7 +169,7 @@ class Faults:
         raise NotFound(f"There is no fault {number}.")
 
     def _forget(self, account: str) -> None:
-        """Remove the faults of one account, and of keys that lead to it."""
+        """Remove the faults that name an account, or an API key of it."""
         with self._lock:
             self._faults = [
                 fault
@@ -191,7 +200,7 @@ class Faults:
         return effects
 
     def _may_take_long(self) -> bool:
-        """Return whether one may delay an answer, or calls a function to choose requests."""
+        """Return whether some fault delays answers or has a predicate."""
         return any(fault._may_take_long for fault in self._faults)
 
     def __iter__(self) -> Iterator[Fault]:

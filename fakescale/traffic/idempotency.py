@@ -1,4 +1,4 @@
-"""The ``Idempotency-Key``: the same request twice is done once and answered alike."""
+"""The ``Idempotency-Key``: a repeated request is carried out once and gets the same answer."""
 
 import datetime as dt
 import threading
@@ -11,18 +11,18 @@ from fakescale.values.answer import Answer
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.errors import Conflict, TooManyRequests
 
-# Documented: keys are forgotten after 24 hours; guessed: since their first use.
+# Documented: keys are forgotten after 24 hours. Guessed: these begin with the first use.
 LIFETIME = dt.timedelta(hours=24)
-#: The length of a key at most; guessed.
+#: The greatest length of a key; guessed.
 LONGEST_KEY = 255
-# Guessed: what is not an answer to the request itself is not saved. 429 is documented as
-# safe to repeat, so it must not stick.
+# Guessed: refusals that do not depend on the request itself are not saved. Documented: a 429 is
+# safe to repeat, so it must not be saved either.
 _NOT_SAVED = {401, 429}
-#: How the twin of a request that is being worked on is refused; the text is guessed.
+#: The error of a request whose key belongs to one still in progress; the text is guessed.
 IN_FLIGHT = "A request with the provided idempotency key is still being processed."
 
 
-# Text, and what else JSON can hold.
+# Text, and bools, which JSON can hold.
 Key = tuple[str | bool, ...]
 
 
@@ -30,14 +30,14 @@ Key = tuple[str | bool, ...]
 class _Use:
     fingerprint: Key
     since: dt.datetime
-    answer: Answer | None = None  # None while the first request is being worked on
+    answer: Answer | None = None  # None while the first request is in progress
 
     def is_over(self, now: dt.datetime) -> bool:
         return now - self.since >= LIFETIME
 
 
 class OncePerKey:
-    """The saved answers, by key. One for all accounts: another user's key is a conflict."""
+    """The saved answers of all accounts, by key; another user's key is a conflict."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,10 +48,11 @@ class OncePerKey:
         return len(self._uses)
 
     def run(self, key: Key, fingerprint: Key, work: Callable[[], Answer]) -> Answer:
-        """Return what ``work`` answers, or what it answered when ``key`` was first used.
+        """Return the answer of ``work``, or the saved answer of the first use of ``key``.
 
-        ``fingerprint`` stands for the user and the parameters. Raises Conflict when the
-        key was used with others, TooManyRequests while its first use is being worked on.
+        ``fingerprint`` stands for the user and the parameters. Raises Conflict if the key was
+        first used with another fingerprint. Raises TooManyRequests while its first use is in
+        progress.
         """
         with self._lock:
             now = self._clock.now()
@@ -80,7 +81,7 @@ class OncePerKey:
         return answer
 
     def dump(self) -> list[dict[str, Any]]:
-        """Return all that ``restore`` needs, JSON-able."""
+        """Return the saved answers as JSON-able data for ``restore``."""
         with self._lock:
             return [
                 {
@@ -95,23 +96,23 @@ class OncePerKey:
             ]
 
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
-        """Take over what ``dump`` returned; raises one of many errors if it is none."""
+        """Restore a dump; raises one of several errors if ``data`` is not a dump."""
         for item in data:
-            # Those of a request: see ``api/app.py``, and ``forget``.
+            # ``api/app.py`` makes the fingerprint of a request; its first part is the account.
             if not isinstance(item["status"], int) or not isinstance(item["fingerprint"][0], str):
-                raise TypeError(f"no saved answer: {item}")
+                raise TypeError(f"not a saved answer: {item}")
             answer = Answer(item["status"], item["body"].encode())
             use = _Use(tuple(item["fingerprint"]), read_moment(item["since"]), answer)
             self._uses[tuple(item["key"])] = use
 
     def forget(self, chosen: Callable[[Any], bool]) -> None:
-        """Drop the answers to requests whose fingerprint is ``chosen``."""
+        """Drop the saved answers for whose fingerprint ``chosen`` returns True."""
         with self._lock:
             for key in [key for key, use in self._uses.items() if chosen(use.fingerprint)]:
                 del self._uses[key]
 
     def _forget(self, now: dt.datetime) -> None:
-        """Drop expired keys, oldest first, so that memory does not grow for ever."""
+        """Drop expired keys, so that memory does not grow for ever."""
         while self._uses:
             key, use = next(iter(self._uses.items()))
             if not use.is_over(now):

@@ -1,4 +1,4 @@
-"""The journal: what was asked of the fake, and what it answered."""
+"""The journal: the requests that the fake received, and its answers."""
 
 import builtins
 import datetime as dt
@@ -15,41 +15,45 @@ MAX_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its answer.
+    """One request and its answer."""
 
-    ``path`` and ``query`` are as they were sent, percent-encoded; ``headers`` have names
-    like ``Idempotency-Key``; ``when`` is on the fake's clock; ``traceback`` is that of the
-    bug behind a 500, ``fault`` what went wrong on purpose, ``account`` the one that the key
-    led to. Status 0 is that of a connection that was reset before the answer. A body that
-    nobody asked for is empty: of a GET, of a wrong key or path. That of an upload is empty
-    too, since it is not kept.
-    """
-
+    #: The HTTP method.
     method: str
+    #: The path as it was sent, percent-encoded.
     path: str
+    #: The query as it was sent, percent-encoded; empty if there was none.
     query: str
+    #: The header fields of the request, by names like ``Idempotency-Key``.
     headers: Mapping[str, str]
+    #: The request's body. It is empty if nothing read it: for a GET, a wrong key or a wrong path.
+    #: It is also empty for an upload, which is not kept.
     body: bytes
+    #: The status of the answer, or 0 if the connection was reset before the answer.
     status: int
+    #: The body of the answer.
     answer: bytes
+    #: The time of the request, on the fake's clock.
     when: dt.datetime
+    #: The traceback of the bug behind a 500, or None.
     traceback: str | None = None
+    #: The effect of the faults that struck the request, in a few words, or None.
     fault: str | None = None
+    #: The name of the account that the API key led to, or None.
     account: str | None = None
 
     @property
     def target(self) -> str:
-        """The path, with the query if there was one."""
+        """The path, followed by ``?`` and the query if there was one."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def json(self) -> Any:
-        """The request's body, read as JSON; raises ValueError when it is none."""
+        """The request's body, parsed as JSON; raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
     @property
     def error(self) -> str | None:
-        """The text of the refusal, or None if there was none; a proxy's page has none."""
+        """The error text of a refusal; None for other answers, and for a proxy's HTML page."""
         try:
             content = json.loads(self.answer) if self.status >= 400 else None
         except ValueError:
@@ -57,7 +61,7 @@ class Exchange:
         return str(content["error"]) if isinstance(content, dict) and "error" in content else None
 
     def __repr__(self) -> str:
-        # What is printed ends up in logs: no keys.
+        # Printed text ends up in logs, so it shows no keys.
         headers = {name: _masked(name, value) for name, value in self.headers.items()}
         return (
             f"<Exchange {self.method} {self.target} {headers} {self.body!r}"
@@ -73,7 +77,10 @@ def _masked(name: str, value: str) -> str:
 
 
 class Journal(Sequence[Exchange]):
-    """The latest exchanges, oldest first; older ones are dropped, by number and by bytes."""
+    """The latest exchanges, oldest first.
+
+    The journal drops the oldest when it holds more than 10,000 exchanges or 32 MiB.
+    """
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -81,11 +88,11 @@ class Journal(Sequence[Exchange]):
         self._entries: deque[Exchange] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
-        #: The number of exchanges that ever were.
+        #: The number of all exchanges so far, dropped ones included.
         self.total = 0
 
     def _append(self, exchange: Exchange) -> None:
-        """Add an exchange, dropping old ones where the journal is full."""
+        """Add an exchange; drop old ones if the journal is full."""
         with self._lock:
             self.total += 1
             self._entries.append(exchange)
@@ -102,7 +109,11 @@ class Journal(Sequence[Exchange]):
         since: dt.datetime | None = None,
         limit: int | None = None,
     ) -> builtins.list[Exchange]:
-        """Return the exchanges, oldest first: of one account, since a moment, the last few."""
+        """Return the exchanges, oldest first.
+
+        ``account`` chooses those of one account. ``since`` chooses those from a time of the fake's
+        clock on. ``limit`` chooses the latest ones, up to this number.
+        """
         chosen = [
             exchange
             for exchange in self._snapshot()
@@ -112,7 +123,7 @@ class Journal(Sequence[Exchange]):
         return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
 
     def _forget(self, account: str) -> None:
-        """Drop the exchanges of one account; ``total`` goes on counting them."""
+        """Drop the exchanges of an account; ``total`` still counts them."""
         with self._lock:
             self._entries = deque(it for it in self._entries if it.account != account)
             self._bytes = sum(map(_size, self._entries))

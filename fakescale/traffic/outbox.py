@@ -1,10 +1,10 @@
 """The outbox of a fake: the callbacks that it owes, and the outcome of each.
 
-A fake owes a callback when something happens to a task or a batch. The outbox sends it at once
-and, until the receiver answers with a 2xx, ``RETRIES`` times more. The callbacks to one receiver
-go out one after the other, in order. Receivers do not wait for each other.
+A fake owes a callback when something happens to a task or a batch. The outbox sends it at once,
+and repeats it up to ``RETRIES`` times until the receiver answers with a 2xx. The callbacks to one
+receiver go out one after the other, in order. Receivers do not wait for each other.
 
-The file is long because it holds one lock, and all that may be done under it.
+The file is long because one lock guards all of it.
 """
 
 import builtins
@@ -27,39 +27,40 @@ from fakescale.values.keys import auth_key
 
 log = logging.getLogger("fakescale")
 
-MAX_OVER = 10_000  # the callbacks that are remembered when they are no longer owed
+MAX_OVER = 10_000  # callbacks kept after they are no longer owed
 _MAX_THREADS = 8
 _MAX_STOP_ROUNDS = 200
 
 
 class Carrier(Protocol):
-    """The carrier of callbacks to their receivers; see ``delivery``."""
+    """Sends callbacks to their receivers; ``delivery`` has the one that uses sockets."""
 
     def post(self, address: Address, auth_key: str, content: bytes) -> int:
         """Send ``content``, and return the status of the answer.
 
-        Raises NotSent where the address turns out not to be allowed, and any other
-        exception, to be recorded, where no answer came.
+        Raises NotSent if the address turns out not to be allowed. Raises any other exception if
+        no answer comes; the outbox records it.
         """
 
     def break_off(self) -> None:
-        """Make every ``post`` that is under way fail."""
+        """Make every running ``post`` fail."""
 
 
 class _Owed(NamedTuple):
-    """The part of a delivery that it does not show."""
+    """The part of an owed delivery that the delivery does not show."""
 
     address: Address
     on_outcome: Callable[[bool], None] | None
 
 
 class Outbox(Sequence[Delivery]):
-    """All callbacks, oldest first: those that are owed, and the latest of the others.
+    """All callbacks, oldest first; the outbox keeps the latest 10,000 that are no longer owed.
 
-    Everything may be called from any thread. The outbox calls ``run_due`` before it looks for
-    due callbacks, since ``run_due`` may owe some. It calls ``wake`` when it puts one off. It
-    calls neither while it is locked.
+    Every method may be called from any thread.
     """
+
+    # The outbox calls `run_due` before it looks for due callbacks, since `run_due` may owe some.
+    # It calls `wake` when it puts a callback off. It calls neither with its lock held.
 
     def __init__(
         self,
@@ -80,11 +81,11 @@ class Outbox(Sequence[Delivery]):
         self._deliveries: dict[int, Delivery] = {}  # by number, oldest first
         self._over: deque[int] = deque()
         self._owed: dict[int, _Owed] = {}
-        # What waits for each receiver: a heap of (when, number).
+        # The callbacks that wait for each receiver: a heap of (when, number).
         self._queues: dict[str, list[tuple[dt.datetime, int]]] = {}
-        self._threads: dict[str, threading.Thread] = {}  # by the receiver that they serve
-        self._ended: list[threading.Thread] = []  # those that are in their last instructions
-        self._tried: set[int] = set()  # since the last call of deliver()
+        self._threads: dict[str, threading.Thread] = {}  # by receiver
+        self._ended: list[threading.Thread] = []  # threads in their last instructions
+        self._tried: set[int] = set()  # numbers, since the last call of `deliver`
         self._open = True
         self._stopping = False
 
@@ -99,10 +100,11 @@ class Outbox(Sequence[Delivery]):
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
     ) -> None:
-        """Owe a callback to ``url``, from now on, and have it sent in the background.
+        """Owe a callback to ``url`` from now on, and have it sent in the background.
 
-        ``on_outcome`` is told, on another thread, whether it succeeded in the end; never if it
-        was not sent. Returns at once, and waits for no other lock.
+        Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
+        attempt. It never does so for a callback that is not sent. Returns at once, and takes no
+        other lock.
         """
         now = self._clock.now()
         state, address = "owed", None
@@ -132,11 +134,12 @@ class Outbox(Sequence[Delivery]):
             self._start_threads()
 
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
-        """Do all that is due now, and return when it is done, also what was under way.
+        """Send all callbacks that are due now, and return when all of them were tried.
 
-        Returns the deliveries, oldest first, that were tried since the last call, by this
-        one or in the background, as they are now; with ``account``, that account's alone. A
-        receiver must not call it: it would wait for its own answer.
+        This also runs due labelers first, and waits for callbacks that are being sent in the
+        background. Returns the callbacks tried since the last call, as they are now, oldest first.
+        With ``account``, returns only those of that account. A receiver must not call this: it
+        would wait for its own answer.
         """
         self._do_due()
         with self._changed:
@@ -146,11 +149,11 @@ class Outbox(Sequence[Delivery]):
             return told
 
     def list(self, *, account: str | None = None) -> builtins.list[Delivery]:
-        """Return all callbacks, or those of an account, oldest first."""
+        """Return all callbacks, or those of ``account``, oldest first."""
         return [it for it in self._snapshot() if account in (None, it.account)]
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
-        """Return all that ``_restore`` needs, JSON-able."""
+        """Return the callbacks as JSON-able data for ``_restore``."""
         return [delivery.to_json() for delivery in self._snapshot()]
 
     def _restore(
@@ -158,10 +161,9 @@ class Outbox(Sequence[Delivery]):
         data: Iterable[Mapping[str, Any]],
         on_outcome: Callable[[Delivery], Callable[[bool], None] | None],
     ) -> None:
-        """Take over a dump, into an empty outbox.
+        """Restore a dump into an empty outbox.
 
-        ``on_outcome`` returns the function, for a delivery, that is told whether it succeeded
-        in the end.
+        ``on_outcome`` takes a delivery, and returns the function to call with its outcome.
         """
         with self._changed:
             for item in data:
@@ -176,7 +178,7 @@ class Outbox(Sequence[Delivery]):
             self._numbers = itertools.count(max(self._deliveries, default=-1) + 1)
 
     def _forget(self, account: str) -> None:
-        """Forget the callbacks of an account, except those that are just being sent."""
+        """Forget the callbacks of an account, except those being sent right now."""
         with self._changed:
             waiting = {number for queue in self._queues.values() for _, number in queue}
             gone = {
@@ -196,7 +198,7 @@ class Outbox(Sequence[Delivery]):
                 self._owed.pop(number, None)
 
     def _do_due(self) -> None:
-        """Do all that is due now, and return when it is done."""
+        """Send all that is due now, and return when every callback was tried."""
         self._run_due()
         with self._changed:
             while self._open and not self._stopping:
@@ -206,28 +208,28 @@ class Outbox(Sequence[Delivery]):
                 self._changed.wait()
 
     def _start(self) -> None:
-        """Have all that is due now sent in the background."""
+        """Send all that is due now in the background."""
         with self._changed:
             self._start_threads()
 
     def _next_due(self) -> dt.datetime | None:
-        """Return when something is to be tried next, or None if nothing waits for that."""
+        """Return the time of the next attempt, or None if no callback waits for one."""
         with self._changed:
             queues = self._queues.values() if self._open else ()
             return min((queue[0][0] for queue in queues), default=None)
 
     def _stop(self, *, for_good: bool = False) -> None:
-        """Break off the callbacks that are under way, and return when no thread is left.
+        """Break off the callbacks that are being sent, and return when all threads have ended.
 
-        They stay owed, and are sent when next something is owed or delivered; ``for_good``,
-        never.
+        These callbacks stay owed, and go out when the outbox next owes or delivers something.
+        With ``for_good``, they never go out.
         """
         with self._changed:
             self._open = self._open and not for_good
             self._stopping = True
             threads = [*self._threads.values(), *self._ended]
-        # Again and again: one may have been about to connect. Not for ever: nothing can break
-        # off the lookup of a name.
+        # Repeatedly, since a thread may have been about to connect. Not for ever, since nothing
+        # can break off the lookup of a name.
         for _ in range(_MAX_STOP_ROUNDS):
             threads = [thread for thread in threads if thread.is_alive()]
             if not threads:
@@ -261,7 +263,7 @@ class Outbox(Sequence[Delivery]):
             return list(self._deliveries.values())
 
     def _put(self, delivery: Delivery) -> None:
-        """Make ``delivery`` the present state of itself; forget old ones."""
+        """Store the new state of a delivery, and drop the oldest if there are too many."""
         self._deliveries[delivery.number] = delivery
         if delivery.next_at is not None:
             origin = self._owed[delivery.number].address.origin
@@ -276,7 +278,7 @@ class Outbox(Sequence[Delivery]):
             self._tried.discard(number)
 
     def _start_threads(self) -> None:
-        """Give a thread to every receiver that something is due for, while any is left."""
+        """Start a thread for each receiver with a due callback, up to the limit."""
         now = self._clock.now()
         for origin, queue in self._queues.items():
             if len(self._threads) >= _MAX_THREADS or not self._open or self._stopping:
@@ -290,15 +292,15 @@ class Outbox(Sequence[Delivery]):
                 thread.start()
 
     def _serve(self, origin: str) -> None:
-        """Send all that is due for a receiver; runs on a thread of its own."""
+        """Send all that is due for a receiver, on a thread of its own."""
         while (delivery := self._take(origin)) is not None:
             try:
                 self._try(delivery)
-            except Exception:  # or else those who wait for this thread wait for ever
+            except Exception:  # an ended thread would make others wait for ever
                 log.exception("a bug in fakescale")
 
     def _take(self, origin: str) -> Delivery | None:
-        """Return the callback that is due for a receiver; without one, end its thread."""
+        """Return the next due callback of a receiver; if there is none, end its thread."""
         with self._changed:
             queue = self._queues.get(origin)
             going_on = self._open and not self._stopping
@@ -308,12 +310,12 @@ class Outbox(Sequence[Delivery]):
                     del self._queues[origin]
                 return self._deliveries[number]
             self._ended.append(self._threads.pop(origin))
-            self._start_threads()  # others may have waited for this one to end
+            self._start_threads()  # receivers over the limit may wait for a thread
             self._changed.notify_all()
             return None
 
     def _try(self, delivery: Delivery) -> None:
-        """Try to send, outside of every lock: the receiver may call the API back."""
+        """Try to send, without any lock, since the receiver may call the API."""
         address, on_outcome = self._owed[delivery.number]
         now = self._clock.now()
         key = auth_key(delivery.account, is_test=delivery.is_test)
@@ -326,11 +328,11 @@ class Outbox(Sequence[Delivery]):
             after = dataclasses.replace(delivery, state=refusal.state, next_at=None)
         except Exception as error:  # any error is the outcome of the try
             if self._stopping or not self._open:
-                after = delivery  # broken off by us: to be tried again
+                after = delivery  # the outbox broke it off, so it stays owed
             else:
                 text = str(error) or type(error).__name__
                 after = delivery.tried(Attempt(when=now, error=text))
-        # Before the outbox shows it as done: then the task must tell the outcome, too.
+        # Call this first: when the outbox shows the outcome, the task must show it too.
         if on_outcome and after.state in ("done", "failed"):
             on_outcome(after.state == "done")
         with self._changed:

@@ -234,15 +234,15 @@ ERROR = {"status_code": 404, "error": "Task with that ID not found."}
         ("GET /task/x", 404, ERROR, ""),
         ("GET /task/x", 404, {**ERROR, "status_code": 400}, "404 was expected"),
         ("GET /task/x", 404, {"error": "x"}, '"status_code" is a required property'),
-        ("GET /task/x", 400, ERROR, "no such status"),
-        ("GET /task/x/", 409, ERROR, "no such status"),
+        ("GET /task/x", 400, ERROR, "does not have this status"),
+        ("GET /task/x/", 409, ERROR, "does not have this status"),
         ("PATCH /task/x", 404, ERROR, ""),
-        ("PATCH /task/x", 405, ERROR, "no such status"),
-        ("GET /nowhere", 200, {}, "no such status"),
+        ("PATCH /task/x", 405, ERROR, "does not have this status"),
+        ("GET /nowhere", 200, {}, "does not have this status"),
         ("GET /task/cancel", 200, TASK, ""),
         ("POST /task/kittens", 400, {**ERROR, "status_code": 400}, ""),
-        ("POST /task/kittens", 200, TASK, "no such status"),
-        ("PUT /audits", 200, {}, "no such status"),
+        ("POST /task/kittens", 200, TASK, "does not have this status"),
+        ("PUT /audits", 200, {}, "does not have this status"),
     ],
 )
 def test_the_judge_of_the_suite_is_strict(name: str, status: int, content: Any, says: str) -> None:
@@ -274,7 +274,7 @@ def test_an_undocumented_status_is_noticed(
     monkeypatch.setattr(NotFound, "status", 410)
     assert live("GET", "/task/unknown").status == 410
     [told] = complaints
-    assert told.startswith("GET /task/unknown -> 410: the document has no such status")
+    assert told.startswith("GET /task/unknown -> 410: the document has does not have this status")
 
 
 def test_the_judge_ignores_the_answers_of_faults(fake: FakeScale, live: Caller) -> None:

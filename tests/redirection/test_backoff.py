@@ -1,4 +1,4 @@
-"""The official client's retries, which only an https URL makes it do."""
+"""The official client's retries; it only makes them with an https URL."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def client() -> scaleapi.ScaleClient:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the waits that were asked for, and let none happen."""
+    """Return the list of requested waits, and skip each wait."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
@@ -43,7 +43,9 @@ def test_the_official_client_survives_two_503s(
     assert waits == []
 
 
-def test_it_gives_up_after_three_retries(fake: FakeScale, client: scaleapi.ScaleClient) -> None:
+def test_the_official_client_gives_up_after_three_retries(
+    fake: FakeScale, client: scaleapi.ScaleClient
+) -> None:
     fake.faults.outage()
     with without_backoff(), pytest.raises(ScaleServiceUnavailable):
         client.create_task(TaskType.Chat, unique_id="u")
@@ -51,14 +53,14 @@ def test_it_gives_up_after_three_retries(fake: FakeScale, client: scaleapi.Scale
     assert len(fake.tasks) == 0
 
 
-def test_it_finds_the_task_behind_a_lost_answer(
+def test_the_official_client_finds_the_task_behind_a_lost_answer(
     fake: FakeScale, client: scaleapi.ScaleClient, waits: list[float]
 ) -> None:
     other = fake.tasks.create("chat", unique_id="other")
     with without_backoff(), fake.faults.lost_answer() as fault:
         task = client.create_task(TaskType.Chat, unique_id="u")
     assert fault.hits == 1
-    # The work was done; done again it clashes; then the client looks for its own.
+    # The task was created; the retry clashes; then the client looks for its own task.
     assert [(it.method, it.status) for it in fake.requests] == [
         ("POST", 500),
         ("POST", 409),
@@ -68,12 +70,12 @@ def test_it_finds_the_task_behind_a_lost_answer(
     assert {task.id, other.id} == {it.id for it in fake.tasks}
     assert task.unique_id == "u"
     assert waits == []
-    # One that clashes at first is another's.
+    # A task that clashes with the first try belongs to somebody else.
     with pytest.raises(ScaleDuplicateResource):
         client.create_task(TaskType.Chat, unique_id="other")
 
 
-def test_it_survives_connections_that_are_cut(
+def test_the_official_client_survives_cut_connections(
     fake: FakeScale, client: scaleapi.ScaleClient
 ) -> None:
     fake.tasks.create("chat")
@@ -82,7 +84,7 @@ def test_it_survives_connections_that_are_cut(
     assert [it.status for it in fake.requests] == [0, 0, 200]
 
 
-def test_it_waits_elsewhere(
+def test_the_wait_is_back_outside_the_block(
     fake: FakeScale, client: scaleapi.ScaleClient, waits: list[float]
 ) -> None:
     before = vars(Retry)["sleep"]
@@ -91,10 +93,10 @@ def test_it_waits_elsewhere(
     assert vars(Retry)["sleep"] is before
     with fake.faults.add(status=503, times=2):
         assert len(client.tasks()) == 0
-    assert waits == [4]  # as was measured with the real wait: none before the first
+    assert waits == [4]  # as measured with real waits: none before the first retry
 
 
-def test_blocks_may_overlap_as_those_of_threads_do() -> None:
+def test_blocks_may_overlap() -> None:
     before = vars(Retry)["sleep"]
     first, second = without_backoff(), without_backoff()
     first.__enter__()
@@ -105,7 +107,7 @@ def test_blocks_may_overlap_as_those_of_threads_do() -> None:
     assert vars(Retry)["sleep"] is before
 
 
-def test_a_retry_after_is_no_wait_either(fake: FakeScale, waits: list[float]) -> None:
+def test_a_retry_after_causes_no_wait_either(fake: FakeScale, waits: list[float]) -> None:
     fake.faults.add(status=503, times=1, headers={"Retry-After": "7"})
     adapter = requests.adapters.HTTPAdapter(max_retries=Retry(1))
     with requests.Session() as session, without_backoff():

@@ -14,7 +14,7 @@ from fakescale import FakeScale, redirection
 from tests.test_plugin import suite
 
 __all__ = ["suite"]  # the fixture
-# Loaded first, or else each run of pytester would load half of them anew.
+# Loaded here, or each run of pytester would load half of these modules anew.
 LOADED = (aiodns, requests.cookies, scaleapi, uvloop)
 
 
@@ -33,11 +33,11 @@ def test_the_fixture_leads_to_the_fake_of_this_test(suite: pytest.Pytester) -> N
             assert fakescale_redirect is fakescale and fakescale not in seen
             task = client.create_task(TaskType.Chat, unique_id="u")
             assert fakescale.account("key").test.tasks.get(task.id).unique_id == "u"
-            # Over a connection that was kept, too.
+            # A kept connection too.
             reply = session.get("https://api.scale.com/v1/tasks", auth=("test_key", ""))
             assert [it["task_id"] for it in reply.json()["docs"]] == [task.id]
             assert [it.path for it in fakescale.requests] == ["/v1/task/chat", "/v1/tasks"]
-            # And past it.
+            # Past the redirection too.
             reply = session.get(f"{fakescale.url}/tasks", auth=("test_key", ""))
             assert reply.json()["total"] == 1
             seen.append(fakescale)
@@ -52,7 +52,7 @@ WHOLE_RUN = {
 
         session = requests.Session()
         session.auth = ("live_key", "")
-        # As client code does that connects when it is imported.
+        # Some client code connects when it is imported.
         at_import = session.get("https://api.scale.com/v1/tasks").json()["total"]
 
         def submit():
@@ -141,7 +141,7 @@ def test_a_conftest_may_name_the_plugin(
     suite.run(sys.executable, "-c", code).assert_outcomes(passed=1)
 
 
-def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None:
+def test_a_failing_test_shows_redirected_requests(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         import requests
@@ -169,7 +169,7 @@ def test_a_failing_test_tells_what_came_this_way(suite: pytest.Pytester) -> None
     ]
 
 
-def test_it_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
+def test_the_redirection_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     with FakeScale().serve() as fake:
         url = f"--fakescale-url={fake.url}"
@@ -181,7 +181,9 @@ def test_it_needs_a_fake_of_this_process(suite: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--fakescale-redirect leads to a fake of this process*"])
 
 
-def test_it_needs_the_extra(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_redirection_needs_the_extra(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     monkeypatch.setitem(sys.modules, "trustme", None)
     redirection._authority.cache_clear()
@@ -193,7 +195,7 @@ def test_it_needs_the_extra(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPa
     result.stderr.fnmatch_lines(["*--fakescale-redirect: *pip install 'fakescale[[]redirect]'*"])
 
 
-def test_a_run_within_a_redirected_one_is_told_so(suite: pytest.Pytester) -> None:
+def test_a_run_within_a_redirected_run_is_an_error(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_x(fakescale_redirect): pass")
     with redirection.redirect():
         result = suite.runpytest_inprocess("--fakescale-redirect")

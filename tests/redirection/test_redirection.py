@@ -1,4 +1,4 @@
-"""Unmodified clients of the real API's host, which reach a fake; and nothing that leaves."""
+"""Unmodified clients of the real API's host reach a fake, and no connection leaves."""
 
 import _socket
 import asyncio
@@ -45,7 +45,7 @@ Call = Callable[[], int]
 
 @pytest.fixture(autouse=True)
 def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a name that would be resolved for real, but for those of loopback, be an error."""
+    """Make the resolution of any name an error, except names of loopback."""
     real = _socket.getaddrinfo
 
     def guarded(host: Any, *rest: Any, **more: Any) -> Any:
@@ -58,7 +58,8 @@ def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-# Clients, each made with what is closed in the end. What comes out makes a call with it.
+# Makers of clients. Each takes a stack that closes the client, and returns a function that makes a
+# call with it.
 
 
 def plain_requests(_: contextlib.ExitStack) -> Call:
@@ -96,7 +97,7 @@ def the_official_client_s_v2(stack: contextlib.ExitStack) -> Call:
     stack.callback(client.v2.api_client.rest_client.pool_manager.clear)
 
     def call() -> int:
-        with pytest.raises(NotFoundException) as caught:  # which is not imitated
+        with pytest.raises(NotFoundException) as caught:  # the fake does not imitate v2
             client.v2.get_tasks()
         return int(caught.value.status or 0)
 
@@ -273,13 +274,13 @@ def test_no_proxy_of_the_environment_is_asked(
     with contextlib.ExitStack() as stack, redirect():
         assert make(stack)() == 200
         assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{HOST}"
-        # All others still go through it.
+        # All other hosts still go through the proxy.
         assert urllib.request.proxy_bypass("example.com") is False
         assert urllib.request.proxy_bypass("intern.example") is True
     assert (os.environ["NO_PROXY"], os.environ.get("no_proxy")) == ("intern.example", None)
 
 
-def test_no_proxy_at_all_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_no_proxy_of_all_hosts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with redirect():
         assert os.environ["no_proxy"] == "*"
@@ -287,11 +288,13 @@ def test_no_proxy_at_all_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NO_PROXY" not in os.environ
 
 
-# Certificates are checked by a clock in C, which goes on.
+# The clock in C that checks certificates is not frozen.
 @pytest.mark.filterwarnings("ignore:System time is way off")
 @pytest.mark.parametrize("date", ["1999-12-31", "2150-01-01"])
 @pytest.mark.parametrize("make", [plain_requests, the_official_client, an_httpx_client])
-def test_time_may_stand(make: Callable[[contextlib.ExitStack], Call], date: str) -> None:
+def test_clients_reach_the_fake_in_frozen_time(
+    make: Callable[[contextlib.ExitStack], Call], date: str
+) -> None:
     with freezegun.freeze_time(date), contextlib.ExitStack() as stack, redirect() as fake:
         assert make(stack)() == 200
         assert fake.tasks.create("chat").created_at.startswith(date)
@@ -322,18 +325,18 @@ with redirect() as fake:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-# What is trusted.
+# Trust.
 
 
 @pytest.fixture
 def other() -> Iterator[tuple[str, Authority]]:
-    """Return the URL of another host, and the authority that its certificate is of."""
+    """Return the URL of another host, and the authority of its certificate."""
     authority = Authority()
     with FakeScale().serve(authority=authority) as fake:
         yield fake.url.replace("127.0.0.1", "localhost"), authority
 
 
-def test_other_hosts_are_verified_as_ever(other: tuple[str, Authority]) -> None:
+def test_other_hosts_are_verified_as_before(other: tuple[str, Authority]) -> None:
     url, authority = other
     context = ssl.create_default_context(cadata=authority.pem)
     before = context.get_ca_certs(binary_form=True), context.cert_store_stats()
@@ -342,19 +345,19 @@ def test_other_hosts_are_verified_as_ever(other: tuple[str, Authority]) -> None:
         assert client.get(f"{url}/tasks").status_code == 401
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             doubter.get(f"{url}/tasks")
-        # The fake's own authority vouches for nothing but that one host.
+        # The fake's own authority certifies only that one host.
         for name in ("127.0.0.1", "localhost"):
             with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 client.get(fake.url.replace("http://127.0.0.1", f"https://{name}"))
         assert doubter.get(URL, auth=AUTH).status_code == 200
         assert fake.requests.total == 2
-    # Nothing stays behind in a context that others go on to use.
+    # Contexts that other connections use stay unchanged.
     assert (context.get_ca_certs(binary_form=True), context.cert_store_stats()) == before
 
 
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_connection_that_leads_elsewhere_is_not_trusted_with_a_key(verify: bool) -> None:
-    real = Authority(HOST)  # it stands for the real API, reached through a proxy
+    real = Authority(HOST)  # stands for the real API, reached through a proxy
     context = ssl.create_default_context(cadata=real.pem)
     if not verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -389,7 +392,7 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
         assert fake.requests.total == 0
 
 
-# What is resolved.
+# Resolution.
 
 
 @pytest.mark.parametrize(
@@ -404,7 +407,7 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
         HOST.replace("a", "\uff41"),
     ],
 )
-def test_the_name_is_known_however_it_is_written(name: Any) -> None:
+def test_the_name_is_known_in_any_spelling(name: Any) -> None:
     with redirect():
         for getaddrinfo in (socket.getaddrinfo, taken_early):
             found = getaddrinfo(name, "https", type=socket.SOCK_STREAM)
@@ -417,12 +420,12 @@ def test_the_name_is_known_however_it_is_written(name: Any) -> None:
 @pytest.mark.parametrize(
     "name", [f"www.{HOST}", "scale.com", f"{HOST}.example.com", "", "äpi.scale.com", "ä" * 99]
 )
-def test_other_names_are_resolved_as_ever(name: str) -> None:
+def test_other_names_are_resolved_as_before(name: str) -> None:
     with redirect(), pytest.raises(OSError, match="would have left"):
         socket.getaddrinfo(name, 443)
 
 
-def test_what_the_fake_does_not_serve_is_an_error() -> None:
+def test_a_port_that_the_fake_does_not_serve_is_an_error() -> None:
     with redirect() as fake:
         for method in ("connect", "connect_ex"):
             for host in (HOST, ADDRESS):
@@ -440,7 +443,7 @@ def test_what_the_fake_does_not_serve_is_an_error() -> None:
 
 @pytest.mark.parametrize("method", ["query", "search"])
 def test_no_name_server_is_asked(method: str) -> None:
-    with redirect(), pytest.raises(OSError, match="ask no name server"):
+    with redirect(), pytest.raises(OSError, match="no name server may be asked"):
         getattr(pycares.Channel, method)(None, HOST, "A")
 
 
@@ -462,7 +465,7 @@ def test_a_socket_may_be_given_the_name() -> None:
                 assert connection.getpeername()[1] == _port(fake)
 
 
-# The length of it.
+# The length of the redirection.
 
 
 def _state() -> list[Any]:
@@ -477,12 +480,12 @@ def test_leaving_restores_everything() -> None:
     before = _state()
     with contextlib.suppress(ZeroDivisionError), redirect():
         unchanged = [way[:2] for way in _state()[0] if way in before[0]]
-        assert unchanged == [("pycares:Channel", "gethostbyname")]  # which version 4 had
+        assert unchanged == [("pycares:Channel", "gethostbyname")]  # only version 4 had it
         raise ZeroDivisionError
     assert _state() == before
 
 
-def test_no_kept_connection_outlives_it() -> None:
+def test_no_kept_connection_outlives_the_redirection() -> None:
     with requests.Session() as session:
         with redirect() as fake:
             assert session.get(URL, auth=AUTH).status_code == 200
@@ -494,7 +497,7 @@ def test_no_kept_connection_outlives_it() -> None:
         assert (fake.requests.total, other.requests.total) == (1, 1)
 
 
-def test_there_is_one_at_a_time() -> None:
+def test_there_is_one_redirection_at_a_time() -> None:
     before = _state()
     with redirect() as fake:
         with pytest.raises(RuntimeError, match="redirected in this process already"), redirect():
@@ -519,7 +522,7 @@ def test_all_threads_are_redirected() -> None:
         clients.clear()
 
 
-def test_it_takes_a_fake_or_what_makes_one() -> None:
+def test_redirect_takes_a_fake_or_the_options_of_a_new_one() -> None:
     with redirect(account="pets") as fake:
         requests.post(URL.replace("tasks", "task/chat"), json={}, auth=AUTH)
         assert len(fake.tasks) == 1
@@ -538,13 +541,13 @@ def test_it_takes_a_fake_or_what_makes_one() -> None:
         pass
 
 
-def test_its_limits_hold_for_connections_too() -> None:
+def test_the_limits_of_the_fake_hold_for_redirected_connections_too() -> None:
     with redirect(limits=Limits(max_request_line=99)):
         for size, status in ((20, 200), (99, 414)):
             assert requests.get(URL, {"tags": "x" * size}, auth=AUTH).status_code == status
 
 
-def test_what_is_due_happens_by_itself() -> None:
+def test_due_work_happens_by_itself() -> None:
     labeled = threading.Event()
     with redirect(complete_after=dt.timedelta(milliseconds=20)) as fake:
         fake.labeler = lambda _: labeled.set()
@@ -574,7 +577,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def test_no_control_call_comes_this_way() -> None:
+def test_no_control_call_is_redirected() -> None:
     with redirect():
         for scheme in ("https", "http"):
             reply = requests.post(f"{scheme}://{HOST}/_fakescale/reset", json={})

@@ -20,7 +20,7 @@ def lines(fake: FakeScale, *, bodies: bool = False) -> list[str]:
     return stream.getvalue().splitlines(keepends=True)
 
 
-def test_a_line_tells_what_was_asked_and_answered(fake: FakeScale, live: Caller) -> None:
+def test_a_line_shows_the_request_and_the_answer(fake: FakeScale, live: Caller) -> None:
     live("GET", "/tasks?limit=3")
     fake.faults.add(status=503)
     live("GET", "/task/x\x1b[31m")
@@ -29,13 +29,13 @@ def test_a_line_tells_what_was_asked_and_answered(fake: FakeScale, live: Caller)
     assert re.fullmatch(r"GET /v1/task/x\\x1b\[31m 503 \(fault: .*\)\n", second)
 
 
-def test_the_bodies_stand_behind_it_on_the_same_line(fake: FakeScale, live: Caller) -> None:
+def test_the_bodies_follow_on_the_same_line(fake: FakeScale, live: Caller) -> None:
     live("POST", "/task/chat", data=b'{"a":\n1}')
     [line] = lines(fake, bodies=True)
     assert line.split(" ", 2)[2].startswith(r'POST /v1/task/chat 200 {"a":\n1} -> {"task_id":')
 
 
-def test_it_begins_with_the_time_of_the_machine(
+def test_a_line_begins_with_the_time_of_the_machine(
     fake: FakeScale, live: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = dt.datetime(2024, 2, 29, 12, 0, 59, 999_900)
@@ -51,7 +51,7 @@ def test_it_begins_with_the_time_of_the_machine(
     ]
 
 
-def test_a_stream_that_is_closed_is_no_reason_to_fail(fake: FakeScale, live: Caller) -> None:
+def test_a_closed_stream_breaks_nothing(fake: FakeScale, live: Caller) -> None:
     live("GET", "/tasks")
     stream = io.StringIO()
     stream.close()

@@ -1,4 +1,4 @@
-"""Fuzz over raw sockets: valid requests are served to the byte, the rest breaks nothing."""
+"""Fuzz over raw sockets: valid requests are served exactly, and bad ones break nothing."""
 
 import contextlib
 import dataclasses
@@ -31,20 +31,20 @@ from tests.raw import converse, descriptors, read_answers, wait_until, watching
 from tests.server.test_http11 import MALFORMED
 from tests.support import examples, proofs
 
-# Of what is found before it is made smaller.
+# The warning is about examples that hypothesis has not shrunk yet.
 pytestmark = [
     pytest.mark.usefixtures("own_loop"),
     pytest.mark.filterwarnings("ignore:Generating overly large repr"),
 ]
 
-# Small, so that bodies are often over them.
+# Small limits, so that bodies are often over them.
 LIMITS = Limits(max_body=5_000, max_request_line=300, max_headers=20, max_header_bytes=1_000)
 
-# Valid requests: what is sent, and what must be seen of it.
+# Valid requests: the bytes to send, and the request that must be seen.
 
 
 class Sent(NamedTuple):
-    """A request, and what an application must see of it."""
+    """A request as it is sent, and as an application must see it."""
 
     data: bytes
     method: str
@@ -54,7 +54,7 @@ class Sent(NamedTuple):
     is_awaited: bool
 
 
-#: Header fields: their lines, with the name and the value that must be seen of each.
+#: Header fields: each line, with the name and the value that must be seen.
 FIELDS = [
     ("X-A: one", "X_A", "one"),
     ("X-A:two", "X_A", "two"),
@@ -66,7 +66,7 @@ FIELDS = [
     ("Connection: Keep-Alive, x-close", "CONNECTION", "Keep-Alive, x-close"),
     ("TE: trailers", "TE", "trailers"),
     ("Content-Type: text/plain", "CONTENT_TYPE", "text/plain"),
-    # What has an underscore must not pass for what has a dash.
+    # A name with an underscore must not be taken for one with a dash.
     ("Content_Length: 1", "", ""),
     ("Transfer_Encoding: chunked", "", ""),
     ("X_A: five", "", ""),
@@ -93,7 +93,7 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
 
 
 class Asked(NamedTuple):
-    """What requests are for: these methods and paths, and what is in each of their heads."""
+    """The methods, paths and header fields to choose requests from."""
 
     methods: list[str]
     paths: list[str]
@@ -157,7 +157,7 @@ def conversations(draw: st.DrawFn, asked: Asked = ECHO) -> tuple[list[Sent], lis
 
 
 def echo(environ: Any, start_response: Any) -> list[bytes]:
-    """Answer with what was asked, having read all, some or none of the body (WSGI)."""
+    """Answer with the request itself, after all, some or none of its body is read (WSGI)."""
     how = environ["PATH_INFO"][1:5]
     source = environ["wsgi.input"]
     body = source.read() if how[:3] == "all" else source.read(5) if how == "some" else b""
@@ -173,13 +173,13 @@ def echo(environ: Any, start_response: Any) -> list[bytes]:
 
 
 def check_echoes(row: list[Sent], received: bytes) -> None:
-    """Check that each request was seen as it was sent, and answered in its turn."""
+    """Check that each request was seen as it was sent, and answered in order."""
     answers = read_answers(received, [request.method for request in row])
     for request, answer in itertools.zip_longest(row, answers):
         assert answer is not None, "an answer is missing"
         assert request is not None, "an answer too many"
         how = request.target.rpartition("://")[2].partition("/")[2][:4]
-        # A body that was there with its head needs no word.
+        # A body that came with its head needs no `100 Continue`.
         assert answer.continued <= request.is_awaited
         assert answer.status == 200
         if request.method == "HEAD":
@@ -191,14 +191,14 @@ def check_echoes(row: list[Sent], received: bytes) -> None:
             expected = request.body.decode("latin-1")
             assert body == expected if how[:3] == "all" else expected.startswith(body)
         if answer.headers.get("connection") == "close":
-            # Allowed only where the body was awaited, and nobody asked for it.
+            # Allowed only if the client awaited `100 Continue`, and nobody read the body.
             assert request.is_awaited
             assert how[:3] != "all"
             return
 
 
 class Scripted:
-    """A socket whose pieces arrive one by one, whatever the timing."""
+    """A socket whose pieces arrive one by one, at any speed."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -253,7 +253,7 @@ def fuzz_segments(bounds: settings) -> None:
 def drive(connection: Connection) -> None:
     """Take the steps of a connection to its end, as the loop and the workers do."""
     steps = {
-        Step.WAIT: connection.on_readable,  # there is always a next piece, or the end
+        Step.WAIT: connection.on_readable,  # the next piece or the end is always there
         Step.AGAIN: connection.go_on,
         Step.LEAVE: connection.serve,
     }
@@ -276,7 +276,7 @@ def fuzz_valid(bounds: settings) -> None:
 
 
 def fuzz_journal(bounds: settings) -> None:
-    """Send valid requests to the fake itself, whose journal must hold them as they were sent."""
+    """Send valid requests to the fake; its journal must hold them as they were sent."""
     with FakeScale(limits=LIMITS).serve() as fake:
 
         @bounds
@@ -304,14 +304,14 @@ def check_entry(sent: Sent, entry: Exchange) -> None:
     fields = {name.upper().replace("-", "_"): value for name, value in entry.headers.items()}
     assert fields == sent.fields
     assert entry.traceback is None
-    assert entry.body in (b"", sent.body)  # which nobody reads for an unknown path
-    # Unless the host is refused.
+    assert entry.body in (b"", sent.body)  # empty if nobody read it: the path is unknown
+    # A refused host is a 403, and its body is not read.
     if (sent.method, path, entry.status != 403) == ("POST", "/v1/task/chat", True):
         assert entry.status in (200, 400)
         assert entry.body == sent.body
 
 
-# Hostile ones.
+# Hostile requests.
 
 KEY = b"Authorization: Bearer live_x\r\n"
 SIZED = b"POST /v1/task/chat HTTP/1.1\r\n" + KEY + b"Content-Length: "
@@ -333,7 +333,7 @@ SMUGGLED = b"\r\n\r\nGET /v1/smuggled HTTP/1.1\r\n\r\n"
 
 
 class Flood(bytes):
-    """More than a socket holds, of which little is printed when it is what fails."""
+    """More bytes than a socket holds, with a short repr."""
 
     def __repr__(self) -> str:
         return f"Flood({self[:80]!r}...)"
@@ -355,7 +355,7 @@ FLOODS = [
 
 @st.composite
 def mutilated(draw: st.DrawFn) -> bytes:
-    """Return good requests in a row, of which bytes were changed, lost or added."""
+    """Return good requests in a row, with bytes changed, lost or added."""
     data = b"".join(draw(st.lists(st.sampled_from(GOOD), min_size=1, max_size=3)))
     for _ in range(draw(st.integers(1, 4))):
         begin = draw(st.integers(0, len(data)))
@@ -371,7 +371,7 @@ SCRAPS = st.one_of(
     mutilated(),
     st.binary(max_size=200),
     st.tuples(st.sampled_from(GOOD), st.integers(0, 200)).map(lambda it: it[0][: it[1]]),
-).filter(lambda scrap: b"HEAD " not in scrap)  # whose answer has no body
+).filter(lambda scrap: b"HEAD " not in scrap)  # its answer has no body
 GARBAGE = SCRAPS.flatmap(cut) | st.sampled_from(FLOODS).map(lambda flood: [flood])
 
 
@@ -387,7 +387,7 @@ def check_answers(received: bytes) -> None:
 
 
 def fuzz_garbage(bounds: settings) -> None:
-    """Send what may be anything, and end in all ways."""
+    """Send random bytes, and end the connection in all ways."""
     with FakeScale(limits=LIMITS).serve() as fake:
 
         @bounds
@@ -399,19 +399,21 @@ def fuzz_garbage(bounds: settings) -> None:
         check_served(fake)
         threads, open = threading.active_count(), descriptors()
         run()
-        # It goes on, and has let go of all connections and, but for a few, of all threads.
+        # The server goes on, with all connections closed and few threads left.
         wait_until(lambda: descriptors() <= open and threading.active_count() <= threads + 8)
 
 
 def fuzz_silence(bounds: settings) -> None:
-    """Send what may be anything, and then wait until the server has had enough."""
+    """Send random bytes, and wait until the server ends the connection."""
     hasty = dataclasses.replace(LIMITS, idle_seconds=0.03)
     with FakeScale(limits=hasty).serve() as fake:
 
         @bounds
         @given(GARBAGE)
         def run(pieces: list[bytes]) -> None:
-            with contextlib.suppress(ConnectionResetError):  # we were silent at the beginning
+            with contextlib.suppress(
+                ConnectionResetError
+            ):  # the client was silent from the beginning
                 check_answers(converse(fake.url, pieces, end="wait"))
             check_journal(fake)
 
@@ -419,7 +421,7 @@ def fuzz_silence(bounds: settings) -> None:
 
 
 def check_served(fake: FakeScale) -> None:
-    """Check that a request on a new connection is served as ever."""
+    """Check that the server answers a request on a new connection."""
     [answer] = read_answers(converse(fake.url, [b"GET /_fakescale/health HTTP/1.1\r\n\r\n"]))
     assert answer.status == 200
     check_journal(fake)
@@ -427,7 +429,7 @@ def check_served(fake: FakeScale) -> None:
 
 
 def fuzz_poison(bounds: settings) -> None:
-    """Send good requests, then each that must be refused, and then what must not be seen."""
+    """Send good requests, then a bad one, and then a smuggled one that must not be seen."""
     poisons = [
         *MALFORMED.values(),
         *(flood[:3_000] for flood in FLOODS[:3]),
@@ -517,11 +519,11 @@ def test_no_client_breaks_the_server(fuzz: Callable[[settings], None]) -> None:
         fuzz(bounded(examples(FUZZES[fuzz]), Phase.generate, Phase.shrink))
 
 
-# That it would notice: each of these breaks one thing.
+# The fuzz must find each of these bugs.
 
 
 class Bug(NamedTuple):
-    """An attribute of something, and what to put in its place; the fuzz that must find it."""
+    """The fuzz that must find a bug; the attribute to replace, and its bad value."""
 
     fuzz: Callable[[settings], None]
     place: Any
@@ -530,12 +532,12 @@ class Bug(NamedTuple):
 
 
 def ignored(value: object) -> property:
-    """Return an attribute that stays as it is, whatever it is set to."""
+    """Return an attribute that ignores assignments."""
     return property(lambda _: value, lambda *_: None)
 
 
 def any_key(name: str) -> str | None:
-    """Take an underscore for a dash."""
+    """Return the WSGI key of a name as if an underscore were a dash."""
     key = name.strip().upper().replace("-", "_")
     return key if key.startswith("CONTENT_") else f"HTTP_{key}"
 
@@ -544,14 +546,14 @@ kept: list[socket.socket] = []
 
 
 def end_but_keep(connection: Connection) -> None:
-    """End a connection, and leak it."""
+    """End a connection, and leak its socket."""
     connection.shut()
     kept.append(connection.socket)
     connection._on_close(connection)
 
 
 def ask_again(body: Body, ask: Any) -> None:
-    """Forget nothing that a body is asked by."""
+    """Keep the request for the body, so that it is sent again."""
     if ask is not None:
         body.__dict__["kept"] = ask
 
@@ -594,7 +596,7 @@ BUGS = {
 def test_the_fuzz_finds_each_of_these_bugs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bug = BUGS[name]
     monkeypatch.setattr(bug.place, bug.name, bug.value, raising=False)
-    monkeypatch.setattr(raw, "SECONDS", 0.5)  # what hangs is a bug that was found
+    monkeypatch.setattr(raw, "SECONDS", 0.5)  # a hang counts as a found bug
     try:
         with pytest.raises((AssertionError, OSError, Flaky, ValueError)), watching():
             bug.fuzz(bounded(3 * FUZZES[bug.fuzz], Phase.generate))

@@ -26,7 +26,7 @@ def head(*lines: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
-def test_a_head_is_what_wsgi_wants() -> None:
+def test_a_head_becomes_a_wsgi_environ() -> None:
     read = read_head(
         head(
             b"POST /a%2Fb%E4/\xe4?q=%20&r HTTP/1.1",
@@ -53,7 +53,7 @@ def test_a_head_is_what_wsgi_wants() -> None:
     assert (read.length, read.is_last, read.awaits) == (12, False, False)
 
 
-def test_a_name_with_an_underscore_passes_for_none_with_a_dash() -> None:
+def test_a_name_with_an_underscore_is_not_taken_for_one_with_a_dash() -> None:
     read = read_head(head(LINE, b"Content_Length: 9", b"X_Y: 1", b"X_Y: 2"), DEFAULTS)
     assert read.length == 0
     assert len(read.environ) == 5
@@ -71,7 +71,7 @@ def test_a_name_with_an_underscore_passes_for_none_with_a_dash() -> None:
         (b"//h/p", "//h/p", "", "other"),
     ],
 )
-def test_the_host_of_a_url_counts_whatever_the_field_says(
+def test_the_host_of_a_url_overrides_the_host_field(
     target: bytes, path: str, query: str, host: str
 ) -> None:
     lines = head(b"GET " + target + b" HTTP/1.1", b"Host: other")
@@ -92,14 +92,14 @@ def test_the_host_of_a_url_counts_whatever_the_field_says(
         (b"1.2", b"", False),
     ],
 )
-def test_a_connection_ends_where_its_client_says_so(
+def test_a_client_chooses_the_last_request_of_its_connection(
     version: bytes, options: bytes, is_last: bool
 ) -> None:
     lines = head(b"GET / HTTP/" + version, b"Connection: " + options)
     assert read_head(lines, DEFAULTS).is_last is is_last
 
 
-def test_a_client_waits_only_for_a_body_and_in_http_1_1() -> None:
+def test_a_client_waits_only_with_a_body_and_in_http_1_1() -> None:
     expect, length = b"Expect: 100-Continue", b"Content-Length: 1"
     assert read_head(head(LINE, expect, length), DEFAULTS).awaits
     assert read_head(head(LINE, expect, b"Transfer-Encoding: Chunked"), DEFAULTS).awaits
@@ -108,7 +108,7 @@ def test_a_client_waits_only_for_a_body_and_in_http_1_1() -> None:
     assert not read_head(head(b"GET / HTTP/1.0", expect, length), DEFAULTS).awaits
 
 
-#: Heads that nobody must take for a request, by what is wrong with them.
+#: Heads that must be refused, by their flaw.
 MALFORMED = {
     "no request line": b"",
     "a word": b"NONSENSE",
@@ -158,7 +158,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("lines", MALFORMED.values(), ids=MALFORMED)
-def test_what_two_readers_could_read_in_two_ways_is_refused(lines: bytes) -> None:
+def test_an_ambiguous_head_is_refused(lines: bytes) -> None:
     with pytest.raises(Refused, match=r"^This is not HTTP/1\.1: ") as caught:
         read_head(lines, DEFAULTS)
     assert caught.value.status == 400
@@ -191,7 +191,7 @@ def test_a_head_may_be_as_large_as_its_limits(status: int, most: bytes, more: by
 
 
 @pytest.mark.parametrize("begun", [b"\x16\x03\x01", b"\0", b"{", b"NONSENSE\r\n", b"GET /\r\nX"])
-def test_what_can_become_no_request_is_refused_at_once(begun: bytes) -> None:
+def test_a_beginning_that_cannot_become_a_request_is_refused_at_once(begun: bytes) -> None:
     with pytest.raises(Refused, match=r"not HTTP/1\.1"):
         check_beginning(begun, DEFAULTS)
 
@@ -210,18 +210,18 @@ def test_the_size_of_a_chunk_is_hexadecimal_and_may_have_extensions() -> None:
 @pytest.mark.parametrize(
     "line", [b"", b"g", b"-1", b"+1", b"0x1", b"1_0", b" 1", b"1 ", b"1\r", b"1;\0", b"f" * 16]
 )
-def test_no_other_size_is_guessed(line: bytes) -> None:
+def test_no_other_size_of_a_chunk_is_accepted(line: bytes) -> None:
     with pytest.raises(ConnectionError, match="chunk"):
         read_chunk_size(line)
 
 
-# Streams, in pieces.
+# Streams that arrive in pieces.
 
 LONGEST = 4096  # bytes of a line between chunks
 
 
 class Sent(NamedTuple):
-    """A request: its first line and its fields, its body, and how that is sent."""
+    """A request: its first line, its fields, its body, and the bytes of the body as sent."""
 
     lines: list[bytes]
     body: bytes
@@ -261,7 +261,7 @@ def requests(draw: st.DrawFn) -> Sent:
 
 
 def limits_of(row: Sequence[Sent]) -> Limits:
-    """Return limits that these requests just keep."""
+    """Return the smallest limits that these requests keep."""
     return Limits(
         max_request_line=max(len(it.lines[0].strip()) for it in row),
         max_headers=max(1, *(len(it.lines) - 1 for it in row)),
@@ -280,7 +280,7 @@ def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
 def read(
     pieces: Iterable[bytes], limits: Limits = DEFAULTS
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return the heads and bodies in a stream, and what is left of it."""
+    """Return the heads and bodies in a stream, and the bytes left over."""
     reader, whole = Reader(limits), list[tuple[bytes, bytes]]()
     body: BodyReader | None = None
     first = content = b""
@@ -305,7 +305,9 @@ def read(
 
 
 @given(st.lists(requests(), min_size=1, max_size=4), st.data())
-def test_however_a_stream_is_cut_the_same_is_read(row: list[Sent], data: st.DataObject) -> None:
+def test_the_cuts_of_a_stream_do_not_change_its_requests(
+    row: list[Sent], data: st.DataObject
+) -> None:
     limits = limits_of(row)
     stream = b"".join(it.data for it in row)
     whole, left = read([stream], limits)
@@ -313,7 +315,7 @@ def test_however_a_stream_is_cut_the_same_is_read(row: list[Sent], data: st.Data
     assert read(data.draw(cut(stream)), limits) == (whole, b"")
 
 
-def test_what_just_keeps_its_limit_may_arrive_but_for_the_last_byte() -> None:
+def test_a_head_within_its_limit_is_never_refused_early() -> None:
     lines = head(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"", b"")
     limits = Limits(max_request_line=15, max_header_bytes=28)
     begun, chunk = b"1;" + b"x" * (LONGEST - 2) + b"\r", b"\na\r\n0\r\n\r\n"
@@ -321,7 +323,7 @@ def test_what_just_keeps_its_limit_may_arrive_but_for_the_last_byte() -> None:
     assert content == b"a"
 
 
-#: Chunks that nobody must take for a body, by what is wrong with them.
+#: Chunks that must be refused, by their flaw.
 BROKEN = {
     "no size": b"\r\n",
     "no number": b"x\r\n",
@@ -343,7 +345,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("chunks", BROKEN.values(), ids=BROKEN)
 @given(st.data())
-def test_however_they_are_cut_broken_chunks_are_no_body(chunks: bytes, data: st.DataObject) -> None:
+def test_broken_chunks_are_refused_however_they_are_cut(chunks: bytes, data: st.DataObject) -> None:
     lines = head(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"", b"")
     limits = Limits(max_header_bytes=31)
     with pytest.raises(ConnectionError):
@@ -353,7 +355,7 @@ def test_however_they_are_cut_broken_chunks_are_no_body(chunks: bytes, data: st.
 @pytest.mark.parametrize(
     ("begun", "status"),
     [
-        (b"\x16", 400),  # of TLS
+        (b"\x16", 400),  # the first byte of TLS
         (b"\r\n{", 400),
         (b"\r\r", 400),
         (b"NONSENSE\r\n", 400),
@@ -363,7 +365,7 @@ def test_however_they_are_cut_broken_chunks_are_no_body(chunks: bytes, data: st.
         (head(LINE, b"A: " + b"x" * 28), 431),
     ],
 )
-def test_a_beginning_is_refused_with_the_byte_that_spoils_it(begun: bytes, status: int) -> None:
+def test_a_beginning_is_refused_at_the_byte_that_spoils_it(begun: bytes, status: int) -> None:
     reader = Reader(SMALL)
     for number in range(len(begun) - 1):
         reader.feed(begun[number : number + 1])

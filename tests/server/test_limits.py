@@ -1,4 +1,4 @@
-"""The limits of what a client may ask of the server."""
+"""The limits of the server."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ from tests.raw import (
 from tests.server.test_hostile import Scripted, drive
 from tests.server.test_server import GET, post
 
-TINY = 0.05  # seconds; whoever is slower is too slow
+TINY = 0.05  # seconds; a slower client is too slow
 UNFINISHED = post(b"{}")[:-1]
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -44,7 +44,7 @@ def ask(origin: str, *pieces: bytes, end: str = "wait") -> list[Answered]:
 
 
 def is_served(fake: FakeScale) -> bool:
-    with contextlib.suppress(ConnectionResetError):  # far too many are just closed
+    with contextlib.suppress(ConnectionResetError):  # far too many connections are just closed
         return [answer.status for answer in ask(fake.url, GET, end="half-close")] == [200]
     return False
 
@@ -85,7 +85,7 @@ def check_refusal(answer: Answered, status: int, *words: str) -> None:
         (Limits(max_body=4), post(b"null"), post(b"\nnull"), 413, "larger than 4 bytes"),
     ],
 )
-def test_what_is_over_a_limit_is_refused(
+def test_a_request_over_a_limit_is_refused(
     limits: Limits, most: bytes, more: bytes, status: int, words: str
 ) -> None:
     with FakeScale(limits=limits).serve() as fake:
@@ -107,7 +107,7 @@ def test_what_is_over_a_limit_is_refused(
         (UNFINISHED.split(b"Content-Length")[0] + CHUNKED + b"0\r\n" + b"A: b\r\n" * 100, 400),
     ],
 )
-def test_nobody_waits_for_the_end_of_what_is_refused_anyway(begun: bytes, status: int) -> None:
+def test_a_hopeless_request_is_refused_before_its_end(begun: bytes, status: int) -> None:
     limits = Limits(max_request_line=100, max_headers=5, max_header_bytes=100)
     with FakeScale(limits=limits).serve() as fake, connect(fake.url) as one:
         one.sendall(begun)
@@ -115,7 +115,7 @@ def test_nobody_waits_for_the_end_of_what_is_refused_anyway(begun: bytes, status
         check_refusal(answer, status)
 
 
-def test_a_silent_connection_ends_without_a_word() -> None:
+def test_a_silent_connection_is_closed_without_an_answer() -> None:
     with FakeScale(limits=Limits(idle_seconds=TINY)).serve() as fake:
         assert ask(fake.url) == []
         assert [answer.status for answer in ask(fake.url, GET)] == [200]
@@ -141,7 +141,7 @@ def test_a_body_that_stalls_is_refused_and_creates_nothing(limits: Limits) -> No
 
 
 def drip(connection: socket.socket, over: threading.Event) -> None:
-    """Send a byte now and then, as long as somebody listens."""
+    """Send a byte now and then, until the connection ends."""
     with contextlib.suppress(OSError):
         while not over.wait(0.01):
             connection.sendall(b"x")
@@ -178,7 +178,7 @@ def test_a_client_that_is_never_silent_may_still_be_too_slow(
         check_refusal(answer, 408, words)
 
 
-def test_a_client_is_not_late_where_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_is_not_late_when_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     for module in (connection, loop):
         monkeypatch.setattr(module, "steady", lambda: now[0])
@@ -197,7 +197,7 @@ def test_a_client_is_not_late_where_the_server_is(monkeypatch: pytest.MonkeyPatc
     assert [answer.status for answer in answers] == [200] * 5
 
 
-def test_time_between_requests_is_no_time_of_a_head() -> None:
+def test_the_time_between_requests_does_not_count_for_the_head() -> None:
     with FakeScale(limits=Limits(head_seconds=0.3)).serve() as fake, connect(fake.url) as one:
 
         def ask_in_two_pieces() -> None:
@@ -211,7 +211,7 @@ def test_time_between_requests_is_no_time_of_a_head() -> None:
         ask_in_two_pieces()
 
 
-def test_a_client_that_was_told_to_go_may_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_may_not_stay_after_its_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_LINGER_SECONDS", TINY)
     with FakeScale().serve() as fake:
         ask(fake.url, GET, end="half-close")
@@ -219,10 +219,10 @@ def test_a_client_that_was_told_to_go_may_not_stay(monkeypatch: pytest.MonkeyPat
         with connect(fake.url) as one:
             one.sendall(b"NONSENSE\r\n\r\n")
             assert receive(one).startswith(b"HTTP/1.1 400")
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
 
 
-def test_a_body_that_nobody_wants_is_not_read_to_an_end_far_away() -> None:
+def test_a_long_unwanted_body_is_not_read_to_its_end() -> None:
     chunks = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     head = b"POST /v1/task/chat HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     end = b"0\r\n\r\n"
@@ -243,7 +243,7 @@ def test_a_client_that_reads_nothing_is_given_up() -> None:
             key = fake.api_key.encode()
             deaf.sendall(b"GET /v1/tasks HTTP/1.1\r\nAuthorization: Bearer " + key + b"\r\n\r\n")
             wait_until(lambda: len(fake.requests) == 2)
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
         assert [answer.status for answer in ask(fake.url, GET)] == [200]
 
 
@@ -251,7 +251,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
     content = b"x" * 1_000_000
 
     class Slow(Scripted):
-        """The other end of it takes a while for each 50 kB."""
+        """A socket whose client takes a while for each 50 kB."""
 
         def settimeout(self, seconds: float) -> None:
             self.seconds = seconds
@@ -260,7 +260,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
             return super().send(data[:50_000])
 
         def sendall(self, data: bytes) -> int:
-            raise TimeoutError  # in which all of it must be taken
+            raise TimeoutError  # its timeout would be for all bytes together
 
     def answer(_: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", str(len(content)))])
@@ -273,7 +273,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
     assert slow.seconds == Limits().idle_seconds
 
 
-def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:
+def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
     limits = Limits(max_connections=3)
     with FakeScale(limits=limits).serve() as fake, contextlib.ExitStack() as stack:
         threads = threading.active_count()
@@ -292,19 +292,19 @@ def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:
         wait_until(lambda: is_served(fake))
 
 
-def test_a_flood_of_connections_makes_no_flood_of_threads() -> None:
+def test_a_flood_of_connections_starts_few_threads() -> None:
     with FakeScale(limits=Limits(max_connections=2)).serve() as fake:
         threads = threading.active_count()
         with contextlib.ExitStack() as stack:
             for _ in range(100):
                 stack.enter_context(connect(fake.url))
             last = stack.enter_context(connect(fake.url))
-            assert last.recv(1) == b""  # not even told
+            assert last.recv(1) == b""  # closed without a refusal
             assert threading.active_count() <= threads + 20
         wait_until(lambda: is_served(fake))
 
 
-def test_few_threads_stay_when_what_took_long_is_over() -> None:
+def test_few_threads_stay_after_slow_requests() -> None:
     with FakeScale().serve() as fake:
         threads = threading.active_count()
         with contextlib.ExitStack() as stack:
@@ -317,7 +317,7 @@ def test_few_threads_stay_when_what_took_long_is_over() -> None:
     assert threading.active_count() < threads - 30
 
 
-def test_one_thread_serves_all_that_does_not_take_long() -> None:
+def test_one_thread_serves_all_quick_requests() -> None:
     with FakeScale().serve() as fake, contextlib.ExitStack() as stack:
         threads = threading.active_count()
         for _ in range(30):
@@ -356,7 +356,7 @@ def test_a_system_without_threads_or_descriptors_serves_one_after_the_other(
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 @pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
-def test_a_limit_is_over_zero(field: Any, value: float) -> None:
+def test_a_limit_must_be_over_zero(field: Any, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field.name} must be over 0"):
         Limits(**{field.name: value})  # type: ignore[arg-type]
 
@@ -380,7 +380,7 @@ def test_a_client_that_sends_slowly_holds_nobody_up() -> None:
 
 
 def test_a_client_that_reads_slowly_holds_nobody_up() -> None:
-    content = b"x" * 20_000_000  # more than the system takes
+    content = b"x" * 20_000_000  # more than the system buffers
 
     def answer(_: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", str(len(content)))])

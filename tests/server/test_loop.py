@@ -33,7 +33,9 @@ def is_served(fake: FakeScale) -> bool:
     return [it.status for it in read_answers(converse(fake.url, [GET]))] == [200]
 
 
-def test_an_order_that_fails_ends_nothing(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_order_that_fails_does_not_end_the_loop(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.order(lambda: 1 / 0)
     with FakeScale().serve() as fake:
         assert is_served(fake)
@@ -41,10 +43,10 @@ def test_an_order_that_fails_ends_nothing(loop: Loop, caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("step", ["begin", "on_readable", "go_on", "serve", "take_back", "on_due"])
-def test_a_step_that_fails_ends_its_connection_alone(
+def test_a_step_that_fails_ends_only_its_connection(
     step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Odd(BaseException):  # as pytest's own are
+    class Odd(BaseException):  # like pytest's own
         pass
 
     def fail(_: object) -> Any:
@@ -58,7 +60,7 @@ def test_a_step_that_fails_ends_its_connection_alone(
             patch.setattr(Connection, step, fail)
             with connect(fake.url) as one:
                 one.sendall(GET)
-                with contextlib.suppress(ConnectionResetError):  # over what was not read
+                with contextlib.suppress(ConnectionResetError):  # because of unread bytes
                     receive(one)
         assert is_served(fake)
     assert "a bug in fakescale" in caplog.messages
@@ -84,7 +86,7 @@ def test_a_client_may_be_silent_for_longer_than_a_selector_can_wait() -> None:
         assert is_served(fake)
 
 
-def test_a_process_shares_one_while_someone_uses_it() -> None:
+def test_a_process_shares_one_loop_while_a_block_uses_it() -> None:
     before = threading.active_count()
     with shared() as one:
         with shared() as same:
@@ -95,7 +97,7 @@ def test_a_process_shares_one_while_someone_uses_it() -> None:
     assert threading.active_count() == before
 
 
-def test_few_workers_stay_and_all_end_with_the_loop() -> None:
+def test_few_workers_stay_idle_and_all_end_with_the_loop() -> None:
     before = threading.active_count()
     barrier = threading.Barrier(21)
     fake = FakeScale()
@@ -111,7 +113,7 @@ def test_few_workers_stay_and_all_end_with_the_loop() -> None:
     assert threading.active_count() == before
 
 
-def test_it_ends_though_workers_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_ends_even_if_workers_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop_module, "PATIENCE", 0.05)
     before, inside, go_on = threading.active_count(), threading.Event(), threading.Event()
 
@@ -129,7 +131,7 @@ def test_it_ends_though_workers_are_stuck(monkeypatch: pytest.MonkeyPatch) -> No
     wait_until(lambda: threading.active_count() == before)
 
 
-def test_what_waits_for_a_worker_is_done_though_the_loop_ends(
+def test_a_job_that_waits_for_a_worker_runs_even_if_the_loop_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loop_module, "PATIENCE", 0.05)
@@ -154,9 +156,11 @@ def test_what_waits_for_a_worker_is_done_though_the_loop_ends(
     assert done.is_set()
 
 
-def test_no_more_is_accepted_than_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_connections_are_accepted_than_select_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    monkeypatch.setattr(loop_module, "_MOST_SELECTED", 5)  # the listener and the wake among them
+    monkeypatch.setattr(loop_module, "_MOST_SELECTED", 5)  # includes the listener and the wake
     with FakeScale().serve() as fake, contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(fake.url)) for _ in range(3)]
         for one in held:
@@ -169,12 +173,12 @@ def test_no_more_is_accepted_than_can_be_selected(monkeypatch: pytest.MonkeyPatc
 
 
 def answers(fake: FakeScale) -> bool:
-    with contextlib.suppress(ConnectionResetError):  # it was closed at once
+    with contextlib.suppress(ConnectionResetError):  # the server closed it at once
         return is_served(fake)
     return False
 
 
-def test_a_predicate_holds_up_its_own_request_alone() -> None:
+def test_a_slow_predicate_delays_only_its_own_request() -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def is_slow(asked: Any) -> bool:
@@ -204,7 +208,7 @@ def test_a_burst_of_clients_leaves_nothing_behind() -> None:
 # Forks.
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can be forked here")
-# What the scripts below share: a fake, and ways to ask it.
+# The common beginning of the scripts below: a fake, and functions that send it requests.
 SCRIPT = """if True:
     import http.client, json, multiprocessing, os, resource, socket, subprocess, sys, threading
     from fakescale import FakeScale
@@ -252,7 +256,7 @@ def run(script: str) -> None:
 
 
 @needs_fork
-def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
+def test_a_forked_process_has_its_own_loop() -> None:
     run("""
     with FakeScale().serve() as fake:
         ask(port_of(fake))
@@ -366,7 +370,7 @@ def test_a_child_keeps_no_connection_and_no_port_of_its_parent() -> None:
 
 
 @needs_fork
-def test_a_child_keeps_no_port_though_it_was_forked_at_once() -> None:
+def test_a_child_forked_at_once_keeps_no_port() -> None:
     run("""
     with FakeScale().serve() as fake:
         port = port_of(fake)

@@ -1,4 +1,4 @@
-"""Processes that know nothing of the fake find it at https://api.scale.com."""
+"""Processes that do not know the fake find it at https://api.scale.com."""
 
 import contextlib
 import gc
@@ -26,7 +26,7 @@ from tests.server.test_tls import SecureConnection, trusting
 
 CONNECT = b"CONNECT api.scale.com:443 HTTP/1.1\r\nHost: api.scale.com:443\r\n\r\n"
 
-# Each creates a task as if nothing were, and tells what becomes of another host.
+# Each creates a task as usual, and prints the outcome of a request to another host.
 PYTHON = """
 import asyncio, urllib.request
 import httpx, requests
@@ -73,7 +73,7 @@ CURL = """
 curl -sSf -H 'Authorization: Bearer live_x' https://api.scale.com/v1/task/chat -d '{}' >/dev/null
 curl -sSv https://example.com 2>&1 || true
 """
-# What asks for URL, and how it learns whom to trust.
+# Programs that request URL.
 DIRECT = {
     "python": ("import os, urllib.request as it; print(it.urlopen(os.environ['URL']).read())"),
     "curl": 'curl -sSf "$URL"',
@@ -84,7 +84,7 @@ COMMANDS = {
     "curl": ["bash", "-euc"],
     "node": ["node", "--input-type=module", "-e"],
 }
-# Python always, and the others where they are; .ci/run sees to it that they are.
+# Python always, and the others if they are installed; .ci/run makes sure that they are.
 NAMES = [name for name in COMMANDS if name == "python" or shutil.which(name)]
 
 
@@ -101,14 +101,14 @@ def run(name: str, script: str, variables: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_program_of_any_language_finds_it_as_the_real_api(
+def test_a_program_in_any_language_finds_the_fake_as_the_real_api(
     fake: FakeScale, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, around in (("NO_PROXY", "*"), ("https_proxy", "http://127.0.0.1:9")):
         monkeypatch.setenv(variable, around)
     with fake.proxy() as variables:
         told = run(name, {"python": PYTHON, "curl": CURL, "node": NODE}[name], variables)
-    assert "403 This proxy of fakescale leads to api.scale.com:443 alone" in told
+    assert "403 This proxy of fakescale only takes CONNECT api.scale.com:443" in told
     assert len(fake.account("x").tasks) == (4 if name == "python" else 1)
 
 
@@ -181,7 +181,7 @@ class Tunnel(SecureConnection):
         (b"CONNECT " + b"a" * 100_000, 431),
     ],
 )
-def test_all_else_is_refused_with_a_reason_and_nothing_is_connected_to(
+def test_other_requests_are_refused_with_a_reason_and_the_proxy_connects_nowhere(
     served: FakeScale, data: bytes, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with contextlib.closing(Connection(served)) as connection:
@@ -207,9 +207,7 @@ def test_the_name_may_be_in_capitals_and_the_head_in_pieces(served: FakeScale) -
 
 
 @pytest.mark.parametrize("name", [HOST, "localhost"])
-def test_a_tunnel_is_a_connection_to_the_api_and_no_more(
-    served: FakeScale, authority: Authority, name: str
-) -> None:
+def test_a_tunnel_leads_to_the_api_only(served: FakeScale, authority: Authority, name: str) -> None:
     with contextlib.closing(Tunnel(served, authority, name)) as tunnel:
         for path, host, status in (
             (b"/v1/tasks", b"api.scale.com", 200),
@@ -222,7 +220,7 @@ def test_a_tunnel_is_a_connection_to_the_api_and_no_more(
             assert tunnel.read()[0] == status
 
 
-def test_a_client_may_begin_with_tls_before_it_is_let_through(
+def test_a_client_may_begin_tls_before_the_proxy_answers(
     served: FakeScale, authority: Authority
 ) -> None:
     sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -235,11 +233,11 @@ def test_a_client_may_begin_with_tls_before_it_is_let_through(
         assert connection.file.read(1) == b"\x16"
 
 
-def test_what_comes_through_a_tunnel_must_be_tls(served: FakeScale) -> None:
+def test_a_tunnel_carries_only_tls(served: FakeScale) -> None:
     with contextlib.closing(Connection(served)) as connection:
         connection.send(CONNECT + GET)
         assert connection.read()[0] == 200
-        with contextlib.suppress(ConnectionResetError):  # with what was not read yet
+        with contextlib.suppress(ConnectionResetError):  # because of unread bytes
             assert not connection.file.read().startswith(b"HTTP")
     assert len(served.requests) == 0
 
@@ -257,12 +255,12 @@ def test_a_client_that_is_silent_or_slow_is_dropped(
                 assert connection.ended()
 
 
-def test_a_head_may_not_come_in_any_number_of_pieces(
+def test_a_head_may_only_come_in_so_many_pieces(
     served: FakeScale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy, "_MOST_PIECES", 1)
     with contextlib.closing(Connection(served)) as connection:
-        connection.socket.settimeout(5)  # less than the proxy waits for more
+        connection.socket.settimeout(5)  # the proxy itself would wait longer
         connection.send(CONNECT[:-1])
         assert connection.ended()
 
@@ -274,7 +272,7 @@ def test_a_client_that_sends_on_regardless_still_sees_the_refusal(served: FakeSc
 
 
 @pytest.mark.usefixtures("own_loop")
-def test_nothing_is_left_of_tunnels_and_of_what_was_none(
+def test_nothing_is_left_of_tunnels_and_refused_requests(
     fake: FakeScale, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def once() -> None:
@@ -302,7 +300,7 @@ def test_nothing_is_left_of_tunnels_and_of_what_was_none(
     assert capfd.readouterr().err == ""
 
 
-def test_the_variables_are_those_of_the_proxy_and_of_a_file_that_is_removed(
+def test_the_variables_name_the_proxy_and_a_file_that_is_removed(
     fake: FakeScale, authority: Authority
 ) -> None:
     with fake.proxy(authority=authority) as variables:

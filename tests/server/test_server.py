@@ -140,7 +140,9 @@ def test_a_client_that_sends_on_regardless_still_sees_the_refusal(served: FakeSc
     assert reply.status_code == 413
 
 
-def test_a_client_that_only_reads_once_it_has_sent_all_sees_it_too(connection: Connection) -> None:
+def test_a_client_that_reads_only_after_sending_all_sees_the_refusal_too(
+    connection: Connection,
+) -> None:
     connection.send(post(b"x" * 20_000_000))
     assert connection.read()[0] == 413
 
@@ -193,7 +195,7 @@ def test_a_chunked_body_over_the_limit_is_refused(served: FakeScale) -> None:
         (post(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"zz\r\n", 400),
     ],
 )
-def test_what_is_not_http_is_refused_in_json_and_the_connection_ends(
+def test_a_request_that_is_not_http_gets_a_json_error_and_the_connection_is_closed(
     connection: Connection, data: bytes, status: int
 ) -> None:
     connection.send(data)
@@ -266,7 +268,7 @@ def test_a_method_that_ends_in_head_gets_a_body(connection: Connection, method: 
     assert connection.read()[0] == 200
 
 
-def test_a_body_that_does_not_come_holds_no_other_body_up(served: FakeScale) -> None:
+def test_a_missing_body_delays_no_other_body(served: FakeScale) -> None:
     with contextlib.ExitStack() as stack:
         stalled, other = (
             stack.enter_context(contextlib.closing(Connection(served))) for _ in range(2)
@@ -314,7 +316,7 @@ def test_a_server_may_send_all_requests_to_workers() -> None:
         threads.clear()
 
 
-def test_a_body_in_many_parts_goes_to_a_worker_however_it_is_spelled() -> None:
+def test_a_multipart_body_goes_to_a_worker_in_any_spelling() -> None:
     threads: list[str] = []
 
     class Told:
@@ -366,7 +368,7 @@ def test_stopping_ends_idle_and_busy_connections() -> None:
 
 
 @pytest.mark.usefixtures("own_loop")
-def test_a_request_that_never_ends_is_warned_of_and_holds_nobody_up(
+def test_a_request_that_never_ends_gives_a_warning_and_delays_no_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
@@ -387,7 +389,7 @@ def test_a_request_that_never_ends_is_warned_of_and_holds_nobody_up(
         stuck = Connection(fake)
         stuck.send(GET)
         assert inside.wait(10)
-        with pytest.warns(RuntimeWarning, match=r"(?s)has ended, but not .*in never_returns"):
+        with pytest.warns(RuntimeWarning, match=r"(?s)has ended, but these .*in never_returns"):
             server.end()
     assert stuck.ended()
     stuck.close()
@@ -403,7 +405,7 @@ def test_nothing_is_left_of_a_server_that_was_stopped() -> None:
             connection.read()
 
     once()
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     for _ in range(20):
         once()
@@ -437,13 +439,13 @@ def test_a_port_in_use_is_an_os_error_and_a_freed_one_is_free_at_once() -> None:
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
-def test_it_listens_on_ipv6_too() -> None:
+def test_a_server_listens_on_ipv6_too() -> None:
     with FakeScale().serve(host="::1") as fake:
         assert re.fullmatch(r"http://\[::1\]:\d+/v1", fake.url)
         assert requests.get(f"{fake.url}/tasks").status_code == 401
 
 
-def test_it_binds_to_loopback_unless_told_otherwise() -> None:
+def test_a_server_binds_to_loopback_by_default() -> None:
     server = Server(FakeScale(), "localhost", 0)
     assert server.host == "127.0.0.1"
     with FakeScale().serve() as fake:
@@ -452,7 +454,7 @@ def test_it_binds_to_loopback_unless_told_otherwise() -> None:
     server.stop()
 
 
-def test_frozen_time_is_seen_by_the_server_and_stops_nothing() -> None:
+def test_the_server_sees_frozen_time_and_does_not_hang() -> None:
     with FakeScale().serve() as fake:
         with freezegun.freeze_time("2020-01-02T03:04:05Z"):
             reply = requests.get(f"{fake.url}/tasks", auth=("live_x", ""))
@@ -484,7 +486,7 @@ def test_a_signal_that_reaches_another_thread_stops_it_too() -> None:
 
         def client():
             connection = http.client.HTTPConnection("127.0.0.1", server.port)
-            for _ in range(50):  # after which the main thread waits for what comes next
+            for _ in range(50):  # by then the main thread is waiting
                 connection.request("GET", "/")
                 connection.getresponse().read()
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)

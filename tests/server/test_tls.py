@@ -67,7 +67,7 @@ class SecureConnection(Connection):
 
 
 def below(connection: SecureConnection) -> socket.socket:
-    """Return what TLS is spoken over."""
+    """Return the plain socket below TLS."""
     raw = socket.socket(fileno=os.dup(connection.socket.fileno()))
     raw.settimeout(10)
     return raw
@@ -113,16 +113,16 @@ def test_a_connection_ends_in_order(served: FakeScale, authority: Authority) -> 
         with contextlib.closing(SecureConnection(served, authority)) as connection:
             connection.send(request)
             assert connection.read()[0] == status
-            assert connection.ended()  # or else ssl raises
-            with below(connection) as raw:  # does not wait for the client's last word
+            assert connection.ended()  # ssl raises if TLS ends without notice
+            with below(connection) as raw:  # it does not wait for the client's notice
                 assert raw.recv(1) == b""
 
 
-def test_a_client_that_has_no_more_to_say_is_told_the_end_too(
+def test_a_client_that_closes_first_gets_the_end_of_tls_too(
     connection: SecureConnection,
 ) -> None:
     assert isinstance(connection.socket, ssl.SSLSocket)
-    assert connection.socket.unwrap().recv(1) == b""  # it waits for the server's last word
+    assert connection.socket.unwrap().recv(1) == b""  # it waits for the server's notice
 
 
 def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority) -> None:
@@ -132,17 +132,19 @@ def test_a_client_that_is_silent_from_the_first_is_dropped(authority: Authority)
 
 
 @pytest.mark.parametrize("when", ["before", "within"])
-def test_a_reset_is_one_over_tls_as_well(
+def test_a_reset_is_a_reset_over_tls_too(
     served: FakeScale, connection: SecureConnection, when: Literal["before", "within"]
 ) -> None:
     with served.faults.add(reset=when):
         connection.send(GET)
-        # ssl takes it for an end without a word.
+        # ssl takes a reset for an end without notice.
         with below(connection) as raw, pytest.raises(ConnectionResetError):
             list(iter(lambda: raw.recv(1000), b""))
 
 
-def test_a_reset_is_no_end_in_order(served: FakeScale, connection: SecureConnection) -> None:
+def test_a_reset_over_tls_is_not_an_orderly_end(
+    served: FakeScale, connection: SecureConnection
+) -> None:
     with served.faults.add(reset="within"):
         connection.send(GET)
         with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
@@ -162,7 +164,7 @@ def test_a_client_that_does_not_read_gets_nothing_in_the_middle_of_its_answer(
         with contextlib.closing(SecureConnection(fake, authority)) as deaf:
             deaf.send(request + request)
             wait_until(lambda: len(fake.requests) == 1)
-            wait_until(lambda: descriptors() == before + 1)  # the client's
+            wait_until(lambda: descriptors() == before + 1)  # the client's own
     assert "refused" not in caplog.text
 
 
@@ -223,7 +225,7 @@ def test_a_stop_while_tls_begins_ends_it_too(
         assert set(threading.enumerate()) <= threads
 
 
-def test_a_handshake_takes_only_so_long(served: FakeScale, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handshake_has_a_time_limit(served: FakeScale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.05)
     for data in STUCK[1:]:
         with contextlib.closing(Connection(served)) as stuck:
@@ -231,13 +233,13 @@ def test_a_handshake_takes_only_so_long(served: FakeScale, monkeypatch: pytest.M
             assert stuck.ended()
 
 
-def test_what_is_no_handshake_is_closed_without_a_word_and_leaves_no_trace(
+def test_a_bad_handshake_is_closed_without_an_answer_and_leaves_no_trace(
     served: FakeScale, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for data in (b"\x16" * 100, b"\x16\x03\x01\xff\xff" + b"x" * 70_000, b"\x16" + GET):
         with contextlib.closing(Connection(served)) as connection:
             connection.send(data)
-            # Unless it is reset, with what was not read yet.
+            # It may also be reset, because of unread bytes.
             with contextlib.suppress(ConnectionResetError):
                 assert not connection.file.read().startswith(b"HTTP")
     for data in STUCK:
@@ -252,7 +254,7 @@ def test_what_is_no_handshake_is_closed_without_a_word_and_leaves_no_trace(
     assert capfd.readouterr().err == ""
 
 
-def test_who_does_not_trust_the_certificate_is_not_served(
+def test_a_client_that_does_not_trust_the_certificate_is_not_served(
     served: FakeScale, ca: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "fakescale")
@@ -265,7 +267,7 @@ def test_who_does_not_trust_the_certificate_is_not_served(
     assert "a TLS handshake failed: TLSV1_ALERT_UNKNOWN_CA" in caplog.messages
 
 
-@pytest.mark.filterwarnings("ignore:System time is way off")  # urllib3, rightly
+@pytest.mark.filterwarnings("ignore:System time is way off")  # urllib3 warns, rightly
 @pytest.mark.parametrize("moment", ["2000-01-02", "2020-02-29", "2999-12-30"])
 def test_certificates_hold_at_any_frozen_date(served: FakeScale, ca: str, moment: str) -> None:
     with freezegun.freeze_time(moment):
@@ -286,7 +288,7 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
 
     with FakeScale().serve(authority=authority) as fake:
         once(fake)
-    gc.collect()  # what other tests left open must not be closed in between
+    gc.collect()  # garbage of other tests must not close descriptors meanwhile
     threads, descriptors = set(threading.enumerate()), len(os.listdir("/dev/fd"))
     for _ in range(4):
         with FakeScale().serve(authority=authority) as fake:
@@ -296,7 +298,7 @@ def test_nothing_is_left_of_connections_and_of_servers(authority: Authority) -> 
     assert len(os.listdir("/dev/fd")) == descriptors
 
 
-def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -> None:
+def test_a_connection_over_the_limit_is_refused_over_tls(authority: Authority) -> None:
     fake = FakeScale(limits=Limits(max_connections=1))
     with fake.serve(authority=authority), contextlib.ExitStack() as stack:
         first, second = (
@@ -309,7 +311,7 @@ def test_a_connection_over_the_limit_is_told_so_over_tls(authority: Authority) -
         assert first.read()[0] == 200
 
 
-def test_nothing_of_it_is_imported_without_an_authority() -> None:
+def test_tls_is_not_imported_without_an_authority() -> None:
     code = """if True:
         import sys
         from fakescale import FakeScale
@@ -318,7 +320,7 @@ def test_nothing_of_it_is_imported_without_an_authority() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_without_the_extra_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ImportError, match=r"pip install 'fakescale\[redirect\]'"):
         Authority(HOST)
@@ -330,7 +332,7 @@ def test_a_name_that_no_certificate_can_hold_is_an_error(name: str) -> None:
         Authority(name)
 
 
-# Who connects to the host of the real API means the API, and no more.
+# A client of the real API's host reaches the API, and no control call.
 
 
 def get(fake: FakeScale, authority: Authority, name: str, path: bytes, host: str) -> int:

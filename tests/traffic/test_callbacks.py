@@ -1,4 +1,4 @@
-"""Which callbacks are owed, and what becomes of them; over real sockets where they are sent."""
+"""Callbacks: which are owed, and their outcomes; sent ones go over real sockets."""
 
 import contextlib
 import datetime as dt
@@ -31,7 +31,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Post:
-    """A carrier that sends nothing: notes what it was given, and answers as it is told."""
+    """A carrier that sends nothing, records its calls, and gives the answers that were set."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -49,7 +49,7 @@ class Post:
 
 
 class Waiting(Post):
-    """One whose posts to ``/slow`` wait until they are let go or broken off."""
+    """A carrier whose posts to ``/slow`` wait until they may go on or are broken off."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,10 +92,10 @@ def _alone() -> None:
             thread.join(10)
 
 
-# What is owed.
+# The callbacks that are owed.
 
 
-def test_a_completion_is_told_with_the_task_as_it_is_then(
+def test_a_completion_callback_has_the_task_as_it_was_then(
     fake: FakeScale, callback_receiver: Receiver
 ) -> None:
     task = completed(fake, callback_receiver.url)
@@ -118,7 +118,9 @@ def test_a_completion_is_told_with_the_task_as_it_is_then(
     assert [(it.status, it.error) for it in delivery.attempts] == [(200, None)]
 
 
-def test_each_event_is_told_and_nothing_else(fake: FakeScale, callback_receiver: Receiver) -> None:
+def test_each_event_owes_one_callback_and_nothing_else_does(
+    fake: FakeScale, callback_receiver: Receiver
+) -> None:
     tasks = fake.tasks
     one, two, three = (tasks.create("chat", callback_url=callback_receiver.url) for _ in range(3))
     tasks.start(one.id)
@@ -145,7 +147,7 @@ def test_each_event_is_told_and_nothing_else(fake: FakeScale, callback_receiver:
     assert bodies[1]["task"]["audits"][0]["audit_result"] == "rejected"
 
 
-def test_a_test_task_is_told_at_its_creation_with_the_test_key(
+def test_a_test_task_is_called_back_at_its_creation_with_the_test_key(
     fake: FakeScale, callback_receiver: Receiver
 ) -> None:
     task = fake.test.tasks.create("chat", callback_url=callback_receiver.url)
@@ -158,7 +160,7 @@ def test_a_test_task_is_told_at_its_creation_with_the_test_key(
     assert fake.test.tasks.get(task.id).callback_completed
 
 
-def test_a_labeler_s_completion_is_told_without_anyone_looking(
+def test_a_labeler_s_completion_is_called_back_without_a_request(
     noon: time_machine.Traveller, callback_receiver: Receiver
 ) -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=2))
@@ -169,13 +171,13 @@ def test_a_labeler_s_completion_is_told_without_anyone_looking(
     assert len(callback_receiver.received) == 1
 
 
-def test_loaded_tasks_have_been_told_already(fake: FakeScale) -> None:
+def test_loaded_tasks_owe_no_callback(fake: FakeScale) -> None:
     other = FakeScale()
     other.tasks.load([completed(fake, "http://localhost/x").to_json()])
     assert list(other.callbacks) == []
 
 
-def test_a_dump_holds_what_was_told_and_the_default_and_what_is_owed(
+def test_a_dump_holds_all_callbacks_and_the_default_address(
     callback_receiver: Receiver,
 ) -> None:
     with FakeScale().serve() as fake:
@@ -194,7 +196,7 @@ def test_a_dump_holds_what_was_told_and_the_default_and_what_is_owed(
         assert len(callback_receiver.wait_for(2)) == 2
 
 
-def test_the_account_s_default_is_for_tasks_without_an_address(
+def test_the_account_s_default_address_is_for_tasks_without_one(
     fake: FakeScale, callback_receiver: Receiver
 ) -> None:
     account = fake.account("fakescale")
@@ -217,7 +219,7 @@ def test_the_account_s_default_is_for_tasks_without_an_address(
         fake.callback_url = "nowhere"
 
 
-def test_keys_can_be_told_whatever_an_account_is_called() -> None:
+def test_any_account_name_gives_a_key_that_a_header_can_hold() -> None:
     keys = {FakeScale(account=name).callback_auth_key for name in ("a\nb", "é日", "a b", "a")}
     assert len(keys) == 4
     assert all(key.isascii() and key.isprintable() and " " not in key for key in keys)
@@ -236,7 +238,7 @@ def test_a_callback_can_be_sent_again(
     assert live("POST", f"/task/nobody/{path}").status == 404
 
 
-def test_what_has_no_callback_cannot_be_sent_again(fake: FakeScale) -> None:
+def test_a_task_without_a_callback_cannot_send_it_again(fake: FakeScale) -> None:
     def refused(task: Task) -> str:
         with pytest.raises(BadRequest) as refusal:
             fake.tasks.send_callback(task.id)
@@ -251,7 +253,7 @@ def test_what_has_no_callback_cannot_be_sent_again(fake: FakeScale) -> None:
     assert list(fake.callbacks) == []
 
 
-# Where it may go.
+# The addresses that are allowed.
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_what_has_no_callback_cannot_be_sent_again(fake: FakeScale) -> None:
         ("http:///x", "the address is malformed"),
     ],
 )
-def test_what_is_not_on_loopback_is_recorded_and_costs_nothing(
+def test_a_callback_that_is_not_allowed_is_recorded_and_never_sent(
     fake: FakeScale, monkeypatch: pytest.MonkeyPatch, url: str, reason: str
 ) -> None:
     def never(*args: object) -> None:
@@ -294,7 +296,7 @@ def test_what_is_not_on_loopback_is_recorded_and_costs_nothing(
 
 
 @given(st.text())
-def test_whatever_an_address_says_it_is_allowed_or_not_sent(text: str) -> None:
+def test_any_text_is_an_allowed_address_or_not_sent(text: str) -> None:
     with contextlib.suppress(NotSent):
         address = read_address(f"http://{text}", [])
         assert is_loopback(address.host)
@@ -321,7 +323,7 @@ def test_loopback_and_named_hosts_are_allowed(url: str, origin: str, target: str
 
 
 @pytest.mark.parametrize("host", ["", "a:80", "http://a", "a/b", "a b", "me@a", "*.a\n"])
-def test_other_texts_are_no_hosts(host: str) -> None:
+def test_other_texts_are_not_hosts(host: str) -> None:
     with pytest.raises(ValueError, match="is not a host"):
         FakeScale(callback_hosts=["good", host])
 
@@ -340,7 +342,7 @@ def test_e_mail_is_recorded_and_never_sent(fake: FakeScale) -> None:
 
 
 @pytest.mark.parametrize("how", ["freezegun", "time_machine", "advance"])
-def test_twenty_retries_within_a_day_and_it_has_failed(
+def test_a_callback_fails_after_twenty_retries_within_a_day(
     fake: FakeScale, callback_receiver: Receiver, how: str
 ) -> None:
     callback_receiver.answer(503, times=100)
@@ -399,7 +401,7 @@ def test_a_retry_that_gets_a_2xx_is_the_last(fake: FakeScale, callback_receiver:
     assert told.updated_at == task.updated_at
 
 
-def test_what_was_missed_by_a_leap_is_made_up_for(noon: time_machine.Traveller) -> None:
+def test_a_leap_of_the_clock_skips_no_retry(noon: time_machine.Traveller) -> None:
     post = Post(*[500] * 30)
     outbox = Outbox(Clock(), post)
     owe(outbox)
@@ -408,7 +410,7 @@ def test_what_was_missed_by_a_leap_is_made_up_for(noon: time_machine.Traveller) 
     assert len(post.targets) == 21
 
 
-def test_an_advance_does_what_becomes_due_in_order_of_time(
+def test_an_advance_runs_due_work_in_order_of_time(
     noon: time_machine.Traveller, callback_receiver: Receiver
 ) -> None:
     fake = FakeScale(complete_after=dt.timedelta(hours=1))
@@ -442,7 +444,7 @@ def test_an_advance_that_leaves_the_calendar_moves_nothing(
 # The outbox by itself.
 
 
-def test_delivering_tells_what_was_tried_since_the_last_time() -> None:
+def test_deliver_returns_the_callbacks_tried_since_the_last_call() -> None:
     outbox = Outbox(Clock(), Post(200, OSError("no"), ValueError()))
     for number in range(3):
         owe(outbox, subject=str(number))
@@ -455,7 +457,7 @@ def test_delivering_tells_what_was_tried_since_the_last_time() -> None:
     assert repr(outbox) == "<Outbox of 4 callbacks, 2 of them owed>"
 
 
-def test_a_host_that_turns_out_elsewhere_counts_as_neither() -> None:
+def test_a_refused_address_is_neither_done_nor_failed() -> None:
     outcomes: list[bool] = []
     outbox = Outbox(Clock(), Post(NotSent("localhost is not allowed")))
     owe(outbox, on_outcome=outcomes.append)
@@ -464,7 +466,7 @@ def test_a_host_that_turns_out_elsewhere_counts_as_neither() -> None:
     assert (outcomes, outbox._next_due()) == ([], None)
 
 
-def test_to_one_receiver_they_go_in_order() -> None:
+def test_callbacks_to_one_receiver_go_in_order() -> None:
     post = Post()
     outbox = Outbox(Clock(), post)
     for number in range(50):
@@ -486,7 +488,7 @@ def test_one_receiver_does_not_hold_up_another() -> None:
     assert post.targets == ["/fast", "/slow"]
 
 
-def test_who_waited_for_a_thread_gets_one() -> None:
+def test_a_receiver_that_waits_for_a_thread_gets_one() -> None:
     post = Waiting()
     outbox = Outbox(Clock(), post)
     done = threading.Event()
@@ -499,7 +501,7 @@ def test_who_waited_for_a_thread_gets_one() -> None:
     assert done.wait(10)
 
 
-def test_what_is_put_off_is_told() -> None:
+def test_a_retry_that_is_put_off_wakes_the_ticker() -> None:
     woken: list[None] = []
     outbox = Outbox(Clock(), Post(200, 500), wake=lambda: woken.append(None))
     for number in (0, 1):
@@ -508,7 +510,7 @@ def test_what_is_put_off_is_told() -> None:
         assert len(woken) == number
 
 
-def test_there_are_more_receivers_than_threads() -> None:
+def test_there_may_be_more_receivers_than_threads() -> None:
     outbox = Outbox(Clock(), post := Post())
     for port in range(1, 100):
         owe(outbox, f"http://localhost:{port}/")
@@ -516,7 +518,7 @@ def test_there_are_more_receivers_than_threads() -> None:
     assert len(post.targets) == 99
 
 
-def test_what_is_owed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owed_callback_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fakescale.traffic.outbox.MAX_OVER", 3)
     outbox = Outbox(Clock(), Post(*[500] * 5))
     for number in range(5):
@@ -529,7 +531,7 @@ def test_what_is_owed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [it.subject for it in outbox] == kept
 
 
-def test_stopping_breaks_off_and_counts_for_nothing() -> None:
+def test_a_stop_breaks_off_callbacks_without_an_attempt() -> None:
     post = Waiting()
     outbox = Outbox(Clock(), post)
     owe(outbox, "http://localhost/slow")
@@ -547,24 +549,26 @@ def test_stopping_breaks_off_and_counts_for_nothing() -> None:
     assert outbox[-1].state == "owed"
 
 
-def test_a_bug_in_what_is_told_hangs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_on_outcome_hangs_nobody(caplog: pytest.LogCaptureFixture) -> None:
     outbox = Outbox(Clock(), Post())
     owe(outbox, on_outcome=lambda ok: 1 // 0)
     outbox.deliver()
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_line_is_logged_that_cannot_be_two(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_is_always_logged_as_one_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "fakescale")
     outbox = Outbox(Clock(), Post(OSError("no\nway")))
     owe(outbox, "http://localhost/x\x1b", subject="t\n")
     outbox.deliver()
-    # Others may still be at the end of theirs.
+    # Other tests' threads may still log their last lines.
     mine = [line for line in caplog.messages if "localhost/x" in line]
     assert mine == [r"callback completed t\n to http://localhost/x\x1b no\nway"]
 
 
-def test_after_the_calendar_nothing_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_after_the_end_of_the_calendar_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with time_machine.travel("9999-12-31T23:00:00Z", tick=False):
         outbox = Outbox(Clock(), Post(500))
         owe(outbox)
@@ -596,14 +600,14 @@ def test_a_receiver_may_call_the_api_back(callback_receiver: Receiver) -> None:
         assert all(fake.tasks.get(task.id).callback_completed for task in tasks)
 
 
-def test_they_are_sent_without_being_asked_for(
+def test_callbacks_are_sent_without_being_asked_for(
     fake: FakeScale, callback_receiver: Receiver
 ) -> None:
     completed(fake, callback_receiver.url)
     assert len(callback_receiver.wait_for(1)) == 1
 
 
-def test_what_becomes_due_while_it_is_served_happens_by_itself(
+def test_due_work_happens_by_itself_while_the_fake_is_served(
     callback_receiver: Receiver,
 ) -> None:
     with FakeScale(complete_after=dt.timedelta(milliseconds=50)).serve() as fake:
@@ -611,7 +615,7 @@ def test_what_becomes_due_while_it_is_served_happens_by_itself(
         task = fake.tasks.create("chat", callback_url=callback_receiver.url)
         callback_receiver.wait_for(1)
         fake.callbacks.deliver()
-        # The clock is moved below what watches it, as if time had passed.
+        # The system clock moves unnoticed by the fake, as if time had passed.
         fake._state.clock.advance(seconds=GAP.total_seconds())
         fake._state._ticker.wake()
         callback_receiver.wait_for(2)
@@ -619,7 +623,7 @@ def test_what_becomes_due_while_it_is_served_happens_by_itself(
         assert fake.tasks.get(task.id).callback_completed
 
 
-def test_what_is_under_way_is_waited_for_before_time_moves(
+def test_an_advance_waits_for_callbacks_that_are_being_sent(
     fake: FakeScale, noon: time_machine.Traveller
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
@@ -641,14 +645,14 @@ def test_what_is_under_way_is_waited_for_before_time_moves(
     assert [it.when - start for it in fake.callbacks[0].attempts] == [0 * GAP, GAP, 2 * GAP]
 
 
-def test_things_go_on_happening_after_a_reset(callback_receiver: Receiver) -> None:
+def test_due_work_still_happens_after_a_reset(callback_receiver: Receiver) -> None:
     with FakeScale(complete_after=dt.timedelta(milliseconds=50)).serve() as fake:
         fake.reset()
         fake.tasks.create("chat", callback_url=callback_receiver.url)
         callback_receiver.wait_for(1)
 
 
-def test_a_reset_forgets_callbacks_and_lets_no_straggler_send(
+def test_a_reset_forgets_callbacks_and_late_requests_send_none(
     callback_receiver: Receiver,
 ) -> None:
     with FakeScale().serve() as fake:
@@ -696,7 +700,7 @@ def test_nothing_is_left_when_a_fake_is_no_longer_served(
     before = left()
     for _ in range(10):
         once()
-    # The receiver's own connections end a moment after those who made them.
+    # The receiver closes its connections a moment after the senders have.
     assert left()[0] == before[0] == 0
     assert left()[1] <= before[1] + 2
 
@@ -723,7 +727,7 @@ def test_fakes_of_fixtures_leave_nothing_behind(pytester: pytest.Pytester, hangi
     result.assert_outcomes(passed=4)
 
 
-def test_time_that_stands_stops_nothing(callback_receiver: Receiver) -> None:
+def test_frozen_time_stops_no_callback(callback_receiver: Receiver) -> None:
     with freezegun.freeze_time("2020-01-01"), FakeScale().serve() as fake:
         callback_receiver.answer(500)
         completed(fake, callback_receiver.url)

@@ -1,4 +1,4 @@
-"""The way to a receiver, over real sockets."""
+"""The sending of a callback, over real sockets."""
 
 import contextlib
 import http
@@ -28,7 +28,7 @@ def post(url: str, *hosts: str, timeout: float = 10) -> int:
 
 @contextlib.contextmanager
 def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Give the URL of a receiver that lets ``talk`` have each of its connections."""
+    """Yield the URL of a receiver that passes each of its connections to ``talk``."""
 
     def serve() -> None:
         with contextlib.suppress(OSError):
@@ -48,7 +48,7 @@ def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 def says(answer: bytes) -> Callable[[socket.socket], None]:
     def talk(connection: socket.socket) -> None:
         request = b""
-        # To its end, since unread bytes would make the end of the connection a reset.
+        # Read all, since unread bytes would turn the end of the connection into a reset.
         while not request.endswith(b"{}") and (more := connection.recv(65536)):
             request += more
         connection.sendall(answer)
@@ -61,7 +61,7 @@ def hangs(connection: socket.socket) -> None:
         pass
 
 
-def test_it_posts_json_with_the_key(callback_receiver: Receiver) -> None:
+def test_a_callback_is_json_with_the_key(callback_receiver: Receiver) -> None:
     assert post(f"{callback_receiver.url}/a%20b?c=d") == 200
     [received] = callback_receiver.received
     assert (received.method, received.path, received.body) == (
@@ -98,7 +98,7 @@ def test_a_name_is_looked_up_once_and_only_that_address_is_used(
 
     def resolve(host: str, *args: Any, **more: Any) -> Any:
         asked.append(host)
-        # The second time it would lead elsewhere, as a rebinding name server has it.
+        # The second answer differs, as from a rebinding name server.
         return getaddrinfo("127.0.0.1" if len(asked) == 1 else "192.0.2.1", *args, **more)
 
     connected: list[Any] = []
@@ -130,7 +130,7 @@ def test_a_loopback_name_that_leads_elsewhere_is_not_followed(
     monkeypatch.setattr(socket.socket, "connect", None)
     with pytest.raises(NotSent, match=f"{host} is not allowed"):
         post(f"http://{host}/x")
-    assert asked == ["localhost"]  # no name server hears of the names below it
+    assert asked == ["localhost"]  # names below it reach no name server
 
 
 def test_every_address_of_a_name_is_tried(
@@ -162,7 +162,7 @@ def test_a_connection_that_ends_without_an_answer_is_an_error(answer: bytes, err
         post(url)
 
 
-def test_an_answer_that_breaks_off_is_one() -> None:
+def test_an_answer_that_breaks_off_after_its_head_counts() -> None:
     head = b"HTTP/1.1 204 No Content\r\n\r\n"
     with listening(says(head)) as url:
         assert post(url) == 204
@@ -171,7 +171,7 @@ def test_an_answer_that_breaks_off_is_one() -> None:
         assert post(url) == 201
 
 
-def test_an_answer_whose_body_hangs_is_one() -> None:
+def test_an_answer_whose_body_hangs_counts() -> None:
     def talk(connection: socket.socket) -> None:
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")(connection)
         hangs(connection)
@@ -185,7 +185,7 @@ def test_a_receiver_that_hangs_is_given_up() -> None:
         post(url, timeout=0.05)
 
 
-def test_a_receiver_that_hangs_is_given_up_also_while_time_stands() -> None:
+def test_a_receiver_that_hangs_is_given_up_even_in_frozen_time() -> None:
     with (
         listening(hangs) as url,
         freezegun.freeze_time("2020-01-01"),
@@ -194,7 +194,7 @@ def test_a_receiver_that_hangs_is_given_up_also_while_time_stands() -> None:
         post(url, timeout=0.05)
 
 
-def test_nobody_there_is_an_error() -> None:
+def test_a_refused_connection_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
@@ -208,7 +208,7 @@ def test_https_needs_a_certificate(talk: Callable[[socket.socket], None]) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_what_hangs_can_be_broken_off(scheme: str) -> None:
+def test_a_hanging_post_can_be_broken_off(scheme: str) -> None:
     arrived = threading.Event()
 
     def talk(connection: socket.socket) -> None:
@@ -245,7 +245,7 @@ def test_no_descriptor_is_left_whatever_happens(callback_receiver: Receiver) -> 
     assert len(os.listdir("/dev/fd")) <= before
 
 
-def test_an_answer_that_dribbles_is_given_up_in_time_as_a_whole() -> None:
+def test_the_timeout_is_for_the_whole_of_a_dribbling_answer() -> None:
     ended = threading.Event()
 
     def dribbles(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Faults, as in-process callers and as real clients with retries see them."""
+"""Faults, seen by in-process callers and by real clients with retries."""
 
 import contextlib
 import datetime as dt
@@ -41,7 +41,7 @@ def served(fake: FakeScale) -> Iterator[FakeScale]:
 
 
 class Client:
-    """A ``requests`` session of which each call is tried four times, without back-off."""
+    """A ``requests`` session that tries each call four times, without back-off."""
 
     def __init__(self, fake: FakeScale, retry: type[urllib3.Retry] = urllib3.Retry) -> None:
         self.fake = fake
@@ -76,7 +76,7 @@ def statuses(fake: FakeScale, number: int) -> list[int]:
     return [caller("GET", "/tasks").status for _ in range(number)]
 
 
-# Each, as a client with retries sees it
+# Each fault, seen by a client with retries
 
 
 def test_a_status_is_retried_until_the_fault_is_used_up(client: Client) -> None:
@@ -88,7 +88,7 @@ def test_a_status_is_retried_until_the_fault_is_used_up(client: Client) -> None:
     assert client.fake.requests[0].error == "Busy."
 
 
-def test_retries_end_where_the_fault_does_not(client: Client) -> None:
+def test_retries_end_while_the_fault_goes_on(client: Client) -> None:
     with client.fake.faults.add(status=500) as fault, pytest.raises(requests.exceptions.RetryError):
         client.create()
     assert (fault.hits, len(client.fake.tasks)) == (4, 0)
@@ -104,7 +104,7 @@ def test_a_reset_before_the_answer_is_retried_and_nothing_was_done(client: Clien
 
 def test_a_reset_within_the_answer_comes_after_the_work(client: Client) -> None:
     faults = client.fake.faults
-    broken = requests.exceptions.ChunkedEncodingError  # which the retries do not cover
+    broken = requests.exceptions.ChunkedEncodingError  # the retries do not cover it
     with faults.add(reset="within", times=1), pytest.raises(broken, match="reset by peer"):
         client.create(**KEY)
     [exchange] = client.fake.requests
@@ -114,7 +114,7 @@ def test_a_reset_within_the_answer_comes_after_the_work(client: Client) -> None:
     assert client.fake.requests[-1].answer.startswith(exchange.answer)
 
 
-def test_a_truncated_body_is_no_json(client: Client) -> None:
+def test_a_truncated_body_is_not_json(client: Client) -> None:
     with client.fake.faults.add(truncated=True, times=1):
         reply = client.create()
     with pytest.raises(requests.JSONDecodeError):
@@ -134,7 +134,7 @@ def test_a_proxy_answers_in_html(client: Client) -> None:
     assert client.fake.requests[0].error is None
 
 
-def test_a_late_answer_is_given_up_but_the_work_was_done(client: Client) -> None:
+def test_a_client_gives_up_a_late_answer_but_the_work_was_done(client: Client) -> None:
     client.session.mount("http://", HTTPAdapter())
     with client.fake.faults.add(delay=3600) as fault, pytest.raises(requests.ReadTimeout):
         client.session.post(f"{client.fake.url}/task/chat", json={}, timeout=0.05)
@@ -170,7 +170,7 @@ def test_a_twin_in_flight_is_worth_a_retry(client: Client) -> None:
     assert len(client.fake.tasks) == 2
 
 
-def test_a_rate_limit_is_kept_by_who_heeds_retry_after(
+def test_a_client_that_heeds_retry_after_keeps_the_rate_limit(
     served: FakeScale, noon: time_machine.Traveller
 ) -> None:
     class Patient(urllib3.Retry):
@@ -185,9 +185,7 @@ def test_a_rate_limit_is_kept_by_who_heeds_retry_after(
     assert served.now() == dt.datetime(2024, 2, 29, 12, 0, 3, tzinfo=dt.UTC)
 
 
-def test_an_outage_is_over_when_its_minutes_are(
-    served: FakeScale, noon: time_machine.Traveller
-) -> None:
+def test_an_outage_ends_with_its_minutes(served: FakeScale, noon: time_machine.Traveller) -> None:
     class Patient(urllib3.Retry):
         def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
             served.advance(minutes=2)
@@ -202,7 +200,7 @@ def test_an_outage_is_over_when_its_minutes_are(
     assert first.answer.startswith(b"<html>")
 
 
-def test_the_transcript_and_the_log_tell_of_faults(
+def test_the_transcript_and_the_log_show_faults(
     fake: FakeScale, live: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "fakescale"):
@@ -226,7 +224,7 @@ def test_the_transcript_and_the_log_tell_of_faults(
 # The wire
 
 
-def test_a_reset_is_one_and_no_end(served: FakeScale) -> None:
+def test_a_reset_is_not_an_orderly_end(served: FakeScale) -> None:
     served.faults.add(reset="before", times=1)
     served.faults.add(reset="within", status=500, times=1)
     with contextlib.closing(Connection(served)) as connection:
@@ -234,7 +232,7 @@ def test_a_reset_is_one_and_no_end(served: FakeScale) -> None:
         with pytest.raises(ConnectionResetError):
             connection.file.read()
     with contextlib.closing(Connection(served)) as connection:
-        connection.send(post(b"x" * 60_000))  # also where the request was not read
+        connection.send(post(b"x" * 60_000))  # even if the request is not read
         head, end = b"", None
         while end is None:
             try:
@@ -268,17 +266,17 @@ def test_a_server_stops_at_once_though_answers_are_held_back() -> None:
         connections = [Connection(fake) for _ in range(3)]
         for connection in connections:
             connection.send(GET)
-        for _ in range(10_000):  # until all are held back
+        for _ in range(10_000):  # until all answers are held back
             if len(fake.requests) == 3:
                 break
             threading.Event().wait(0.001)
         begun = time.perf_counter()
-    assert time.perf_counter() - begun < 0.9  # one second is how long a server waits for each
+    assert time.perf_counter() - begun < 0.9  # a server waits one second for a worker
     for connection in connections:
         connection.close()
 
 
-def test_a_delay_is_real_where_the_clock_stands(client: Client) -> None:
+def test_a_delay_takes_real_time_when_the_clock_stands(client: Client) -> None:
     begun = time.perf_counter()
     with client.fake.faults.add(delay=0.05), freezegun.freeze_time("2024-01-01"):
         assert client.list().status_code == 200
@@ -299,7 +297,7 @@ def test_without_a_server_a_reset_is_raised(fake: FakeScale, live: Caller, reset
     assert len(fake.requests) == 2
 
 
-# Which requests
+# The choice of requests
 
 
 @pytest.mark.parametrize(
@@ -338,7 +336,7 @@ def test_other_keys_are_not_struck(fake: FakeScale, live: Caller, test_mode: Cal
         assert Caller(fake, "nobody")("GET", "/tasks").status == 401
 
 
-def test_the_ready_made_ones_may_be_for_one_key(fake: FakeScale) -> None:
+def test_ready_made_faults_may_be_for_one_key(fake: FakeScale) -> None:
     for fault in (
         fake.faults.outage(api_key="live_a"),
         fake.faults.rate_limit(1, api_key="live_a"),
@@ -351,7 +349,7 @@ def test_the_ready_made_ones_may_be_for_one_key(fake: FakeScale) -> None:
         assert fault.hits == 0
 
 
-def test_a_fault_comes_before_the_key_but_never_to_what_is_ours(fake: FakeScale) -> None:
+def test_a_fault_applies_before_the_key_but_never_to_control_calls(fake: FakeScale) -> None:
     fake.faults.add(status=500)
     with httpx.Client(transport=httpx.WSGITransport(app=fake), base_url="http://h") as client:
         assert client.get("/v1/tasks").status_code == 500
@@ -359,7 +357,7 @@ def test_a_fault_comes_before_the_key_but_never_to_what_is_ours(fake: FakeScale)
         assert client.get("/_fakescale/nothing").status_code != 500
 
 
-def test_a_predicate_that_raises_is_told_in_the_journal(fake: FakeScale, live: Caller) -> None:
+def test_a_predicate_that_raises_is_in_the_journal(fake: FakeScale, live: Caller) -> None:
     fake.faults.add(status=503, predicate=lambda asked: asked.json["missing"])
     assert live("POST", "/task/chat", {}).status == 500
     assert "KeyError" in (fake.requests[-1].traceback or "")
@@ -401,7 +399,7 @@ def test_a_predicate_is_not_asked_once_its_fault_is_over(
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 12))
-def test_the_first_are_skipped_and_no_more_than_that_many_struck(
+def test_nth_skips_the_first_requests_and_times_limits_the_rest(
     nth: int, times: int, number: int
 ) -> None:
     fake = FakeScale()
@@ -424,7 +422,7 @@ def test_the_same_seed_strikes_the_same_requests(
     assert run()[: nth - 1] == [200] * (nth - 1)
 
 
-def test_a_probability_is_kept_by_and_large_and_without_a_seed_too() -> None:
+def test_a_probability_is_about_right_even_without_a_seed() -> None:
     def run() -> list[list[int]]:
         fake = FakeScale()
         rounds = []
@@ -442,8 +440,8 @@ def test_a_probability_is_kept_by_and_large_and_without_a_seed_too() -> None:
         assert statuses(fake, 20) == [502] * 20
 
 
-def test_exactly_so_many_of_many_threads_are_struck(fake: FakeScale) -> None:
-    class Slow(random.Random):  # others could come between the check and the count
+def test_times_is_exact_with_many_threads(fake: FakeScale) -> None:
+    class Slow(random.Random):  # lets threads in between the check and the count
         def random(self) -> float:
             threading.Event().wait(0.001)
             return 0
@@ -459,7 +457,7 @@ def test_exactly_so_many_of_many_threads_are_struck(fake: FakeScale) -> None:
     st.integers(1, 4),
     st.lists(st.tuples(st.sampled_from([0, 1, 250, 999, 1000, 3000]), st.booleans()), max_size=40),
 )
-def test_no_second_has_more_requests_of_a_key_than_the_limit(
+def test_no_key_makes_more_requests_in_a_second_than_the_limit(
     limit: int, calls: list[tuple[int, bool]]
 ) -> None:
     fake = FakeScale()
@@ -479,7 +477,7 @@ def test_no_second_has_more_requests_of_a_key_than_the_limit(
                 passed[other].append(now)
 
 
-def test_a_clock_that_was_set_back_closes_no_rate_limit(
+def test_a_clock_that_is_set_back_does_not_block_a_rate_limit(
     fake: FakeScale, noon: time_machine.Traveller
 ) -> None:
     with fake.faults.rate_limit(1):
@@ -488,7 +486,9 @@ def test_a_clock_that_was_set_back_closes_no_rate_limit(
         assert statuses(fake, 2) == [200, 429]
 
 
-def test_minutes_are_over_to_the_millisecond(fake: FakeScale, noon: time_machine.Traveller) -> None:
+def test_minutes_end_at_the_exact_millisecond(
+    fake: FakeScale, noon: time_machine.Traveller
+) -> None:
     fault = fake.faults.add(status=503, minutes=1.5)
     fake.advance(seconds=89.999)
     assert statuses(fake, 1) == [503]
@@ -497,17 +497,17 @@ def test_minutes_are_over_to_the_millisecond(fake: FakeScale, noon: time_machine
     assert fault.to_json()["until"] == "2024-02-29T12:01:30.000Z"
 
 
-# Several
+# Several faults
 
 
-def test_the_first_that_strikes_settles_it_and_the_later_count_nothing(fake: FakeScale) -> None:
+def test_the_first_matching_fault_decides_and_later_ones_do_not_count(fake: FakeScale) -> None:
     first = fake.faults.add(status=503, times=1)
     second = fake.faults.add(status=502, times=1)
     assert statuses(fake, 3) == [503, 502, 200]
     assert [fault.hits for fault in (first, second)] == [1, 1]
 
 
-def test_a_delay_goes_together_with_what_comes_after_it(fake: FakeScale) -> None:
+def test_a_delay_lets_the_next_fault_decide_too(fake: FakeScale) -> None:
     fake.faults.add(delay=0.001)
     fake.faults.add(delay=0)
     fake.faults.add(status=503, delay=0.001)
@@ -516,26 +516,26 @@ def test_a_delay_goes_together_with_what_comes_after_it(fake: FakeScale) -> None
     assert journal(fake) == [(503, "delay 0.001 s; delay 0 s; status 503, delay 0.001 s")]
 
 
-# What is saved
+# Saved answers
 
 
 def test_an_answer_in_place_of_the_work_is_not_saved(fake: FakeScale, live: Caller) -> None:
     for terms in ({"status": 400}, {"status": 200, "body": "OK"}, {"status": 409}):
         with fake.faults.add(times=1, **terms) as fault:
-            with contextlib.suppress(AssertionError):  # of Caller, about the content type
+            with contextlib.suppress(AssertionError):  # Caller's own, about the content type
                 live("POST", "/task/chat", {}, headers=KEY)
             assert fault.hits == 1
     assert len(fake.tasks) == 0
     assert live("POST", "/task/chat", {}, headers=KEY).status == 200
 
 
-def test_a_lost_refusal_is_saved_as_what_it_was(fake: FakeScale, live: Caller) -> None:
+def test_a_lost_refusal_is_saved_unchanged(fake: FakeScale, live: Caller) -> None:
     with fake.faults.lost_answer():
         assert live("POST", "/task/kittens", {}, headers=KEY).status == 500
     assert live("POST", "/task/kittens", {}, headers=KEY).status == 404
 
 
-def test_all_that_is_lost_is_done(fake: FakeScale, live: Caller) -> None:
+def test_every_request_with_a_lost_answer_is_carried_out(fake: FakeScale, live: Caller) -> None:
     task = fake.tasks.create("chat")
     with fake.faults.add(lost=True, status=504, error="Late.", headers={"X-A": "b"}):
         reply = live("POST", f"/task/{task.id}/cancel")
@@ -543,7 +543,7 @@ def test_all_that_is_lost_is_done(fake: FakeScale, live: Caller) -> None:
     assert fake.tasks.get(task.id).status == "canceled"
 
 
-# Their life
+# The life of a fault
 
 
 def test_a_block_removes_its_fault_whatever_happens(fake: FakeScale) -> None:
@@ -573,7 +573,7 @@ def test_a_fault_is_removed_by_itself_or_its_id(fake: FakeScale) -> None:
     assert repr(third) == f"<Fault {third.id}: status 502, 0 hits>"
 
 
-def test_a_request_in_flight_is_not_struck_by_what_is_gone(fake: FakeScale) -> None:
+def test_a_removed_fault_does_not_strike_a_request_in_flight(fake: FakeScale) -> None:
     def remove(asked: Asked) -> bool:
         fake.faults.remove(fault)
         return True
@@ -672,7 +672,7 @@ def test_a_bad_argument_is_named_and_changes_nothing(fake: FakeScale, wrong: Any
         (lambda faults: faults.duplicate_in_flight(times=0), "times"),
     ],
 )
-def test_what_would_do_nothing_is_refused(
+def test_a_fault_without_an_effect_is_refused(
     fake: FakeScale, add: Callable[[Faults], Fault], name: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=rf"\b{name}\b"):
@@ -706,7 +706,9 @@ def test_a_pipeline_with_random_faults_ends_with_each_task_once(served: FakeScal
 
 
 @pytest.mark.parametrize("path", [route.path for route in ROUTES if route.idempotent])
-def test_creations_are_the_routes_that_heed_a_key(fake: FakeScale, live: Caller, path: str) -> None:
+def test_creations_are_the_routes_that_heed_an_idempotency_key(
+    fake: FakeScale, live: Caller, path: str
+) -> None:
     path = path.removeprefix("/v1").replace("<type>", "nothing")
     for fault, status in (
         (fake.faults.duplicate_in_flight(), 429),

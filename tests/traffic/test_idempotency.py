@@ -25,13 +25,13 @@ def once() -> OncePerKey:
 
 
 @pytest.mark.parametrize("status", [200, 400, 402, 404, 409])
-def test_the_first_answer_comes_again_refusals_too(once: OncePerKey, status: int) -> None:
+def test_the_first_answer_is_repeated_even_a_refusal(once: OncePerKey, status: int) -> None:
     work = counting(status)
     assert [once.run(("k",), ("f",), work) for _ in range(3)] == [Answer(status, b"0")] * 3
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
-def test_what_answers_no_request_is_not_saved(once: OncePerKey, status: int) -> None:
+def test_a_server_error_a_401_and_a_429_are_not_saved(once: OncePerKey, status: int) -> None:
     work = counting(status)
     assert [once.run(("k",), ("f",), work).body for _ in range(2)] == [b"0", b"1"]
     assert len(once) == 0
@@ -46,13 +46,13 @@ def test_another_fingerprint_is_a_conflict_and_changes_nothing(once: OncePerKey)
     assert once.run(("other",), ("g",), work).body == b"1"
 
 
-def test_a_key_is_forgotten_after_a_day_to_the_millisecond(
+def test_a_key_is_forgotten_after_exactly_a_day(
     once: OncePerKey, noon: time_machine.Traveller
 ) -> None:
     work = counting()
     once.run(("k",), ("f",), work)
     noon.shift(DAY - MS)
-    assert once.run(("k",), ("f",), work).body == b"0"  # and does not live longer for it
+    assert once.run(("k",), ("f",), work).body == b"0"  # a use does not extend its life
     with pytest.raises(Conflict):
         once.run(("k",), ("g",), work)
     noon.shift(MS)
@@ -69,7 +69,7 @@ def test_expired_keys_are_dropped(once: OncePerKey, noon: time_machine.Traveller
     assert len(once) == 50
 
 
-def test_a_twin_in_flight_is_refused_and_that_is_not_saved(once: OncePerKey) -> None:
+def test_a_twin_in_flight_is_refused_and_the_refusal_is_not_saved(once: OncePerKey) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def slow() -> Answer:
@@ -107,7 +107,7 @@ def test_time_that_runs_backwards_keeps_the_key(
     assert once.run(("k",), ("f",), work).body == b"0"
 
 
-def test_a_key_from_an_earlier_time_ends_before_one_that_was_used_first(
+def test_keys_end_by_their_time_not_by_their_order_of_use(
     once: OncePerKey, noon: time_machine.Traveller
 ) -> None:
     work = counting()

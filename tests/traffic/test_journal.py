@@ -21,7 +21,7 @@ def exchange(**changes: Any) -> Exchange:
     return Exchange(**{**fields, **changes})
 
 
-def test_it_is_a_sequence_oldest_first() -> None:
+def test_the_journal_is_a_sequence_oldest_first() -> None:
     journal = Journal()
     entries = [exchange(path=f"/{n}") for n in range(4)]
     for entry in entries:
@@ -52,7 +52,7 @@ def test_old_entries_are_dropped_by_bytes_but_never_the_last() -> None:
     assert [len(entry.body) for entry in journal] == [8]
 
 
-def test_keys_are_masked_in_what_is_printed_and_only_there() -> None:
+def test_keys_are_masked_only_in_the_repr() -> None:
     entry = exchange()
     assert "c2VjcmV0" not in repr(entry)
     assert "Basic ***" in repr(entry)
@@ -64,7 +64,7 @@ def test_a_key_without_its_scheme_is_masked_too(header: str) -> None:
     assert "secret" not in repr(exchange(headers=FrozenDict(Authorization=header)))
 
 
-def test_it_is_read_backwards_from_one_snapshot() -> None:
+def test_the_journal_is_reversed_from_one_snapshot() -> None:
     journal = Journal()
     for n in range(3):
         journal._append(exchange(path=f"/{n}"))
@@ -82,7 +82,7 @@ def test_an_error_is_the_text_of_the_refusal() -> None:
     assert exchange(status=404, answer=b'{"status_code":404,"error":"No"}').error == "No"
 
 
-def test_some_can_be_picked_and_those_of_an_account_forgotten() -> None:
+def test_exchanges_can_be_chosen_and_forgotten_by_account() -> None:
     journal = Journal()
     first = exchange().when
     for n in range(6):
