@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import fakescale
-from tests.test_readme import ROOT
+from tests.test_docs import ROOT
 
 PACKAGE = ROOT / "fakescale"
 RULE = re.search(r"^    (values < .*)$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
@@ -24,6 +24,9 @@ USERS = {"contract", "pytest_plugin", "__main__"}
 # The only places that may import werkzeug, or use sockets.
 WERKZEUG = {"api", "receiver"}
 SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}
+
+# Docstrings name their noun first.
+BACKWARD = ("Return what", "Return how", "Return those", "What")
 
 # The packages of the extras that these modules may import, inside functions.
 EXTRAS = {"redirection.backoff": ["urllib3"], "server.certificates": ["trustme"]}
@@ -142,3 +145,15 @@ def test_every_module_has_a_docstring() -> None:
 def test_no_test_sleeps() -> None:
     for path in [*(ROOT / "tests").rglob("*.py"), *(PACKAGE / "contract").glob("*.py")]:
         assert "sleep" + "(" not in path.read_text("utf-8"), path
+
+
+def test_docstrings_begin_with_their_noun() -> None:
+    """A docstring such as "Return what …" must be read twice (docs/design.md)."""
+    bad = [
+        f"{file.relative_to(ROOT)}: {text}"
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (text := ast.get_docstring(node) or "").startswith(BACKWARD)
+    ]
+    assert bad == []

@@ -18,9 +18,13 @@ from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenLi
 class Status(enum.StrEnum):
     """The status of a task (documented)."""
 
+    #: Nobody has labeled the task yet.
     PENDING = "pending"
+    #: The task has a response.
     COMPLETED = "completed"
+    #: A client canceled the task before a labeler began.
     CANCELED = "canceled"
+    #: The task cannot be labeled; its response tells why.
     ERROR = "error"
 
 

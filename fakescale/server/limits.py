@@ -12,35 +12,28 @@ def _limit(default: float, meaning: str) -> Any:
 class Limits:
     """The limits of a server on requests and connections.
 
-    All limits are guessed: the API publishes none. Each is also a flag of the command. Raises
+    All limits are guessed: the API publishes none. Each is also a flag of the command, with the
+    same meaning: ``max_body`` is ``--max-body``. ``max_body`` holds without a server too. Raises
     ValueError for a limit that is not over 0 or is over 10**9.
     """
 
-    #: The largest body of a request, in bytes; a larger one gets 413. Holds without a server too.
     max_body: int = _limit(32 * 2**20, "The largest body, in bytes; a larger one gets 413.")
-    #: The longest request line, in bytes; a longer one gets 414.
     max_request_line: int = _limit(
         64 * 2**10, "The longest request line, in bytes; a longer one gets 414."
     )
-    #: The largest number of header fields of a request; more get 431.
     max_headers: int = _limit(100, "The largest number of header fields; more get 431.")
-    #: The largest size of all header fields together, in bytes; a larger one gets 431.
     max_header_bytes: int = _limit(
         64 * 2**10, "The largest size of all header fields, in bytes; a larger one gets 431."
     )
-    #: The largest number of open connections; a client over it gets 503.
     max_connections: int = _limit(
         500, "The largest number of open connections; a client over it gets 503."
     )
-    #: The longest silence of a client, in seconds of real time; then its connection is closed.
     idle_seconds: float = _limit(
         60.0, "The longest silence of a client, in seconds; then its connection is closed."
     )
-    #: The longest time for the head of a request to arrive, in seconds of real time; then 408.
     head_seconds: float = _limit(
         30.0, "The longest time for a request's head to arrive, in seconds; then 408."
     )
-    #: The longest time for the body of a request to arrive, in seconds of real time; then 408.
     body_seconds: float = _limit(
         600.0, "The longest time for a request's body to arrive, in seconds; then 408."
     )

@@ -94,7 +94,7 @@ def test_each_operation_succeeds_with_its_status(fake: FakeScale, name: str) -> 
     assert reply.status == told, reply.json
 
 
-# Where it is served.
+# The address where it is served.
 
 
 def served(fake: FakeScale, **headers: str) -> werkzeug.test.TestResponse:
@@ -252,7 +252,7 @@ def test_the_judge_of_the_suite_is_strict(name: str, status: int, content: Any, 
 
 def test_the_judge_looks_at_the_media_type() -> None:
     assert complaint("GET /task/x", 200, TASK, "application/json; charset=utf-8") == ""
-    assert "no text/html there" in complaint("GET /task/x", 200, TASK, "text/html")
+    assert "does not have text/html" in complaint("GET /task/x", 200, TASK, "text/html")
     assert complaint("GET /task/x/response_url/y", 200, "", "image/png") == ""
 
 
@@ -274,7 +274,7 @@ def test_an_undocumented_status_is_noticed(
     monkeypatch.setattr(NotFound, "status", 410)
     assert live("GET", "/task/unknown").status == 410
     [told] = complaints
-    assert told.startswith("GET /task/unknown -> 410: the document has does not have this status")
+    assert told.startswith("GET /task/unknown -> 410: the document does not have this status")
 
 
 def test_the_judge_ignores_the_answers_of_faults(fake: FakeScale, live: Caller) -> None:

@@ -19,7 +19,7 @@ from fakescale.contract.target import Stopped
 from fakescale.contract.where import Where
 from fakescale.server.server import serving
 from tests.test_command import Process
-from tests.test_readme import README
+from tests.test_docs import PAGES
 
 FAR = "http://scale.example/v1"  # a name that does not resolve
 KEY = "test_somebody"
@@ -99,9 +99,9 @@ def test_a_wrong_assumption_is_reported_with_its_source(
     counts = table(result.stdout.str())
     assert [row[1] for row in counts.values()] == [0, 0, 1]
     assert all(row[2] > 0 for row in counts.values())
-    # README shows the table of a whole run.
+    # The manual shows the table of a whole run.
     whole = {kind: [sum(row), 0, 0] for kind, row in counts.items()}
-    assert table(README) == whole
+    assert table(PAGES["docs/fidelity.md"]) == whole
     result.stdout.fnmatch_lines(
         [
             "*= what is assumed of the API =*",

@@ -1,0 +1,218 @@
+"""README and the manual: the examples run, the links lead somewhere, and every name is there."""
+
+import argparse
+import inspect
+import json
+import os
+import pkgutil
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from sphinx.pycode import ModuleAnalyzer
+
+import fakescale
+from fakescale import FakeScale, __main__, pytest_plugin, strategies
+from fakescale.account.tasks import FILTERS
+from fakescale.api.operations import operations
+from fakescale.api.v1 import ROUTES
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+ALL = "\n".join(PAGES.values())
+REFERENCE = PAGES["docs/reference.md"]
+
+
+def blocks(language: str, page: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+# The examples.
+
+
+def test_the_examples_run(pytester: pytest.Pytester) -> None:
+    examples = {
+        f"test_{Path(name).stem.lower()}_{number}": example
+        for name, page in PAGES.items()
+        for number, example in enumerate(blocks("python", page), 1)
+    }
+    for name, example in examples.items():
+        is_test = "def test_" in example
+        body = example if is_test else f"def test_it():\n{textwrap.indent(example, '    ')}"
+        pytester.makepyfile(**{name: body})
+    # In a process of its own, which imports what the examples do.
+    result = pytester.runpytest_subprocess("-v", "-p", "anyio", "-W", "error")
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() == {"passed"}
+    assert {name for name in examples if f"{name}.py::" in result.stdout.str()} == examples.keys()
+    assert len(examples) >= 20
+
+
+def run_curl(command: str, origin: str) -> Any:
+    """Do what a ``curl`` of the docs does, and return the answer."""
+    _, *arguments = shlex.split(command.replace("http://127.0.0.1:8675", origin))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("-u", default=":")
+    parser.add_argument("--json")
+    parser.add_argument("url")
+    given = parser.parse_args(arguments)
+    auth = tuple(given.u.split(":"))
+    if given.json is None:
+        reply = requests.get(given.url, auth=auth, timeout=10)
+    else:  # as --json does
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        reply = requests.post(given.url, data=given.json, headers=headers, auth=auth, timeout=10)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+SHELL = {
+    name: [line for text in blocks("sh", page) for line in text.splitlines() if "curl" in line]
+    for name, page in PAGES.items()
+    if blocks("sh", page)
+}
+
+
+@pytest.mark.parametrize("name", SHELL)
+def test_the_commands_for_a_shell_do_what_they_say(name: str) -> None:
+    with FakeScale().serve() as fake:
+        origin, before = fake.url.removesuffix("/v1"), fake.now()
+        replies = [run_curl(line, origin) for line in SHELL[name]]
+        [task] = fake.tasks
+        assert task.unique_id == "u"
+        assert replies[1]["result"] == [task.to_json()]
+        assert (fake.now() - before).days == 1
+        if shutil.which("curl"):
+            line = SHELL[name][1].replace("http://127.0.0.1:8675", origin)
+            done = subprocess.run(shlex.split(line), check=True, capture_output=True)
+            assert json.loads(done.stdout) == replies[1]
+
+
+def test_the_list_of_operations_is_whole() -> None:
+    with FakeScale().serve() as fake:
+        shown = run_curl(SHELL["docs/server.md"][-1], fake.url.removesuffix("/v1"))
+        assert list(shown["operations"]) == list(operations(FakeScale))
+
+
+def test_the_example_for_node_runs(tmp_path: Path) -> None:
+    [example] = blocks("js", PAGES["docs/server.md"])
+    script = tmp_path / "example.mjs"
+    script.write_text(example, "utf-8")
+    with FakeScale().serve() as fake:
+        origin = fake.url.removesuffix("/v1")
+        if node := shutil.which("node"):
+            environment = {**os.environ, "FAKESCALE_URL": origin}
+            done = subprocess.run(
+                [node, script], env=environment, check=True, capture_output=True, timeout=60
+            )
+            assert done.stdout == b"completed 2\n"
+        else:  # its calls, by hand
+            task = fake.account("node").tasks.create("chat")
+            given = {"account": "node", "task_id": task.id, "response": {"annotations": []}}
+            for name, arguments in (("tasks.complete", given), ("reset", {"account": "node"})):
+                assert f'fakescale("{name}"' in example
+                command = ["curl", "--json", json.dumps(arguments), f"{origin}/_fakescale/{name}"]
+                run_curl(shlex.join(command), origin)
+        assert len(fake.account("node").tasks) == len(fake.requests) == 0
+
+
+# The pages.
+
+
+def test_readme_is_short() -> None:
+    assert len(PAGES["README.md"]) <= 12_000
+
+
+def test_the_links_of_readme_lead_to_files() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", PAGES["README.md"])
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - {"docs/index.md"} == {
+        link for link in links if link.startswith("docs/")
+    }
+
+
+# Every name is there.
+
+
+def test_every_operation_that_is_named_exists() -> None:
+    named = re.findall(r"/_fakescale/([a-z_.]+[a-z])", ALL)
+    named += re.findall(r'await fakescale\("([\w.]+)"', ALL)
+    assert len(set(named)) >= 8
+    assert set(named) - {"health", "openapi.json"} <= set(operations(FakeScale))
+
+
+def test_every_route_and_filter_is_named() -> None:
+    for route in ROUTES:
+        assert f"`{route.method} {route.path}`" in REFERENCE
+    for name in FILTERS:
+        assert f"`{name}`" in REFERENCE
+
+
+def test_every_fixture_and_option_is_named() -> None:
+    fixtures = [
+        name
+        for name, value in vars(pytest_plugin).items()
+        if type(value).__name__ == "FixtureFunctionDefinition"
+    ]
+    assert len(fixtures) == 5
+    for name in fixtures:
+        assert f"| `{name}` |" in PAGES["docs/testing.md"]
+    options = re.findall(r'"(--(?:fakescale|contract)-\w+)"', inspect.getsource(pytest_plugin))
+    assert set(re.findall(r"^\| `(--(?:fakescale|contract)-\w+)", REFERENCE, re.M)) == set(options)
+    assert len(set(options)) == 6
+
+
+def test_every_flag_is_named_and_no_other() -> None:
+    flags = {
+        flag for action in __main__._parser()._actions for flag in action.option_strings[-1:]
+    } - {"--help"}
+    table = REFERENCE.partition("## Flags of the command")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == flags
+
+
+# The Python reference.
+
+CLASSES = re.findall(r"autoclass:: ([\w.]+)", REFERENCE)
+FUNCTIONS = re.findall(r"autofunction:: ([\w.]+)", REFERENCE)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    public = {f"fakescale.{name}" for name in fakescale.__all__}
+    public |= {f"fakescale.strategies.{name}" for name in strategies.__all__}
+    assert public <= {*CLASSES, *FUNCTIONS}
+
+
+# The table of flags tells the limits.
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "fakescale.Limits"])
+def test_every_public_attribute_is_documented(name: str) -> None:
+    """Autodoc shows an attribute if it has a docstring or a comment ``#:``."""
+    cls = pkgutil.resolve_name(name)
+    for part in cls.__mro__:
+        if not part.__module__.startswith("fakescale"):
+            continue
+        analyzer = ModuleAnalyzer.for_module(part.__module__)
+        comments = {path for path in analyzer.find_attr_docs() if path[0] == part.__qualname__}
+        for attribute in {*vars(part), *getattr(part, "__annotations__", {})}:
+            if attribute.startswith("_"):
+                continue
+            value = vars(part).get(attribute)
+            is_told = (part.__qualname__, attribute) in comments or (
+                (callable(value) or isinstance(value, property | classmethod))
+                and inspect.getdoc(value)
+            )
+            assert is_told, f"{name}.{attribute}"
+
+
+def test_every_argument_of_the_fake_is_told() -> None:
+    for argument in inspect.signature(FakeScale).parameters:
+        assert f"``{argument}``" in (FakeScale.__doc__ or "")
