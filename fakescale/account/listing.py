@@ -155,16 +155,17 @@ def page(
 
 
 def read_query(
-    parameters: Mapping[str, Sequence[str]],
+    parameters: Mapping[str, Any],
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
+    written: Mapping[str, str] = MappingProxyType({}),
 ) -> Query:
     """Return the query of a query string, given as all values of each parameter.
 
     ``known`` are the parameters of the list. If ``needs`` is not empty, one of its parameters
     must be given. Raises BadRequest for a bad value or a missing parameter.
     """
-    read = read_parameters(parameters, known, needs)
+    read = read_parameters(parameters, known, needs, written)
     after = read.get("next_token")
     return Query(
         # A filter by "," alone, which names nothing, is left out.
@@ -181,24 +182,38 @@ def read_query(
 
 
 def read_parameters(
-    parameters: Mapping[str, Sequence[str]],
+    parameters: Mapping[str, Any],
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
+    written: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the values of the ``known`` parameters that are given.
 
+    A value of ``parameters`` is a text or several. ``written`` has the names for refusals.
     Unknown parameters are ignored and empty values count as absent (both observed). Raises
     BadRequest for a bad value, or if none of ``needs`` is given.
     """
-    given = {
-        name: [text for text in parameters[name] if text] for name in known if name in parameters
-    }
-    read = {name: known[name].read(name, texts) for name, texts in given.items() if texts}
+    read = {}
+    for name, row in known.items():
+        own_name = written.get(name, name)
+        if texts := _texts(own_name, parameters.get(name, "")):
+            read[name] = row.read(own_name, texts)
     if needs and not any(read.get(name) for name in needs):
         if len(needs) > 1:
             raise invalid("value", f"must contain at least one of [{', '.join(needs)}]")
         raise invalid(needs[0], "is required")
     return read
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    """Return the texts of a parameter that are not empty; raises BadRequest for an object."""
+    # A long list is an object with the indices as names.
+    if isinstance(value, Mapping) and all(map(str.isdigit, value)):
+        value = list(value.values())
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise invalid(name, "must be a text or several", value)  # guessed
+    return [text for text in texts if text]
 
 
 def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter]) -> Query:

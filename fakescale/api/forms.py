@@ -1,44 +1,72 @@
-"""Forms: URL-encoded ones, whose names can nest, and multipart ones, which can carry files."""
+"""Queries and forms, read as the service's own parser reads them; and forms that carry files."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple, cast
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from werkzeug.formparser import MultiPartParser
 
 from fakescale.account.files import Incoming
-from fakescale.values.errors import invalid
+from fakescale.values.errors import TooLarge, invalid
 
-# The deepest nesting of a name such as `examples[0][image]`; the limit is guessed.
-_MAX_NESTING = 20
-_STEP = re.compile(r"\[([^\[\]]*)\]")
+# Inferred: the service is Express, which reads queries and forms by `qs`. These are the limits
+# of stock Express.
+_MAX_PARAMETERS = 1_000
+_QUERY_DEPTH, _QUERY_LIST = 5, 20
+_FORM_DEPTH, _FORM_LIST = 32, 100
+
+
+class GivenQuery(NamedTuple):
+    """The parameters of a query."""
+
+    #: The value of each parameter, by its name without brackets.
+    values: Mapping[str, Any]
+    #: The names as the client wrote them, by the names without brackets.
+    written: Mapping[str, str]
+
+
+def read_query_string(text: str) -> GivenQuery:
+    """Return the parameters of a query.
+
+    ``tags=a&tags=b``, ``tags[]=a&tags[]=b`` and ``tags[0]=a&tags[1]=b`` mean the same (inferred).
+    Parameters after the first 1,000 are ignored.
+    """
+    written: dict[str, str] = {}
+    for pair in text.split("&") if "[" in text or "%5" in text else ():
+        name = unquote_plus(pair.partition("=")[0])
+        written.setdefault(name.partition("[")[0], name)
+    return GivenQuery(_parse(text, _QUERY_DEPTH, _QUERY_LIST), written)
 
 
 def read_form(text: str) -> dict[str, Any]:
-    """Return the object that a URL-encoded form means.
+    """Return the object that a form spells with names such as ``fields[title]`` and ``tags[]``.
 
-    Names like ``fields[title]`` and ``tags[]`` make objects and lists (observed). A repeated
-    name makes a list (documented in 2017). Every value is a text. Raises BadRequest for a form
-    that cannot be read.
+    A name that comes again makes a list (documented, in 2017). Every value is text. Raises
+    BadRequest for names that nest deeper than 32 levels, and TooLarge for more than 1,000 fields.
     """
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=10_000)
-    except UnicodeDecodeError:
-        raise invalid("body", "must be UTF-8") from None
-    except ValueError as error:
-        raise invalid("body", f"must be a form: {error}") from None
-    form: dict[str, Any] = {}
-    for name, value in pairs:
-        _put(form, _steps(name), value, name)
-    return {name: _lists(value) for name, value in form.items()}
+    pairs = text.split("&")
+    if len(pairs) > _MAX_PARAMETERS:
+        raise TooLarge(f"The form has more than {_MAX_PARAMETERS} fields.")
+    for pair in pairs:
+        name = unquote_plus(pair.partition("=")[0])
+        if name.count("[") > _FORM_DEPTH:
+            raise invalid(name, f"is nested deeper than {_FORM_DEPTH} levels")
+    return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(pairs)))
+
+
+def _parse(given: str | Mapping[str, str], depth: int, longest_list: int) -> dict[str, Any]:
+    import qs_codec  # here, because few requests have a query or a form
+
+    options = qs_codec.DecodeOptions(
+        depth=depth, list_limit=longest_list, parameter_limit=_MAX_PARAMETERS
+    )
+    return qs_codec.decode(given, options)
 
 
 class Form(NamedTuple):
-    """A multipart form."""
+    """A multipart form: its fields, and its files, each with its MIME type if it has one."""
 
-    texts: Mapping[str, str]
-    #: The files, each with its MIME type if the form names one.
+    fields: Mapping[str, Any]
     files: Mapping[str, tuple[Incoming, str | None]]
 
 
@@ -63,46 +91,9 @@ def read_multipart(
     except ValueError as error:
         raise invalid("body", f"must be multipart/form-data: {error}") from None
     return Form(
-        texts.to_dict(),
+        _parse(texts.to_dict(), _FORM_DEPTH, _FORM_LIST),  # guessed: as in other forms
         {
             name: (cast(Incoming, file.stream), file.mimetype or None)
             for name, file in files.items()
         },
     )
-
-
-def _steps(name: str) -> list[str]:
-    head, bracket, rest = name.partition("[")
-    steps = _STEP.findall(bracket + rest)
-    if not head or "".join(f"[{step}]" for step in steps) != bracket + rest:
-        return [name]  # not nested, as in `a]`
-    if len(steps) > _MAX_NESTING:
-        raise invalid(name, f"is nested deeper than {_MAX_NESTING} levels")
-    return [head, *steps]
-
-
-def _put(form: dict[str, Any], steps: list[str], value: str, name: str) -> None:
-    """Put ``value`` at its place; lists are dicts with number keys until `_lists` turns them."""
-    place = form
-    for step in steps[:-1]:
-        place = place.setdefault(step or str(len(place)), {})
-        if not isinstance(place, dict):
-            raise invalid(name, "stands beside a plain value of the same name", value)
-    last = steps[-1] or str(len(place))
-    if last not in place:
-        place[last] = value
-    elif isinstance(place[last], list):
-        place[last].append(value)
-    elif isinstance(place[last], str):
-        place[last] = [place[last], value]
-    else:
-        raise invalid(name, "stands beside nested values of the same name", value)
-
-
-def _lists(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    items = {key: _lists(item) for key, item in value.items()}
-    if all(key.isascii() and key.isdigit() for key in items):
-        return [items[key] for key in sorted(items, key=lambda key: (len(key), key))]
-    return items

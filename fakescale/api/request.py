@@ -15,7 +15,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.account.files import Incoming
-from fakescale.api.forms import Form, read_form, read_multipart
+from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, read_query_string
 from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
 from fakescale.values.schemas import frozen_json
@@ -102,6 +102,11 @@ class Request(WerkzeugRequest):
         if not _HOST.fullmatch(host):
             return None
         return f"{self.scheme}://{host}{quote(self.environ.get('SCRIPT_NAME', ''))}"
+
+    @cached_property
+    def query(self) -> GivenQuery:
+        """The parameters of the query."""
+        return read_query_string(self.environ.get("QUERY_STRING", ""))
 
     @property
     def is_form(self) -> bool:

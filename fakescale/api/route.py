@@ -73,14 +73,14 @@ class Call(NamedTuple):
 
         Raises BadRequest for a bad or missing one.
         """
-        given = dict(self.request.args.lists())
-        return read_parameters(given, self.route.query, self.route.needs)
+        given = self.request.query
+        return read_parameters(given.values, self.route.query, self.route.needs, given.written)
 
     @property
     def wanted(self) -> Query:
         """The page of a list that the query asks for; raises BadRequest."""
-        given = dict(self.request.args.lists())
-        return read_query(given, self.route.query, self.route.needs)
+        given = self.request.query
+        return read_query(given.values, self.route.query, self.route.needs, given.written)
 
     def read(self) -> dict[str, Any]:
         """Return the members of the body that the route knows; raises BadRequest."""

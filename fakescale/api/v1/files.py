@@ -27,7 +27,7 @@ def upload_file(call: Call) -> Any:
     if "file" not in form.files:  # guessed: the status is 400
         raise invalid("file", "is required")
     incoming, mime_type = form.files["file"]
-    options = {name: form.texts[name] for name in UPLOAD.names if name in form.texts}
+    options = {name: form.fields[name] for name in UPLOAD.names if name in form.fields}
     return files.upload(incoming, mime_type=mime_type, **options).to_json()
 
 
