@@ -122,8 +122,8 @@ def page_that_says_more_when_it_is_full(matches: Any, query: Query, key: Any = N
     return docs, len(docs) == query.limit
 
 
-def without_filters_behind_the_first_page(parameters: Any, known: Any, needs: Any) -> Query:
-    query = read_query(parameters, known, needs)
+def without_filters_behind_the_first_page(*given: Any) -> Query:
+    query = read_query(*given)
     return query._replace(filters={}) if query.after else query
 
 
