@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from fakescale.account.listing import (
     FLAG,
+    NUMBER_OF_PAGE,
     PAGE,
     Filter,
     Parameter,
@@ -82,6 +83,8 @@ QUERY: Mapping[str, Filter | Parameter] = {
     **FILTERS,
     "limit": PAGE["limit"],
     "offset": PAGE["offset"],
+    # Guessed: a client that follows `nextPage` sends it so. An offset wins.
+    "page": NUMBER_OF_PAGE,
 }
 
 
@@ -153,16 +156,22 @@ class BatchPage(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Return the page as a dict, as the API prints it.
 
-        The official client reads ``totalDocs``, another client ``total``.
+        The official client reads ``totalDocs`` and ``has_more``, another client ``total``, and
+        the service's own downloader ``hasNextPage``, ``nextPage`` and ``totalPages`` (observed).
+        Guessed: the numbers of pages begin with 1, and the last page has ``nextPage`` null.
         """
-        end = self.query.offset + len(self.docs)
+        offset, limit = self.query.offset, self.query.limit
+        has_more = offset + len(self.docs) < self.total
         return {
             "docs": [batch.to_json() for batch in self.docs],
             "totalDocs": self.total,
             "total": self.total,
-            "limit": self.query.limit,
-            "offset": self.query.offset,
-            "has_more": end < self.total,
+            "limit": limit,
+            "offset": offset,
+            "has_more": has_more,
+            "totalPages": max(1, -(-self.total // limit)),
+            "hasNextPage": has_more,
+            "nextPage": offset // limit + 2 if has_more else None,
         }
 
 

@@ -167,6 +167,8 @@ def read_query(
     """
     read = read_parameters(parameters, known, needs, written)
     after = read.get("next_token")
+    limit = read.get("limit", 100)
+    skipped = (read.get("page", 1) - 1) * limit
     return Query(
         # A filter by "," alone, which names nothing, is left out.
         filters={
@@ -174,8 +176,8 @@ def read_query(
             for name, row in known.items()
             if name in read and isinstance(row, Filter) and read[name] != frozenset()
         },
-        limit=read.get("limit", 100),
-        offset=0 if after else read.get("offset", 0),
+        limit=limit,
+        offset=0 if after else read.get("offset", skipped),
         after=after,
         limited_response=read.get("limited_response", False),
     )
@@ -403,6 +405,8 @@ PAGE: Mapping[str, Parameter] = {
     "offset": _number(0, None, default=0),
     "next_token": Parameter(_read_token, _TEXT),
 }
+#: The number of a page, for lists whose pages are numbered.
+NUMBER_OF_PAGE = _number(1, None, default=1)
 #: A boolean parameter.
 FLAG = Parameter(read_boolean, _FLAG)
 #: A text parameter.

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
 from fakescale.api.request import Request, raw_path
-from fakescale.api.route import Call, match
+from fakescale.api.route import Call, match, methods
 from fakescale.api.v1 import ROUTES
 from fakescale.server.access_log import log_exchange
 from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect
-from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
 from fakescale.values.environ import REPORT, STOPPED, BrokenOff
-from fakescale.values.errors import ApiError, NotFound, invalid
+from fakescale.values.errors import ApiError, NotFound
+from fakescale.values.frozen import freeze
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -132,7 +132,13 @@ def _respond(state: State, request: Request, path: str) -> Answer:
     # Observed: the API refuses a bad key before anything else.
     world = state.world(request.api_key)
     request.account = world.key.account
-    found = match(ROUTES, request.method, path)
+    if request.method == "OPTIONS" and (allowed := methods(ROUTES, path)):
+        # Inferred: stock Express answers so, and sends no CORS header of its own.
+        text = ",".join(allowed)
+        kind = "text/html; charset=utf-8"
+        return Answer(200, text.encode(), freeze({"Allow": text, "Content-Type": kind}))
+    # Inferred: in stock Express, a HEAD is a GET whose answer comes without its body.
+    found = match(ROUTES, "GET" if request.method == "HEAD" else request.method, path)
     if found is None:
         # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")
@@ -158,8 +164,6 @@ def _respond(state: State, request: Request, path: str) -> Answer:
 
 def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Answer:
     """Do ``work`` unless ``key`` was used for the same request before."""
-    if len(key) > LONGEST_KEY:
-        raise invalid("Idempotency-Key", f"must not be longer than {LONGEST_KEY} characters", key)
     account, is_test = call.world.key
     # Guessed: the parts in which two requests must differ to be different, and that each mode
     # has its own keys. An empty body equals {}, and null an absent member, as everywhere.
@@ -226,7 +230,7 @@ def _send(
         )
     if answer.is_reset:
         raise BrokenOff(answer.body)
-    return [answer.body]
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
 
 
 @functools.lru_cache(maxsize=4)

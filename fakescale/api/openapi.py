@@ -12,7 +12,6 @@ from fakescale.api.openapi_bodies import COMPONENTS, Schema
 from fakescale.api.route import Multipart, PerType, Route
 from fakescale.api.v1 import ROUTES, SCHEMAS
 from fakescale.api.v1.tasks import MEDIA_TYPES
-from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
 from fakescale.values.schemas import Checker
@@ -128,7 +127,7 @@ def _refused(route: Route, path: str) -> set[int]:
     if route.query or route.body is not None:
         refused |= {400}
     if route.body is not None:
-        refused |= {408} if isinstance(route.body, Multipart) else {408, 413}
+        refused |= {408} if isinstance(route.body, Multipart) else {408, 413, 415}
     if route.idempotent:
         refused |= {409, 429}
     return refused
@@ -148,8 +147,7 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
         schema = {"type": "string", "minLength": 1}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if route.idempotent:
-        schema = {"type": "string", "maxLength": LONGEST_KEY}
-        yield {"name": "Idempotency-Key", "in": "header", "schema": schema}
+        yield {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
     for name, row in route.query.items():
         parameter: dict[str, Any] = {"name": name, "in": "query"}
         schema = dict(row.schema)

@@ -105,3 +105,9 @@ def match(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[
         if route.method == method and (found := pattern(route.path).fullmatch(path)):
             return route, {name: unquote(text) for name, text in found.groupdict().items()}
     return None
+
+
+def methods(routes: Iterable[Route], path: str) -> list[str]:
+    """Return the methods that a path takes, in the order of the routes."""
+    found = [route.method for route in routes if pattern(route.path).fullmatch(path)]
+    return [it for method in found for it in ([method, "HEAD"] if method == "GET" else [method])]

@@ -447,20 +447,13 @@ def test_a_task_of_test_mode_says_so(test_mode: Target) -> None:
     assert make(test_mode)["is_test"] is True
 
 
-@observed(f"{OLD}, the {TESTS} of 2020; {RUBY} has `completed`")
-def test_a_task_of_test_mode_is_created_as_pending(test_mode: Target) -> None:
+@observed(f"all 11 creations in {RUBY}; {OLD} had `pending`")
+def test_a_task_of_test_mode_is_completed_when_it_is_created(test_mode: Target) -> None:
     made = make(test_mode)
-    assert made["status"] == "pending"
-    assert not {"response", "completed_at"} & made.keys()
-
-
-@observed(TESTS)
-def test_a_task_of_test_mode_is_completed_when_it_is_retrieved(test_mode: Target) -> None:
-    made = make(test_mode)
-    seen = task(test_mode, made["task_id"])
-    assert seen["status"] == "completed"
-    assert seen["response"]
-    assert (seen["params"], seen["created_at"]) == (made["params"], made["created_at"])
+    assert made["status"] == "completed"
+    assert made["response"]
+    assert made["completed_at"]
+    assert task(test_mode, made["task_id"]) == made
 
 
 @guessed("8 ms in recorded traffic; equal stamps on the tasks page")

@@ -13,8 +13,6 @@ from fakescale.values.errors import Conflict, TooManyRequests
 
 # Documented: keys are forgotten after 24 hours. Guessed: these begin with the first use.
 LIFETIME = dt.timedelta(hours=24)
-#: The greatest length of a key; guessed.
-LONGEST_KEY = 255
 # Guessed: refusals that do not depend on the request itself are not saved. Documented: a 429 is
 # safe to repeat, so it must not be saved either.
 _NOT_SAVED = {401, 429}

@@ -11,6 +11,7 @@
     ├── TooSlow           408  the body took too long to arrive (ours: no limit is published)
     ├── Conflict          409  unique_id or Idempotency-Key in use
     ├── TooLarge          413  the body is over the limit (ours: the API publishes none)
+    ├── Undecodable       415  a Content-Encoding that the API cannot read
     └── TooManyRequests   429  a duplicate of a request that is still in progress
 """
 
@@ -83,6 +84,12 @@ class TooLarge(ApiError):
     """The request's body is larger than the fake's limit."""
 
     status = 413
+
+
+class Undecodable(ApiError):
+    """The Content-Encoding of the request is not supported."""
+
+    status = 415
 
 
 class TooManyRequests(ApiError):

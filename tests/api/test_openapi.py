@@ -189,6 +189,9 @@ REFUSED: dict[int, Callable[[FakeScale, str], Reply]] = {
     408: refused_with_408,
     409: refused_with_409,
     413: lambda _, name: Caller(FakeScale(limits=Limits(max_body=1)))(*name.split(" "), data=b"{}"),
+    415: lambda fake, name: Caller(fake)(
+        *name.split(" "), data=b"{}", headers={"Content-Encoding": "br"}
+    ),
 }
 
 

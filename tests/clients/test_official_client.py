@@ -64,7 +64,7 @@ def test_create_task_of_every_type_of_the_client(
     task = client.create_task(type, **body)
     assert (task.type, task.status, task.metadata) == (
         type.value,
-        "pending",
+        "completed",
         body.get("metadata", {}),
     )
 

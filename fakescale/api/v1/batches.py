@@ -73,6 +73,9 @@ SCHEMAS: Mapping[str, Schema] = {
             "limit": {"type": "integer", "minimum": 1, "maximum": 100},
             "offset": COUNT,
             "has_more": BOOLEAN,
+            "totalPages": COUNT,
+            "hasNextPage": BOOLEAN,
+            "nextPage": {"type": ["integer", "null"], "minimum": 2},
         }
     ),
     "BatchStatus": object_of({"status": _STATUS, **dict.fromkeys(Status, COUNT)}),
