@@ -10,7 +10,7 @@ from werkzeug.formparser import MultiPartParser
 from fakescale.account.files import Incoming
 from fakescale.values.errors import invalid
 
-# The deepest nesting of a name such as `examples[0][image]`; the limit is guessed.
+# The deepest nesting of a name like `examples[0][image]`; the limit is guessed.
 _MAX_NESTING = 20
 _STEP = re.compile(r"\[([^\[\]]*)\]")
 
