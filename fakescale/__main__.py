@@ -1,4 +1,4 @@
-"""The command ``fakescale``: the fake as a process of its own.
+"""The command ``fakescale``: the fake in its own process.
 
 The file is over 300 lines because a third of it is the table of the flags.
 """
@@ -348,7 +348,7 @@ def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
 
 
 def _print(text: str) -> None:
-    """Print ``text``; a reader such as ``head`` may close the pipe before the end."""
+    """Print ``text``; a reader like ``head`` may close the pipe before the end."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

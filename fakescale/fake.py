@@ -92,8 +92,8 @@ class FakeScale(LiveView):
         )
         self._state = self._new_state()
         self._running = 0  # the number of open `running` blocks
-        #: The origin that ``serve()`` serves the fake at, such as ``http://127.0.0.1:8675``;
-        #: None while it is not served.
+        #: The origin that ``serve()`` serves the fake at, for example ``http://127.0.0.1:8675``;
+        #: None while the fake is not served.
         self.origin: str | None = None
 
     def __repr__(self) -> str:
@@ -164,7 +164,7 @@ class FakeScale(LiveView):
     def turnaround(self) -> Turnaround:
         """The time that a live task is pending before the labeler gets it, on the fake's clock.
 
-        It is a timedelta, None for ever, or a function that takes the task and returns one of
+        It is a timedelta, None for no end, or a function that takes the task and returns one of
         these. The default is the ``complete_after`` of the fake.
 
         Setting it also changes when tasks that are already pending are due. Raises ValueError

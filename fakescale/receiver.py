@@ -54,12 +54,12 @@ class Receiver:
             return list(self._received)
 
     def wait_for(self, number: int, timeout: float = 10) -> list[Received]:
-        """Wait until ``number`` requests were received in all, and return all requests.
+        """Wait until the receiver has got ``number`` requests in all, and return all of them.
 
         Requests that came before the call count too. Raises TimeoutError after ``timeout``
         seconds of real time, even if the clock is frozen.
 
-        The sender may not have got the answers yet. It has when ``fakescale.callbacks.deliver()``
+        The fake may not have the answers yet. It has them when ``fakescale.callbacks.deliver()``
         returns.
         """
         enough = threading.Event()
@@ -78,13 +78,13 @@ class Receiver:
     def answer(self, status: int, body: bytes | str = b"", *, times: int = 1) -> None:
         """Set the status and body of the answers to the next ``times`` requests.
 
-        Answers that are set already come first. Afterwards the receiver answers 200 again. Raises
+        Answers that you set earlier come first. Then the receiver answers 200 again. Raises
         ValueError if ``status`` is unknown or below 200.
         """
         status = http.HTTPStatus(status)
         if status < 200:
             raise ValueError(
-                f"status must be 200 or more, as final answers have it (got {status:d})"
+                f"status must be the status of a final answer, 200 or more (got {status:d})"
             )
         content = body.encode() if isinstance(body, str) else body
         with self._lock:

@@ -1,7 +1,7 @@
 """The helpers of a fake that runs in another process, called over HTTP.
 
-The file is over 300 lines because a remote fake is itself one of the `_Helpers`: it finds its
-tasks, faults and worlds in the same way as its own helpers.
+The file is long because a remote fake is itself one of the `_Helpers`. It finds its tasks,
+faults and worlds in the same way as its own helpers.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _OPERATIONS = operations(FakeScale)
 
 
 class _Helpers:
-    """The helpers and properties below a path, such as ``tasks``, by name."""
+    """The helpers and properties below a path, for example ``tasks``, by name."""
 
     _call: Callable[..., Any]
 
@@ -168,7 +168,7 @@ class RemoteFault:
 
 
 class _Faults(_Collection):
-    """The faults; if the fake names an account, new faults strike this account alone."""
+    """The faults; if the fake names an account, new faults strike only this account."""
 
     def _helper(self, operation: Operation) -> Callable[..., Any]:
         helper = super()._helper(operation)
@@ -185,7 +185,7 @@ class _Faults(_Collection):
 
 
 def _kind_of_home(owner: type) -> type[_Helpers]:
-    """Return the class with the special methods, such as ``in``, that ``owner`` has."""
+    """Return the class of helpers that has the special methods of ``owner``, like ``__len__``."""
     if owner is Faults:
         return _Faults
     if issubclass(owner, Sequence):
@@ -206,10 +206,10 @@ class RemoteFakeScale(_Helpers):
     ``url`` is the server's address, with or without ``/v1``. ``token`` is the server's control
     token, if it has one.
 
-    ``account`` is the account that has ``tasks``, ``projects`` and so on; by default, it is the
-    server's own account. ``requests``, ``callbacks``, ``reset`` and new faults concern only a
-    given ``account``; without one, they concern all accounts. The clock, ``turnaround``, ``dump``
-    and ``load`` always concern the whole server.
+    ``tasks``, ``projects`` and so on belong to ``account``, by default the server's own account.
+    If you give an ``account``, then ``requests``, ``callbacks``, ``reset`` and new faults concern
+    only this account. Otherwise they concern all accounts. The clock, ``turnaround``, ``dump`` and
+    ``load`` always concern the whole server.
 
     Raises ValueError for a malformed URL or account name. A call raises the ``ApiError`` that
     ``FakeScale`` would raise, and ConnectionError if no fakescale answers at ``url``.
@@ -272,7 +272,7 @@ class RemoteFakeScale(_Helpers):
     def turnaround(self) -> dt.timedelta | None:
         """The time that live tasks are pending, in all accounts of the server.
 
-        It is a timedelta, or None for ever. Reading it raises BadRequest if it is a function on
+        It is a timedelta, or None for no end. Reading it raises BadRequest if it is a function on
         the server. Setting it to a function raises TypeError.
         """
         turnaround: dt.timedelta | None = self._call(_OPERATIONS["turnaround"], {})
@@ -349,9 +349,9 @@ class RemoteFakeScale(_Helpers):
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON cannot hold in a form that the server reads as the same value.
+    """Return the JSON form of a value that ``json`` cannot write; the server reads it back.
 
-    Raises BadRequest if there is no such form.
+    Raises BadRequest if the value has no such form.
     """
     if isinstance(value, dt.timedelta):
         return value.total_seconds()

@@ -50,8 +50,8 @@ class Ticker:
     def end(self) -> None:
         """Run no more work, and return when the thread has ended.
 
-        Gives a RuntimeWarning with the thread's stack if it does not end: a labeler may wait for
-        ever.
+        A labeler may never return. If the thread does not end in time, a RuntimeWarning shows its
+        stack.
         """
         with self._lock:
             self._running = False

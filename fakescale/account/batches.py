@@ -92,7 +92,7 @@ QUERY: Mapping[str, Filter | Parameter] = {
 class Batch:
     """A batch at one moment. It never changes."""
 
-    #: The id; the API prints it in the Studio alone.
+    #: The id; the API prints it only in the Studio.
     id: str
     #: The name, unique within the account's mode.
     name: str
@@ -112,7 +112,7 @@ class Batch:
     audited_at: str | None = None
     #: Whether the batch began in staging, so it takes no tasks once finalized. Not printed.
     staged: bool = False
-    #: Whether the batch is a calibration batch. Printed in the Studio alone.
+    #: Whether the batch is a calibration batch. Printed only in the Studio.
     calibration: bool = False
     #: Whether the batch is a self-label batch. Not printed.
     self_label: bool = False
@@ -120,7 +120,7 @@ class Batch:
     priority: int | None = None
     #: Whether the batch is archived. Not printed.
     archived: bool = False
-    #: The number of the batch's tasks in each status. Printed with the status alone.
+    #: The number of the batch's tasks in each status. Printed only by ``status_json``.
     counts: Mapping[str, int] = EMPTY_DICT
 
     def __hash__(self) -> int:

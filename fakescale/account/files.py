@@ -35,7 +35,7 @@ MAX_UPLOAD = 80 * 2**20
 
 _SCHEME = "scaledata://"
 
-# Documented. The project need not exist (guessed: the option is for Rapid alone).
+# Documented. The project need not exist (guessed: the option is only for Rapid).
 _OPTIONS = {
     "project_name": {"type": "string"},
     "display_name": {"type": "string"},

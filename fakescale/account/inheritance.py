@@ -33,9 +33,9 @@ def inherit(
 ) -> Inherited:
     """Return the creation body of a task, completed from its batch and its project.
 
-    Documented: a batch implies its project. The project's parameters, of the newest or the
-    requested version, fill in the members that the task lacks. The project's instruction
-    follows the task's instruction. With ``in_batch``, a task of a Rapid project must be in a
+    Documented: a batch implies its project. The task inherits each parameter of the project
+    that its body lacks, from the newest or the requested version. If both have an instruction,
+    the project's follows the task's. With ``in_batch``, a task of a Rapid project must be in a
     batch.
 
     Raises NotFound for an unknown type. Raises BadRequest if the type, the project and the

@@ -18,13 +18,13 @@ from fakescale.values.schemas import frozen_json
 #: Labels a pending task. Returns the response, or None to leave the task pending. An exception
 #: fails the task.
 Labeler = Callable[[Task], Mapping[str, Any] | None]
-#: How long a task is pending before the labeler is called; None means for ever.
+#: The time that a task is pending before the labeler is called; None means forever.
 Turnaround = dt.timedelta | Callable[[Task], dt.timedelta | None] | None
 
 _FOREVER = dt.timedelta(days=36_500)
 #: Sorts after every stamp.
 NEVER = "~"
-#: The longest wait for a labeler, in seconds of real time, since two could wait for each other.
+#: The longest wait for a labeler, in seconds of real time. Two could wait for each other forever.
 _PATIENCE = 10.0
 
 #: Whether the current thread serves a request.
@@ -39,8 +39,8 @@ Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
 class Labeling:
     """The labeler, the turnaround and the schedule of all live worlds of a fake.
 
-    ``wake`` is called when a task was scheduled. No method waits for a world's lock while it
-    holds a lock of its own, and labelers are called outside of all locks.
+    The labeling calls ``wake`` when it has scheduled a task. No method waits for a world's lock
+    while it holds ``_lock``. A labeler runs without ``_lock`` and without a world's lock.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class Labeling:
 
     @property
     def is_own(self) -> bool:
-        """Whether the labeler and the turnaround are the fake's own, so they take no time.
+        """Whether the labeler and the turnaround are the fake's own, and so take no time.
 
-        False also while a labeler runs: a replaced one may still be running, and `run_due`
-        would wait for it.
+        Also False while any labeler runs. An earlier labeler of yours may still run then, and
+        `run_due` would wait for it.
         """
         is_own = self.labeler is self._make_up and not callable(self._turnaround)
         return is_own and self._worker is None
 
     @property
     def turnaround(self) -> Turnaround:
-        """How long a task is pending before the labeler is called."""
+        """The time that a task is pending before the labeler is called."""
         return self._turnaround
 
     @turnaround.setter
@@ -102,7 +102,7 @@ class Labeling:
             return NEVER
 
     def put(self, due: str, label: Callable[[Decide], None]) -> None:
-        """Schedule the call of ``label``, with a ``Decide`` function, for the stamp ``due``."""
+        """Schedule ``label`` for the stamp ``due``; it gets a ``Decide`` function."""
         with self._lock:
             heapq.heappush(self._due, (due, next(self._numbers), label))
         self._wake()
@@ -113,7 +113,7 @@ class Labeling:
             return self._due[0][0] if self._due else None
 
     def run_due(self) -> None:
-        """Run the labelers of all tasks that are due, in order of time, one after the other.
+        """Run the labeler for each due task, in order of time, one after the other.
 
         Waits while another thread runs labelers, except inside a request: the running labeler
         may have sent that request, and waiting would deadlock. The made-up labeler sends no

@@ -1,7 +1,7 @@
 """The parts of made-up responses and of their files: choices, attributes and shapes.
 
-Not every parameter is checked, and those of a loaded task are not checked at all. So a value
-of an unexpected kind counts as empty.
+The API does not check every parameter, and the fake checks none of a loaded task. So a value of
+an unexpected kind counts as empty.
 """
 
 import random
@@ -28,7 +28,7 @@ def members_of(value: Any) -> dict[str, Any]:
 
 
 def leaves(labels: Any) -> list[str]:
-    """Return the labels that can be chosen. In a tree, only the leaves can (documented)."""
+    """Return the labels that a labeler can choose: in a tree, only the leaves (documented)."""
     found: list[str] = []
     for label in items_of(labels):
         if isinstance(label, str):
@@ -40,7 +40,7 @@ def leaves(labels: Any) -> list[str]:
 
 
 def pick(labels: Any, rng: random.Random, default: str) -> str:
-    """Return a random label of those that can be chosen, or ``default`` if there are none."""
+    """Return a random one of the ``leaves`` of the labels, or ``default`` if there are none."""
     return rng.choice(leaves(labels) or [default])
 
 

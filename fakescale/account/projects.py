@@ -101,7 +101,7 @@ class Project:
     def params(self, version: int | None = None) -> dict[str, Any]:
         """Return the parameters of a version, by default the newest.
 
-        Without any version, that is an empty dict. Raises BadRequest for an unknown version.
+        A project without versions has an empty dict. Raises BadRequest for an unknown version.
         """
         if not self.param_history and version is None:
             return {}
@@ -166,9 +166,9 @@ class Projects:
     def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
         """Add a version of the parameters, and return the project.
 
-        With ``patch``, the new version keeps the parameters that are not given, and a given
-        parameter replaces the whole value (documented). Otherwise the version has the given
-        parameters alone.
+        With ``patch``, the new version keeps the parameters that you do not give. A parameter
+        that you give replaces the whole value (documented). Without ``patch``, the version has
+        only the parameters that you give.
         """
         given = frozen_json("params", params)
         with self._lock:

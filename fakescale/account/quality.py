@@ -61,7 +61,7 @@ class QualityTask:
     created_at: str
     #: The task type.
     type: str
-    #: The parameters that tasks of every type have, such as ``project`` and ``unique_id``.
+    #: The parameters that tasks of every type have, like ``project`` and ``unique_id``.
     fields: Mapping[str, Any]
     #: The parameters of the task type.
     params: Mapping[str, Any]
@@ -103,7 +103,7 @@ class LabelerResult:
     quality_task_id: str
     #: The e-mail address of the labeler.
     labeler_email: str
-    #: Further members to print, such as a score.
+    #: Further members to print, for example a score.
     more: Mapping[str, Any] = EMPTY_DICT
 
     def __hash__(self) -> int:
@@ -184,7 +184,7 @@ class QualityTasks:
         with self._lock:
             if "batch" in fields:
                 self._batches._check_open(fields["batch"])
-            # Guessed: unique among quality tasks alone, since the list of tasks lacks them.
+            # Guessed: unique only among quality tasks, since the list of tasks lacks them.
             if unique_id is not None and any(
                 it.fields.get("unique_id") == unique_id for it in self._table
             ):
@@ -226,7 +226,7 @@ class QualityTasks:
     def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
         """Record the result of a labeler, which ``GET /v1/quality/labelers`` then lists.
 
-        ``more`` holds further members to print, such as a score or a response. Raises NotFound
+        ``more`` holds further members to print, like a score or a response. Raises NotFound
         for an unknown task.
         """
         with self._lock:

@@ -35,7 +35,7 @@ NOWHERE = "http://localhost"
 def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
     """Return a response that fits the type of ``task``, always the same for the same task.
 
-    The random choices depend on the last 16 digits of the id alone, so a seed for the ids
+    The random choices depend only on the last 16 digits of the id, so a seed for the ids
     determines them, whatever the time. ``origin`` is the origin of the URLs of result files.
     """
     rng = random.Random(task.id[8:])

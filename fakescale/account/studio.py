@@ -213,7 +213,7 @@ class Studio:
         """Set the ``groups`` that may work on a pending batch, and return the batch.
 
         ``groups`` replaces the earlier groups. Documented: an e-mail address stands for a group
-        of that teammate alone.
+        that has only that teammate.
         """
         groups = BATCH.read(frozen_json("value", body))["groups"]
         batch = next((it for it in self._pending() if it.name == name), None)

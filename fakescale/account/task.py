@@ -95,9 +95,9 @@ class Task:
     updated_at: str
     #: The time of completion, or None.
     completed_at: str | None = None
-    #: The task type, such as ``imageannotation``.
+    #: The task type, for example ``imageannotation``.
     type: str
-    #: The status. It equals its text, such as ``"pending"``.
+    #: The status. It equals its text, for example ``"pending"``.
     status: Status = Status.PENDING
     #: The instruction to the labeler, or None.
     instruction: str | None = None

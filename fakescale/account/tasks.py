@@ -1,7 +1,7 @@
 """The tasks of one world, and every operation on them, behind one lock.
 
-This is the longest file, since all operations share the same state: the lock, the table, the
-order of creation, the owners of unique_ids and the times at which tasks are due.
+This file is long because all operations share the same state: the lock, the table, the order
+of creation, the owners of unique_ids and the times at which tasks are due.
 """
 
 import bisect
@@ -52,8 +52,8 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import frozen_json
 
-#: The filters of the list, by parameter. Guessed: a filter refuses unknown statuses alone. New
-#: types keep being added, and an unknown name matches nothing.
+#: The filters of the list, by parameter. Guessed: only the filters by status refuse unknown
+#: names. For the others, an unknown name matches nothing: new types keep being added.
 FILTERS: Mapping[str, Filter] = {
     "start_time": since("created_at"),
     "end_time": until("created_at"),
@@ -85,7 +85,7 @@ TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
 
 # Owes a callback about an event of a task, and returns whether the task has an address for it.
-# The last argument is a function, which is told whether the callback succeeded.
+# The last argument is a function. It gets True if the callback succeeded, otherwise False.
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
@@ -305,9 +305,9 @@ class Tasks:
     def send_callback(self, task_id: str) -> Task:
         """Send the callback of a completed or failed task again, and return the task.
 
-        The callback joins the callbacks that the fake owes. Raises BadRequest for a task in
-        another status, or without an address for callbacks. Observed: two clients know the
-        endpoint. Everything else is guessed.
+        The outbox sends it like any other callback. Raises BadRequest for a task in another
+        status, or without an address for callbacks. Observed: two clients use the endpoint.
+        Everything else is guessed.
         """
         self._run_due()
         with self._lock:
@@ -422,7 +422,7 @@ class Tasks:
             self._schedule(task)
 
     def _abandon(self) -> None:
-        """Call no labeler any more, since this world is forgotten."""
+        """Forget all due work, because the fake has forgotten this world."""
         with self._lock:
             self._due_at.clear()
 
@@ -530,9 +530,10 @@ class Tasks:
         return self._change(task_id, change)
 
     def _put(self, task: Task, before: Task | None = None) -> None:
-        """Add a task, or replace its state ``before``."""
+        """Add a task, or put it in place of its earlier state ``before``."""
         if before is not None:
-            self._tell(before, task)  # before the callback of the batch, which this may complete
+            # First: the task may complete its batch, whose callback must come second.
+            self._tell(before, task)
         self._table.put(task)
         if before is None:
             bisect.insort(self._sorted, sort_key(task))

@@ -140,7 +140,7 @@ class Teammates:
         """Add a teammate who needs no invitation, and return the teammate.
 
         ``role`` is ``labeler``, ``member``, ``manager`` or ``admin``. ``more`` holds further
-        fields, such as ``company``. Raises BadRequest for an unknown role, or if the address is
+        fields, like ``company``. Raises BadRequest for an unknown role, or if the address is
         in the team already.
         """
         if role not in ROLES:

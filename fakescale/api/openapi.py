@@ -25,11 +25,10 @@ _REFUSALS = {
 _ABOUT = """\
 The requests that fakescale, a fake of Scale AI's task API, accepts, and its answers.
 
-fakescale accepts members of a body, and parameters of a query, that are not described here. An
-empty value in a query counts as absent. A body may also be sent as
+fakescale also accepts members of a body, and parameters of a query, that are not described here.
+An empty value in a query counts as absent. A client may also send a body as
 `application/x-www-form-urlencoded`, with names like `fields[title]` and `tags[]`. Paths and
-methods that are not described here get 404. Faults, which a test adds on purpose, may send any
-answer.
+methods that are not described here get 404. A fault that a test adds may send any answer.
 
 `x-source` names the source of a parameter, and says whether it is a guess. Keywords that JSON
 Schema lacks begin with `x-` too: `x-ascending` (pairs of members; the first must not be larger
@@ -120,7 +119,7 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
 
 
 def _refused(route: Route, path: str) -> set[int]:
-    """Return the statuses of a route's refusals: its own, and those of all routes of its kind."""
+    """Return the statuses of a route's refusals: its own, and those that all such routes have."""
     refused = {401, 403, *route.refuses}
     if "<" in path:
         refused |= {404}
@@ -171,7 +170,7 @@ def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
 def _body(route: Route, type: str | None) -> dict[str, Any]:
     """Return the description of a route's body.
 
-    A body that may be empty may also be absent: the official client then sends none.
+    A body that may be an empty object may also be absent: the official client sends none then.
     """
     body = route.body
     if isinstance(body, Multipart):

@@ -1,6 +1,6 @@
 """The operations of control: the helpers and properties of a fake that JSON can hold.
 
-An operation has the name that it has in Python, such as ``tasks.complete``. There is no table
+An operation has the name that it has in Python, like ``tasks.complete``. There is no table
 of them: each public method or property is one if JSON can hold its arguments and its result.
 """
 
@@ -36,7 +36,7 @@ _SELECTORS = [it for it in inspect.signature(Fake.world).parameters.values() if 
 class Operation:
     """A helper that can be called over HTTP, or a property that can be read and set."""
 
-    #: The path in Python, such as ``tasks.complete``.
+    #: The path in Python, for example ``tasks.complete``.
     name: str
     #: The class that ``name`` starts from: World, LiveView, or the class of the fake.
     root: type

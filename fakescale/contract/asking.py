@@ -90,7 +90,7 @@ class Things(dict[str, str]):
         return self[thing]
 
     def ask(self, request: str, body: Any) -> Reply:
-        """Send a request such as ``GET /task/{task}`` after filling in the names."""
+        """Send a request like ``GET /task/{task}`` after filling in the names."""
         method, _, path = request.partition(" ")
         return self._api.call(method, self._fill(path), self._fill(body))
 

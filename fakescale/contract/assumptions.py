@@ -1,8 +1,8 @@
 """Assumptions about the API, and the table of their outcomes.
 
-A fact is *documented* if its maker states it in the reference or the official clients.
+A fact is *documented* if the reference or the official clients state it.
 A fact is *observed* if the official clients' tests or published traffic show it.
-A fact is *guessed* if neither does; it then has a reason instead of a source.
+A fact is *guessed* if no public source has it. It then has a reason instead of a source.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class Assumption:
     kind: str
     #: The fact, in words; no two assumptions have the same.
     law: str
-    #: The source of the fact, or the reason of a guess.
+    #: The source of the fact, or the reason for a guess.
     source: str
 
 
@@ -64,7 +64,7 @@ class Row(NamedTuple):
     """
 
     assumption: Assumption
-    #: The method and path, such as ``GET /tasks``.
+    #: The method and path, for example ``GET /tasks``.
     request: str
     #: The expected status of the answer.
     status: int
@@ -104,17 +104,17 @@ def _marker(kind: str, source: str) -> Callable[[Any], Any]:
 
 
 def documented(source: str) -> Callable[[Any], Any]:
-    """Mark a test for a fact that ``source`` documents; the test's name states the fact."""
+    """Mark a test of a fact that ``source`` documents; the test's name states the fact."""
     return _marker("documented", source)
 
 
 def observed(source: str) -> Callable[[Any], Any]:
-    """Mark a test for a fact that ``source`` shows."""
+    """Mark a test of a fact that ``source`` shows."""
     return _marker("observed", source)
 
 
 def guessed(reason: str) -> Callable[[Any], Any]:
-    """Mark a test for a fact that is guessed, for this reason."""
+    """Mark a test of a fact that is guessed for ``reason``."""
     return _marker("guessed", reason)
 
 

@@ -18,9 +18,10 @@ HERE = Where()
 
 @contextlib.contextmanager
 def side_by_side(account: Target) -> Iterator[Target]:
-    """Give an account at a server that handles each request on a thread, for a ``with`` block.
+    """Serve the fake of an account a second time, with a worker for each request.
 
-    If the fake was not started for the tests, this is the given account itself.
+    The ``with`` block gets the account at that server. It gets ``account`` itself if the fake
+    was not started for the tests.
     """
     if not isinstance(account.fake, FakeScale):
         yield account
@@ -33,14 +34,14 @@ def side_by_side(account: Target) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def opened(where: Where = HERE) -> Iterator[Target]:
-    """Give the target to test, for a ``with`` block.
+    """Open the target to test for a ``with`` block.
 
-    Without a URL the target is a test account of a new fake. A fakescale on this machine gives
-    the account of the key, by default a test account; FAKESCALE_CONTROL_TOKEN holds its control
-    token. Any other server gives the account of the key.
+    Without a URL, the target is a test account of a new fake. With a URL, it is the account of
+    the key. A fakescale on this machine needs no key: the default is a test account. Its control
+    token is in FAKESCALE_CONTROL_TOKEN.
 
-    Raises ValueError if a key is missing, or if the fakescale does not accept new accounts;
-    ApiError if the control token is wrong; OSError if the server cannot be reached.
+    Raises ValueError if a key is missing, or if the fakescale does not accept new accounts.
+    Raises ApiError if the control token is wrong, and OSError if the server cannot be reached.
     """
     if where.url is None:
         with FakeScale(seed="contract").serve() as fake, Line(fake.url) as line:

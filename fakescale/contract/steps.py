@@ -30,7 +30,7 @@ def seldom(usual: st.SearchStrategy[Any], odd: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from([*[usual] * 9, st.just(odd)]).flatmap(lambda it: it)
 
 
-# Few values, so that steps collide. A number selects one of a few things, such as a task.
+# Few values, so that steps collide. A number selects one of a few things, like a task.
 NUMBERS = st.integers(0, 12)
 SOME = st.lists(NUMBERS, min_size=1, max_size=2)
 TAGS = seldom(strategies.tags(), ["a", ""])

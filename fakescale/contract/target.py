@@ -22,7 +22,7 @@ from fakescale.values.keys import read_key
 ABSENT: Any = object()
 _SECONDS = 60  # without a byte from the server
 _PAUSE = 0.5  # seconds between two requests to a server on another machine
-# Nouns of the paths that create something by its type, such as /task/TYPE.
+# Nouns of the paths that create something by its type, like /task/TYPE.
 _MAKERS = ("task", "training_tasks", "evaluation_tasks")
 _IDLE = 5.0  # seconds after which the server may have closed a connection
 

@@ -119,7 +119,7 @@ def fakescale_redirect(
 def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
     """Return a clean fake of Scale AI's API for this test, as a WSGI application without a socket.
 
-    Pass it to a WSGI client, such as ``httpx.WSGITransport``.
+    Pass it to a WSGI client, for example ``httpx.WSGITransport``.
     """
     name = f"{request.node.nodeid}/app"
     with _fakes(request.config).make(name=name, served=False) as fake:

@@ -153,8 +153,8 @@ def _shake_hands(original: _Way, target: Target) -> _Way:
     """Make a client's handshake with the host trust the fake's authority, and nobody else.
 
     Other connections share the client's own context, so it stays unchanged. Only this connection
-    gets another context, after it has taken over the demands of its own. A connection that leads
-    elsewhere, such as through a proxy given to the client, fails before it sends a request.
+    gets another context. By then it has copied the demands of its own. A connection that leads
+    elsewhere, for example through a proxy given to the client, fails before it sends a request.
     """
 
     @functools.cache

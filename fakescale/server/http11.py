@@ -1,7 +1,7 @@
 """HTTP/1.1 without sockets: bytes in, heads and bodies out (RFC 9112, PEP 3333).
 
-The parser is strict where a proxy in front could disagree on a request's end or its host. It is
-lenient where nothing depends on it: a request may lack its Host.
+The parser is strict if a proxy in front of the server could find another end or host of a request.
+Otherwise it is lenient: a request may lack its Host.
 """
 
 import functools
@@ -58,7 +58,7 @@ class Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._ahead = b""
-        self._used = 0  # the number of used bytes; cutting them off each time would be slow
+        self._used = 0  # the number of used bytes; it would be slow to cut them off each time
         #: Whether the latest request is a ``HEAD``, whose answer has no body.
         self.is_head = False
 
@@ -263,7 +263,7 @@ def _check_size(size: int, number: int, limits: Limits) -> None:
 
 @functools.lru_cache(maxsize=128)
 def _key(name: str) -> str | None:
-    """Return the WSGI key of a header name, "" if WSGI has none, or None if the name is bad."""
+    """Return the WSGI key of a header name: "" if WSGI has none, None if the name is bad."""
     if not _TOKEN.fullmatch(name):
         return None
     if "_" in name:  # WSGI would take it for a name with a dash

@@ -36,8 +36,8 @@ _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_
 def environment(proxy_url: str, ca_path: str) -> dict[str, str]:
     """Return the variables that make a process use the proxy and trust the certificate.
 
-    They work for curl, for Node (its ``fetch`` since versions 22.21 and 24), and in Python for
-    requests, httpx and urllib.request.
+    They work for curl, for Node (``fetch`` and ``https`` since versions 22.21 and 24.5), and in
+    Python for requests, httpx and urllib.request.
     """
     return {
         # Some clients prefer the lower-case name, so a value set already could win.

@@ -50,7 +50,7 @@ def serving(
     *,
     authority: "Authority | None" = None,
 ) -> Iterator[str]:
-    """Serve ``app`` for a ``with`` block, which gets the origin, such as ``http://127.0.0.1:8675``."""
+    """Serve ``app`` for a ``with`` block, which gets the origin: ``http://127.0.0.1:PORT``."""
     server = Server(app, host, port, limits, entrance=entrance_by(authority))
     with running(server):
         yield server.origin
@@ -123,7 +123,7 @@ class Server:
 
     @property
     def origin(self) -> str:
-        """The URL of the server without a path, such as ``http://127.0.0.1:8675``."""
+        """The URL of the server without a path, for example ``http://127.0.0.1:8675``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = self.site.entrance.scheme if self.site.entrance else "http"
         return f"{scheme}://{host}:{self.port}"

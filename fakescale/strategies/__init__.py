@@ -1,8 +1,8 @@
 """Hypothesis strategies for the requests and tasks of the API (extra ``contract``).
 
 Strategies that depend on the task type are derived from the schemas in ``task_types.json``.
-``type`` is a task type everywhere; without it, any of the 34 types is drawn. An unknown type
-raises NotFound.
+``type`` is a task type everywhere. Without it, a strategy draws any type. An unknown type raises
+NotFound.
 """
 
 from typing import Any

@@ -31,10 +31,10 @@ class InvalidCreation(NamedTuple):
     type: str
     #: The body, a new dict that you may change.
     body: dict[str, Any]
-    #: The member as the error's text spells it, such as ``labels[0].name``. If several members
-    #: break the rule together, this is the first.
+    #: The member as the error's text spells it, for example ``labels[0].name``. If several
+    #: members break the rule together, this is the first.
     member: str
-    #: A keyword of JSON Schema, or a keyword of fakescale's own schemas such as ``ascending``.
+    #: A keyword of JSON Schema, or one of fakescale's own keywords, for example ``ascending``.
     rule: str
 
 
@@ -135,7 +135,7 @@ def having(
     members: Mapping[str, Any],
     objects: Callable[[Mapping[str, Any]], SearchStrategy[Any]],
 ) -> Broken:
-    """Draw one of ``objects`` with ``members``; it breaks a rule at ``name`` or within it."""
+    """Draw one of ``objects`` with ``members``, which break a rule at ``name`` or inside it."""
     path, given = name, {}
     for key, value in members.items():
         drawn = draw(value) if isinstance(value, SearchStrategy) else value

@@ -110,7 +110,7 @@ class OncePerKey:
                 del self._uses[key]
 
     def _forget(self, now: dt.datetime) -> None:
-        """Drop expired keys, so that memory does not grow for ever."""
+        """Drop expired keys, so that memory does not grow forever."""
         while self._uses:
             key, use = next(iter(self._uses.items()))
             if not use.is_over(now):

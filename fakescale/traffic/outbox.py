@@ -136,10 +136,10 @@ class Outbox(Sequence[Delivery]):
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Send all callbacks that are due now, and return when all of them were tried.
 
-        This also runs due labelers first, and waits for callbacks that are being sent in the
-        background. Returns the callbacks tried since the last call, as they are now, oldest first.
-        With ``account``, returns only those of that account. A receiver must not call this: it
-        would wait for its own answer.
+        Due labelers run first. The call also waits for callbacks that are being sent in the
+        background. It returns the callbacks tried since the last call, oldest first, as they are
+        now. With ``account``, it returns only those of that account. A receiver must not call
+        this: it would wait for its own answer.
         """
         self._do_due()
         with self._changed:
@@ -228,8 +228,8 @@ class Outbox(Sequence[Delivery]):
             self._open = self._open and not for_good
             self._stopping = True
             threads = [*self._threads.values(), *self._ended]
-        # Repeatedly, since a thread may have been about to connect. Not for ever, since nothing
-        # can break off the lookup of a name.
+        # Repeat this, since a thread may have been about to connect. Stop at some time, since
+        # nothing can break off the lookup of a name.
         for _ in range(_MAX_STOP_ROUNDS):
             threads = [thread for thread in threads if thread.is_alive()]
             if not threads:
@@ -296,7 +296,7 @@ class Outbox(Sequence[Delivery]):
         while (delivery := self._take(origin)) is not None:
             try:
                 self._try(delivery)
-            except Exception:  # an ended thread would make others wait for ever
+            except Exception:  # an ended thread would make others wait forever
                 log.exception("a bug in fakescale")
 
     def _take(self, origin: str) -> Delivery | None:

@@ -80,7 +80,7 @@ def freeze(value: Any, depth: int = 0) -> Any:
         if not math.isfinite(value):
             raise ValueError(f"holds the number {value}, which JSON cannot express")
         return float(value)
-    if isinstance(value, str | int):  # subclasses, such as enum members
+    if isinstance(value, str | int):  # subclasses, for example enum members
         return freeze(str.__str__(value) if isinstance(value, str) else int(value))
     raise ValueError(f"holds a {kind.__name__}, which is not JSON")
 

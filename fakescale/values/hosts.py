@@ -64,7 +64,7 @@ class Address(NamedTuple):
 def read_host(text: str) -> str:
     """Return a host in its canonical form, in which hosts are compared.
 
-    Raises ValueError if ``text`` is not a host, or holds more than a host, such as a port.
+    Raises ValueError if ``text`` is not a host, or holds more than a host, for example a port.
     """
     host = text.removeprefix("[").removesuffix("]").removesuffix(".").lower()
     if read_ip(host) is not None:

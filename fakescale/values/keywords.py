@@ -50,7 +50,7 @@ def _not_repeated(names: list[str], value: Any) -> None:
 
 def _unique_by(name: str, value: Any) -> None:
     items = value if isinstance(value, list) else []
-    # A text stands for an object with that name alone.
+    # A text stands for an object that has only this name.
     names = [item.get(name) if isinstance(item, dict) else item for item in items]
     texts = [text for text in names if isinstance(text, str)]
     if len(set(texts)) < len(texts):
@@ -98,7 +98,7 @@ PATTERNS: Mapping[str, str] = {
     "callback": f"@|^{_URL}",
     # Documented: the official client sends an empty text if there is no callback.
     "callback or nothing": f"@|^({_URL}|$)",
-    # Guessed: the API checks no more than this.
+    # Guessed: the API checks only this.
     "email address": f"^[^@{_SPACE}]+@[^@{_SPACE}]+$",
     # Guessed: a tag of spaces counts as empty.
     "nonblank": f"[^{_SPACE}]",
