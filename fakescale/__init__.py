@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from fakescale.server.limits import Limits as Limits
     from fakescale.traffic.journal import Exchange as Exchange
     from fakescale.values.errors import ApiError as ApiError
+    from fakescale.values.errors import BadRequest as BadRequest
+    from fakescale.values.errors import Conflict as Conflict
+    from fakescale.values.errors import NotFound as NotFound
+    from fakescale.values.errors import PaymentRequired as PaymentRequired
 
 _HOMES = {
     "Account": "account.world",
     "ApiError": "values.errors",
+    "BadRequest": "values.errors",
+    "Conflict": "values.errors",
     "Exchange": "traffic.journal",
     "FakeScale": "fake",
     "Limits": "server.limits",
+    "NotFound": "values.errors",
+    "PaymentRequired": "values.errors",
     "RemoteFakeScale": "remote",
     "Status": "account.task",
     "Task": "account.task",

@@ -50,7 +50,7 @@ class Judge:
         kind = media_type.partition(";")[0]
         if kind not in response["content"]:
             return f"{asked}: the document does not have {media_type}"
-        if kind != "application/json":
+        if kind != "application/json" or method == "HEAD":  # no body comes with a HEAD
             return None
         validator = self._validator(response["content"][kind]["schema"])
         value = json.loads(body)

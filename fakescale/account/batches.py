@@ -112,6 +112,8 @@ class Batch:
     audited_at: str | None = None
     #: Whether the batch began in staging, so it takes no tasks once finalized. Not printed.
     staged: bool = False
+    #: The time at which the batch left staging, or None. Not printed.
+    finalized_at: str | None = None
     #: Whether the batch is a calibration batch. Printed only in the Studio.
     calibration: bool = False
     #: Whether the batch is a self-label batch. Not printed.
@@ -183,7 +185,8 @@ class Batches:
     for a call that the API refuses, and then changes nothing.
 
     ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
-    called for each completed batch, under the lock.
+    called for each completed batch, under the lock; ``finalized`` for each finalized batch,
+    without the lock.
     """
 
     def __init__(
@@ -195,10 +198,12 @@ class Batches:
         run_due: Callable[[], None],
         *,
         completed: Callable[[Batch], None] = lambda batch: None,
+        finalized: Callable[[Batch], None] = lambda batch: None,
     ) -> None:
         self._clock = clock
         self._run_due = run_due
         self._completed = completed
+        self._finalized = finalized
         self._ids = ids
         self._lock = lock
         self._projects = projects
@@ -271,8 +276,11 @@ class Batches:
                 return batch
             if batch.status != "staging":
                 raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
-            begun = dataclasses.replace(batch, status="in_progress")
-            return self._move(batch, _with_status_by_tasks(begun, stamp(self._clock.now())))
+            now = stamp(self._clock.now())
+            begun = dataclasses.replace(batch, status="in_progress", finalized_at=now)
+            batch = self._move(batch, _with_status_by_tasks(begun, now))
+        self._finalized(batch)
+        return batch
 
     def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
         """Replace the metadata of a batch, and return the batch (guessed: as for tasks)."""
@@ -332,6 +340,18 @@ class Batches:
         """Return the project of a batch, or None if there is no such batch."""
         batch = self._table.find(name)
         return None if batch is None else batch.project
+
+    def _begins(self, task: Task) -> str | None:
+        """Return when work on a pending task may begin, or None while its batch is in staging.
+
+        Documented: work on a batch in staging begins when it is finalized.
+        """
+        batch = None if task.batch is None else self._table.find(task.batch)
+        if batch is None or not batch.staged:
+            return task.updated_at
+        if batch.status == "staging":
+            return None
+        return max(task.updated_at, batch.finalized_at or "")
 
     def _check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""

@@ -83,8 +83,10 @@ class Labeling:
             raise ValueError(f"a turnaround must be between zero and 100 years, not {turnaround}")
         self._turnaround = turnaround
 
-    def due(self, task: Task) -> str:
-        """Return the stamp at which a task that just became pending is due, or ``NEVER``.
+    def due(self, task: Task, begins: str) -> str:
+        """Return the stamp at which a pending task is due, or ``NEVER``.
+
+        ``begins`` is the stamp from which the turnaround counts.
 
         Raises any exception of a callable turnaround, and TypeError if it returns neither a
         timedelta nor None.
@@ -97,7 +99,7 @@ class Labeling:
         if not isinstance(wait, dt.timedelta):
             raise TypeError(f"a turnaround must be a timedelta or None, not {wait!r}")
         try:
-            return stamp(read_moment(task.updated_at) + wait)
+            return stamp(read_moment(begins) + wait)
         except OverflowError:
             return NEVER
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from fakescale.account import responses
 from fakescale.account import task as moves
-from fakescale.account.batches import Batches
+from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, failure
 from fakescale.account.listing import (
@@ -417,7 +417,15 @@ class Tasks:
         """Schedule all pending tasks anew, with the current turnaround."""
         with self._lock:
             self._due_at.clear()
-            pending = [task for task in self._table if task.status == "pending"]
+        self._schedule_pending(lambda task: True)
+
+    def _schedule_batch(self, batch: Batch) -> None:
+        """Schedule the pending tasks of a batch that was finalized."""
+        self._schedule_pending(lambda task: task.batch == batch.name)
+
+    def _schedule_pending(self, wanted: Callable[[Task], bool]) -> None:
+        with self._lock:
+            pending = [task for task in self._table if task.status == "pending" and wanted(task)]
         for task in pending:
             self._schedule(task)
 
@@ -472,8 +480,11 @@ class Tasks:
 
     def _schedule(self, task: Task) -> None:
         """Schedule the labeler for a pending task. The caller must not hold the lock."""
+        begins = self._batches._begins(task)
+        if begins is None:
+            return
         try:
-            due = self._labeling.due(task)
+            due = self._labeling.due(task, begins)
         except Exception as error:  # treated like an error of the labeler
             self.fail(task.id, failure(error))
             return

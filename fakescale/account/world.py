@@ -74,7 +74,13 @@ class World:
         self.projects = Projects(clock, ids, lock)
         #: The batches of this world.
         self.batches = Batches(
-            clock, ids, lock, self.projects, self._run_due, completed=self._owe_of_batch
+            clock,
+            ids,
+            lock,
+            self.projects,
+            self._run_due,
+            completed=self._owe_of_batch,
+            finalized=self._begin,
         )
         #: The tasks of this world.
         self.tasks = Tasks(
@@ -177,6 +183,9 @@ class World:
             subject=batch.name,
             body=freeze(body),
         )
+
+    def _begin(self, batch: Batch) -> None:
+        self.tasks._schedule_batch(batch)
 
     def _run_due(self) -> None:
         """Run the labelers that are due."""

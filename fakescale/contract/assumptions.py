@@ -32,6 +32,7 @@ class Assumption:
 BATCHES = "batches page of the reference"
 CALLBACKS = "callbacks page of the reference"
 CLIENT = "official Python client"
+DOWNLOADER = "the service's own downloader of tasks"
 DUMP = "a published list of tasks of 2023"
 ERRORS = "errors page of the reference"
 EXPRESS = "the recorded answers come from Express, which does this"

@@ -5,6 +5,7 @@ The file is over 300 lines because each fact is a test of its own.
 """
 
 import datetime as dt
+import gzip
 import json
 import re
 
@@ -380,6 +381,48 @@ def test_forms_nest_with_brackets(api: Target) -> None:
     made = ok(api.call("POST", f"/task/{TYPE}", data=data, headers=headers))
     assert made["params"]["categories"] == ["x", "y"]
     assert made["metadata"] == {"title": "t"}
+
+
+@guessed(EXPRESS)
+def test_a_form_with_a_large_number_in_brackets_makes_an_object(api: Target) -> None:
+    headers: dict[str, str | None] = {"Content-Type": "application/x-www-form-urlencoded"}
+    data = b"instruction=i&attachment_type=text&attachment=a&categories=x&metadata[4711]=y"
+    made = ok(api.call("POST", f"/task/{TYPE}", data=data, headers=headers))
+    assert made["metadata"] == {"4711": "y"}
+
+
+@guessed(EXPRESS)
+def test_a_compressed_body_is_inflated(api: Target) -> None:
+    headers: dict[str, str | None] = {
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+    }
+    data = gzip.compress(json.dumps(BODY).encode())
+    made = ok(api.call("POST", f"/task/{TYPE}", data=data, headers=headers))
+    assert made["instruction"] == BODY["instruction"]
+
+
+@guessed(EXPRESS)
+def test_an_unknown_content_encoding_is_refused_with_415(api: Target) -> None:
+    headers: dict[str, str | None] = {
+        "Content-Type": "application/json",
+        "Content-Encoding": "compress",
+    }
+    assert api.call("POST", f"/task/{TYPE}", data=b"{}", headers=headers).status == 415
+
+
+@guessed(EXPRESS)
+def test_a_head_is_a_get_without_its_body(api: Target) -> None:
+    for path in ("/tasks?limit=1", f"/task/{make(api)['task_id']}"):
+        assert api.call("HEAD", path).status == 200
+    assert api.call("HEAD", f"/task/{api.task_id()}").status == 404
+
+
+@guessed(EXPRESS)
+def test_options_tell_the_methods_of_a_path(api: Target) -> None:
+    reply = api.call("OPTIONS", "/tasks")
+    assert reply.status == 200
+    assert reply.headers["Allow"] == "GET,HEAD"
 
 
 @observed(TESTS)

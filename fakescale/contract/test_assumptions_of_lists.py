@@ -13,6 +13,7 @@ import pytest
 from fakescale.contract.asking import TYPE, Things, get, ids, make, make_project, ok, quoted, task
 from fakescale.contract.assumptions import (
     CLIENT,
+    EXPRESS,
     LOOP,
     PAGE,
     RANGE,
@@ -363,6 +364,14 @@ def test_several_tags_mean_any_of_them(api: Target) -> None:
     made = [make(api, project=project, tags=tags)["task_id"] for tags in (["a"], ["b"], ["c"])]
     for query in ("&tags=a,b", "&tags=a&tags=b"):
         assert ids(listed(api, project, query)) == [made[1], made[0]]
+
+
+@guessed(EXPRESS)
+@pytest.mark.parametrize("query", ["tags[]=a&tags[]=b", "tags[0]=a&tags[1]=b", "tags[99]=a,b"])
+def test_brackets_make_a_list_of_values(api: Target, query: str) -> None:
+    project = make_project(api)
+    made = [make(api, project=project, tags=tags)["task_id"] for tags in (["a"], ["b"], ["c"])]
+    assert ids(listed(api, project, f"&{query}")) == made[1::-1]
 
 
 @guessed("the reference types one of these as an array")

@@ -23,6 +23,7 @@ from fakescale.contract.asking import (
 from fakescale.contract.assumptions import (
     BATCHES,
     CLIENT,
+    DOWNLOADER,
     FILES,
     NODE,
     PARAMETER,
@@ -402,6 +403,26 @@ def test_a_page_of_batches_has_both_names_for_the_count(api: Target) -> None:
     assert (page["limit"], page["offset"], page["has_more"]) == (2, 0, True)
     rest = get(api, f"/batches?project={quoted(project)}&limit=2&offset=2")
     assert [batch["name"] for batch in rest["docs"]] == made[:1]
+
+
+@observed(DOWNLOADER)
+def test_a_page_of_batches_says_how_many_pages_there_are(api: Target) -> None:
+    project = make_project(api)
+    made = [make_batch(api, project) for _ in range(3)]
+    path = f"/batches?project={quoted(project)}&limit=2"
+    page = get(api, path)
+    assert (page["totalPages"], page["hasNextPage"], page["nextPage"]) == (2, True, 2)
+    rest = get(api, f"{path}&offset=2")
+    assert (rest["totalPages"], rest["hasNextPage"], rest["nextPage"]) == (2, False, None)
+    assert [batch["name"] for batch in rest["docs"]] == made[:1]
+
+
+@guessed("a client that follows nextPage must name it somehow")
+def test_a_page_of_batches_is_chosen_by_its_number(api: Target) -> None:
+    project = make_project(api)
+    made = [make_batch(api, project) for _ in range(3)]
+    page = get(api, f"/batches?project={quoted(project)}&limit=2&page=2")
+    assert [batch["name"] for batch in page["docs"]] == made[:1]
 
 
 @guessed("the metadata of a task is replaced")

@@ -7,6 +7,7 @@ address to connect to. ``http.client`` does the rest.
 import contextlib
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class Carrier:
                 "scale-callback-auth": auth_key,
                 "Connection": "close",
             }
+            if address.user:  # guessed
+                fields["Authorization"] = f"Basic {b64encode(address.user.encode()).decode()}"
             expired = stack.enter_context(self._deadline(connection.sock))
             try:
                 connection.request("POST", address.target, content, fields)

@@ -24,7 +24,7 @@ _ABSENT: Final = object()
 class ApiError(Exception):
     """An error of the API. ``str()`` of it is the message."""
 
-    #: The HTTP status.
+    #: The HTTP status; each kind of error has its own.
     status = 500
 
     def to_json(self) -> dict[str, Any]:

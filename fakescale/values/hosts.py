@@ -5,7 +5,7 @@ import ipaddress
 import re
 from collections.abc import Collection
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 #: The host of the real API (documented).
 HOST = "api.scale.com"
@@ -52,6 +52,8 @@ class Address(NamedTuple):
     target: str
     #: Whether the user allowed the host by name. Such a host may resolve to any address.
     named: bool
+    #: The ``user:password`` before the host, decoded, or "".
+    user: str = ""
 
     @property
     def origin(self) -> str:
@@ -94,7 +96,8 @@ def read_address(url: str, hosts: Collection[str]) -> Address:
     target = quote(parts.path or "/", safe=_AS_IT_IS)
     if parts.query:
         target += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
-    return Address(parts.scheme, host, port, target, named=host in hosts)
+    user = unquote_to_bytes(parts.netloc.rpartition("@")[0]).decode(errors="replace")
+    return Address(parts.scheme, host, port, target, named=host in hosts, user=user)
 
 
 _AS_IT_IS = "%/:@!$&'()*+,;=~[]|"

@@ -59,6 +59,9 @@ def test_a_batch_is_printed_as_documented(
         "limit": 100,
         "offset": 0,
         "has_more": False,
+        "totalPages": 1,
+        "hasNextPage": False,
+        "nextPage": None,
     }
 
 

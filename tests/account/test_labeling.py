@@ -295,3 +295,36 @@ def test_a_response_made_of_params_must_not_be_too_deep(fake: FakeScale) -> None
     task = fake.tasks.create("chat", x=deep)
     assert fake.tasks.get(task.id).status == "error"
     assert "nested deeper" in str(fake.tasks.get(task.id).response)
+
+
+def test_work_on_a_staging_batch_begins_when_it_is_finalized(fake: FakeScale) -> None:
+    fake.turnaround = dt.timedelta(hours=2)
+    fake.projects.create(type="chat", name="p", rapid=True)
+    fake.batches.create(project="p", name="b")
+    task = fake.tasks.create("chat", batch="b")
+    fake.advance(hours=3)
+    assert fake.tasks.get(task.id).status == "pending"
+    fake.batches.finalize("b")
+    fake.advance(hours=1, minutes=59)
+    assert fake.tasks.get(task.id).status == "pending"
+    fake.turnaround = dt.timedelta(hours=2)  # schedules all pending tasks anew
+    loaded = FakeScale()
+    loaded.load(fake.dump())
+    for one in (fake, loaded):
+        one.advance(minutes=1)
+        assert one.tasks.get(task.id).status == "completed"
+        assert one.batches.get("b").status == "completed"
+
+
+def test_a_dump_of_a_staging_batch_waits_too(fake: FakeScale) -> None:
+    fake.turnaround = dt.timedelta(hours=2)
+    fake.projects.create(type="chat", name="p", rapid=True)
+    fake.batches.create(project="p", name="b")
+    fake.tasks.create("chat", batch="b")
+    loaded = FakeScale(complete_after=dt.timedelta(hours=2))
+    loaded.load(fake.dump())
+    loaded.advance(hours=9)
+    assert [task.status for task in loaded.tasks] == ["pending"]
+    loaded.batches.finalize("b")
+    loaded.advance(hours=2)
+    assert [task.status for task in loaded.tasks] == ["completed"]

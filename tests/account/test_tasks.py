@@ -63,10 +63,9 @@ def test_a_task_shares_no_values_with_the_caller(tasks: Tasks) -> None:
         task.metadata["k"].append(3)
 
 
-def test_a_task_in_test_mode_is_completed_when_it_is_next_read(fake: FakeScale) -> None:
+def test_a_task_in_test_mode_is_completed_when_it_is_created(fake: FakeScale) -> None:
     task = fake.test.tasks.create("categorization", **EXAMPLE)
-    assert (task.status, task.response) == ("pending", None)
-    for seen in (fake.test.tasks.get(task.id), fake.test.tasks.list()[0]):
+    for seen in (task, fake.test.tasks.get(task.id), fake.test.tasks.list()[0]):
         assert (seen.status, seen.is_test) == ("completed", True)
         assert seen.response is not None
         assert seen.completed_at == seen.updated_at

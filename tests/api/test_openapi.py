@@ -61,7 +61,7 @@ def test_it_holds_each_type_and_nothing_else() -> None:
 )
 def test_a_list_has_its_filters_and_its_page(name: str, filters: Any) -> None:
     known = {it["name"] for it in OPERATIONS[name]["parameters"]}
-    page = {"limit", "offset"} if name == "GET /batches" else {"limit", "offset", "next_token"}
+    page = {"limit", "offset", "page" if name == "GET /batches" else "next_token"}
     more = {"limited_response", "include_attachment_url"} if name == "GET /tasks" else set()
     assert known == {*filters} | page | more
 

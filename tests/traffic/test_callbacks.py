@@ -1,5 +1,6 @@
 """Callbacks: which are owed, and their outcomes; sent ones go over real sockets."""
 
+import base64
 import contextlib
 import datetime as dt
 import json
@@ -736,3 +737,16 @@ def test_frozen_time_stops_no_callback(callback_receiver: Receiver) -> None:
         assert delivery.attempts[0].when == dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
         fake.advance(hours=2)
         assert fake.callbacks[0].state == "done"
+
+
+def test_a_password_in_the_address_is_sent_as_basic_authorization(
+    fake: FakeScale, callback_receiver: Receiver
+) -> None:
+    url = callback_receiver.url.replace("http://", "http://us%40er:p%C3%A9@")
+    completed(fake, url)
+    [delivery] = fake.callbacks.deliver()
+    assert (delivery.state, delivery.url) == ("done", url)
+    [received] = callback_receiver.received
+    given = base64.b64encode("us@er:pé".encode()).decode()
+    assert received.headers["Authorization"] == f"Basic {given}"
+    assert received.headers["Host"] in callback_receiver.url
