@@ -39,6 +39,14 @@ def blocks(language: str, page: str) -> list[str]:
 # The examples.
 
 
+# A busy machine must not fail the example of hypothesis.
+NO_DEADLINE = """
+from hypothesis import HealthCheck, settings
+settings.register_profile("docs", deadline=None, suppress_health_check=HealthCheck)
+settings.load_profile("docs")
+"""
+
+
 def test_the_examples_run(pytester: pytest.Pytester) -> None:
     examples = {
         f"test_{Path(name).stem.lower()}_{number}": example
@@ -49,6 +57,7 @@ def test_the_examples_run(pytester: pytest.Pytester) -> None:
         is_test = "def test_" in example
         body = example if is_test else f"def test_it():\n{textwrap.indent(example, '    ')}"
         pytester.makepyfile(**{name: body})
+    pytester.makeconftest(NO_DEADLINE)
     # In a process of its own, which imports what the examples do.
     result = pytester.runpytest_subprocess("-v", "-p", "anyio", "-W", "error")
     outcomes = result.parseoutcomes()

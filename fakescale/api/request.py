@@ -19,7 +19,7 @@ from fakescale.account.files import Incoming
 from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, read_query_string
 from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
-from fakescale.values.schemas import frozen_json
+from fakescale.values.schemas import check_depth, frozen_json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
@@ -27,6 +27,11 @@ _FORM = "application/x-www-form-urlencoded"
 
 # The argument of zlib for each Content-Encoding.
 _WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
+
+#: The largest number of objects and arrays in a body; guessed. Each takes up to 400 bytes, so a
+#: request takes at most 100 MB, and eight times the size of its body.
+MAX_CONTAINERS = 250_000
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 _AROUND_FILES = 2**20  # bytes of an upload beside its file; guessed
 
@@ -144,10 +149,13 @@ class Request(WerkzeugRequest):
             return None
         if self.is_form:
             return frozen_json("body", read_form(text))
+        if _containers(text) > MAX_CONTAINERS:
+            raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
         content = _read_json(text)
-        # Only such a text can hold lone surrogates or deep nesting, which freezing refuses.
-        if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        if "\\u" in text:  # only then can it hold lone surrogates
             frozen_json("body", content)
+        elif text.count("[") + text.count("{") > MAX_DEPTH:  # only then can it nest so deep
+            check_depth("body", content)
         return content
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
@@ -230,6 +238,15 @@ class Request(WerkzeugRequest):
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is larger than {self.max_body} bytes.")
+
+
+def _containers(text: str) -> int:
+    """Return the number of objects and arrays in a JSON text, exact if it is over the limit."""
+    number = text.count("{") + text.count("[")
+    if number > MAX_CONTAINERS:  # count anew, without those in texts
+        text = _STRING.sub("", text)
+        number = text.count("{") + text.count("[")
+    return number
 
 
 def _read_json(text: str) -> Any:

@@ -85,6 +85,15 @@ def freeze(value: Any, depth: int = 0) -> Any:
     raise ValueError(f"holds a {kind.__name__}, which is not JSON")
 
 
+def check_depth(value: Any, depth: int = 0) -> None:
+    """Raise ValueError if a JSON value is nested deeper than ``MAX_DEPTH``; copies nothing."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            check_depth(item, depth + 1)
+
+
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise ValueError(f"has the key {key!r}, which is not text")

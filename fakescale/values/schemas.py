@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fakescale.values import frozen
 from fakescale.values.errors import BadRequest, invalid
 from fakescale.values.frozen import FrozenDict, FrozenList, freeze
 from fakescale.values.keywords import FORMATS, KEYWORDS, PHRASES, missing
@@ -27,6 +28,14 @@ def frozen_json(name: str, value: Any) -> Any:
         raise invalid(name, str(error)) from None
 
 
+def check_depth(name: str, value: Any) -> None:
+    """Raise BadRequest, naming ``value``, if it is nested too deep; it must be JSON."""
+    try:
+        frozen.check_depth(value)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
+
+
 class Checker:
     """A compiled schema.
 
@@ -39,17 +48,16 @@ class Checker:
         self.schema = schema
         self._texts = texts or {}
 
+    # Compiled on first use, since that takes longer than the rest of a start.
+
     @functools.cached_property
     def _validator(self) -> "jsonschema_rs.Validator":
-        # Imported and compiled on first use: both take longer than the rest of a start.
-        import jsonschema_rs
+        return _compiled(self.schema)
 
-        return jsonschema_rs.validator_for(
-            json.loads(json.dumps(self.schema)),  # it takes no subclasses of list
-            formats=FORMATS,
-            validate_formats=True,
-            keywords=KEYWORDS,
-        )
+    @functools.cached_property
+    def _required(self) -> "jsonschema_rs.Validator":
+        """The validator of required members alone."""
+        return _compiled(_requirements(self.schema))
 
     def check(self, value: Any, name: str = "") -> None:
         """Raise BadRequest, naming the first bad member, unless ``value`` is valid.
@@ -58,11 +66,21 @@ class Checker:
         """
         if self._validator.is_valid(value):
             return
-        # Missing members come first, since they explain the other errors.
-        errors = sorted(
-            self._validator.iter_errors(value), key=lambda error: error.kind.name != "required"
-        )
-        raise self._refusal(errors[0], value, name)
+        # Missing members come first, since they explain the other errors. Only the first error is
+        # made: each error takes 4 kB, and a body may have millions.
+        self._check_required(value, name)
+        self._check_with(self._validator, value, name)
+
+    def _check_required(self, value: Any, name: str) -> None:
+        self._check_with(self._required, value, name)
+
+    def _check_with(self, validator: "jsonschema_rs.Validator", value: Any, name: str) -> None:
+        import jsonschema_rs
+
+        try:
+            validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            raise self._refusal(error, value, name) from None
 
     def _refusal(self, error: "jsonschema_rs.ValidationError", value: Any, name: str) -> BadRequest:
         keyword, detail = error.kind.name, error.kind.as_dict()
@@ -80,6 +98,34 @@ class Checker:
         if absent:
             return invalid(field, PHRASES[keyword](detail))
         return invalid(field, PHRASES[keyword](detail), value)
+
+
+def _compiled(schema: Mapping[str, Any]) -> "jsonschema_rs.Validator":
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(
+        json.loads(json.dumps(schema)),  # it takes no subclasses of list
+        formats=FORMATS,
+        validate_formats=True,
+        keywords=KEYWORDS,
+    )
+
+
+def _requirements(schema: Any) -> dict[str, Any]:
+    """Return the part of ``schema`` that requires members."""
+    kept: dict[str, Any] = {}
+    if isinstance(schema, bool):
+        return kept
+    for keyword, value in schema.items():
+        if keyword in ("required", "if", "$ref"):
+            kept[keyword] = value
+        elif keyword in ("properties", "$defs"):
+            kept[keyword] = {name: _requirements(part) for name, part in value.items()}
+        elif keyword in ("items", "then"):
+            kept[keyword] = _requirements(value)
+        elif keyword == "allOf":
+            kept[keyword] = [_requirements(part) for part in value]
+    return kept
 
 
 class Parameters(Checker):
@@ -103,6 +149,7 @@ class Parameters(Checker):
         # A text in place of a number is not valid, so a valid body has no text to turn.
         if self._validator.is_valid(given):
             return given
+        self._check_required(given, "")
         read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
         self.check(read)
         return read
@@ -133,27 +180,47 @@ def _read(value: Any, schema: Any, definitions: Mapping[str, Any], *, form: bool
     """
     if not isinstance(schema, Mapping):
         return value
-    if "$ref" in schema:
-        schema = definitions[schema["$ref"].removeprefix("#/$defs/")]
     if isinstance(value, str):
         return _read_text(value, schema, form=form)
-    if isinstance(value, dict) and "properties" in schema:
-        members = schema["properties"]
+    members, items = schema.get("properties", {}), _resolved(schema.get("items", {}), definitions)
+    if isinstance(value, dict) and members:
         return FrozenDict(
             {
-                key: _read(item, members[key], definitions, form=form) if key in members else item
+                key: _read(item, _resolved(members[key], definitions), definitions, form=form)
+                if key in members
+                else item
                 for key, item in value.items()
             }
         )
-    if isinstance(value, list) and "items" in schema:
-        return FrozenList([_read(item, schema["items"], definitions, form=form) for item in value])
+    if isinstance(value, list) and (kinds := _kinds_to_read(items)):
+        # A body may have millions of items of a wrong kind.
+        return FrozenList(
+            [
+                _read(item, items, definitions, form=form) if isinstance(item, kinds) else item
+                for item in value
+            ]
+        )
     return value
+
+
+def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    return definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
+
+
+def _kinds_to_read(schema: Mapping[str, Any]) -> tuple[type, ...]:
+    """Return the kinds of values that ``_read`` may change for ``schema``."""
+    found = {dict: "properties" in schema, list: "items" in schema, str: not _is_text(schema)}
+    return tuple(kind for kind, is_read in found.items() if is_read)
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    return "string" in schema.get("type", "string")
 
 
 def _read_text(text: str, schema: Mapping[str, Any], *, form: bool) -> Any:
     types = schema.get("type", "string")
     types = [types] if isinstance(types, str) else types
-    if "string" in types:
+    if _is_text(schema):
         return text
     if ("integer" in types or "number" in types) and re.fullmatch(INTEGER, text):
         return int(text)

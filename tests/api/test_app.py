@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -409,6 +410,8 @@ def test_options_need_a_key_and_a_known_path(fake: FakeScale, live: Caller) -> N
 
 # Bodies with a Content-Encoding.
 
+GZIPPED = gzip.compress(b"{}", mtime=0)
+
 
 @pytest.mark.parametrize(
     ("encoding", "encode"),
@@ -438,11 +441,11 @@ def test_an_encoded_body_is_inflated(
         ("br", b"{}", 415, 'unsupported content encoding "br"'),
         ("gzip, gzip", b"{}", 415, "gzip, gzip"),
         ("gzip", b"{}", 400, '"body" must be gzip'),
-        ("gzip", gzip.compress(b"{}")[:-3], 400, "ends too early"),
-        ("gzip", gzip.compress(b"{}") + b"more", 400, '"body" must be gzip'),
-        ("deflate", gzip.compress(b"{}"), 400, '"body" must be deflate'),
-        ("gzip", gzip.compress(b" " * 2_000), 413, "larger than 1000 bytes"),
-        ("gzip", gzip.compress(b" " * 800) * 2, 413, "larger than 1000 bytes"),
+        ("gzip", GZIPPED[:-3], 400, "ends too early"),
+        ("gzip", GZIPPED + b"more", 400, '"body" must be gzip'),
+        ("deflate", GZIPPED, 400, '"body" must be deflate'),
+        ("gzip", gzip.compress(b" " * 2_000, mtime=0), 413, "larger than 1000 bytes"),
+        ("gzip", gzip.compress(b" " * 800, mtime=0) * 2, 413, "larger than 1000 bytes"),
     ],
 )
 def test_a_body_that_cannot_be_inflated_is_refused(
@@ -452,3 +455,45 @@ def test_a_body_that_cannot_be_inflated_is_refused(
     reply = caller("POST", "/task/chat", data=data, headers={"Content-Encoding": encoding})
     assert reply.status == status
     assert says in reply.error
+
+
+# Memory.
+
+SHAPES = {
+    "objects": b"{}",
+    "arrays": b"[]",
+    "numbers": b"1",
+    "texts": b'""',
+    "members": b'{"a":1}',
+    "attachments": b'{"type":"image","content":"http://example.com"}',
+}
+
+
+@pytest.mark.parametrize("member", ["attachments", "tags", "unknown"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_memory_of_a_request_is_bounded(fake: FakeScale, member: str, shape: str) -> None:
+    number = 2_000
+    items = b",".join([SHAPES[shape]] * number)
+    body = b'{"%s":[%s],"instruction":"i"}' % (member.encode(), items)
+    for data in (b'{"attachments":[{}]}', body):  # the first compiles the schemas
+        headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": "application/json"}
+        environ = werkzeug.test.create_environ(
+            "/v1/task/textcollection", method="POST", headers=headers
+        )
+        environ |= {"wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(len(data))}
+        tracemalloc.start()
+        try:
+            list(fake(environ, lambda *_: None))  # type: ignore[arg-type]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 50_000 + 400 * number + 8 * len(body)
+
+
+def test_a_body_of_too_many_objects_is_refused_before_it_is_parsed(live: Caller) -> None:
+    items = b",".join([b"{}"] * 250_000)
+    reply = live("POST", "/task/chat", data=b'{"x":[%s]}' % items)
+    assert reply.status == 413
+    assert "more than 250000 objects and arrays" in reply.error
+    text = b'{"metadata":{"x":"\\"%s"}}' % (b"{[" * 125_001)  # texts may hold any brackets
+    assert '"metadata" must not be larger' in live("POST", "/task/chat", data=text).error

@@ -1,7 +1,12 @@
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fakescale.account.task_types import _parameters
+from fakescale.strategies import InvalidCreation, invalid_tasks
 from fakescale.values.errors import BadRequest
 from fakescale.values.frozen import freeze
 from fakescale.values.keywords import KEYWORDS, PHRASES
@@ -168,3 +173,19 @@ def test_a_bad_item_is_named_by_its_path() -> None:
 
 def test_every_keyword_of_ours_has_a_phrase() -> None:
     assert set(KEYWORDS) <= set(PHRASES)
+
+
+@given(invalid_tasks(), st.data())
+def test_the_refusal_is_the_first_error_and_missing_members_come_first(
+    creation: InvalidCreation, data: st.DataObject
+) -> None:
+    checker = _parameters(creation.type)
+    body = {**creation.body}
+    for name in data.draw(st.sets(st.sampled_from(sorted(body)), max_size=2)) if body else ():
+        del body[name]
+    errors = list(checker._validator.iter_errors(body))
+    hypothesis.assume(errors)
+    errors.sort(key=lambda error: error.kind.name != "required")
+    with pytest.raises(BadRequest) as refusal:
+        checker.check(body)
+    assert str(refusal.value) == str(checker._refusal(errors[0], body, ""))
