@@ -17,7 +17,7 @@ from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.traffic.idempotency import LONGEST_KEY
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
-from fakescale.values.schemas import Checker
+from fakescale.values.schemas import Checker, Parameters
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
@@ -47,7 +47,8 @@ generated from this document. fakescale accepts more than is described here, as 
 `fakescale openapi` without `--strict` prints it.
 
 A task may inherit missing parameters from its project. `x-source` names the source of a parameter,
-and says whether it is a guess. `x-default` is the value that counts if a client sends none."""
+and says whether it is a guess. `x-default` is the value that counts if a client sends none, and
+`x-pattern` a regular expression that a text must match."""
 
 
 def document(url: str, *, strict: bool = False) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _described(*, strict: bool) -> dict[str, Any]:
     shapes = {
         name: openapi_bodies.shape(schema, strict=strict) for name, schema in definitions.items()
     }
-    error = {"$ref": f"{COMPONENTS}Error"}
+    error = {"$ref": f"{COMPONENTS}ApiError"}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -102,7 +103,7 @@ def _described(*, strict: bool) -> dict[str, Any]:
                 }
                 for status, kind in _REFUSALS.items()
             },
-            "schemas": {**SCHEMAS, **shapes, **bodies, **({"Error": _ERROR} if strict else {})},
+            "schemas": {**SCHEMAS, **shapes, **bodies, **({"ApiError": _ERROR} if strict else {})},
         },
     }
 
@@ -227,9 +228,10 @@ def _strict_body(route: Route, type: str | None) -> dict[str, Any]:
     if not isinstance(body, PerType):
         schema = openapi_bodies.body(cast(Checker, body).schema, strict=True)
         return {"required": True, "content": {_JSON: {"schema": schema}}}
-    media = _body(route, type)["content"][_JSON]
     name = task_types.required(str(type))
-    content = {_JSON: {**media, "schema": {"$ref": COMPONENTS + name}}}
+    media = _body(route, type)["content"][_JSON]
+    example = Parameters(task_types.schema(name)).read(media["example"])  # numbers are not text
+    content = {_JSON: {"schema": {"$ref": COMPONENTS + name}, "example": example}}
     if body.more:
         content[_JSON]["schema"] = _joined(
             openapi_bodies.creation(name, strict=True),

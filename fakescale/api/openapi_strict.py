@@ -12,6 +12,9 @@ from fakescale.api.openapi_bodies import Schema
 
 # Rules between members, and rules that no type can show.
 _RULES = {"allOf", "not", "if", "then", "else", "contains", "contentMediaType", "contentSchema"}
+# A generated client would send a default, which overrides the project's. Some clients match a
+# pattern with the beginning of a text alone, or with a date that is no text any more.
+_TOLD = {"default", "pattern"}
 _TYPES = {bool: "boolean", int: "integer", str: "string"}
 
 
@@ -43,8 +46,8 @@ def plain(schema: Mapping[str, Any]) -> Schema:
             told[keyword] = {name: plain(it) for name, it in value.items() if it is not False}
         elif keyword in ("items", "additionalProperties") and isinstance(value, Mapping):
             told[keyword] = plain(value)
-        elif keyword == "default":  # a generated client would send it, and so override a project
-            told["x-default"] = value
+        elif keyword in _TOLD:
+            told[f"x-{keyword}"] = value
         elif keyword not in _RULES:
             told[keyword] = value
     return _typed(told)
@@ -73,4 +76,8 @@ def _typed(schema: Schema) -> Schema:
             rest = {name: value for name, value in schema.items() if name != "type"}
             return {**rest, "anyOf": [_typed({"type": it}) for it in types]}
         schema = {**schema, "type": types[0]}
-    return {**schema, "items": {}} if schema.get("type") == "array" and "items" not in schema else schema
+    return (
+        {**schema, "items": {}}
+        if schema.get("type") == "array" and "items" not in schema
+        else schema
+    )
