@@ -168,7 +168,7 @@ def test_it_is_served_on_request(fake: FakeScale) -> None:
         assert told["info"] == title["info"]
     reply = client.get(f"{ADDRESS}?strict=perhaps")
     assert reply.status_code == 400
-    assert '"strict" must be a boolean (got "perhaps")' in reply.text
+    assert '"strict" must be a boolean (got "perhaps")' in json.loads(reply.text)["error"]
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
