@@ -25,7 +25,7 @@ from fakescale.server.access_log import AccessLog
 from fakescale.server.limits import Limits
 from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.errors import ApiError
-from fakescale.values.hosts import HOST, is_loopback
+from fakescale.values.hosts import HOST, HOSTS, is_loopback
 from fakescale.values.keys import read_key
 
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "openapi":
         from fakescale.api.openapi import document
 
-        _print(json.dumps(document(f"http://{options.host}:{options.port}/v1"), indent=1))
+        url = f"http://{options.host}:{options.port}/v1"
+        _print(json.dumps(document(url, strict=options.strict), indent=1))
         return
+    if options.strict:
+        parser.error("--strict needs the command `openapi`")
     logging.basicConfig(
         stream=sys.stderr,
         format="%(asctime)s %(message)s",
@@ -199,6 +202,12 @@ _FLAGS = (
     ),
     *map(_limit_flag, dataclasses.fields(Limits)),
     _Flag("--verbose", "Log the bodies of requests and answers too.", action="store_true"),
+    _Flag(
+        "--strict",
+        "With `openapi`, describe what a client should send, for generators of clients, instead"
+        " of all that is accepted.",
+        action="store_true",
+    ),
 )
 
 
@@ -266,7 +275,7 @@ def _make_authority(options: argparse.Namespace) -> "Authority | None":
         return None
     from fakescale.server.certificates import Authority
 
-    return Authority(HOST, options.host, *options.allow_host)
+    return Authority(*HOSTS, options.host, *options.allow_host)
 
 
 @contextlib.contextmanager

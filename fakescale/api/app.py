@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fakescale.account.listing import FLAG, read_parameters
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
 from fakescale.api.request import Request, raw_path
@@ -122,7 +123,9 @@ def _control(state: State, access: Access, control: Control, request: Request, p
     if (request.method, path) == ("GET", DOCUMENT):
         from fakescale.api.openapi import document
 
-        return json_answer(document(f"{request.called_at or state.origin()}/v1"))
+        query = request.query
+        options = read_parameters(query.values, {"strict": FLAG}, written=query.written)
+        return json_answer(document(f"{request.called_at or state.origin()}/v1", **options))
     access.check_control(request)
     return control(request, path[len(CONTROL) :])
 

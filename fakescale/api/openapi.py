@@ -8,15 +8,18 @@ from typing import Any, cast
 
 from fakescale.account import task_types
 from fakescale.api import openapi_bodies
+from fakescale.api.openapi_answers import object_of
 from fakescale.api.openapi_bodies import COMPONENTS, Schema
+from fakescale.api.openapi_strict import plain_document
 from fakescale.api.route import Multipart, PerType, Route
 from fakescale.api.v1 import ROUTES, SCHEMAS
 from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
-from fakescale.values.schemas import Checker
+from fakescale.values.schemas import Checker, Parameters
 
 _JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 _REFUSALS = {
     kind.status: kind
     for kind in vars(errors).values()
@@ -36,28 +39,49 @@ than the second), `x-maxDistinct`, `x-maxJsonBytes`, `x-notRepeated` (a member t
 among the items of another one) and `x-uniqueBy` (a member in which all items must differ)."""
 
 
-def document(url: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of v1 at ``url``, the base URL for clients."""
-    return {**_document(), "servers": [{"url": url}]}
+_ABOUT_STRICT = """\
+The requests that a client of Scale AI's task API should send, and their answers. Clients can be
+generated from this document. fakescale accepts more than is described here, as the API does:
+`fakescale openapi` without `--strict` prints it.
+
+A task may inherit missing parameters from its project. `x-source` names the source of a parameter,
+and says whether it is a guess. `x-default` is the value that counts if a client sends none, and
+`x-pattern` a regular expression that a text must match."""
+
+
+def document(url: str, *, strict: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of v1 at ``url``, the base URL for clients.
+
+    It describes all that is accepted. With ``strict``, it describes what a client should send, in
+    the part of JSON Schema that generators of clients understand.
+    """
+    return {**_document(strict), "servers": [{"url": url}]}
 
 
 @functools.cache
-def _document() -> dict[str, Any]:
+def _document(strict: bool) -> dict[str, Any]:
+    return plain_document(_described(strict=True)) if strict else _described(strict=False)
+
+
+def _described(*, strict: bool) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         for type in route.body.types() if isinstance(route.body, PerType) else (None,):
             path = route.path.removeprefix("/v1").replace("<type>", type or "")
             methods = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", path), {})
-            methods[route.method.lower()] = _operation(route, path, type)
-    bodies = {name: openapi_bodies.creation(name) for name in task_types.names()}
+            methods[route.method.lower()] = _operation(route, path, type, strict=strict)
+    bodies = {name: openapi_bodies.creation(name, strict=strict) for name in task_types.names()}
     definitions = task_types.schema(task_types.names()[0])["$defs"]
-    shapes = {name: openapi_bodies.shape(schema) for name, schema in definitions.items()}
+    shapes = {
+        name: openapi_bodies.shape(schema, strict=strict) for name, schema in definitions.items()
+    }
+    error = {"$ref": f"{COMPONENTS}ApiError"}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "fakescale: Scale AI's task API, v1",
             "version": importlib.metadata.version("fakescale"),
-            "description": _ABOUT,
+            "description": _ABOUT_STRICT if strict else _ABOUT,
         },
         "paths": paths,
         "security": [{"basic": []}, {"bearer": []}],
@@ -73,16 +97,16 @@ def _document() -> dict[str, Any]:
             "responses": {
                 kind.__name__: {
                     "description": (kind.__doc__ or "").partition("\n")[0],
-                    "content": {_JSON: {"schema": _error(status)}},
+                    "content": {_JSON: {"schema": error if strict else _error(status)}},
                 }
                 for status, kind in _REFUSALS.items()
             },
-            "schemas": {**SCHEMAS, **shapes, **bodies},
+            "schemas": {**SCHEMAS, **shapes, **bodies, **({"ApiError": _ERROR} if strict else {})},
         },
     }
 
 
-def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
+def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> dict[str, Any]:
     name = route.view.__name__ + (f"_{type}" if type else "")
     if "-" in path:  # this view has two paths
         name += "_with_hyphen"
@@ -100,7 +124,7 @@ def _operation(route: Route, path: str, type: str | None) -> dict[str, Any]:
     if parameters := [*_parameters(route, path)]:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = _body(route, type)
+        operation["requestBody"] = (_strict_body if strict else _body)(route, type)
     media_types = MEDIA_TYPES.get(route.answer_schema, (_JSON,))
     refused = {status: _REFUSALS[status].__name__ for status in sorted(_refused(route, path))}
     operation["responses"] = {
@@ -132,13 +156,11 @@ def _refused(route: Route, path: str) -> set[int]:
     return refused
 
 
+_ERROR = object_of({"status_code": {"type": "integer"}, "error": {"type": "string"}})
+
+
 def _error(status: int) -> Schema:
-    return {
-        "type": "object",
-        "required": ["status_code", "error"],
-        "properties": {"status_code": {"const": status}, "error": {"type": "string"}},
-        "additionalProperties": False,
-    }
+    return object_of({"status_code": {"const": status}, "error": {"type": "string"}})
 
 
 def _parameters(route: Route, path: str) -> Iterator[dict[str, Any]]:
@@ -193,6 +215,47 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
         is_needed = bool(schema.get("required"))
     media["schema"] = schema if is_needed else {"anyOf": [schema, {"type": "null"}]}
     return {"required": is_needed, "content": {_JSON: media}}
+
+
+def _strict_body(route: Route, type: str | None) -> dict[str, Any]:
+    """Return the description of the body that a client should send."""
+    body = route.body
+    if isinstance(body, Multipart):
+        return _body(route, type)
+    if not isinstance(body, PerType):
+        schema = openapi_bodies.body(cast(Checker, body).schema, strict=True)
+        return {"required": True, "content": {_JSON: {"schema": schema}}}
+    name = task_types.required(str(type))
+    media = _body(route, type)["content"][_JSON]
+    example = Parameters(task_types.schema(name)).read(media["example"])  # numbers are not text
+    content = {_JSON: {"schema": {"$ref": COMPONENTS + name}, "example": example}}
+    if body.more:
+        content[_JSON]["schema"] = _joined(
+            openapi_bodies.creation(name, strict=True),
+            openapi_bodies.body(body.more, strict=True),
+            {"required": ["project"]},
+        )
+    else:  # the endpoint for which forms are documented
+        content[_FORM] = {"schema": _FIELDS}
+    return {"required": True, "content": content}
+
+
+# Not the schema of the JSON body: a generated client then could not tell the two apart.
+_FIELDS: Schema = {
+    "type": "object",
+    "description": "The members of the JSON body, with names like `fields[title]` and `tags[]`.",
+    "additionalProperties": {"type": "string"},
+}
+
+
+def _joined(first: Schema, *others: Schema) -> Schema:
+    """Return the schema of an object that has the members of all these schemas."""
+    parts = (first, *others)
+    needed = [name for part in parts for name in part.get("required", ())]
+    properties = {
+        name: schema for part in parts for name, schema in part.get("properties", {}).items()
+    }
+    return {**first, "required": [*dict.fromkeys(needed)], "properties": properties}
 
 
 def _form(body: Multipart) -> Schema:

@@ -28,9 +28,14 @@ _BOUNDED = {
 }
 
 
-def creation(type: str) -> Schema:
-    """Return the schema of a body that creates a task of ``type``."""
+def creation(type: str, *, strict: bool = False) -> Schema:
+    """Return the schema of a body that creates a task of ``type``.
+
+    With ``strict``, it describes only what a client should send, here and below.
+    """
     facts = task_types.facts(type)
+    if strict:
+        return {"description": facts["summary"], **body(task_types.schema(type), strict=True)}
     schema = dict(task_types.schema(type))
     needed = schema.pop("required")
     choices = facts["any_of_required"]
@@ -49,8 +54,10 @@ def in_a_project() -> Schema:
     return {"anyOf": [_given(["project"]), _given(["batch"])]}
 
 
-def body(schema: Mapping[str, Any]) -> Schema:
+def body(schema: Mapping[str, Any], *, strict: bool = False) -> Schema:
     """Return the schema of a whole body."""
+    if strict:
+        return shape(schema, strict=True)
     whole = shape({name: value for name, value in schema.items() if name not in ("not", "allOf")})
     if "properties" in whole:
         whole["properties"] = {
@@ -64,7 +71,7 @@ def body(schema: Mapping[str, Any]) -> Schema:
     return whole
 
 
-def shape(schema: Any) -> Schema:
+def shape(schema: Any, *, strict: bool = False) -> Schema:
     """Return the schema of a part of a body, given the schema of its stored value."""
     if schema is False:
         return _NULL
@@ -77,12 +84,12 @@ def shape(schema: Any) -> Schema:
         elif keyword == "$ref":
             told[keyword] = value.replace("#/$defs/", COMPONENTS)
         elif keyword == "properties":
-            told[keyword] = {name: shape(member) for name, member in value.items()}
+            told[keyword] = {name: shape(it, strict=strict) for name, it in value.items()}
         elif keyword == "items":
-            told[keyword] = shape(value)
+            told[keyword] = shape(value, strict=strict)
         elif keyword != "$defs":
             told[keyword] = value
-    return _or_text(told)
+    return told if strict else _or_text(told)
 
 
 def _rule(rule: Mapping[str, Any]) -> Schema:

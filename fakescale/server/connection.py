@@ -114,6 +114,7 @@ class Connection:
         self._head: Head | None = None  # of the next request
         self._unsent = memoryview(b"")
         self._is_last = False  # whether the latest answer is the last
+        self._is_old = False  # whether the latest request is HTTP/1.0
         self._is_lingering = False
         self._until = math.inf  # the deadline of the current head or body
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -183,6 +184,10 @@ class Connection:
         """Go on without blocking calls."""
         self.socket.setblocking(False)
         return self._wait() if self._is_lingering else self.go_on()
+
+    def feed(self, piece: bytes) -> None:
+        """Add bytes of the client that were received elsewhere."""
+        self._reader.feed(piece)
 
     def close(self) -> None:
         """Close the connection."""
@@ -282,6 +287,7 @@ class Connection:
             log.exception("a bug in fakescale")
             return self._refuse(Refused(500, "Something went wrong inside fakescale."))
         self._is_last = head.is_last or (body is not None and not body.is_worth_reading)
+        self._is_old = head.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
         if not self._send(given[0], given[1], content):
             return Step.LEAVE
         if body is not None and not self._is_last:
@@ -303,8 +309,11 @@ class Connection:
     def _send(self, status: str, fields: list[tuple[str, str]], content: bytes) -> bool:
         """Send an answer; return False if a worker must send the rest."""
         lines = [f"{name}: {value}\r\n" for name, value in fields]
-        end = "Connection: close\r\n\r\n" if self._is_last else "\r\n"
-        head = f"HTTP/1.1 {status}\r\n{''.join(lines)}{end}".encode("latin-1")
+        if self._is_last:
+            lines.append("Connection: close\r\n")
+        elif self._is_old:  # such a client takes the connection for closed unless it is told
+            lines.append("Connection: keep-alive\r\n")
+        head = f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode("latin-1")
         # In one piece, since a second piece would wait until the first is acknowledged.
         answer = head if self._reader.is_head else head + content
         if self.worker is not None:

@@ -185,12 +185,14 @@ def read_head(head: bytes, limits: Limits) -> Head:
         environ["HTTP_HOST"] = host
     length = _length(environ)
     is_old = environ["SERVER_PROTOCOL"] == "HTTP/1.0"
-    options = environ.get("HTTP_CONNECTION", "").lower().split(",")
+    options = {*map(str.strip, environ.get("HTTP_CONNECTION", "").lower().split(","))}
+    # RFC 9112, 9.3 and 6.1: HTTP/1.0 is kept if the client asks for it, but not with chunks.
+    is_kept = not is_old or ("keep-alive" in options and length is not None)
     awaits = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
     return Head(
         environ,
         length,
-        is_last=is_old or "close" in map(str.strip, options),
+        is_last=not is_kept or "close" in options,
         awaits=awaits and not is_old and length != 0,
     )
 

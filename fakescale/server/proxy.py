@@ -1,11 +1,14 @@
 """A proxy through which a process in any language finds the fake at https://api.scale.com.
 
-It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself. It never connects to anything.
+It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself. It also takes requests for
+whole URLs, ``GET https://api.scale.com/v1/tasks``, which some clients send to a proxy, and answers
+them without TLS. It never connects to anything.
 """
 
 import contextlib
 import functools
 import logging
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -17,19 +20,21 @@ from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import Server, running
 from fakescale.server.tls import secure
-from fakescale.values.environ import Reported
+from fakescale.values.environ import STANDS_IN, Reported
 from fakescale.values.errors import shown
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS, is_api_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 log = logging.getLogger("fakescale")
 
-TARGET = f"{HOST}:443"
 HEAD_SECONDS = 10  # of silence, until the head is complete
 _LONGEST_HEAD = 8 * 1024  # bytes
-_MOST_PIECES = 100  # of a head
+_MOST_PIECES = 100  # of a line or a head
+_TUNNEL = re.compile(r"([^/?#@:]+):443")
+_URL = re.compile(r"(https?)://([^/?#@:]+)(?::(\d*))?(?:[/?].*)?", re.ASCII | re.IGNORECASE)
+_PORTS = {"https": "443", "http": "80"}
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
@@ -58,7 +63,7 @@ def proxying(
     Without an ``authority``, the proxy makes its own. Raises ImportError without the extra
     ``redirect``.
     """
-    authority = authority or Authority(HOST)
+    authority = authority or Authority(*HOSTS)
     proxy = Proxy(app, authority, limits=limits)
     with running(proxy), authority.saved() as path:
         yield environment(proxy.origin, path)
@@ -67,7 +72,7 @@ def proxying(
 class Proxy(Server):
     """A proxy on loopback that listens once it is made; port 0 picks a free port.
 
-    The ``authority`` must have a certificate for the host of the real API. Raises OSError if the
+    The ``authority`` must have a certificate for the hosts of the real API. Raises OSError if the
     port is not available, and OverflowError if its number is out of range.
     """
 
@@ -80,54 +85,72 @@ class Proxy(Server):
         *,
         report: Callable[[Reported], None] = log_exchange,
     ) -> None:
-        enter = functools.partial(_open_tunnel, authority)
+        enter = functools.partial(_enter, authority)
         # Clients reach the proxy itself without TLS, and every client enters this way.
         entrance = Entrance("http", lambda _: True, enter, HEAD_SECONDS)
         super().__init__(app, "127.0.0.1", port, limits, entrance=entrance, report=report)
 
 
-def _open_tunnel(authority: Authority, connection: Connection) -> None:
-    """Open the tunnel that the client asks for, and do the TLS handshake in it.
+def _enter(authority: Authority, connection: Connection) -> None:
+    """Let a client in that asks for a tunnel to the real API, or for a URL of it.
 
     Raises Refused for any other request, and OSError if no request comes.
     """
     client = connection.socket
     client.settimeout(HEAD_SECONDS)
-    _check(_read_head(client))
-    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    line = _read_to(b"\r\n", client, connection.site.limits.max_request_line)
+    first = line.removesuffix(b"\r\n").decode("latin-1")
+    method, _, rest = first.partition(" ")
+    target, _, version = rest.partition(" ")
+    if not version.startswith("HTTP/1."):
+        raise _refused(400, "This is not HTTP/1.1")
+    if method == "CONNECT":
+        found = _TUNNEL.fullmatch(target)
+        if found and is_api_host(found[1]):
+            _open_tunnel(authority, connection)
+            return
+    elif scheme := _scheme(target):
+        connection.environ |= {"wsgi.url_scheme": scheme, STANDS_IN: True}
+        # One request only: the next one on a kept connection may be for another host, or CONNECT.
+        connection.feed(line + b"Connection: close\r\n")
+        return
+    log.info("the proxy refused %s", shown(first))
+    raise _refused(403, f"This proxy of fakescale only leads to https://{HOST}")
+
+
+def _open_tunnel(authority: Authority, connection: Connection) -> None:
+    """Open a tunnel, after the first line of its request, and do the TLS handshake in it."""
+    _read_to(b"\r\n\r\n", connection.socket, _LONGEST_HEAD, read=b"\r\n")
+    connection.socket.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
     secure(authority, connection, HOST)
 
 
-def _read_head(connection: socket.socket) -> bytes:
-    """Return the head of a request, and leave the bytes after it unread.
+def _scheme(target: str) -> str | None:
+    """Return the scheme of ``target`` if it is a URL of the real API."""
+    found = _URL.fullmatch(target)
+    if found is None or not is_api_host(found[2]):
+        return None
+    scheme = found[1].lower()
+    return scheme if found[3] in (None, "", _PORTS[scheme]) else None
 
-    A head that is too long, or whose first byte is not HTTP, is not read to its end. Raises OSError
-    if no head comes.
+
+def _read_to(end: bytes, client: socket.socket, most: int, read: bytes = b"") -> bytes:
+    """Return the bytes up to ``end``, after those in ``read``; leave the bytes after it unread.
+
+    A beginning that is not HTTP is not read to its end. Raises Refused after ``most`` bytes, and
+    OSError if the end does not come.
     """
-    head = b""
     for _ in range(_MOST_PIECES):
-        piece = connection.recv(_LONGEST_HEAD, socket.MSG_PEEK)
+        piece = client.recv(most, socket.MSG_PEEK)
         if not piece:
             break
-        end = (head + piece).find(b"\r\n\r\n")
-        head += connection.recv(len(piece) if end < 0 else end + 4 - len(head))
-        if end >= 0 or len(head) > _LONGEST_HEAD or not head[:1].isalpha():
-            return head
+        found = (read + piece).find(end)
+        read += client.recv(len(piece) if found < 0 else found + len(end) - len(read))
+        if len(read) > most:
+            raise _refused(431, f"The head is over {most} bytes")
+        if found >= 0 or not (read[:1].isalpha() or read[:2] == b"\r\n"):
+            return read
     raise ConnectionAbortedError
-
-
-def _check(head: bytes) -> None:
-    """Raise Refused unless ``head`` is a ``CONNECT`` to the host of the real API."""
-    first = head.partition(b"\r\n")[0].decode("latin-1")
-    method, _, rest = first.partition(" ")
-    target, _, version = rest.partition(" ")
-    if len(head) > _LONGEST_HEAD:
-        raise _refused(431, f"The head is over {_LONGEST_HEAD} bytes")
-    if not version.startswith("HTTP/1."):
-        raise _refused(400, "This is not HTTP/1.1")
-    if method != "CONNECT" or target.lower() != TARGET:
-        log.info("the proxy refused %s", shown(first))
-        raise _refused(403, f"This proxy of fakescale only takes CONNECT {TARGET}")
 
 
 def _refused(status: int, reason: str) -> Refused:

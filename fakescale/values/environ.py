@@ -13,8 +13,8 @@ IS_QUICK = "_is_quick"
 #: The key in the WSGI environ of the host to listen on, as the user named it. SERVER_NAME has
 #: the IP address.
 BOUND_HOST = "fakescale.host"
-#: The key in the WSGI environ of a flag: the client connected, over TLS, to the host of the
-#: real API.
+#: The key in the WSGI environ of a flag: the client asked for a host of the real API, over TLS
+#: or through a proxy.
 STANDS_IN = "fakescale.stands_in"
 
 

@@ -9,6 +9,13 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 #: The host of the real API (documented).
 HOST = "api.scale.com"
+#: All hosts of the real API: the older names lead to the same service (observed in clients).
+HOSTS = (HOST, "api.scaleapi.com", "api.scale.ai")
+
+
+def is_api_host(name: str) -> bool:
+    """Return whether ``name`` is a host of the real API, in capitals or with a dot at its end."""
+    return name.removesuffix(".").lower() in HOSTS
 
 
 def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -88,7 +88,10 @@ def test_the_host_of_a_url_overrides_the_host_field(
         (b"1.1", b"", False),
         (b"1.1", b"keep-alive, Foo", False),
         (b"1.1", b"foo , Close", True),
-        (b"1.0", b"keep-alive", True),
+        (b"1.0", b"", True),
+        (b"1.0", b"foo , Keep-Alive", False),
+        (b"1.0", b"keep-alive, close", True),
+        (b"1.0", b"keep-alive\r\nTransfer-Encoding: chunked", True),
         (b"1.2", b"", False),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_program_in_any_language_finds_the_fake_as_the_real_api(
         monkeypatch.setenv(variable, around)
     with fake.proxy() as variables:
         told = run(name, {"python": PYTHON, "curl": CURL, "node": NODE}[name], variables)
-    assert "403 This proxy of fakescale only takes CONNECT api.scale.com:443" in told
+    assert "403 This proxy of fakescale only leads to https://api.scale.com" in told
     assert len(fake.account("x").tasks) == (4 if name == "python" else 1)
 
 
@@ -156,7 +156,6 @@ class Tunnel(SecureConnection):
                 b"api.scale.com:80",
                 b"api.scale.com",
                 b"api.scale.com:443:443",
-                b"api.scale.com.:443",
                 b"api.scale.com.example.com:443",
                 b"xapi.scale.com:443",
                 b"user@api.scale.com:443",
@@ -167,8 +166,22 @@ class Tunnel(SecureConnection):
                 b"169.254.169.254:80",
             )
         ),
-        (b"GET http://api.scale.com/v1/tasks HTTP/1.1\r\nHost: api.scale.com\r\n\r\n", 403),
-        (b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n", 403),
+        *(
+            (b"GET %s HTTP/1.1\r\nHost: api.scale.com\r\n\r\n" % target, 403)
+            for target in (
+                b"http://example.com/",
+                b"https://example.com/v1/tasks",
+                b"http://api.scale.com:443/v1/tasks",
+                b"https://api.scale.com:8443/v1/tasks",
+                b"ftp://api.scale.com/v1/tasks",
+                b"https://api.scale.com.example.com/v1/tasks",
+                b"https://user@api.scale.com/v1/tasks",
+                b"https://api.scale.com@example.com/",
+                b"http://127.0.0.1/_fakescale/",
+                b"/v1/tasks",
+                b"api.scale.com",
+            )
+        ),
         (b"POST /_fakescale/reset HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 403),
         (CONNECT.replace(b"CONNECT", b"connect"), 403),
         (CONNECT.replace(b" HTTP/1.1", b""), 400),
@@ -218,6 +231,39 @@ def test_a_tunnel_leads_to_the_api_only(served: FakeScale, authority: Authority,
         ):
             tunnel.send(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path, host, AUTH))
             assert tunnel.read()[0] == status
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET https://api.scale.com/v1/tasks?limit=1", 200),
+        (b"GET https://API.scale.com:443/v1/tasks", 200),
+        (b"GET http://api.scale.com/v1/tasks", 200),
+        (b"GET http://api.scale.com:80/v1/tasks", 200),
+        (b"GET https://api.scaleapi.com/v1/tasks", 200),
+        (b"GET https://api.scale.ai/v1/tasks", 200),
+        (b"GET https://api.scale.com/v1/nothing", 404),
+        (b"GET https://api.scale.com", 404),
+        (b"POST https://api.scale.com/_fakescale/reset", 403),
+        (b"GET https://api.scale.com/_fakescale/", 403),
+    ],
+)
+def test_a_request_for_a_url_of_the_api_is_answered(
+    served: FakeScale, line: bytes, status: int
+) -> None:
+    with contextlib.closing(Connection(served)) as connection:
+        # The target's host counts, as RFC 9112 demands.
+        connection.send(line + b" HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n")
+        connection.send(AUTH + b"Content-Length: 2\r\n\r\n{}")
+        code, fields, _ = connection.read()
+        assert (code, fields["Connection"]) == (status, "close")
+        assert connection.ended()
+
+
+def test_an_answer_to_a_request_for_a_url_has_the_urls_of_the_api(served: FakeScale) -> None:
+    with contextlib.closing(Connection(served)) as connection:
+        connection.send(b"GET https://api.scale.com/_fakescale/openapi.json HTTP/1.0\r\n\r\n")
+        assert json.loads(connection.read()[2])["servers"] == [{"url": "https://api.scale.com/v1"}]
 
 
 def test_a_client_may_begin_tls_before_the_proxy_answers(

@@ -112,13 +112,25 @@ def test_a_client_that_asks_for_it_gets_its_connection_closed(served: FakeScale)
     for request in (
         GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
         GET.replace(b"HTTP/1.1", b"HTTP/1.0"),
-        GET.replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: keep-alive"),
+        GET.replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: keep-alive, close"),
     ):
         with contextlib.closing(Connection(served)) as connection:
             connection.send(request)
             status, fields, _ = connection.read()
             assert (status, fields["Connection"]) == (200, "close")
             assert connection.ended()
+
+
+def test_a_client_of_http_1_0_that_asks_for_it_keeps_its_connection(
+    connection: Connection,
+) -> None:
+    old = GET.replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: Keep-Alive")
+    for _ in range(2):
+        connection.send(old)
+        status, fields, _ = connection.read()
+        assert (status, fields["Connection"]) == (200, "keep-alive")
+    connection.send(GET)
+    assert "Connection" not in connection.read()[1]
 
 
 def test_a_body_that_nobody_read_is_skipped(connection: Connection) -> None:

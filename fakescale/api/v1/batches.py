@@ -46,7 +46,7 @@ ROUTES = (
     Route("POST", "/v1/batches", create_batch, "Batch", body=batches.CREATION, refuses=(409,)),
     Route("GET", "/v1/batches", list_batches, "BatchPage", query=batches.QUERY),
     Route("GET", "/v1/batches/<name>", get_batch, "Batch"),
-    Route("GET", "/v1/batches/<name>/status", get_batch_status, "BatchStatus"),
+    Route("GET", "/v1/batches/<name>/status", get_batch_status, "BatchCounts"),
     Route("POST", "/v1/batches/<name>/finalize", finalize_batch, "Batch", refuses=(400,)),
     Route("POST", "/v1/batches/<name>/setMetadata", set_batch_metadata, "Batch", body=_METADATA),
     Route("POST", "/v1/batches/<name>/prioritize", prioritize_batch, "Ok", body=batches.PRIORITY),
@@ -78,6 +78,6 @@ SCHEMAS: Mapping[str, Schema] = {
             "nextPage": {"type": ["integer", "null"], "minimum": 2},
         }
     ),
-    "BatchStatus": object_of({"status": _STATUS, **dict.fromkeys(Status, COUNT)}),
+    "BatchCounts": object_of({"status": _STATUS, **dict.fromkeys(Status, COUNT)}),
     "Ok": object_of({"result": {"const": "ok"}}, description="Guessed."),
 }
