@@ -85,7 +85,10 @@ def test_the_events_and_the_playback_have_their_documented_shape(fake: FakeScale
 
 
 def test_a_cuboid_has_the_attributes_and_angles_that_are_asked_for(fake: FakeScale) -> None:
-    asked = {"annotation_attributes": {"kind": {"choices": ["a"]}}, "pitch_and_roll_enabled": True}
+    asked: Any = {
+        "annotation_attributes": {"kind": {"choices": ["a"]}},
+        "pitch_and_roll_enabled": True,
+    }
     [cuboid] = content(fake, "lidarannotation", **asked)[0]["cuboids"]
     assert (cuboid["attributes"], cuboid["pitch"], cuboid["roll"]) == ({"kind": "a"}, 0, 0)
     [cuboid] = content(fake, "lidarannotation")[0]["cuboids"]
@@ -102,7 +105,7 @@ def test_links_lead_to_the_cuboid_of_the_paired_task(fake: FakeScale) -> None:
     [cuboid] = content(fake, "lidarannotation")[0]["cuboids"]
     paired = fake.tasks.list(type="lidarannotation")[0].id
     fake.projects.create(type="lidarlinking", name="linking")
-    asked = {"lidar_task": paired, "objects_to_annotate": ["Car"]}
+    asked: Any = {"lidar_task": paired, "objects_to_annotate": ["Car"]}
     [camera] = content(fake, "lidarlinking", **asked)[0]["camera_responses"]
     [linked] = camera["annotations"]
     assert (linked["cuboid_uuid"], linked["label"]) == (cuboid["uuid"], "Car")
