@@ -22,11 +22,7 @@ _COMBINED = ("image", "indexedImage", "extendedIndexedImage")
 
 def response(params: Params, rng: random.Random, base: str) -> dict[str, Any]:
     """Return the response of a segmentation, whose URLs begin with ``base``."""
-    labels = items_of(params.get("labels"))
-    several = [
-        members_of(it).get("choice") for it in labels if members_of(it).get("instance_label")
-    ]
-    several += items_of(params.get("instance_labels"))
+    several = instance_labels(params)
     sizes = dict(_bands(params))
     mapping: dict[str, Any] = {}
     labeled: dict[str, Any] = {}
@@ -42,6 +38,14 @@ def response(params: Params, rng: random.Random, base: str) -> dict[str, Any]:
         "unlabeled": base + make_uuid(rng),
     }
     return {"labelMapping": mapping, "annotations": annotations}
+
+
+def instance_labels(params: Params) -> set[str]:
+    """Return the labels of which each instance has a mask of its own."""
+    labels = map(members_of, items_of(params.get("labels")))
+    names = [label.get("choice") for label in labels if label.get("instance_label")]
+    names += items_of(params.get("instance_labels"))  # their older place
+    return {name for name in names if isinstance(name, str)}
 
 
 def picture(params: Params, rng: random.Random, name: str) -> bytes | None:

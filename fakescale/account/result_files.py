@@ -13,9 +13,7 @@ from fakescale.account.made_up import (
     Maker,
     Params,
     attributes_of,
-    items_of,
     leaves,
-    members_of,
     pick,
     vector_image,
 )
@@ -158,11 +156,7 @@ def _cuboids(params: Params, rng: random.Random) -> Any:
 def _points(params: Params, rng: random.Random) -> Any:
     """Return a file of segmented points: each frame has a point of each label, and one of none."""
     labels = list(dict.fromkeys(leaves(params.get("labels")))) or [TEXT]
-    several = [
-        label.get("choice")
-        for label in map(members_of, items_of(params.get("labels")))
-        if label.get("instance_label")
-    ]
+    several = masks.instance_labels(params)
     objects = [
         {"label": label, "index": index, **({"instance": 1} if label in several else {})}
         for index, label in enumerate(labels, start=1)

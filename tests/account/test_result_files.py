@@ -11,6 +11,7 @@ from fakescale.account import task_types
 from fakescale.account.listing import Page, Query
 from fakescale.account.result_files import seen_from
 from fakescale.account.task import Task, replace
+from fakescale.pytest_plugin import FakeFactory
 from tests.conftest import NOON
 from tests.support import ABSENT, Caller, example
 
@@ -210,3 +211,22 @@ def test_no_other_file_exists(fake: FakeScale, live: Caller) -> None:
     assert live("GET", path).status == 404
     fake.tasks.complete(task.id, response={"annotations": {"url": "https://e.com/mine"}})
     assert live("GET", path).status == 404
+
+
+def test_a_factory_takes_the_option_for_secure_files(fakescale_factory: FakeFactory) -> None:
+    with fakescale_factory(served=False, secure_result_urls=True) as fake:
+        path = file_of_test_mode(fake)
+        assert Caller(fake)("GET", path, headers={"Authorization": ""}).status == 401
+
+
+def test_the_pages_of_a_document_are_printed_and_survive_a_dump(fake: FakeScale) -> None:
+    body = example("documenttranscription", attachment=ABSENT, attachments=["a", "b"])
+    task = fake.tasks.create("documenttranscription", **body)
+    assert task.to_json()["document_pages"] == [{"width": 850, "height": 1100}] * 2
+    other = FakeScale()
+    other.load(json.loads(json.dumps(fake.dump())))
+    assert other.tasks.get(task.id) == task
+    loaded = FakeScale()
+    loaded.load([json.loads(task.to_text())])
+    assert loaded.tasks.get(task.id).to_text() == task.to_text()
+    assert "document_pages" not in fake.tasks.create("chat").to_json()
