@@ -176,6 +176,11 @@ _FLAGS = (
         action="append",
     ),
     _Flag(
+        "--secure-result-urls",
+        "Serve result files only to requests with an API key. By default, anyone may fetch them.",
+        action="store_true",
+    ),
+    _Flag(
         "--control-token",
         "Refuse control calls without the header `Authorization: Bearer TOKEN`. The default is"
         f" the environment variable {_TOKEN_VARIABLE}, if it is set.",
@@ -265,6 +270,7 @@ def _make_fake(options: argparse.Namespace) -> FakeScale:
         limits=Limits(**limits),
         callback_hosts=options.callback_host,
         allow_hosts=options.allow_host,
+        secure_result_urls=options.secure_result_urls,
         control_token=options.control_token,
     )
 

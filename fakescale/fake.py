@@ -56,6 +56,9 @@ class FakeScale(LiveView):
     ``allow_hosts`` are names that a Host header may hold, besides loopback names and the host
     that the fake listens on.
 
+    ``secure_result_urls`` says whether result files need an API key; by default, anyone may fetch
+    them.
+
     ``control_token``, if given, is the bearer token that every control call over HTTP needs.
     Without a token, control over HTTP works only on loopback.
 
@@ -73,13 +76,14 @@ class FakeScale(LiveView):
         limits: Limits = DEFAULTS,
         callback_hosts: Iterable[str] = (),
         allow_hosts: Iterable[str] = (),
+        secure_result_urls: bool = False,
         control_token: str | None = None,
     ) -> None:
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
         self.limits = limits
-        self._access = Access(frozenset(allow_hosts), control_token)
+        self._access = Access(frozenset(allow_hosts), control_token, secure_result_urls)
         # A reset keeps this `TaskIds`: an id from before it must not lead to a task from after.
         self._new_state = functools.partial(
             State,

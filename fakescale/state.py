@@ -1,5 +1,6 @@
 """The whole state of a fake, in one object, so that a reset can replace all of it."""
 
+import contextlib
 import datetime as dt
 import functools
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from fakescale.account.labeling import Labeling, Turnaround
+from fakescale.account.result_files import points_to
 from fakescale.account.world import Account, World
 from fakescale.ticker import Ticker
 from fakescale.traffic.callbacks import Delivery
@@ -16,7 +18,7 @@ from fakescale.traffic.journal import Journal
 from fakescale.traffic.outbox import Carrier, Outbox
 from fakescale.values.clock import Clock, read_moment
 from fakescale.values.dumps import check_types
-from fakescale.values.errors import BadRequest, Unauthorized, invalid
+from fakescale.values.errors import BadRequest, NotFound, Unauthorized, invalid
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
 
@@ -84,6 +86,21 @@ class State:
         except ValueError:
             raise Unauthorized from None
         return self.account(key.account).world(is_test=key.is_test)
+
+    def world_of_file(self, task_id: str, uuid: str) -> World:
+        """Return the world, in any account, with a task that points to the result file ``uuid``.
+
+        Raises NotFound if there is none.
+        """
+        with self._lock:
+            accounts = list(self._accounts.values())
+        for account in accounts:
+            for is_test in (False, True):
+                world = account.world(is_test=is_test)
+                with contextlib.suppress(NotFound):
+                    if points_to(world.tasks.get(task_id), uuid):
+                        return world
+        raise NotFound("There is no such result file.")  # guessed
 
     def live_worlds(self) -> list[World]:
         """Return the live worlds of all accounts."""

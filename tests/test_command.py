@@ -82,13 +82,23 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 def flagged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """Return a process with many flags, which no test may stop; ``live_b`` is one of its keys."""
     flags = [
-        *("--verbose", "--complete-after=0", "--control-token=secret"),
+        *("--verbose", "--complete-after=0", "--control-token=secret", "--secure-result-urls"),
         *("--api-key=acme|test", "--api-key=live_b"),
         *("--allow-host=box", "--allow-host=10.1.2.3"),
     ]
     log = tmp_path_factory.mktemp("flagged") / "log"
     with contextlib.closing(Process(log, *flags)) as process:
         yield process
+
+
+def test_a_flag_secures_the_result_files(shared: Process, flagged: Process) -> None:
+    body = {"attachments": ["https://e.com/1.json"], "labels": ["Car"]}
+    for process, key, without_key in ((shared, "test_x", 200), (flagged, "acme|test", 401)):
+        made = process.call("POST", "/task/lidarannotation", key, json=body).json()
+        task = process.call("GET", f"/task/{made['task_id']}", key).json()
+        url = task["response"]["annotations"]["url"]
+        assert requests.get(url, timeout=10).status_code == without_key
+        assert requests.get(url, auth=(key, ""), timeout=10).status_code == 200
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

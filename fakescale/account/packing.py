@@ -41,8 +41,8 @@ class Packing:
     """The fields of a frozen dataclass with slots: which are packed, and how they are printed.
 
     Fields are printed in their order, under their label in ``labels`` or their name, except
-    the ``hidden`` ones. ``None`` and empty lists are left out. So is ``False``, unless
-    ``prints_false`` has the field. The members of the object in the field ``extra`` come last.
+    the ``hidden`` ones. ``None`` is left out. So are ``False`` and empty lists, unless
+    ``prints_empty`` has the field. The members of the object in the field ``extra`` come last.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class Packing:
         packed: Collection[str],
         labels: Mapping[str, str],
         hidden: Collection[str],
-        prints_false: Collection[str],
+        prints_empty: Collection[str],
         extra: str,
     ) -> None:
         slots: dict[str, Any] = {it.name: cls.__dict__[it.name] for it in dataclasses.fields(cls)}
         self._slots = list(slots.values())
         self._extra = slots[extra].__get__
         self._members = [
-            (f'"{labels.get(name, name)}":', slot.__get__, name in packed, name in prints_false)
+            (f'"{labels.get(name, name)}":', slot.__get__, name in packed, name in prints_empty)
             for name, slot in slots.items()
             if name not in hidden and name != extra
         ]
@@ -69,12 +69,14 @@ class Packing:
     def to_text(self, value: Any) -> str:
         """Return the JSON text of an instance, compact and in ASCII."""
         members = []
-        for label, slot, is_packed, prints_false in self._members:
+        for label, slot, is_packed, prints_empty in self._members:
             content = slot(value)
             if isinstance(content, str):
                 members.append(label + (content if is_packed else quoted(content)))
-            elif content is True or (content is False and prints_false):
+            elif content is True or (content is False and prints_empty):
                 members.append(label + ("true" if content else "false"))
+            elif prints_empty and content == []:
+                members.append(label + "[]")
             elif content is not None and content is not False and content != []:
                 members.append(label + encode(content))
         extra = self._extra(value)

@@ -40,6 +40,8 @@ _SCHEMA = {
         "is_test": {"type": "boolean"},
         "priority": {"type": "integer"},
         "urgency": {"type": "string"},
+        "processed_attachments": {"type": "array"},
+        "document_pages": {"type": "array", "items": {"type": "object"}},
         "work_started": {"type": "boolean"},
         "customer_review_status": TEXT,
         "customer_review_comments": {"type": "array"},

@@ -179,7 +179,8 @@ class QualityTasks:
         if not self._projects.get(project).rapid:  # documented, except the text
             raise invalid("project", "must be a Rapid project", project)
         # Guessed: not printed, as with a task. It has no use, since nobody works on these.
-        fields = {k: v for k, v in creation.fields.items() if k != "clear_unique_id_on_error"}
+        unprinted = ("clear_unique_id_on_error", "document_pages")
+        fields = {k: v for k, v in creation.fields.items() if k not in unprinted}
         unique_id = fields.get("unique_id")
         with self._lock:
             if "batch" in fields:

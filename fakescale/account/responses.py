@@ -5,22 +5,24 @@ random one of the allowed choices. The shapes are documented, unless the type's 
 ``task_types.json`` marks them as guessed.
 """
 
+import functools
 import random
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fakescale.account import task_types
+from fakescale.account import masks, task_types
+from fakescale.account.form_values import field_values
 from fakescale.account.made_up import (
-    BOX,
-    GEOMETRIES,
     TEXT,
     Maker,
     Params,
     attributes_of,
+    cuboid_vertices,
     items_of,
-    leaves,
     members_of,
     pick,
+    shape,
     vector_image,
 )
 from fakescale.account.result_files import FILES
@@ -41,13 +43,24 @@ def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
     rng = random.Random(task.id[8:])
     base = f"{origin}/v1/task/{task.id}/response_url/"  # documented
     if task.type == "segmentannotation":
-        return _frozen(_segments(task.params, rng, base))
+        return _frozen(masks.response(task.params, rng, base))
     if task.type in FILES:
-        return _frozen({name: {"url": base + make_uuid(rng)} for name in FILES[task.type]})
+        names = [name for name in FILES[task.type] if _has_file(task, name)]
+        return _frozen({name: {"url": base + make_uuid(rng)} for name in names})
     if task.type in _MAKERS:
         return _frozen(_MAKERS[task.type](task.params, rng))
     # The type of a loaded task may be unknown.
     return task_types.example(task.type)[1] if task.type in task_types.names() else EMPTY_DICT
+
+
+def _has_file(task: Task, name: str) -> bool:
+    """Return whether the response points to the file of its member ``name``.
+
+    Documented: a segmentation of points has cuboids if they are attached. Guessed: they are those
+    of its ``lidar_task``.
+    """
+    is_optional = (task.type, name) == ("lidarsegmentation", "annotations")
+    return not is_optional or bool(task.params.get("lidar_task"))
 
 
 def _frozen(made: Any) -> FrozenDict:
@@ -57,6 +70,8 @@ def _frozen(made: Any) -> FrozenDict:
 
 def failure(task: Task) -> FrozenDict:
     """Return the documented response of a task whose attachments cannot be downloaded."""
+    if task.type == "audiotranscription":
+        return _frozen({"error": "The audio file cannot be loaded."})
     attachments = [task.params.get("attachment"), *items_of(task.params.get("attachments"))]
     attachments = [members_of(it).get("content", it) for it in attachments]  # of textcollection
     return _frozen(
@@ -70,122 +85,96 @@ def failure(task: Task) -> FrozenDict:
 
 
 def _linked_image(params: Params, rng: random.Random) -> Any:
-    return {**vector_image(params, rng), "links": []}
+    attributes = attributes_of(params, rng, is_global=True)
+    return {**vector_image(params, rng), "global_attributes": attributes, "links": []}
 
 
-def _one_shape(geometry: Mapping[str, Any]) -> Maker:
-    """Return the maker for an older image type, which has one geometry."""
+def _one_shape(make_shape: Callable[[Params], Mapping[str, Any]], *, with_labels: bool) -> Maker:
+    """Return the maker for an older image type, which has one shape.
+
+    ``with_labels`` says whether it has a label unless the task says so.
+    """
 
     def make(params: Params, rng: random.Random) -> Any:
-        annotation = dict(geometry)
-        if params.get("with_labels", True):
-            annotation["label"] = pick(params.get("objects_to_annotate"), rng, TEXT)
-        if attributes := attributes_of(params, rng):
-            annotation["attributes"] = attributes
+        annotation = dict(make_shape(params))
+        label = pick(params.get("objects_to_annotate"), rng, TEXT)
+        if params.get("with_labels", with_labels):
+            annotation["label"] = label
+        if params.get("annotation_attributes") is not None:
+            annotation["attributes"] = attributes_of(params, rng, label=label)
         return {"annotations": [annotation]}
 
     return make
 
 
-_CUBOID = {
-    "vertices": [
-        {"description": description, "x": x, "y": y, "type": "vertex"}
-        for description, x, y in (
-            ("face-topleft", 100, 70),
-            ("face-bottomleft", 100, 296),
-            ("face-topright", 320, 70),
-            ("face-bottomright", 320, 296),
-            ("side-topcorner", 441, 82),
-            ("side-bottomcorner", 441, 198),
-        )
-    ]
-}
-
-
-def _segments(params: Params, rng: random.Random, base: str) -> Any:
-    labels = items_of(params.get("labels"))
-    several = [members_of(label).get("choice") for label in labels if _instance(label)]
-    several += items_of(params.get("instance_labels"))
-    mapping: dict[str, Any] = {}
-    labeled: dict[str, Any] = {}
-    for index, label in enumerate(leaves(labels), start=1):
-        entry = {"index": index, "color": f"#{rng.getrandbits(24):06x}"}
-        url = base + make_uuid(rng)
-        mapping[label] = [entry] if label in several else entry
-        labeled[label] = [url] if label in several else url
-    combined = {
-        name: base + make_uuid(rng) for name in ("image", "indexedImage", "extendedIndexedImage")
-    }
-    annotations = {
-        "combined": combined,
-        "labeled": labeled,
-        "unlabeled": base + make_uuid(rng),
-    }
-    return {"labelMapping": mapping, "annotations": annotations}
-
-
-def _instance(label: Any) -> bool:
-    return bool(members_of(label).get("instance_label"))
-
-
-def _field_value(field: Params, rng: random.Random) -> Any:
-    kind = field.get("type")
-    if kind in ("category", "select"):
-        choices = items_of(field.get("choices")) or items_of(field.get("options"))
-        values = [c.get("value", c.get("label")) if isinstance(c, dict) else c for c in choices]
-        return [rng.choice(values)] if values else []
-    if kind == "field_set":
-        return _field_values(field.get("fields"), rng)
-    return {"number": "1", "boolean": True, "datetime": "2020-01-01T00:00:00.000Z"}.get(
-        str(kind), TEXT
-    )
-
-
-def _field_values(fields: Any, rng: random.Random) -> dict[str, Any]:
-    values = {}
-    for field in items_of(fields):
-        if isinstance(members_of(field).get("field_id"), str):
-            values[field["field_id"]] = _field_value(field, rng)
-    return values
+def _observed_cuboid(_: Params) -> Mapping[str, Any]:
+    return {"vertices": cuboid_vertices(100, 70, 320, 296, (441, 82, 198))}
 
 
 def _text_collection(params: Params, rng: random.Random) -> Any:
-    return {"annotations": _field_values(params.get("fields"), rng)}
+    forms = [members_of(it).get("forms") for it in items_of(params.get("attachments"))]
+    fields = [params.get("fields"), *forms]
+    return {"annotations": {k: v for it in fields for k, v in field_values(it, rng).items()}}
 
 
 def _entities(params: Params, rng: random.Random) -> Any:
     text = str(params.get("text") or params.get("attachment"))
-    word = text.split(maxsplit=1)[0] if text.strip() else text
-    start = text.index(word)
-    annotation = {
-        "id": make_uuid(rng),
-        "start": start,
-        "end": start + len(word),
-        "text": word,
-        "label": pick(params.get("labels"), rng, TEXT),
-    }
-    return {"annotations": [annotation], "relationships": []}
+    wanted = [members_of(it) for it in items_of(params.get("relationships"))][:1]
+    words = [found.span() for found in re.finditer(r"\S+", text)] or [(0, len(text))]
+    annotations = []
+    for name, (start, end) in zip(("source_label", "target_label"), words, strict=False):
+        label = wanted[0].get(name) if wanted else None
+        annotations.append(
+            {
+                "id": make_uuid(rng),
+                "start": start,
+                "end": end,
+                "text": text[start:end],
+                "label": label or pick(params.get("labels"), rng, TEXT),
+            }
+        )
+    if not wanted or len(annotations) < 2:
+        return {"annotations": annotations[:1], "relationships": []}
+    source, target = annotations
+    relationship = {"id": make_uuid(rng), "source_ref": source["id"], "target_ref": target["id"]}
+    if "name" in wanted[0]:
+        relationship["name"] = wanted[0]["name"]
+    return {"annotations": annotations, "relationships": [relationship]}
 
 
-def _document(params: Params, rng: random.Random) -> Any:
-    location = {"type": "box", **BOX}
-    if params.get("geometry") == "polygon":
-        location = {"type": "polygon", **GEOMETRIES["polygon"]}
-    annotations = [
-        {
+# Documented: a flag adds a member. Guessed: the members within.
+_FLAGGED: Mapping[str, Mapping[str, Any]] = {
+    "date": {"text": "2020-01-01", "date": {"year": 2020, "month": 1, "day": 1}},
+    "money": {"text": "12.50", "money": {"amount": "12.50"}},
+    "checkbox": {"checked": True},
+}
+
+
+def _document_model(params: Params, rng: random.Random) -> Any:
+    geometry = "polygon" if params.get("geometry") == "polygon" else "box"
+    annotations = []
+    for feature in map(members_of, items_of(params.get("features")) or [{}]):
+        annotation: dict[str, Any] = {
             "uuid": make_uuid(rng),
             "page": 0,
             "label": feature.get("label", feature.get("title", TEXT)),
             "text": TEXT,
-            "location": location,
+            "location": {"type": geometry, **shape(geometry)},
             "refs": [],
         }
-        for feature in map(members_of, items_of(params.get("features")))
-    ]
+        for flag, members in _FLAGGED.items():
+            if flag in items_of(feature.get("flags")):
+                annotation |= members
+        annotations.append(annotation)
+    return {"annotations": annotations}
+
+
+def _document(params: Params, rng: random.Random) -> Any:
+    made = _document_model(params, rng) if params.get("features") else {"annotations": []}
     # The one published response has an empty array here. Its items are guessed.
-    values = _field_values(params.get("fields"), rng).items()
+    values = field_values(params.get("fields"), rng).items()
     fields = [{"field_id": field_id, "value": value} for field_id, value in values]
-    return {"annotations": annotations, "fields": fields}
+    return {**made, "fields": fields}
 
 
 def _category(params: Params, rng: random.Random) -> Any:
@@ -222,6 +211,8 @@ def _transcription(params: Params, rng: random.Random) -> Any:
     for wanted, name in (("repeatable_fields", "repeatable_fields"), ("row_fields", "rows")):
         if params.get(wanted):
             made[name] = [_texts(params[wanted], "test row response")] * 2
+    if not params.get("row_fields"):
+        made.setdefault("repeatable_fields", [None, None])  # observed in 2019
     return made
 
 
@@ -249,15 +240,17 @@ def _call(params: Params, rng: random.Random) -> Any:
 _MAKERS: Mapping[str, Maker] = {
     "imageannotation": _linked_image,
     "lidartopdown": vector_image,
-    "annotation": _one_shape(BOX),
-    "polygonannotation": _one_shape(GEOMETRIES["polygon"]),
-    "lineannotation": _one_shape(GEOMETRIES["line"]),
-    "laneannotation": _one_shape(GEOMETRIES["line"]),
-    "pointannotation": _one_shape(GEOMETRIES["point"]),
-    "cuboidannotation": _one_shape(_CUBOID),
+    # Documented: a label if with_labels is true. Guessed: other types have one by default.
+    "annotation": _one_shape(functools.partial(shape, "box"), with_labels=False),
+    "polygonannotation": _one_shape(functools.partial(shape, "polygon"), with_labels=False),
+    "lineannotation": _one_shape(functools.partial(shape, "line"), with_labels=False),
+    "laneannotation": _one_shape(functools.partial(shape, "line"), with_labels=True),
+    "pointannotation": _one_shape(functools.partial(shape, "point"), with_labels=True),
+    "cuboidannotation": _one_shape(_observed_cuboid, with_labels=True),
     "textcollection": _text_collection,
     "namedentityrecognition": _entities,
     "documenttranscription": _document,
+    "documentmodel": _document_model,
     "categorization": _category,
     "comparison": _chosen,
     "transcription": _transcription,

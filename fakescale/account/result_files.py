@@ -1,14 +1,22 @@
 """The result files that made-up responses point to, and the origin of their URLs."""
 
-import base64
 import json
 import random
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from fakescale.account import masks
 from fakescale.account.listing import Page
-from fakescale.account.made_up import TEXT, Maker, Params, pick, vector_image
+from fakescale.account.made_up import (
+    TEXT,
+    Maker,
+    Params,
+    attributes_of,
+    leaves,
+    pick,
+    vector_image,
+)
 from fakescale.account.task import Task, replace
 from fakescale.values.answer import Answer
 from fakescale.values.errors import NotFound
@@ -18,10 +26,19 @@ from fakescale.values.ids import make_uuid
 # The path is documented. The origin is the fake's own.
 _URL = re.compile(r"https?://[^/]+(?:/.*)?(/v1/task/[^/]+/response_url/[0-9a-f-]{36})")
 
-#: A picture of one black pixel.
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-)
+
+def points_to(task: Task, name: str) -> bool:
+    """Return whether the response of ``task`` points to the result file ``name``."""
+    return bool(_member(task, name))
+
+
+def _member(task: Task, name: str) -> str | None:
+    """Return the member of the response that points to the result file ``name``, or None."""
+    suffix = f"/v1/task/{task.id}/response_url/{name}"
+    for member, value in (task.response or {}).items():
+        if any(url.endswith(suffix) for url in _texts(value)):
+            return member
+    return None
 
 
 def result_file(task: Task, name: str) -> Answer:
@@ -29,14 +46,13 @@ def result_file(task: Task, name: str) -> Answer:
 
     Raises NotFound unless the made-up response of the task points to that file.
     """
-    suffix = f"/v1/task/{task.id}/response_url/{name}"
-    for member, value in (task.response or {}).items():
-        if any(url.endswith(suffix) for url in _texts(value)):
-            if task.type == "segmentannotation":
-                return Answer(200, PNG, FrozenDict({"Content-Type": "image/png"}))
-            if make := FILES.get(task.type, {}).get(member):
-                content = make(task.params, random.Random(task.id[8:]))
-                return Answer(200, json.dumps(content).encode())
+    rng = random.Random(task.id[8:])
+    if (member := _member(task, name)) is not None:
+        if task.type == "segmentannotation":
+            if picture := masks.picture(task.params, rng, name):
+                return Answer(200, picture, FrozenDict({"Content-Type": "image/png"}))
+        elif make := FILES.get(task.type, {}).get(member):
+            return Answer(200, json.dumps(make(task.params, rng)).encode())
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
 
 
@@ -103,36 +119,34 @@ def _playback(params: Params, rng: random.Random) -> Any:
     # Documented in two forms: this one, and this one within an array and an object.
     made = {}
     for annotation in vector_image(params, rng)["annotations"]:
-        shape = dict(annotation)
+        shape = {"attributes": {}, **annotation}
         head = {"label": shape.pop("label"), "geometry": shape.pop("type")}
         made[shape.pop("uuid")] = {**head, "frames": [{"key": 0, "timestamp": 0, **shape}]}
     return made
 
 
 def _events(params: Params, rng: random.Random) -> Any:
-    return {
-        "events": [
-            {
-                "label": pick(params.get("events_to_annotate"), rng, TEXT),
-                "type": "point",
-                "start": 0,
-                "startTime": 0,
-                "attributes": {},
-            }
-        ]
-    }
+    events = []
+    for label in leaves(params.get("events_to_annotate")):
+        event = {"label": label, "type": rng.choice(["point", "range"]), "start": 0, "startTime": 0}
+        if event["type"] == "range":  # documented: a point has no end
+            event |= {"end": 1, "endTime": 1}
+        events.append({**event, "attributes": {}})
+    return {"events": events}
 
 
 def _cuboids(params: Params, rng: random.Random) -> Any:
+    uuid, label = make_uuid(rng), _label(params, rng)
     cuboid = {
-        "uuid": make_uuid(rng),
-        "label": _label(params, rng),
+        "uuid": uuid,
+        "label": label,
         "position": {"x": 10, "y": 0, "z": 0},
         "dimensions": {"x": 2, "y": 4, "z": 1.5},
         "yaw": 0,
+        **({"pitch": 0, "roll": 0} if params.get("pitch_and_roll_enabled") else {}),
         "stationary": True,
         "camera_used": 0,
-        "attributes": {},
+        "attributes": attributes_of(params, rng, label=label),
         "distance_to_device": 10,
         "numberOfPoints": 100,
     }
@@ -140,19 +154,30 @@ def _cuboids(params: Params, rng: random.Random) -> Any:
 
 
 def _points(params: Params, rng: random.Random) -> Any:
+    """Return a file of segmented points: each frame has a point of each label, and one of none."""
+    labels = list(dict.fromkeys(leaves(params.get("labels")))) or [TEXT]
+    several = masks.instance_labels(params)
+    objects = [
+        {"label": label, "index": index, **({"instance": 1} if label in several else {})}
+        for index, label in enumerate(labels, start=1)
+    ]
     return {
-        "objects": [{"label": _label(params, rng), "index": 1}],
-        "point_objects": _frames(params, [1, 0]),
+        "objects": objects,
+        "point_objects": _frames(params, [*range(1, len(labels) + 1), 0]),
     }
 
 
 def _links(params: Params, rng: random.Random) -> Any:
-    annotations = [
-        {"cuboid_uuid": annotation.pop("uuid"), **annotation}
-        for annotation in vector_image(params, rng)["annotations"]
+    labels = {"objects_to_annotate": params.get("objects_to_annotate")}
+    geometries = params.get("geometries") or {"box": labels}
+    annotations = vector_image({**params, "geometries": geometries}, rng)["annotations"]
+    # The cuboid is that of the made-up file of the paired task.
+    cuboid_uuid = make_uuid(random.Random(str(params.get("lidar_task"))[8:]))
+    linked = [
+        {"cuboid_uuid": cuboid_uuid, **{k: v for k, v in it.items() if k != "uuid"}}
+        for it in annotations
     ]
-    cameras = [{"camera_used": 0, "annotations": annotations}]
-    return _frames(params, {"camera_responses": cameras})
+    return _frames(params, {"camera_responses": [{"camera_used": 0, "annotations": linked}]})
 
 
 #: The makers of result files, by type and by the member of the response that points to the file.

@@ -131,8 +131,13 @@ class Task:
     is_test: bool = False
     #: The priority, or None.
     priority: int | None = None
-    #: The urgency, or None.
-    urgency: str | None = None
+    #: The urgency, ``standard`` unless another was given (observed in 2019 and 2023).
+    urgency: str = "standard"
+    #: The attachments that the API has processed. The fake processes none, and an empty list is
+    #: all that was observed.
+    processed_attachments: Sequence[Any] = EMPTY_LIST
+    #: The size of each page of a document, in the order of the pages (documented).
+    document_pages: Sequence[Mapping[str, Any]] = EMPTY_LIST
     #: Whether a labeler began to work on the task. Such a task cannot be canceled.
     work_started: bool = False
     #: The result of the customer's latest audit, or None.
@@ -173,7 +178,7 @@ _PACKING = Packing(
     packed=("params", "response", "metadata", "extra"),
     labels={"id": "task_id"},
     hidden=("clear_unique_id_on_error",),
-    prints_false=("is_test", "callback_completed", "callback_succeeded"),
+    prints_empty=("is_test", "callback_completed", "callback_succeeded", "processed_attachments"),
     extra="extra",
 )
 

@@ -35,20 +35,62 @@ def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> 
     for an unknown type, BadRequest for a bad body.
     """
     name, facts = _type(type)
-    given = dict(body)
+    given = _without_an_empty_attachment(facts, body)
     if given.get("instruction") is None and "default_instruction" in facts:
         given["instruction"] = facts["default_instruction"]
-    read = _parameters(name).read(given, form=form)
+    replaced = facts.get("replaced_by", EMPTY_DICT).items()
+    optional = [it for it, other in replaced if given.get(other) is not None]
+    read = _parameters(name, *optional).read(given, form=form)
     common = common_parameters()
     fields = {key: value for key, value in read.items() if key in common}
     params = {key: value for key, value in read.items() if key not in common}
     if "tags" in fields:
         fields["tags"] = distinct(fields["tags"])
+    if "document_page" in facts:  # guessed: a page for each attachment
+        attachments = params.get("attachments")
+        count = len(attachments) if isinstance(attachments, list) and attachments else 1
+        fields["document_pages"] = FrozenList([facts["document_page"]] * count)
     # Inheritance has used them already; not echoed (guessed).
     for name_of_version in ("project_version", "project_param_version"):
         fields.pop(name_of_version, None)
     params = {**facts.get("echo_defaults", EMPTY_DICT), **params}
+    for member, defaults in facts.get("echo_defaults_of_each", EMPTY_DICT).items():
+        if isinstance(params.get(member), dict):
+            params[member] = _with_defaults(params[member], defaults)
     return Creation(name, fields, params, references(name))
+
+
+def has_either_attachment(facts: Mapping[str, Any]) -> bool:
+    """Return whether a type, given its entry, has both ``attachment`` and ``attachments``."""
+    names: Mapping[str, Any] = facts["params"]
+    return "attachment" in names and "attachments" in names
+
+
+def _without_an_empty_attachment(
+    facts: Mapping[str, Any], body: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a copy of ``body`` without an attachment that is empty beside the other one.
+
+    Observed: a client sends an empty attachment beside attachments. Guessed: the reverse is
+    accepted too, and neither is echoed.
+    """
+    given = dict(body)
+    if has_either_attachment(facts):
+        if given.get("attachment") == "" and given.get("attachments"):
+            del given["attachment"]
+        if given.get("attachments") == [] and given.get("attachment"):
+            del given["attachments"]
+    return given
+
+
+def _with_defaults(each: Mapping[str, Any], defaults: Mapping[str, Any]) -> FrozenDict:
+    """Return an object of objects, with ``defaults`` for what each of them lacks."""
+    return FrozenDict(
+        {
+            name: FrozenDict({**defaults, **item}) if isinstance(item, dict) else item
+            for name, item in each.items()
+        }
+    )
 
 
 def check_enabled(type: str, disabled: Collection[str]) -> None:
@@ -200,8 +242,11 @@ def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _parameters(name: str) -> Parameters:
-    return Parameters(schema(name), _facts()["types"][name].get("texts"))
+def _parameters(name: str, *optional: str) -> Parameters:
+    """Return the checker of a body; the ``optional`` members are not required this time."""
+    whole = schema(name)
+    required = [member for member in whole["required"] if member not in optional]
+    return Parameters({**whole, "required": required}, _facts()["types"][name].get("texts"))
 
 
 @functools.cache

@@ -33,6 +33,8 @@ class Access:
     hosts: frozenset[str] = frozenset()
     #: The token that control calls need. Without one, only a server on loopback takes them.
     token: str | None = None
+    #: Whether result files need an API key.
+    secure_result_urls: bool = False
 
     def __post_init__(self) -> None:
         for host in self.hosts:

@@ -75,7 +75,7 @@ def application(
             return _control(state, access, control, request, path)
         effects.extend(_decide(state, request, path))
         if all(effect.works for effect in effects):
-            return _respond(state, request, path)
+            return _respond(state, access, request, path)
         return Answer(0, b"")
 
     answer, trace = _refusing(work)
@@ -130,18 +130,21 @@ def _control(state: State, access: Access, control: Control, request: Request, p
     return control(request, path[len(CONTROL) :])
 
 
-def _respond(state: State, request: Request, path: str) -> Answer:
+def _respond(state: State, access: Access, request: Request, path: str) -> Answer:
     """Do the work of the API, and return its answer."""
-    # Observed: the API refuses a bad key before anything else.
-    world = state.world(request.api_key)
+    # Inferred: in stock Express, a HEAD is a GET whose answer comes without its body.
+    found = match(ROUTES, "GET" if request.method == "HEAD" else request.method, path)
+    if found is not None and found[0].is_public and not access.secure_result_urls:
+        world = state.world_of_file(**found[1])
+    else:
+        # Observed: the API refuses a bad key before anything else.
+        world = state.world(request.api_key)
     request.account = world.key.account
     if request.method == "OPTIONS" and (allowed := methods(ROUTES, path)):
         # Inferred: stock Express answers so, and sends no CORS header of its own.
         text = ",".join(allowed)
         kind = "text/html; charset=utf-8"
         return Answer(200, text.encode(), freeze({"Allow": text, "Content-Type": kind}))
-    # Inferred: in stock Express, a HEAD is a GET whose answer comes without its body.
-    found = match(ROUTES, "GET" if request.method == "HEAD" else request.method, path)
     if found is None:
         # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")

@@ -121,6 +121,8 @@ def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> di
             f"{facts['summary']}\n\nDocumented: {facts['documented']}. Source: {facts['source']}"
         )
         operation["deprecated"] = facts["deprecated"] or type not in task_types.names()
+    if route.is_public:
+        operation["security"] = [{}, {"basic": []}, {"bearer": []}]
     if parameters := [*_parameters(route, path)]:
         operation["parameters"] = parameters
     if route.body is not None:

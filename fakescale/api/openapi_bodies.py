@@ -41,12 +41,39 @@ def creation(type: str, *, strict: bool = False) -> Schema:
     choices = facts["any_of_required"]
     rules = [rule for rule in schema.pop("allOf", ()) if "anyOf" not in rule]
     whole = body({**schema, "allOf": rules} if rules else schema)
+    if task_types.has_either_attachment(facts):
+        _allow_an_empty_attachment(whole)
     if needed or choices:
-        complete = [_given(needed)] if needed else []
+        others = facts.get("replaced_by", {})
+        complete = [_given([it for it in needed if it not in others])]
+        complete += [{"anyOf": [_given([it]), _given([others[it]])]} for it in others]
         complete += [{"anyOf": [_given([name]) for name in names]} for names in choices]
         whole["anyOf"] = [{"allOf": complete}, *in_a_project()["anyOf"]]
     description = f"{facts['summary']} The task may inherit missing parameters."
     return {"description": description, **whole}
+
+
+def _allow_an_empty_attachment(whole: Schema) -> None:
+    """Let ``attachment`` or ``attachments`` be empty beside the other one, as the API does."""
+    full: Schema = {name: _full(name) for name in ("attachment", "attachments")}
+    rules = [rule for rule in whole.get("allOf", ()) if "not" not in rule]
+    if len(rules) < len(whole.get("allOf", ())):
+        rules.append({"not": {"allOf": [*full.values()]}})
+    for name, limit, other in (
+        ("attachment", "minLength", "attachments"),
+        ("attachments", "minItems", "attachment"),
+    ):
+        if whole["properties"][name].pop(limit, None):
+            absent = {"not": {"required": [name]}}
+            is_null = {"properties": {name: _NULL}}
+            rules.append({"anyOf": [absent, is_null, full[name], full[other]]})
+    if rules:
+        whole["allOf"] = rules
+
+
+def _full(name: str) -> Schema:
+    """Return the schema of a body whose member ``name`` is neither absent nor empty."""
+    return {"required": [name], "properties": {name: {"not": {"enum": [None, "", []]}}}}
 
 
 def in_a_project() -> Schema:
@@ -74,7 +101,7 @@ def body(schema: Mapping[str, Any], *, strict: bool = False) -> Schema:
 def shape(schema: Any, *, strict: bool = False) -> Schema:
     """Return the schema of a part of a body, given the schema of its stored value."""
     if schema is False:
-        return _NULL
+        return {"enum": [None, []]}
     told: Schema = {}
     for keyword, value in schema.items():
         if keyword in KEYWORDS or keyword == "echo":

@@ -46,6 +46,8 @@ class Route(NamedTuple):
     body: Checker | PerType | Multipart | None = None
     #: Whether the route heeds an Idempotency-Key; documented only for the creation of tasks.
     idempotent: bool = False
+    #: Whether it serves result files, which need no API key unless they are secure.
+    is_public: bool = False
     #: The status of a good answer.
     status: int = 200
     #: The statuses of refusals besides those of all routes of its kind, which ``openapi`` knows.

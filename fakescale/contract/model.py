@@ -95,6 +95,8 @@ class Model:
             "params": {k: v for k, v in work.items() if k not in _OWN | _NOT_TOLD},
             "metadata": {},
             "is_test": self.is_test,
+            "urgency": "standard",
+            "processed_attachments": [],
             **{k: v for k, v in body.items() if k in _OWN},
             **({"project": project} if project else {}),
             **({"project_param_version": len(versions) - 1} if versions else {}),

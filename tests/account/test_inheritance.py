@@ -24,7 +24,8 @@ def test_a_task_inherits_missing_members_before_it_is_validated(
     homes: FakeScale, live: Caller
 ) -> None:
     task = live("POST", "/task/imageannotation", {"project": "p", **URL}).json
-    assert task["params"] == {**URL, "geometries": {"box": {}}, "padding": 3}
+    assert task["params"].items() >= {**URL, "padding": 3}.items()
+    assert task["params"]["geometries"].keys() == {"box"}
     assert (task["instruction"], task["project"]) == ("Of the project.", "p")
     assert task["project_param_version"] == 0
 
@@ -44,7 +45,7 @@ def test_a_task_overrides_its_project_and_instructions_are_joined(homes: FakeSca
 def test_a_task_can_request_an_older_version(homes: FakeScale, name: str, as_text: bool) -> None:
     homes.projects.set_params("p", {"geometries": {"line": {}}})
     newest = homes.tasks.create("imageannotation", project="p", **URL)
-    assert (newest.params["geometries"], newest.project_param_version) == ({"line": {}}, 1)
+    assert (newest.params["geometries"].keys(), newest.project_param_version) == ({"line"}, 1)
     version: Any = "0" if as_text else 0
     older = homes.tasks.create("imageannotation", project="p", **{name: version}, **URL)
     assert (older.params["padding"], older.project_param_version) == (3, 0)

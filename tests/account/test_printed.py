@@ -29,7 +29,9 @@ PRINTED = {
     "is_test": False,
     "priority": 0,
     "projectId": "5" * 24,
-    "urgency": "standard",
+    "urgency": "day",
+    "processed_attachments": [],
+    "document_pages": [{"width": 850, "height": 1100}],
     "customer_review_status": "fixed",
     "customer_review_comments": [{"text": "?"}],
     "attempts": [],
@@ -53,6 +55,8 @@ def test_a_task_in_compact_form_can_be_read() -> None:
         "params": {},
         "metadata": {},
         "is_test": True,
+        "urgency": "standard",
+        "processed_attachments": [],
     }
 
 

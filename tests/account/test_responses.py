@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from fakescale.account import responses, task_types
 from fakescale.account.task import Task
 from fakescale.account.task_types import read_creation
 from fakescale.values.frozen import freeze
-from tests.support import example
+from tests.support import ABSENT, example
 from tests.values.test_frozen import JSON
 
 TYPES = task_types.names()
@@ -40,8 +41,7 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.parametrize("type", TYPES)
 def test_a_response_has_the_members_of_the_example(type: str) -> None:
-    optional = {"global_attributes"}
-    assert set(made(type)) == set(task_types.example(type)[1]) - optional
+    assert set(made(type)) == set(task_types.example(type)[1])
 
 
 @pytest.mark.parametrize("type", TYPES)
@@ -91,7 +91,10 @@ def test_texts_and_rows_are_the_observed_ones() -> None:
         "fields": {"a": "test response"},
         "repeatable_fields": [{"b": "test row response"}] * 2,
     }
-    assert made("transcription", row_fields={"b": "B"})["rows"] == [{"b": "test row response"}] * 2
+    rows = made("transcription", repeatable_fields=ABSENT, row_fields={"b": "B"})
+    assert rows["rows"] == [{"b": "test row response"}] * 2
+    assert "repeatable_fields" not in rows
+    assert made("transcription", repeatable_fields=ABSENT)["repeatable_fields"] == [None, None]
     assert made("comparison")["choice"] in ("yes", "no")
 
 
@@ -107,27 +110,6 @@ def test_the_fields_of_a_document_are_an_array() -> None:
     assert made("documenttranscription", features=[{"type": "text"}])["fields"] == []
 
 
-def test_the_value_of_a_field_depends_on_its_type() -> None:
-    fields = [
-        {"type": kind, "field_id": kind, "title": kind, **more}
-        for kind, more in {
-            "text": {}, "number": {}, "boolean": {}, "datetime": {},
-            "category": {"choices": [{"label": "G", "value": "g"}]},
-            "select": {"options": [{"title": "S", "value": "s"}]},
-            "field_set": {"fields": [{"type": "text", "field_id": "x", "title": "X"}]},
-        }.items()
-    ]  # fmt: skip
-    assert made("textcollection", fields=fields)["annotations"] == {
-        "text": "test response",
-        "number": "1",
-        "boolean": True,
-        "datetime": "2020-01-01T00:00:00.000Z",
-        "category": ["g"],
-        "select": ["s"],
-        "field_set": {"x": "test response"},
-    }
-
-
 def test_an_entity_is_a_part_of_the_text() -> None:
     [entity] = made("namedentityrecognition", text="  Ada met Alan.")["annotations"]
     assert "  Ada met Alan."[entity["start"] : entity["end"]] == entity["text"] == "Ada"
@@ -136,9 +118,151 @@ def test_an_entity_is_a_part_of_the_text() -> None:
 def test_instance_labels_get_one_mask_each() -> None:
     mapping = made("segmentannotation")["labelMapping"]
     assert shape(mapping) == {
-        "road": {"index": "int", "color": "str"},
-        "car": [{"index": "int", "color": "str"}],
+        "road": {"index": "int", "color": "str", "numPixels": "int"},
+        "car": [{"index": "int", "color": "str", "numPixels": "int"}],
     }
+
+
+def image(**changes: Any) -> Any:
+    return made("imageannotation", **{"annotation_attributes": ABSENT, **changes})
+
+
+def test_a_shape_is_as_its_geometry_asks() -> None:
+    camera = {"camera_intrinsics": {}, "camera_rotation_quaternion": {}, "camera_height": 1}
+    for geometry, spec, expected in (
+        ("box", {"min_width": 120, "min_height": 150}, {"width": 120, "height": 150}),
+        ("box", {"can_rotate": True}, {"rotation": 0, "vertices": CORNERS}),
+    ):
+        [annotation] = image(geometries={geometry: spec})["annotations"]
+        assert annotation.items() >= expected.items()
+    [cuboid] = image(geometries={"cuboid": camera})["annotations"]
+    assert all({"x", "y", "z"} == point.keys() for point in cuboid["points_3d"])
+    [cuboid] = image(geometries={"cuboid": {}})["annotations"]
+    assert (len(cuboid["vertices"]), "points_3d" in cuboid) == (6, False)
+    assert all({"x1", "y1", "x2", "y2"} < edge.keys() for edge in cuboid["edges"])
+
+
+CORNERS = [{"x": x, "y": y} for x, y in ((0, 0), (100, 0), (100, 100), (0, 100))]
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ({}, 3),
+        ({"min_vertices": 5}, 5),
+        ({"max_vertices": 2}, 2),
+        ({"min_vertices": 4, "max_vertices": 4}, 4),
+        ({"min_vertices": 10**9}, 1000),
+        ({"max_vertices": -1}, 1),
+    ],
+)
+def test_a_path_has_as_many_vertices_as_asked(spec: Any, count: int) -> None:
+    for geometry in ("polygon", "line"):
+        [annotation] = image(geometries={geometry: spec})["annotations"]
+        assert len(annotation["vertices"]) == count
+
+
+def coordinates(value: Any) -> Iterator[float]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, dict | list):
+            yield from coordinates(item)
+        elif key in ("x", "y", "x1", "y1", "x2", "y2", "left", "top", "width", "height"):
+            yield item
+
+
+def test_all_shapes_lie_within_a_small_picture() -> None:
+    names = ("box", "polygon", "line", "point", "cuboid", "ellipse")
+    specs: Any = {name: {"can_rotate": True, "min_vertices": 9} for name in names}
+    found = [*coordinates(image(geometries=specs)["annotations"])]
+    assert len(found) > 50
+    assert all(0 <= it <= 110 for it in found)
+
+
+def test_each_attribute_has_a_value_of_its_kind() -> None:
+    attributes = {
+        "category": {"choices": ["a"]},
+        "several": {"choices": ["a"], "allow_multiple": True},
+        "text": {"type": "text"},
+        "number": {"type": "number", "min": 3},
+        "angle": {"type": "angle"},
+        "to the line": {"type": "linked", "allowed_labels": ["way"]},
+        "to nothing": {"type": "linked", "allowed_labels": ["sky"]},
+        "of the line": {"type": "text", "conditions": {"label_condition": {"label": ["way"]}}},
+        "weather": {"choices": ["sun"], "global": True},
+    }
+    geometries = {"box": {"objects_to_annotate": ["car"]}, "line": {"objects_to_annotate": ["way"]}}
+    answer = image(geometries=geometries, annotation_attributes=attributes)
+    car, way = answer["annotations"]
+    assert car["attributes"] == {
+        "category": "a",
+        "several": ["a"],
+        "text": "test response",
+        "number": 3,
+        "angle": 0,
+        "to the line": way["uuid"],
+    }
+    assert way["attributes"] == {**car["attributes"], "of the line": "test response"}
+    assert answer["global_attributes"] == {"weather": "sun"}
+    assert answer["links"] == []
+
+
+def test_attributes_are_present_only_if_they_are_asked_for() -> None:
+    for type in ("imageannotation", "annotation"):
+        [shape, *_] = made(type, annotation_attributes={})["annotations"]
+        assert shape["attributes"] == {}
+        assert "attributes" not in made(type, annotation_attributes=ABSENT)["annotations"][0]
+
+
+@pytest.mark.parametrize(
+    ("type", "by_default"),
+    [
+        ("annotation", False),
+        ("polygonannotation", False),
+        ("lineannotation", False),
+        ("laneannotation", True),
+        ("pointannotation", True),
+        ("cuboidannotation", True),
+    ],
+)
+def test_with_labels_says_whether_a_shape_has_a_label(type: str, by_default: bool) -> None:
+    for asked, expected in ((ABSENT, by_default), (True, True), (False, False)):
+        [annotation] = made(type, with_labels=asked)["annotations"]
+        assert ("label" in annotation) == expected
+
+
+def test_relationships_join_two_entities() -> None:
+    labels = [{"name": "PERSON"}, {"name": "VERB"}]
+    relationships = [{"name": "does", "source_label": "PERSON", "target_label": "VERB"}]
+    answer = made("namedentityrecognition", labels=labels, relationships=relationships)
+    source, target = answer["annotations"]
+    assert (source["label"], target["label"]) == ("PERSON", "VERB")
+    assert (source["text"], target["text"]) == ("Ada", "met")
+    [relationship] = answer["relationships"]
+    assert (relationship["source_ref"], relationship["target_ref"]) == (source["id"], target["id"])
+    assert relationship["name"] == "does"
+    alone = made("namedentityrecognition", text="Ada", relationships=relationships)
+    assert (len(alone["annotations"]), alone["relationships"]) == (1, [])
+
+
+def test_a_flag_adds_a_member_to_the_annotation_of_a_document() -> None:
+    features = [{"type": "text", "label": flag, "flags": [flag]} for flag in ("date", "money")]
+    features.append({"type": "group", "title": "box", "flags": ["checkbox"]})
+    date, money, box = made("documenttranscription", features=features)["annotations"]
+    assert (money["text"], money["money"]) == ("12.50", {"amount": "12.50"})
+    assert "date" in date
+    assert (box["label"], box["checked"]) == ("box", True)
+
+
+def test_a_model_annotates_the_features_of_a_document() -> None:
+    features = [{"type": "text", "label": "total"}]
+    [annotation] = made("documentmodel", features=features)["annotations"]
+    assert (annotation["label"], annotation["page"]) == ("total", 0)
+
+
+def test_points_have_cuboids_only_with_a_lidar_task() -> None:
+    assert set(made("lidarsegmentation")) == {"point_segmentations"}
+    linked = made("lidarsegmentation", lidar_task="a" * 24)
+    assert set(linked) == {"point_segmentations", "annotations"}
 
 
 ODD = JSON | st.lists(
@@ -149,7 +273,10 @@ ODD = JSON | st.lists(
             "choices": JSON,
             "field_id": st.text(max_size=2),
             "fields": JSON,
+            "flags": JSON,
             "instance_label": JSON,
+            "max_responses_required": st.integers(-3, 200),
+            "min_responses_required": st.integers(-3, 200),
             "subchoices": JSON,
             "type": st.sampled_from(["category", "select", "field_set"]),
         },
@@ -158,8 +285,8 @@ ODD = JSON | st.lists(
 )
 NAMES = """
     allow_multiple annotation_attributes attachment attachments categories category_ids choices
-    features fields geometries instance_labels labels objects_to_annotate repeatable_fields
-    taxonomies text
+    features fields geometries instance_labels labels objects_to_annotate relationships
+    repeatable_fields taxonomies text
 """
 
 
@@ -170,6 +297,11 @@ NAMES = """
 def test_odd_parameters_still_get_a_response(type: str, params: Any) -> None:
     assert isinstance(responses.response(task(type, params)), dict)
     assert "error" in responses.failure(task(type, params))
+
+
+def test_a_failed_audio_task_has_the_documented_text() -> None:
+    failed = responses.failure(task("audiotranscription", {"attachment": "https://e.com/1"}))
+    assert failed == {"error": "The audio file cannot be loaded."}
 
 
 def test_a_failure_names_attachments_of_textcollection() -> None:

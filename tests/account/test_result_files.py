@@ -1,8 +1,6 @@
 import datetime as dt
 import json
 import re
-import struct
-import zlib
 from typing import Any
 
 import requests
@@ -11,10 +9,11 @@ import time_machine
 from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.account.listing import Page, Query
-from fakescale.account.result_files import PNG, seen_from
+from fakescale.account.result_files import seen_from
 from fakescale.account.task import Task, replace
+from fakescale.pytest_plugin import FakeFactory
 from tests.conftest import NOON
-from tests.support import Caller, example
+from tests.support import ABSENT, Caller, example
 
 
 def urls(value: Any) -> list[str]:
@@ -43,27 +42,14 @@ def test_every_url_of_a_made_up_response_serves_a_valid_file() -> None:
             assert len(shown) == len(set(shown))
             for url in shown:
                 assert url.startswith(f"{fake.url}/task/{task.id}/response_url/")
-                reply = requests.get(url, auth=(fake.api_key, ""), timeout=10)
+                reply = requests.get(url, timeout=10)
                 assert reply.status_code == 200, (task.type, reply.text)
                 if task.type == "segmentannotation":
                     assert reply.headers["Content-Type"] == "image/png"
-                    assert reply.content == PNG
+                    assert reply.content.startswith(b"\x89PNG")
                 else:
                     assert reply.headers["Content-Type"].startswith("application/json")
                     assert reply.json()
-            assert requests.get(shown[0], timeout=10).status_code == 401
-            assert requests.get(shown[0], auth=("live_other", ""), timeout=10).status_code == 404
-
-
-def test_the_picture_is_a_valid_png() -> None:
-    assert PNG.startswith(b"\x89PNG\r\n\x1a\n")
-    rest, kinds = PNG[8:], []
-    while rest:
-        (length,) = struct.unpack(">I", rest[:4])
-        chunk, checksum, rest = rest[4 : 8 + length], rest[8 + length :][:4], rest[12 + length :]
-        assert struct.unpack(">I", checksum) == (zlib.crc32(chunk),)
-        kinds.append(chunk[:4])
-    assert kinds == [b"IHDR", b"IDAT", b"IEND"]
 
 
 def content(fake: FakeScale, type: str, member: str = "annotations", **changes: Any) -> Any:
@@ -81,16 +67,50 @@ def test_there_is_an_entry_for_each_frame(fake: FakeScale) -> None:
     lidar = content(fake, "lidarannotation", attachments=frames, labels=["Car"])
     assert [frame["cuboids"][0]["label"] for frame in lidar] == ["Car"] * 3
     points = content(fake, "lidarsegmentation", "point_segmentations", attachments=frames)
-    assert len(points["point_objects"]) == 3
-    assert points["objects"][0]["index"] == 1
+    assert points["objects"] == [{"label": "Road", "index": 1}, {"label": "Car", "index": 2}]
+    assert points["point_objects"] == [[1, 2, 0]] * 3
 
 
 def test_the_events_and_the_playback_have_their_documented_shape(fake: FakeScale) -> None:
-    [event] = content(fake, "videoplaybackannotation", "events")["events"]
-    assert event["label"] in example("videoplaybackannotation")["events_to_annotate"]
+    names = [f"event {number}" for number in range(20)]
+    events = content(fake, "videoplaybackannotation", "events", events_to_annotate=names)["events"]
+    assert [event["label"] for event in events] == names
+    assert {event["type"] for event in events} == {"point", "range"}
+    for event in events:
+        assert ({"end", "endTime"} <= event.keys()) == (event["type"] == "range")
+    nothing = content(fake, "videoannotation", "events", events_to_annotate=ABSENT)
+    assert nothing == {"events": []}
     for shape in content(fake, "videoplaybackannotation").values():
         assert {"label", "geometry", "frames"} == shape.keys()
-        assert {"key", "timestamp"} < shape["frames"][0].keys()
+        assert {"key", "timestamp", "attributes"} < shape["frames"][0].keys()
+
+
+def test_a_cuboid_has_the_attributes_and_angles_that_are_asked_for(fake: FakeScale) -> None:
+    asked: Any = {
+        "annotation_attributes": {"kind": {"choices": ["a"]}},
+        "pitch_and_roll_enabled": True,
+    }
+    [cuboid] = content(fake, "lidarannotation", **asked)[0]["cuboids"]
+    assert (cuboid["attributes"], cuboid["pitch"], cuboid["roll"]) == ({"kind": "a"}, 0, 0)
+    [cuboid] = content(fake, "lidarannotation")[0]["cuboids"]
+    assert (cuboid["attributes"], "pitch" in cuboid) == ({}, False)
+
+
+def test_an_instance_of_a_segmentation_of_points_is_numbered(fake: FakeScale) -> None:
+    labels = ["Road", {"choice": "Car", "instance_label": True}]
+    points = content(fake, "lidarsegmentation", "point_segmentations", labels=labels)
+    assert points["objects"][1] == {"label": "Car", "index": 2, "instance": 1}
+
+
+def test_links_lead_to_the_cuboid_of_the_paired_task(fake: FakeScale) -> None:
+    [cuboid] = content(fake, "lidarannotation")[0]["cuboids"]
+    paired = fake.tasks.list(type="lidarannotation")[0].id
+    fake.projects.create(type="lidarlinking", name="linking")
+    asked: Any = {"lidar_task": paired, "objects_to_annotate": ["Car"]}
+    [camera] = content(fake, "lidarlinking", **asked)[0]["camera_responses"]
+    [linked] = camera["annotations"]
+    assert (linked["cuboid_uuid"], linked["label"]) == (cuboid["uuid"], "Car")
+    assert "uuid" not in linked
 
 
 def test_a_legacy_type_shows_its_one_geometry(fake: FakeScale) -> None:
@@ -144,11 +164,39 @@ def test_only_urls_of_result_files_are_moved() -> None:
     assert seen == moved
 
 
-def test_either_key_of_the_account_opens_a_file(fake: FakeScale, live: Caller) -> None:
+def file_of_test_mode(fake: FakeScale) -> str:
     made = fake.test.tasks.create("lidarannotation", **example("lidarannotation"))
     [url] = urls(fake.test.tasks.get(made.id).response)
+    return url.removeprefix(fake.url)
+
+
+def test_anyone_may_fetch_a_file(fake: FakeScale) -> None:
+    path = file_of_test_mode(fake)
+    for sent in ("", "Bearer nonsense", "Bearer live_other", f"Bearer {fake.api_key}"):
+        assert Caller(fake)("GET", path, headers={"Authorization": sent}).status == 200
+    assert {exchange.account for exchange in fake.requests} == {fake.test.key.account}
+
+
+def test_a_secure_file_opens_with_either_key_of_the_account_alone() -> None:
+    fake = FakeScale(secure_result_urls=True)
+    path = file_of_test_mode(fake)
     for key in (fake.api_key, fake.test_api_key):
-        assert Caller(fake, key)("GET", url.removeprefix(fake.url)).status == 200
+        assert Caller(fake, key)("GET", path).status == 200
+    assert Caller(fake, "live_other")("GET", path).status == 404
+    for sent in ("", "Bearer nonsense"):
+        assert Caller(fake)("GET", path, headers={"Authorization": sent}).status == 401
+
+
+def test_a_file_is_found_in_the_account_that_has_it(fake: FakeScale) -> None:
+    task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
+    printed = fake.tasks.complete(task.id).to_json()
+    fake.reset()
+    fake.account("one").tasks.load([{**printed, "response": {"mine": 1}}])
+    fake.account("two").tasks.load([printed])
+    [url] = urls(printed)
+    assert Caller(fake)("GET", url.removeprefix(fake.url)).status == 200
+    fake.reset("two")
+    assert Caller(fake)("GET", url.removeprefix(fake.url)).status == 404
 
 
 def test_no_other_file_exists(fake: FakeScale, live: Caller) -> None:
@@ -163,3 +211,22 @@ def test_no_other_file_exists(fake: FakeScale, live: Caller) -> None:
     assert live("GET", path).status == 404
     fake.tasks.complete(task.id, response={"annotations": {"url": "https://e.com/mine"}})
     assert live("GET", path).status == 404
+
+
+def test_a_factory_takes_the_option_for_secure_files(fakescale_factory: FakeFactory) -> None:
+    with fakescale_factory(served=False, secure_result_urls=True) as fake:
+        path = file_of_test_mode(fake)
+        assert Caller(fake)("GET", path, headers={"Authorization": ""}).status == 401
+
+
+def test_the_pages_of_a_document_are_printed_and_survive_a_dump(fake: FakeScale) -> None:
+    body = example("documenttranscription", attachment=ABSENT, attachments=["a", "b"])
+    task = fake.tasks.create("documenttranscription", **body)
+    assert task.to_json()["document_pages"] == [{"width": 850, "height": 1100}] * 2
+    other = FakeScale()
+    other.load(json.loads(json.dumps(fake.dump())))
+    assert other.tasks.get(task.id) == task
+    loaded = FakeScale()
+    loaded.load([json.loads(task.to_text())])
+    assert loaded.tasks.get(task.id).to_text() == task.to_text()
+    assert "document_pages" not in fake.tasks.create("chat").to_json()

@@ -130,6 +130,8 @@ def test_a_new_task_prints_only_the_members_it_has() -> None:
         "params": {},
         "metadata": {},
         "is_test": False,
+        "urgency": "standard",
+        "processed_attachments": [],
     }
 
 
@@ -140,7 +142,7 @@ def test_members_are_printed_in_the_documented_order() -> None:
         callback_succeeded=True, response=FrozenDict(),
         audits=FrozenList([FrozenDict()]), tags=FrozenList(["t"]), unique_id="u",
         project="p", batch="b", project_param_version=1, is_test=True, priority=10,
-        urgency="day", work_started=True,
+        urgency="day", document_pages=FrozenList([FrozenDict(width=1)]), work_started=True,
         customer_review_status="fixed", customer_review_comments=FrozenList(["c"]),
         extra=FrozenDict(projectId="x"),
     )  # fmt: skip

@@ -200,7 +200,8 @@ def test_each_refusal_occurs(name: str) -> None:
     told = {int(status) for status in OPERATIONS[name]["responses"] if status >= "400"}
     assert told >= {401, 403}
     for status in told - {429}:
-        assert REFUSED[status](FakeScale(), name).status == status, status
+        fake = FakeScale(secure_result_urls=True)
+        assert REFUSED[status](fake, name).status == status, status
 
 
 # The judge, which checks each answer of all other tests.
@@ -220,6 +221,8 @@ TASK = {
     "params": {},
     "metadata": {},
     "is_test": False,
+    "urgency": "standard",
+    "processed_attachments": [],
 }
 ERROR = {"status_code": 404, "error": "Task with that ID not found."}
 

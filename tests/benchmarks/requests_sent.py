@@ -59,6 +59,8 @@ TASK = {
     "tags": params(0)["tags"],
     "unique_id": unique_id(0),
     "is_test": False,
+    "urgency": "standard",
+    "processed_attachments": [],
 }
 CANNED = json.dumps(TASK).encode()
 

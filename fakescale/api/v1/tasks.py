@@ -103,7 +103,8 @@ def send_callback(call: Call) -> Any:
 
 
 def get_result_file(call: Call) -> Any:
-    # Documented: with the live key. Guessed: either key works, for a task of either world.
+    # Documented: anyone may fetch a result file, unless the account has secure result URLs. Then
+    # it needs the live key. Guessed: either key works, for a task of either world.
     for world in (call.account.world(is_test=is_test) for is_test in (False, True)):
         with contextlib.suppress(NotFound):
             task = world.tasks.get(call.path["task_id"])
@@ -143,7 +144,13 @@ ROUTES = (
     # Two clients use this endpoint, each with another spelling.
     Route("POST", "/v1/task/<task_id>/send_callback", send_callback, "Success", refuses=(400,)),
     Route("POST", "/v1/task/<task_id>/send-callback", send_callback, "Success", refuses=(400,)),
-    Route("GET", "/v1/task/<task_id>/response_url/<uuid>", get_result_file, "ResultFile"),
+    Route(
+        "GET",
+        "/v1/task/<task_id>/response_url/<uuid>",
+        get_result_file,
+        "ResultFile",
+        is_public=True,
+    ),
 )
 
 _AUDIT_OF_TASK = object_of(
@@ -167,6 +174,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "params": {**ANY, "description": "The parameters of the type that were given."},
             "metadata": ANY,
             "is_test": BOOLEAN,
+            "urgency": TEXT,
+            "processed_attachments": array_of({}),
         },
         {
             "completed_at": TIME,
@@ -177,9 +186,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "callback_completed": BOOLEAN,
             "callback_succeeded": BOOLEAN,
             "audits": array_of(_AUDIT_OF_TASK, minItems=1),
-            **{name: COMMON[name] for name in COMMON if name != "metadata"},
+            **{name: COMMON[name] for name in COMMON if name not in ("metadata", "urgency")},
             "tags": array_of(NAME, minItems=1, uniqueItems=True),
             "project_param_version": COUNT,
+            "document_pages": array_of(ANY, minItems=1),
             "work_started": TRUE,
             "customer_review_status": {"enum": list(ReviewStatus)},
             "customer_review_comments": array_of({}, minItems=1),

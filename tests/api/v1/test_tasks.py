@@ -26,7 +26,9 @@ def test_a_creation_answers_with_the_task(live: Caller) -> None:
     task = live("POST", "/task/imageannotation", body).json
     assert re.fullmatch("[0-9a-f]{24}", task["task_id"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", task["created_at"])
-    params = ("attachment_type", "attachment", "geometries", "annotation_attributes")
+    of_each = {"min_width": 0, "min_height": 0, "examples": []}
+    geometries = {name: {**of_each, **spec} for name, spec in body["geometries"].items()}
+    parked = {"allow_multiple": False, **body["annotation_attributes"]["parked"]}
     assert task == {
         "task_id": task["task_id"],
         "created_at": task["created_at"],
@@ -34,7 +36,13 @@ def test_a_creation_answers_with_the_task(live: Caller) -> None:
         "type": "imageannotation",
         "status": "pending",
         "instruction": body["instruction"],
-        "params": {name: body[name] for name in params},
+        "params": {
+            "attachment_type": "image",
+            "attachment": body["attachment"],
+            "with_labels": True,
+            "geometries": geometries,
+            "annotation_attributes": {"parked": parked},
+        },
         "callback_url": body["callback_url"],
         "metadata": {"k": "é"},
         "tags": ["t"],
@@ -42,6 +50,8 @@ def test_a_creation_answers_with_the_task(live: Caller) -> None:
         "project": "streets",
         "is_test": False,
         "priority": 10,
+        "urgency": "standard",
+        "processed_attachments": [],
     }
     assert live.get(f"/task/{task['task_id']}") == task
 
