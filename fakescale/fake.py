@@ -6,6 +6,7 @@ The file is over 300 lines because one class has all helpers of a test.
 import contextlib
 import datetime as dt
 import functools
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -96,6 +97,7 @@ class FakeScale(LiveView):
         )
         self._state = self._new_state()
         self._running = 0  # the number of open `running` blocks
+        self._replacing = threading.Lock()  # guards the state and the number of blocks
         #: The origin that ``serve()`` serves the fake at, for example ``http://127.0.0.1:8675``;
         #: None while the fake is not served.
         self.origin: str | None = None
@@ -297,20 +299,24 @@ class FakeScale(LiveView):
         retries wait until you call ``callbacks.deliver``. Use the block for a fake behind
         another server; ``serve()`` opens it by itself.
         """
-        self._running += 1
-        self._state.begin()
+        with self._replacing:
+            self._running += 1
+            self._state.begin()
         try:
             yield self
         finally:
-            self._running -= 1
-            if not self._running:
-                self._state.stop()
+            with self._replacing:
+                self._running -= 1
+                last = None if self._running else self._state
+            if last is not None:
+                last.stop()
 
     def _replace(self, state: State) -> None:
-        before, self._state = self._state, state
+        with self._replacing:
+            before, self._state = self._state, state
+            if self._running:
+                state.begin()
         before.stop(for_good=True)
-        if self._running:
-            state.begin()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

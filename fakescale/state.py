@@ -69,7 +69,8 @@ class State:
         self._lock = threading.Lock()
 
     def account(self, name: str) -> Account:
-        """Return the account of this name."""
+        """Return the account of this name; raises ValueError if no account can have it."""
+        check_account(name)
         with self._lock:
             if name not in self._accounts:
                 self._accounts[name] = Account(
@@ -121,9 +122,19 @@ class State:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Return the state, without the journal and the faults, as JSON-able data."""
-        with self._lock:
-            accounts = dict(self._accounts)
+        """Return the state, without the journal and the faults, as JSON-able data.
+
+        Everything is as of one moment.
+        """
+        self.labeling.run_due()  # not under a lock, since a labeler may call the API
+        with contextlib.ExitStack() as still:
+            still.enter_context(self._lock)
+            for account in self._accounts.values():
+                for is_test in (False, True):
+                    still.enter_context(account.world(is_test=is_test)._lock)
+            return self._dump()
+
+    def _dump(self) -> dict[str, Any]:
         turnaround: Any = self.labeling.turnaround
         if isinstance(turnaround, dt.timedelta):
             turnaround //= dt.timedelta(milliseconds=1)
@@ -136,7 +147,7 @@ class State:
                     "live": account.world(is_test=False)._dump(),
                     "test": account.world(is_test=True)._dump(),
                 }
-                for name, account in accounts.items()
+                for name, account in self._accounts.items()
             },
             "saved_answers": self.once.dump(),
             "callbacks": self.outbox._dump(),
@@ -158,7 +169,6 @@ class State:
             elif turnaround != CALLABLE:
                 self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
             for name, worlds in data["accounts"].items():
-                check_account(name)
                 account = self.account(name)
                 account.world(is_test=False)._restore(worlds["live"])
                 account.world(is_test=True)._restore(worlds["test"])
@@ -233,9 +243,14 @@ class State:
         A labeler that does not return in time goes on, and a RuntimeWarning shows its stack.
         """
         try:
-            self._ticker.end()
+            self._ticker.end(for_good=for_good)
         finally:  # even if warnings are errors
             self.outbox._stop(for_good=for_good)
+            if for_good:
+                with self._lock:
+                    accounts, self._accounts = self._accounts, {}
+                for account in accounts.values():
+                    _abandon(account)
 
     def _move(self, by: dt.timedelta) -> None:
         self.clock.advance(days=by.days, seconds=by.seconds, microseconds=by.microseconds)
@@ -251,8 +266,13 @@ class State:
         with self._lock:
             forgotten = self._accounts.pop(account, None)
         if forgotten is not None:
-            forgotten.tasks._abandon()
+            _abandon(forgotten)
         self.journal._forget(account)
         self.outbox._forget(account)
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
+
+
+def _abandon(account: Account) -> None:
+    for is_test in (False, True):
+        account.world(is_test=is_test)._abandon()

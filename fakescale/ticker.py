@@ -38,23 +38,30 @@ class Ticker:
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._running = False
+        self._is_over = False
         self._thread: threading.Thread | None = None
         self._looking = False  # False once the thread is in its last instructions
 
     def begin(self) -> None:
-        """Begin to run due work."""
-        self._running = True
+        """Begin to run due work, unless it was ended for good."""
+        with self._lock:
+            if self._is_over:
+                return
+            self._running = True
         if self._next_due() is not None:  # no thread without work
             self.wake()
 
-    def end(self) -> None:
+    def end(self, *, for_good: bool = False) -> None:
         """Run no more work, and return when the thread has ended.
+
+        With ``for_good``, no work ever begins again.
 
         A labeler may never return. If the thread does not end in time, a RuntimeWarning shows its
         stack.
         """
         with self._lock:
             self._running = False
+            self._is_over = self._is_over or for_good
             self._woken.set()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -62,6 +69,9 @@ class Ticker:
             if thread.is_alive():
                 stack = stack_of(thread.ident)
                 warnings.warn(f"a labeler has not ended:\n{stack}", RuntimeWarning, stacklevel=2)
+                return
+        if for_good:  # so that nothing here refers back to the forgotten state
+            self._next_due, self._happen = lambda: None, lambda: None
 
     def wake(self) -> None:
         """Look again for due work; takes no other lock."""

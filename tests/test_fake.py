@@ -1,5 +1,8 @@
 import datetime as dt
+import gc
+import json
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,8 +12,9 @@ import requests
 import time_machine
 import werkzeug.test
 
-from fakescale import FakeScale, state
+from fakescale import FakeScale, Task, state
 from fakescale.receiver import Receiver
+from tests.account.test_tasks import in_threads
 from tests.support import Caller, HeldCreation, example
 
 
@@ -236,3 +240,88 @@ def test_a_query_over_many_tasks_is_not_quick(
         assert not is_quick(fake, f"/v1/tasks{query}")
     for query in ("", "?", "?limit=5&offset=9", "?next_token=abc&"):
         assert is_quick(fake, f"/v1/tasks{query}")
+
+
+# Nothing of a forgotten state stays.
+
+
+@pytest.mark.parametrize("name", ["fakescale", "other"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_forgotten_world_is_freed_at_once(name: str, whole: bool) -> None:
+    fake = FakeScale(complete_after=dt.timedelta(days=9))
+    for account in (fake.account("fakescale"), fake.account("other")):
+        account.projects.create(type="chat", name="p")
+        account.batches.create(project="p", name="b")
+        account.tasks.create("chat", batch="b", callback_url="mailto:a@example.com")
+    worlds = [fake.world(name, test=test) for test in (False, True)]
+    refs = [weakref.ref(it) for world in worlds for it in (world, world.tasks, world.batches)]
+    gc.disable()
+    try:
+        del account, worlds
+        fake.reset(None if whole else name)
+        assert [ref() for ref in refs] == [None] * 6
+    finally:
+        gc.enable()
+
+
+def test_helpers_of_a_forgotten_account_still_answer(fake: FakeScale) -> None:
+    tasks, batches = fake.tasks, fake.batches
+    fake.projects.create(type="chat", name="p")
+    fake.reset("fakescale")
+    tasks.complete(tasks.create("chat", callback_url="mailto:a@example.com").id)
+    batches.create(project="p", name="b")
+    batches.finalize("b")
+    assert (len(fake.tasks), len(fake.callbacks)) == (0, 0)
+
+
+def test_loads_at_the_same_time_leave_no_thread() -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    fake.tasks.create("chat")
+    data = fake.dump()
+    with fake.running():
+        in_threads(60, lambda _: fake.load(data))
+    assert [it for it in threading.enumerate() if it.name == "fakescale-ticker"] == []
+    called: list[Task] = []
+    fake.labeler = called.append
+    fake.advance(hours=2)
+    assert len(called) == 1
+
+
+@pytest.mark.parametrize("key", ["live_xyz:", "x|test|test", "live_:"])
+def test_a_key_whose_account_no_key_leads_to_is_refused(fake: FakeScale, key: str) -> None:
+    assert Caller(fake, key)("POST", "/task/chat", {}).status == 401
+    FakeScale().load(fake.dump())
+
+
+# Values that are nested as deep as is allowed.
+
+
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("is_test", [False, True])
+def test_the_deepest_value_is_printed_sent_dumped_and_loaded(
+    fake: FakeScale, is_test: bool
+) -> None:
+    world = fake.world(test=is_test)
+    caller = Caller(fake, world.api_key)
+    fake.callback_url = "mailto:a@example.com"
+    task = caller("POST", "/task/chat", {"x": nested(100)}).json
+    assert caller("POST", "/task/chat", {"x": nested(101)}).status == 400
+    for path in ("/tasks", "/tasks?limited_response=true", f"/task/{task['task_id']}"):
+        assert caller("GET", path).status == 200
+    if not is_test:
+        fake.tasks.complete(task["task_id"])
+    assert fake.callbacks[0].to_json()["body"]["task"]["params"] == {"x": nested(100)}
+    printed = world.tasks.get(task["task_id"]).to_json()
+    loaded = FakeScale()
+    loaded.load([printed])
+    assert loaded.tasks.get(task["task_id"]).params == {"x": nested(100)}
+    again = FakeScale()
+    again.load(json.loads(json.dumps(fake.dump())))
+    assert again.world(test=is_test).tasks.get(task["task_id"]).to_json() == printed
+    assert len(again.callbacks) == 1

@@ -341,6 +341,11 @@ class Batches:
         batch = self._table.find(name)
         return None if batch is None else batch.project
 
+    def _abandon(self) -> None:
+        """Let go of the world, because the fake has forgotten it."""
+        self._run_due = lambda: None
+        self._completed = self._finalized = lambda batch: None
+
     def _begins(self, task: Task) -> str | None:
         """Return when work on a pending task may begin, or None while its batch is in staging.
 

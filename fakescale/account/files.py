@@ -212,7 +212,11 @@ class Files:
         """
         given = IMPORT.read(frozen_json("value", body))
         file_url = given["file_url"]
-        return self._add(given, mime_type=mimetypes.guess_type(file_url)[0], file_url=file_url)
+        try:
+            mime_type, _ = mimetypes.guess_type(file_url)
+        except ValueError:  # from Python 3.13 on, for a malformed URL
+            mime_type = None
+        return self._add(given, mime_type=mime_type, file_url=file_url)
 
     def get(self, file_id: str) -> File:
         """Return the file with this id; raises NotFound if there is none."""

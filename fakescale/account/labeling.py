@@ -6,7 +6,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from fakescale.account import responses
 from fakescale.account import task as moves
@@ -36,6 +36,27 @@ Move = Callable[[Task, str, Mapping[str, Any]], Task]
 Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
 
 
+class Schedule(Protocol):
+    """The tasks of a world, as a `Labeling` sees them."""
+
+    def _label(self, task_id: str, due: str, decide: Decide) -> None:
+        """Make the move that ``decide`` returns, unless the task is no longer due at ``due``."""
+
+    def _is_due(self, task_id: str, due: str) -> bool:
+        """Return whether the task is due at ``due``."""
+
+
+class _Due(NamedTuple):
+    due: str
+    number: int  # so that the tuples of a heap compare without the rest
+    tasks: Schedule
+    task_id: str
+
+
+# The length from which on the heap is searched for tasks that are no longer due.
+_FEW = 1_000
+
+
 class Labeling:
     """The labeler, the turnaround and the schedule of all live worlds of a fake.
 
@@ -56,8 +77,8 @@ class Labeling:
         self.labeler: Labeler = self._make_up
         self.turnaround = turnaround
         self._lock = threading.Lock()
-        # A heap over all worlds: (when, number, function that labels the task).
-        self._due: list[tuple[str, int, Callable[[Decide], None]]] = []
+        self._due: list[_Due] = []  # a heap over all worlds
+        self._most_due = _FEW
         self._numbers = itertools.count()
         self._running = threading.Lock()  # held by the thread that runs labelers
         self._worker: int | None = None
@@ -103,16 +124,28 @@ class Labeling:
         except OverflowError:
             return NEVER
 
-    def put(self, due: str, label: Callable[[Decide], None]) -> None:
-        """Schedule ``label`` for the stamp ``due``; it gets a ``Decide`` function."""
+    def put(self, due: str, tasks: Schedule, task_id: str) -> None:
+        """Schedule a task for the stamp ``due``."""
         with self._lock:
-            heapq.heappush(self._due, (due, next(self._numbers), label))
+            heapq.heappush(self._due, _Due(due, next(self._numbers), tasks, task_id))
+            if len(self._due) > self._most_due:  # most may be done or canceled meanwhile
+                self._keep(lambda it: it.tasks._is_due(it.task_id, it.due))
+                self._most_due = max(_FEW, 2 * len(self._due))
         self._wake()
+
+    def forget(self, tasks: Schedule) -> None:
+        """Drop the tasks of a world."""
+        with self._lock:
+            self._keep(lambda it: it.tasks is not tasks)
+
+    def _keep(self, wanted: Callable[[_Due], bool]) -> None:
+        self._due = [it for it in self._due if wanted(it)]
+        heapq.heapify(self._due)
 
     def next_due(self) -> str | None:
         """Return the stamp at which a task may be due next, or None."""
         with self._lock:
-            return self._due[0][0] if self._due else None
+            return self._due[0].due if self._due else None
 
     def run_due(self) -> None:
         """Run the labeler for each due task, in order of time, one after the other.
@@ -130,8 +163,7 @@ class Labeling:
         try:
             self._worker = threading.get_ident()
             while (item := self._take()) is not None:
-                _, _, label = item
-                label(self._decide)
+                item.tasks._label(item.task_id, item.due, self._decide)
         finally:
             self._worker = None
             self._running.release()
@@ -140,9 +172,9 @@ class Labeling:
         due = self.next_due()
         return due is not None and due <= stamp(self._clock.now())
 
-    def _take(self) -> tuple[str, int, Callable[[Decide], None]] | None:
+    def _take(self) -> _Due | None:
         with self._lock:
-            if self._due and self._due[0][0] <= stamp(self._clock.now()):
+            if self._due and self._due[0].due <= stamp(self._clock.now()):
                 return heapq.heappop(self._due)
             return None
 

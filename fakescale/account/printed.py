@@ -8,7 +8,7 @@ from typing import Any
 from fakescale.account.task import Status, Task, replace
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest, Conflict, invalid
-from fakescale.values.frozen import FrozenDict
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
 
 _MOMENT = {"type": "string", "format": "moment"}
@@ -60,7 +60,7 @@ def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
     Unknown members are kept in ``extra`` and printed again. ``null`` counts as absent. Raises
     BadRequest for a bad member; the message names it as a part of ``name``.
     """
-    frozen = frozen_json(name or "value", printed)
+    frozen = frozen_json(name or "value", printed, MAX_WRAPPED_DEPTH)
     if isinstance(frozen, Mapping):
         frozen = FrozenDict({name: item for name, item in frozen.items() if item is not None})
     _checker().check(frozen, name)

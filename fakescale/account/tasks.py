@@ -89,6 +89,10 @@ TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 
+def _owe_nothing(*_: Any) -> bool:
+    return False
+
+
 class Tasks:
     """The tasks of one mode of one account.
 
@@ -110,7 +114,7 @@ class Tasks:
         is_test: bool,
         disabled_types: Collection[str] = (),
         origin: Callable[[], str] = lambda: responses.NOWHERE,
-        owe: Owe = lambda *_: False,
+        owe: Owe = _owe_nothing,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -408,6 +412,10 @@ class Tasks:
                 move, response = done
                 self._put(move(task, due, response), task)
 
+    def _is_due(self, task_id: str, due: str) -> bool:
+        """Return whether the task is due at ``due``."""
+        return self._due_at.get(task_id) == due
+
     def _next_due(self) -> str | None:
         """Return the stamp at which the next task is due, or None if no task is."""
         with self._lock:
@@ -431,8 +439,10 @@ class Tasks:
 
     def _abandon(self) -> None:
         """Forget all due work, because the fake has forgotten this world."""
+        self._labeling.forget(self)
         with self._lock:
             self._due_at.clear()
+            self._owe = _owe_nothing
 
     # Inside.
 
@@ -476,7 +486,7 @@ class Tasks:
                 expect(is_stamp(due), "due entry", "moment", due)
                 self._due_at[task_id] = due
         for task_id, due in self._due_at.items():
-            self._labeling.put(due, functools.partial(self._label, task_id, due))
+            self._labeling.put(due, self, task_id)
 
     def _schedule(self, task: Task) -> None:
         """Schedule the labeler for a pending task. The caller must not hold the lock."""
@@ -494,7 +504,7 @@ class Tasks:
             if self._table.get(task.id).status != "pending":
                 return
             self._due_at[task.id] = due
-        self._labeling.put(due, functools.partial(self._label, task.id, due))
+        self._labeling.put(due, self, task.id)
 
     def _matches(self, query: Query) -> builtins.list[Task]:
         """Return all tasks that pass the filters, oldest first.

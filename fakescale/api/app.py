@@ -8,6 +8,7 @@ it late or broken.
 import datetime as dt
 import email.utils
 import functools
+import hashlib
 import http
 import json
 import logging
@@ -176,14 +177,15 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     body = call.request.json_content or {}
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if value is not None}
-    fingerprint = (
-        account,
+    parts = [
         call.route.path,
-        *call.path.values(),
-        call.request.query_string.decode("latin-1"),
-        json.dumps(body, sort_keys=True),
-    )
-    return state.once.run((is_test, key), fingerprint, work)
+        call.path,
+        call.request.environ.get("QUERY_STRING", ""),
+        body,
+    ]
+    # A digest, since a body may be long and is kept for a day.
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return state.once.run((is_test, key), (account, digest), work)
 
 
 def _note(

@@ -13,7 +13,7 @@ from fakescale.api.request import Request, expect
 from fakescale.api.shapes import schema
 from fakescale.values.answer import Answer, json_answer
 from fakescale.values.errors import BadRequest, NotFound, invalid
-from fakescale.values.frozen import FrozenDict
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 
 
 def respond(fake: Fake, request: Request, name: str) -> Answer:
@@ -27,6 +27,7 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
             f"There is no operation {request.method} /_fakescale/{name};"
             " GET /_fakescale/ lists all operations; call them by POST."
         )
+    request.max_depth = MAX_WRAPPED_DEPTH  # a dump, or a printed task, holds what was given
     given = expect(request.content, FrozenDict)
     for argument, value in given.items():
         _check(operation, argument, value)

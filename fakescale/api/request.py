@@ -61,6 +61,8 @@ class Request(WerkzeugRequest):
 
     #: The body without its Content-Encoding; empty until it has been read.
     seen = b""
+    #: The deepest nesting of the body.
+    max_depth = MAX_DEPTH
     #: The account that the key leads to; None until that is known.
     account: str | None = None
 
@@ -130,7 +132,7 @@ class Request(WerkzeugRequest):
     @cached_property
     def content(self) -> Any:
         """The body as frozen JSON, or None if it is empty; raises as ``json_content`` does."""
-        return frozen_json("body", self.json_content)
+        return frozen_json("body", self.json_content, self.max_depth)
 
     @cached_property
     def json_content(self) -> Any:
@@ -153,9 +155,9 @@ class Request(WerkzeugRequest):
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
         content = _read_json(text)
         if "\\u" in text:  # only then can it hold lone surrogates
-            frozen_json("body", content)
+            frozen_json("body", content, self.max_depth)
         elif text.count("[") + text.count("{") > MAX_DEPTH:  # only then can it nest so deep
-            check_depth("body", content)
+            check_depth("body", content, self.max_depth)
         return content
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:

@@ -155,8 +155,10 @@ class Journal(Sequence[Exchange]):
 def _size(exchange: Exchange) -> int:
     headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
     return (
-        len(exchange.path)
+        len(exchange.method)
+        + len(exchange.path)
         + len(exchange.query)
+        + len(exchange.account or "")
         + headers
         + len(exchange.body)
         + len(exchange.answer)

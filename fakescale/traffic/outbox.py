@@ -178,14 +178,9 @@ class Outbox(Sequence[Delivery]):
             self._numbers = itertools.count(max(self._deliveries, default=-1) + 1)
 
     def _forget(self, account: str) -> None:
-        """Forget the callbacks of an account, except those being sent right now."""
+        """Forget the callbacks of an account, even those being sent right now."""
         with self._changed:
-            waiting = {number for queue in self._queues.values() for _, number in queue}
-            gone = {
-                number
-                for number, it in self._deliveries.items()
-                if it.account == account and (it.next_at is None or number in waiting)
-            }
+            gone = {number for number, it in self._deliveries.items() if it.account == account}
             queues = {
                 origin: sorted(entry for entry in queue if entry[1] not in gone)
                 for origin, queue in self._queues.items()
@@ -316,7 +311,10 @@ class Outbox(Sequence[Delivery]):
 
     def _try(self, delivery: Delivery) -> None:
         """Try to send, without any lock, since the receiver may call the API."""
-        address, on_outcome = self._owed[delivery.number]
+        with self._changed:
+            if delivery.number not in self._owed:  # forgotten meanwhile
+                return
+            address, on_outcome = self._owed[delivery.number]
         now = self._clock.now()
         key = auth_key(delivery.account, is_test=delivery.is_test)
         content = json.dumps(delivery.body, separators=(",", ":")).encode()
@@ -336,6 +334,8 @@ class Outbox(Sequence[Delivery]):
         if on_outcome and after.state in ("done", "failed"):
             on_outcome(after.state == "done")
         with self._changed:
+            if after.number not in self._deliveries:  # forgotten meanwhile
+                return
             if after.attempts:
                 self._tried.add(after.number)
             self._put(after)

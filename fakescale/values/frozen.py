@@ -4,8 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-# Guessed: deep enough for any real task, and far from Python's recursion limit.
+#: The deepest nesting of a value that is given. Guessed: deep enough for any real task, and far
+#: from Python's recursion limit.
 MAX_DEPTH = 100
+#: The deepest nesting of a value around given ones: a callback, a page, a dump.
+MAX_WRAPPED_DEPTH = 120
 # In bits. Python prints every shorter integer, whatever its limit on digits is set to.
 _LONG = 2000
 
@@ -55,7 +58,7 @@ def freeze(value: Any, depth: int = 0) -> Any:
 
     Raises ValueError for a value that JSON cannot hold: another type, a key that is not text,
     a number that is not finite, an integer too long for Python to print, or text that is not
-    valid Unicode. Raises ValueError also for nesting deeper than ``MAX_DEPTH``.
+    valid Unicode. Raises ValueError also for nesting deeper than ``MAX_WRAPPED_DEPTH``.
     """
     kind = type(value)
     if kind is str:
@@ -70,8 +73,8 @@ def freeze(value: Any, depth: int = 0) -> Any:
         return value
     if depth == 0 and (kind is FrozenDict or kind is FrozenList):
         return value  # inside another value it might be too deep
-    if depth > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    if depth > MAX_WRAPPED_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_WRAPPED_DEPTH} levels")
     if isinstance(value, Mapping):
         return FrozenDict({_key(key): freeze(item, depth + 1) for key, item in value.items()})
     if isinstance(value, list | tuple):
@@ -85,13 +88,15 @@ def freeze(value: Any, depth: int = 0) -> Any:
     raise ValueError(f"holds a {kind.__name__}, which is not JSON")
 
 
-def check_depth(value: Any, depth: int = 0) -> None:
-    """Raise ValueError if a JSON value is nested deeper than ``MAX_DEPTH``; copies nothing."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+def check_depth(value: Any, most: int = MAX_DEPTH, depth: int = 0) -> None:
+    """Raise ValueError if a JSON value is nested deeper than ``most``; copies nothing."""
+    if not isinstance(value, dict | list):
+        return
+    if depth > most:
+        raise ValueError(f"is nested deeper than {most} levels")
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, dict | list):
-            check_depth(item, depth + 1)
+            check_depth(item, most, depth + 1)
 
 
 def _key(key: Any) -> str:

@@ -26,16 +26,20 @@ def read_key(text: str) -> Key:
         is_test = mode == "test"
         if mode not in ("live", "test"):
             account = ""
-    if not account:
+    if not _is_name(account):
         raise ValueError(
             f"{text!r} is not an API key: it must be live_NAME, test_NAME or NAME|test"
         )
     return Key(account, is_test)
 
 
+def _is_name(account: str) -> bool:
+    return bool(account) and ":" not in account and not account.endswith("|test")
+
+
 def check_account(name: str) -> None:
     """Raise ValueError unless the keys ``live_NAME`` and ``test_NAME`` lead to the account."""
-    if not name or ":" in name or name.endswith("|test"):
+    if not _is_name(name):
         raise ValueError(
             f"{name!r} cannot be the name of an account: its API keys would not lead to it"
         )

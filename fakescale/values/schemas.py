@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakescale.values import frozen
 from fakescale.values.errors import BadRequest, invalid
-from fakescale.values.frozen import FrozenDict, FrozenList, freeze
+from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList, freeze
 from fakescale.values.keywords import FORMATS, KEYWORDS, PHRASES, missing
 
 if TYPE_CHECKING:
@@ -20,18 +20,24 @@ TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT}
 
 
-def frozen_json(name: str, value: Any) -> Any:
-    """Return ``value`` frozen; raises BadRequest, naming it ``name``, if it is not JSON."""
+def frozen_json(name: str, value: Any, most: int = MAX_DEPTH) -> Any:
+    """Return ``value`` frozen.
+
+    Raises BadRequest, naming it ``name``, if it is not JSON, or is nested deeper than ``most``.
+    """
     try:
-        return freeze(value)
+        frozen = freeze(value)
     except ValueError as error:
         raise invalid(name, str(error)) from None
+    if frozen is not value:
+        check_depth(name, frozen, most)
+    return frozen
 
 
-def check_depth(name: str, value: Any) -> None:
-    """Raise BadRequest, naming ``value``, if it is nested too deep; it must be JSON."""
+def check_depth(name: str, value: Any, most: int = MAX_DEPTH) -> None:
+    """Raise BadRequest, naming the JSON ``value``, if it is nested deeper than ``most``."""
     try:
-        frozen.check_depth(value)
+        frozen.check_depth(value, most)
     except ValueError as error:
         raise invalid(name, str(error)) from None
 

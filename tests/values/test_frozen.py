@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList, freeze
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict, FrozenList, freeze
 
 JSON = st.recursive(
     st.none()
@@ -99,7 +99,7 @@ def test_freezing_refuses_values_that_json_cannot_hold(value: Any, says: str) ->
 
 def test_nesting_is_limited() -> None:
     value: Any = 1
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_WRAPPED_DEPTH + 1):
         value = [value]
     assert freeze(value)
     with pytest.raises(ValueError, match="deeper"):
@@ -108,7 +108,7 @@ def test_nesting_is_limited() -> None:
 
 def test_nested_frozen_values_count_towards_the_limit() -> None:
     inner: Any = 1
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_WRAPPED_DEPTH):
         inner = [inner]
     frozen = freeze(inner)
     assert freeze(frozen) is frozen
