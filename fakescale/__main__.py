@@ -25,7 +25,7 @@ from fakescale.server.access_log import AccessLog
 from fakescale.server.limits import Limits
 from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.errors import ApiError
-from fakescale.values.hosts import HOST, is_loopback
+from fakescale.values.hosts import HOST, HOSTS, is_loopback
 from fakescale.values.keys import read_key
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def _make_authority(options: argparse.Namespace) -> "Authority | None":
         return None
     from fakescale.server.certificates import Authority
 
-    return Authority(HOST, options.host, *options.allow_host)
+    return Authority(*HOSTS, options.host, *options.allow_host)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A proxy through which a process in any language finds the fake at https://api.scale.com.
 
-It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself. It never connects to anything.
+It takes ``CONNECT api.scale.com:443``, also with an older name of that host, and serves the tunnel
+itself. It never connects to anything.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from fakescale.server.server import Server, running
 from fakescale.server.tls import secure
 from fakescale.values.environ import Reported
 from fakescale.values.errors import shown
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS, is_api
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -58,7 +59,7 @@ def proxying(
     Without an ``authority``, the proxy makes its own. Raises ImportError without the extra
     ``redirect``.
     """
-    authority = authority or Authority(HOST)
+    authority = authority or Authority(*HOSTS)
     proxy = Proxy(app, authority, limits=limits)
     with running(proxy), authority.saved() as path:
         yield environment(proxy.origin, path)
@@ -125,9 +126,14 @@ def _check(head: bytes) -> None:
         raise _refused(431, f"The head is over {_LONGEST_HEAD} bytes")
     if not version.startswith("HTTP/1."):
         raise _refused(400, "This is not HTTP/1.1")
-    if method != "CONNECT" or target.lower() != TARGET:
+    if method != "CONNECT" or not _is_target(target):
         log.info("the proxy refused %s", shown(first))
         raise _refused(403, f"This proxy of fakescale only takes CONNECT {TARGET}")
+
+
+def _is_target(target: str) -> bool:
+    host, _, port = target.rpartition(":")
+    return port == "443" and is_api(host)
 
 
 def _refused(status: int, reason: str) -> Refused:

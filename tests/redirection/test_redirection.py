@@ -33,7 +33,7 @@ from scaleapi.api_client.v2.exceptions import NotFoundException
 from fakescale import FakeScale, Limits, redirect
 from fakescale.redirection.patches import ADDRESS, PATCHES
 from fakescale.server.certificates import Authority
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS
 
 URL = f"https://{HOST}/v1/tasks"
 KEY = "live_pets"
@@ -273,7 +273,7 @@ def test_no_proxy_of_the_environment_is_asked(
     monkeypatch.setenv("NO_PROXY", "intern.example")
     with contextlib.ExitStack() as stack, redirect():
         assert make(stack)() == 200
-        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{HOST}"
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == ",".join(("intern.example", *HOSTS))
         # All other hosts still go through the proxy.
         assert urllib.request.proxy_bypass("example.com") is False
         assert urllib.request.proxy_bypass("intern.example") is True
@@ -470,7 +470,7 @@ def test_a_socket_may_be_given_the_name() -> None:
 
 def _state() -> list[Any]:
     ways = []
-    for owner, name, _ in PATCHES:
+    for owner, name, _ in PATCHES.table:
         place = pkgutil.resolve_name(owner)
         ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
     return [ways, dict(os.environ)]
