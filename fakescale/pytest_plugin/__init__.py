@@ -211,6 +211,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Redirect the run, if a conftest.py loaded the plugin only now, and check the options."""
+    _scope("", config)
     if _FAKES not in config.stash:
         _redirect(config, config.option)
     where = config.getoption("--contract-url"), config.getoption("--contract-key")

@@ -6,7 +6,6 @@ in force, each patch does as the function that it replaces. Other hosts are neve
 """
 
 import contextlib
-import errno
 import functools
 import socket
 from collections.abc import Callable, Iterator
@@ -198,9 +197,8 @@ def _send(original: _Way) -> _Way:
         if isinstance(connection, socket.SocketType):  # or a client could still wait for an answer
             with contextlib.suppress(OSError):
                 socket.SocketType.shutdown(connection, socket.SHUT_RDWR)
-        raise ConnectionResetError(
-            errno.ECONNRESET, f"{mode.reason}, but this connection was made before"
-        )
+        # Without a number, by which urllib3 would take it for an end that the server has explained.
+        raise ConnectionResetError(f"{mode.reason}, but this connection was made before")
 
     return send
 
