@@ -72,7 +72,9 @@ class Fakes:
         """Begin a test: its report holds only exchanges from now on."""
         if self._is_redirected:
             self.renew_patches()
-            if not self._keep_one:
+            if self._keep_one:
+                self._presented()  # now, or a forked process could make another one
+            else:
                 self._renew(self._redirection.origin, name)
         self._used = False
         self._url = None

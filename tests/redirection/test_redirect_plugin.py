@@ -152,6 +152,7 @@ def test_another_plugin_may_restore_the_functions(
     suite: pytest.Pytester, arguments: list[str]
 ) -> None:
     suite.makepyfile(restoring=RESTORING, test_restored=RESTORED)
+    suite.syspathinsert()
     before = socket.socket.connect
     result = suite.runpytest_inprocess("-p", "restoring", *arguments)
     assert socket.socket.connect == before
