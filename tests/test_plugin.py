@@ -1,6 +1,7 @@
 """The pytest plugin, in test suites like those of its users."""
 
 import datetime as dt
+import os
 import re
 import subprocess
 import sys
@@ -450,6 +451,33 @@ def test_a_failing_test_reports_its_exchanges_with_the_server(suite: pytest.Pyte
             ]
         )
         assert "GET /v1/tasks -> 200" not in result.stdout.str()
+
+
+def test_no_proxy_of_the_environment_comes_between(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(
+        """
+        import requests
+
+        def test_receiver(callback_receiver):
+            assert requests.post(callback_receiver.url, json={}).ok
+
+        def test_fake(fakescale):
+            assert requests.get(f"{fakescale.url}/tasks").status_code == 401
+        """
+    )
+    for name in ("http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with FakeScale().serve() as fake:
+        url = fake.url.replace("127.0.0.1", "localhost")
+        suite.runpytest_inprocess("-k", "fake", f"--fakescale-url={url}").assert_outcomes(
+            passed=1, deselected=1
+        )
+    suite.runpytest_inprocess().assert_outcomes(passed=2)
+    assert "NO_PROXY" not in os.environ
+    assert "no_proxy" not in os.environ
 
 
 def test_a_missing_server_is_an_error_of_the_fixture(suite: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from fakescale.api.request import Request
 from fakescale.values.environ import BOUND_HOST, STANDS_IN
 from fakescale.values.errors import Forbidden, invalid, shown
-from fakescale.values.hosts import HOST, is_api_host, is_host, is_loopback, read_ip
+from fakescale.values.hosts import HOST, is_api, is_host, is_loopback, read_ip
 
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
 _ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
@@ -51,7 +51,7 @@ class Access:
         if "HTTP_HOST" not in environ:
             return
         name = _name(environ["HTTP_HOST"])
-        if environ.get(STANDS_IN) and is_api_host(name):
+        if environ.get(STANDS_IN) and is_api(name):
             return
         # An address cannot be rebound, and a server on a wildcard answers at each address.
         is_address = environ["SERVER_NAME"] in _WILDCARDS and read_ip(name) is not None

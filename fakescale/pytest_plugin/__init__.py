@@ -8,7 +8,8 @@ import argparse
 import contextlib
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +24,9 @@ _HERE = (
     "leads to a fake of this process: it cannot be used together with --fakescale-url or"
     " FAKESCALE_URL"
 )
+
+
+_SCOPES: tuple[Literal["function"], Literal["session"]] = ("function", "session")
 
 
 class FakeFactory(Protocol):
@@ -60,6 +64,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Let all connections of this run to https://api.scale.com lead to a fake. During a"
         " test, this is the fake of the fixture `fakescale`.",
     )
+    group.addoption(
+        "--fakescale-scope",
+        choices=_SCOPES,
+        help="Choose how long a fake lives. With `session`, the fixture `fakescale` is one fake for"
+        " the whole run, and so is the one that --fakescale-redirect leads to. With pytest-xdist,"
+        " each worker has its own. The default is the ini key fakescale_scope, or else `function`.",
+    )
+    parser.addini(
+        "fakescale_scope", "The default of --fakescale-scope.", type="string", default=_SCOPES[0]
+    )
+    group.addoption(
+        "--fakescale-allow-real",
+        action="store_true",
+        help="Let this run reach the real API while a fake is up; otherwise look-ups of"
+        " api.scale.com and connections to it fail then. The default is the ini key"
+        " fakescale_allow_real.",
+    )
+    parser.addini(
+        "fakescale_allow_real",
+        "Do as --fakescale-allow-real does.",
+        type="bool",
+        default=False,
+    )
     # The options of fakescale.contract: pytest reads its conftest too late to add them there.
     group.addoption(
         "--contract-url",
@@ -81,22 +108,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture
+def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "session"]:
+    """Return the scope of the fixtures that give a fake; raises UsageError for an unknown one."""
+    name = config.getoption("--fakescale-scope") or config.getini("fakescale_scope")
+    for scope in _SCOPES:
+        if name == scope:
+            return scope
+    raise pytest.UsageError(f"fakescale_scope is one of {', '.join(_SCOPES)} (got {name!r})")
+
+
+@pytest.fixture(scope=_scope)
 def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFakeScale"]:
     """Return a clean fake of Scale AI's API, served on a port of its own for this test.
 
+    With ``--fakescale-scope=session``, it is one fake for all tests of the run.
     With ``--fakescale-url``, the fixture returns a `RemoteFakeScale` with a new account at the
     server of this URL. With ``--fakescale-redirect``, it returns the fake that
     https://api.scale.com leads to.
     """
     fakes = _fakes(request.config)
     url = request.config.getoption("--fakescale-url")
-    name = request.node.nodeid
+    name = request.node.nodeid or "run"
     with fakes.borrow(url, name) if url else fakes.lend(name) as fake:
         yield fake
 
 
-@pytest.fixture
+@pytest.fixture(scope=_scope)
 def fakescale_redirect(
     request: pytest.FixtureRequest, fakescale: "FakeScale"
 ) -> Iterator["FakeScale"]:
@@ -115,7 +152,7 @@ def fakescale_redirect(
             yield fakescale
 
 
-@pytest.fixture
+@pytest.fixture(scope=_scope)
 def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
     """Return a clean fake of Scale AI's API for this test, as a WSGI application without a socket.
 
@@ -137,10 +174,11 @@ def fakescale_factory(pytestconfig: pytest.Config) -> FakeFactory:
 
 
 @pytest.fixture
-def callback_receiver() -> Iterator["Receiver"]:
+def callback_receiver(pytestconfig: pytest.Config) -> Iterator["Receiver"]:
     """Return a receiver for this test: a URL on loopback that records the callbacks it gets."""
     from fakescale.receiver import receiving
 
+    _fakes(pytestconfig).reach_directly("127.0.0.1")
     with receiving() as receiver:
         yield receiver
 
@@ -153,7 +191,14 @@ def _fakes(config: pytest.Config, options: argparse.Namespace | None = None) -> 
     if _FAKES not in config.stash:
         from fakescale.pytest_plugin.fakes import Fakes
 
-        config.stash[_FAKES] = Fakes((options or config.option).fakescale_seed)
+        options = options or config.option
+        config.stash[_FAKES] = Fakes(
+            options.fakescale_seed,
+            allow_real=options.fakescale_allow_real
+            or config.getini("fakescale_allow_real")
+            or _is_real(options.contract_url),
+            keep_one=(options.fakescale_scope or config.getini("fakescale_scope")) == "session",
+        )
         config.add_cleanup(config.stash[_FAKES].after.close)
     return config.stash[_FAKES]
 
@@ -166,6 +211,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Redirect the run, if a conftest.py loaded the plugin only now, and check the options."""
+    _scope("", config)
     if _FAKES not in config.stash:
         _redirect(config, config.option)
     where = config.getoption("--contract-url"), config.getoption("--contract-key")
@@ -176,6 +222,26 @@ def pytest_configure(config: pytest.Config) -> None:
             Where(*where)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _is_real(url: str | None) -> bool:
+    """Return whether the contract tests ask the real API."""
+    from fakescale.values.hosts import is_api
+
+    with contextlib.suppress(ValueError):  # a malformed URL is refused later
+        return url is not None and is_api(urlsplit(url).hostname)
+    return False
+
+
+class _Renewal:
+    """A plugin that places the patches again after each conftest.py, which may call gevent."""
+
+    def __init__(self, fakes: "Fakes") -> None:
+        self._fakes = fakes
+
+    def pytest_plugin_registered(self) -> None:
+        """Place the patches that are missing."""
+        self._fakes.renew_patches()
 
 
 def _redirect(config: pytest.Config, options: argparse.Namespace) -> None:
@@ -189,6 +255,7 @@ def _redirect(config: pytest.Config, options: argparse.Namespace) -> None:
         fakes.after.enter_context(fakes.redirect())
     except (ImportError, RuntimeError) as error:  # RuntimeError: an outer run redirects already
         raise pytest.UsageError(f"--fakescale-redirect: {error}") from error
+    config.pluginmanager.register(_Renewal(fakes))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,18 +7,24 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-
-from fakescale.fake import FakeScale
-from fakescale.traffic.journal import Exchange
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from fakescale.fake import FakeScale
+    from fakescale.redirection import Redirection
     from fakescale.remote import RemoteFakeScale
+    from fakescale.traffic.journal import Exchange
 
 
 class Fakes:
-    """The fakes of a run, and their exchanges in the current test."""
+    """The fakes of a run, and their exchanges in the current test.
 
-    def __init__(self, seed: str | None) -> None:
+    With ``allow_real``, this process can reach the real API while a fake is up. With
+    ``keep_one``, api.scale.com leads to the same fake in all tests.
+    """
+
+    def __init__(self, seed: str | None, *, allow_real: bool, keep_one: bool) -> None:
+        self._allow_real, self._keep_one = allow_real, keep_one
         self.seed = seed or str(random.SystemRandom().randrange(10**9))
         # The open fakes by name. The number counts the exchanges that are already collected,
         # or belong to an earlier test.
@@ -27,12 +33,14 @@ class Fakes:
         self._url: str | None = None  # of the server that the current test used
         self._last: deque[Exchange] = deque(maxlen=20)
         self._count = 0
-        # With --fakescale-redirect: the origin of the server behind api.scale.com, the fake
-        # that it currently leads to, and the stack that ends this.
-        self._origin: str | None = None
-        self._present: FakeScale
+        # With --fakescale-redirect: the redirection, the fake that api.scale.com currently leads
+        # to, and the stack that ends this.
+        self._is_redirected = False
+        self._redirection: Redirection
+        self._present: FakeScale | None = None
         self._until_next = contextlib.ExitStack()
-        self._has_loop = False
+        self._has_loop = self._is_patched = False
+        self._direct: set[str] = set()  # hosts that clients reach without a proxy
         #: A stack that is closed at the end of the run.
         self.after = contextlib.ExitStack()
 
@@ -41,22 +49,33 @@ class Fakes:
         """Let api.scale.com lead to a fake during a ``with`` block: to a new one in each test."""
         from fakescale.redirection import redirecting
 
-        with self._until_next, redirecting(lambda: self._present) as self._origin:
-            self._renew(self._origin, "collection")
+        with self._until_next, redirecting(self._presented) as self._redirection:
+            self._is_redirected = True
             yield
 
-    def _renew(self, origin: str, name: str) -> None:
+    def _presented(self) -> "FakeScale":
+        """Return the fake that api.scale.com leads to; none is made before it is needed."""
+        origin = self._redirection.origin  # the server asks for the fake when it starts
+        name = "run" if self._keep_one else "collection"
+        return self._present or self._renew(origin, name)
+
+    def _renew(self, origin: str, name: str) -> "FakeScale":
         from fakescale.redirection import standing_in
 
         self._until_next.close()
         fake = self._until_next.enter_context(self.make(name=name, served=False))
         self._until_next.enter_context(standing_in(fake, origin))
         self._present = fake
+        return fake
 
     def begin(self, name: str) -> None:
         """Begin a test: its report holds only exchanges from now on."""
-        if self._origin is not None:
-            self._renew(self._origin, name)
+        if self._is_redirected:
+            self.renew_patches()
+            if self._keep_one:
+                self._presented()  # now, or a forked process could make another one
+            else:
+                self._renew(self._redirection.origin, name)
         self._used = False
         self._url = None
         for opened in self._open:
@@ -65,11 +84,11 @@ class Fakes:
         self._count = 0
 
     @contextlib.contextmanager
-    def lend(self, name: str) -> Iterator[FakeScale]:
+    def lend(self, name: str) -> Iterator["FakeScale"]:
         """Yield the fake that api.scale.com leads to, or a new one if the run is not redirected."""
-        if self._origin is not None:
+        if self._is_redirected:
             self._used = True
-            yield self._present
+            yield self._presented()
         else:
             with self.make(name=name) as fake:
                 yield fake
@@ -77,8 +96,10 @@ class Fakes:
     @contextlib.contextmanager
     def make(
         self, *, name: str | None = None, served: bool = True, **options: Any
-    ) -> Iterator[FakeScale]:
+    ) -> Iterator["FakeScale"]:
         """Yield a clean fake; ``options`` are the arguments of ``FakeScale``."""
+        from fakescale.fake import FakeScale
+
         self._used = True
         if name is None:
             # The first name that no open fake has: each example of hypothesis gets the same
@@ -92,7 +113,9 @@ class Fakes:
 
             self._has_loop = True
             self.after.enter_context(shared())  # its threads take a while to start
-        with self._watched(name, fake), fake.serve() if served else contextlib.nullcontext():
+            self.reach_directly("127.0.0.1")
+        serving = fake.serve() if served else contextlib.nullcontext()
+        with self._watched(name, fake), self._guarded(), serving:
             try:
                 yield fake
             finally:
@@ -113,8 +136,36 @@ class Fakes:
         with contextlib.ExitStack() as after:
             after.callback(fake.reset)
             after.callback(fake.put_back)
-            with self._watched(name, fake):
+            self.reach_directly(urlsplit(fake.url).hostname or "")
+            with self._watched(name, fake), self._guarded():
                 yield fake
+
+    def reach_directly(self, host: str) -> None:
+        """Let clients reach a host without a proxy until the end of the run."""
+        from fakescale.redirection.proxies import no_proxy
+
+        if host not in self._direct:
+            self._direct.add(host)
+            self.after.enter_context(no_proxy(host))
+
+    def renew_patches(self) -> None:
+        """Place the patches that others have replaced, if the run is redirected."""
+        if self._is_redirected:
+            from fakescale.redirection.patches import PATCHES
+
+            PATCHES.renew()
+
+    def _guarded(self) -> contextlib.AbstractContextManager[None]:
+        """Keep this process from the real API for a ``with`` block, unless the user allows it."""
+        from fakescale.redirection.guard import guarding
+        from fakescale.redirection.patches import PATCHES
+
+        if self._allow_real:
+            return contextlib.nullcontext()
+        if not self._is_patched:
+            self._is_patched = True
+            self.after.enter_context(PATCHES.placed())
+        return guarding()
 
     @contextlib.contextmanager
     def _watched(self, name: str, fake: "FakeScale | RemoteFakeScale") -> Iterator[None]:

@@ -2,53 +2,73 @@
 
 It patches no HTTP library, only the functions that they all build on. So clients made earlier are
 redirected too. Other hosts are not affected.
+
+Nothing heavy is imported until a server is needed. gevent can still patch the process then: it
+must do so before `ssl` is imported, and before any thread starts.
 """
 
 import contextlib
+import errno
 import functools
-import os
-import pkgutil
+import importlib.util
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from fakescale.fake import FakeScale
-from fakescale.redirection.patches import PATCHES, Target, is_host, replaced
-from fakescale.server.certificates import Authority
+from fakescale.redirection.patches import PATCHES, certificate_of, in_force
+from fakescale.redirection.proxies import no_proxy
 from fakescale.server.limits import DEFAULTS, Limits
-from fakescale.server.server import serving
 from fakescale.values.environ import STANDS_IN
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS, is_api
 
 if TYPE_CHECKING:
+    import ssl
+
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from fakescale.fake import FakeScale
+    from fakescale.server.certificates import Authority
+
+#: The ports of the real API: https and, guessed, http.
+PORTS = (443, 80)
+
+_ELSEWHERE = (
+    f"{HOST} is redirected to fakescale, but this connection leads elsewhere:"
+    " through a proxy, or by a resolver that cannot be redirected"
+)
 
 _only_one = threading.Lock()
 
 
 @contextlib.contextmanager
-def redirect(fake: FakeScale | None = None, **options: Any) -> Iterator[FakeScale]:
+def redirect(fake: "FakeScale | None" = None, **options: Any) -> Iterator["FakeScale"]:
     """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
     Use it in a ``with`` block. All connections that this process makes to this host meanwhile
-    reach the fake. The block gets ``fake``, or without one a new ``FakeScale(**options)``.
+    reach the fake, also by its older names. The block gets ``fake``, or without one a new
+    ``FakeScale(**options)``.
 
     If the fake is not being served already, its ``url`` is an address for other processes, which
     are not redirected. Raises RuntimeError if the host is redirected already. Raises TypeError if
     you give a fake and options. Raises ImportError without the extra ``redirect``.
     """
+    from fakescale.fake import FakeScale
+
     if fake is None:
         fake = FakeScale(**options)
     elif options:
         raise TypeError(
             f"options are only for a new fake, not for a given one (got {', '.join(options)})"
         )
-    with redirecting(lambda: fake, fake.limits) as origin, standing_in(fake, origin):
+    with (
+        redirecting(lambda: fake, fake.limits) as redirection,
+        standing_in(fake, redirection.origin),
+    ):
         yield fake
 
 
 @contextlib.contextmanager
-def standing_in(fake: FakeScale, origin: str) -> Iterator[None]:
+def standing_in(fake: "FakeScale", origin: str) -> Iterator[None]:
     """Run a fake for a ``with`` block; it gets the URL ``origin`` unless it has a URL already."""
     before = fake.origin
     with fake.running():
@@ -60,63 +80,134 @@ def standing_in(fake: FakeScale, origin: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def redirecting(present: Callable[[], FakeScale], limits: Limits = DEFAULTS) -> Iterator[str]:
+def redirecting(
+    present: Callable[[], "FakeScale"], limits: Limits = DEFAULTS
+) -> Iterator["Redirection"]:
     """Redirect the host to the fake that ``present`` returns for each request.
 
-    The ``with`` block gets the URL of the server behind it, for plain HTTP.
+    The ``with`` block gets the redirection, whose server starts when it is needed.
     """
-
-    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if is_host(environ.get("HTTP_HOST", "").partition(":")[0]):
-            # Needed for http, where no TLS handshake names the host.
-            environ |= {"HTTP_HOST": HOST, STANDS_IN: True}
-        return present()(environ, start_response)
-
     if not _only_one.acquire(blocking=False):
         raise RuntimeError(
             f"{HOST} is redirected in this process already: by redirect(), by the fixture"
             " fakescale_redirect, or for the whole run by --fakescale-redirect"
         )
     try:
-        authority = _authority()
+        if importlib.util.find_spec("trustme") is None:
+            _authority()  # says which extra is missing
+        redirection = Redirection(present, limits)
         with (
-            serving(app, "127.0.0.1", 0, limits, authority=authority) as origin,
-            contextlib.ExitStack() as ways,
+            contextlib.closing(redirection),
+            PATCHES.placed(),
+            in_force(redirection),
+            no_proxy(*HOSTS),
         ):
-            host, _, port = origin.removeprefix("https://").partition(":")
-            target = Target((host, int(port)), authority)
-            for owner, name, patch in PATCHES:
-                # The library may not be installed, or this release may lack the function.
-                with contextlib.suppress(ImportError, AttributeError):
-                    place = pkgutil.resolve_name(owner)
-                    way = patch(getattr(place, name), target)
-                    ways.enter_context(replaced(place, name, way))
-            ways.enter_context(_no_proxy())
-            yield f"http://{host}:{port}"
+            yield redirection
     finally:
         _only_one.release()
 
 
-@contextlib.contextmanager
-def _no_proxy() -> Iterator[None]:
-    """Set the environment so that clients reach the host without a proxy."""
-    names = ("no_proxy", "NO_PROXY")  # clients differ in the one they read
-    before = {name: os.environ.get(name) for name in names}
-    direct = before["no_proxy"] or before["NO_PROXY"]
-    for name in names:
-        hosts = before[name] or direct
-        if hosts != "*":  # it only works alone
-            os.environ[name] = f"{hosts},{HOST}" if hosts else HOST
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+class Redirection:
+    """The mode in which the host leads to a server of this process."""
+
+    #: The reason to refuse a connection.
+    reason = f"{HOST} is redirected to fakescale"
+
+    def __init__(self, present: "Callable[[], FakeScale]", limits: Limits) -> None:
+        self._present = present
+        self._limits = limits
+        self._address: tuple[str, int] | None = None
+        self._starting = threading.RLock()
+        self._until_end = contextlib.ExitStack()
+
+    @property
+    def origin(self) -> str:
+        """The URL of the server, for plain HTTP; asking for it starts the server."""
+        host, port = self._start()
+        return f"http://{host}:{port}"
+
+    def close(self) -> None:
+        """End the server."""
+        self._until_end.close()
+
+    def _start(self) -> tuple[str, int]:
+        """Return the address of the server, which the first call starts."""
+        with self._starting:
+            if self._address is None:
+                from fakescale.server.server import serving
+
+                origin = self._until_end.enter_context(
+                    serving(self._app, "127.0.0.1", 0, self._limits, authority=_authority())
+                )
+                host, _, port = origin.removeprefix("https://").partition(":")
+                self._address = host, int(port)
+                self._present()  # made here, not on a thread of the server
+            return self._address
+
+    def _app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if is_api(environ.get("HTTP_HOST", "").partition(":")[0]):
+            environ[STANDS_IN] = True  # needed for http, where no TLS handshake names the host
+        return self._present()(environ, start_response)
+
+    # The mode.
+
+    def check_name(self, name: Any) -> None:
+        """Let the name resolve."""
+
+    def check_query(self, name: Any) -> NoReturn:
+        """Refuse to ask a name server for the host."""
+        raise OSError(f"{self.reason}, so no name server may be asked for it")
+
+    def lead(self, _: Any, port: Any) -> tuple[str, int]:
+        """Return the server's address; raises ConnectionRefusedError for a port that has none."""
+        if port not in PORTS:
+            raise ConnectionRefusedError(
+                errno.ECONNREFUSED, f"{self.reason} at the ports 443 and 80, not at {port}"
+            )
+        return self._start()
+
+    def shake_hands(self, connection: Any, original: Callable[[], Any]) -> Any:
+        """Do a handshake that trusts the server's authority, and nobody else.
+
+        Other connections share the client's own context, so it stays unchanged. Only this
+        connection gets another context, after it has taken over the demands of its own. A
+        connection that leads elsewhere, such as through a proxy given to the client, fails before
+        it sends a request.
+        """
+        import ssl
+
+        # The class of the standard library; truststore puts its own in its place.
+        kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")
+        context = _trusting(kind, _authority().pem)
+        if connection.context is not context:
+            connection.context = context
+        try:
+            done = original()
+        except ssl.SSLCertVerificationError as error:
+            message = f"{_ELSEWHERE} ({error.strerror})"
+            error.args, error.strerror = (error.errno, message), message  # for repr and str
+            raise
+        # Checked here, since some clients verify nothing.
+        if not self.knows(certificate_of(connection)):
+            raise ssl.SSLCertVerificationError(1, _ELSEWHERE)
+        return done
+
+    def knows(self, certificate: bytes) -> bool:
+        """Return whether this is the certificate of the server."""
+        return certificate == _authority().certificate
 
 
 @functools.cache
-def _authority() -> Authority:
-    return Authority(HOST)
+def _trusting(kind: "type[ssl.SSLContext]", pem: str) -> "ssl.SSLContext":
+    import ssl
+
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=pem)
+    return context
+
+
+@functools.cache
+def _authority() -> "Authority":
+    from fakescale.server.certificates import Authority
+
+    return Authority(*HOSTS)

@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from fakescale.redirection.patches import replaced
+from fakescale.redirection.placing import replaced
 
 _lock = threading.Lock()
 _blocks: list[None] = []  # one for each open block, in any thread

@@ -1,192 +1,235 @@
-"""The patches of Python that lead connections to the real API's host to a fake.
+"""The patches of Python through which all connections to the real API's host pass.
 
-They change the resolution of names, the address that a socket connects to, and the certificates
-that a TLS handshake trusts.
+They patch the resolution of names, the address that a socket connects to, TLS handshakes, and
+sending over TLS. A `Mode` decides: the host leads to a fake, or cannot be reached. While no mode is
+in force, each patch does as the function that it replaces. Other hosts are never affected.
 """
 
 import contextlib
-import errno
 import functools
 import socket
-import ssl
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
-from fakescale.server.certificates import Authority
-from fakescale.values.hosts import HOST
+from fakescale.redirection.placing import Patches
+from fakescale.values.hosts import HOST, is_api
 
 #: The address that the host's name resolves to. It is on the loopback, and nothing listens there.
 #: So a connection that escapes the patches still never leaves the machine.
 ADDRESS = "127.83.67.65"
-#: The ports of the real API: https and, guessed, http.
-PORTS = (443, 80)
 
-_ELSEWHERE = (
-    f"{HOST} is redirected to fakescale, but this connection leads elsewhere:"
-    " through a proxy, or by a resolver that cannot be redirected"
-)
+
+class Mode(Protocol):
+    """A decision on connections to the host. A method that refuses one raises OSError."""
+
+    #: The reason to refuse.
+    reason: str
+
+    def check_name(self, name: Any) -> None:
+        """Refuse, or let the name resolve to ``ADDRESS``."""
+
+    def check_query(self, name: Any) -> None:
+        """Refuse to ask a name server for the host: its answer would lead to the real API."""
+
+    def lead(self, name: Any, port: Any) -> tuple[str, int]:
+        """Return the address to connect to in place of a port of the host."""
+
+    def shake_hands(self, connection: Any, original: Callable[[], Any]) -> Any:
+        """Do a client's handshake with the host by ``original``, and return its result."""
+
+    def knows(self, certificate: bytes) -> bool:
+        """Return whether a connection with this certificate leads to a fake."""
+
+
+class Unreachable(socket.gaierror):
+    """The real API's host, which this process may not reach.
+
+    It is an error of name resolution, so clients report it as a failed connection. ``str()`` of
+    it is the reason alone.
+    """
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+# The modes of the open blocks; the last one is in force.
+_modes: list[Mode] = []
 
 
 @contextlib.contextmanager
-def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Replace an attribute of a module or a class for a ``with`` block."""
-    inherited = name not in vars(place)
-    before = vars(place).get(name)
-    setattr(place, name, value)
+def in_force(mode: Mode, *, beneath: bool = False) -> Iterator[None]:
+    """Put a mode in force for a ``with`` block; with ``beneath``, only while no other is."""
+    _modes.insert(0 if beneath else len(_modes), mode)
+    PATCHES.renew()
     try:
         yield
     finally:
-        if inherited:
-            delattr(place, name)
-        else:
-            setattr(place, name, before)
+        _modes.remove(mode)
 
 
-def is_host(value: object) -> bool:
-    """Return whether ``value`` is the host's name, as text or bytes, in any spelling."""
-    if isinstance(value, bytes | bytearray):
-        value = value.decode("latin-1")
-    if isinstance(value, str) and not value.isascii():
-        with contextlib.suppress(UnicodeError):
-            value = value.encode("idna").decode()  # as getaddrinfo does
-    return isinstance(value, str) and value.removesuffix(".").lower() == HOST
+def _mode() -> Mode | None:
+    return next(reversed(_modes), None)
 
 
-def _numeric(value: Any) -> Any:
-    return ADDRESS if is_host(value) else value
-
-
-class Target(NamedTuple):
-    """The fake to redirect to."""
-
-    #: The host and port of the fake's server.
-    address: tuple[str, int]
-    #: The authority of the certificate that the server shows.
-    authority: Authority
-
-
-# The replacements. Each function takes the original and the target.
+# The replacements. Each function takes the original.
 
 _Way = Callable[..., Any]
 
 
-def _resolve(original: _Way, _: Target) -> _Way:
+def _resolve(original: _Way) -> _Way:
     """Give a resolver ``ADDRESS`` in place of the host's name."""
 
     @functools.wraps(original)
     def resolve(*args: Any, **options: Any) -> Any:
+        mode = _mode()
+        names = [it for it in (*args, *options.values()) if is_api(it)] if mode else []
+        if mode is None or not names:
+            return original(*args, **options)
+        PATCHES.renew()  # now, since a connection follows
+        mode.check_name(names[0])
         try:
             return original(
                 *map(_numeric, args), **{name: _numeric(it) for name, it in options.items()}
             )
         except socket.gaierror as error:
-            if not any(map(is_host, [*args, *options.values()])):
-                raise
-            message = f"{HOST} is redirected to fakescale at {ADDRESS}: {error.strerror}"
+            message = f"{mode.reason} at {ADDRESS}: {error.strerror}"
             raise socket.gaierror(error.errno, message) from None
 
     return resolve
 
 
-def _tell(original: _Way, _: Target) -> _Way:
+def _numeric(value: Any) -> Any:
+    return ADDRESS if is_api(value) else value
+
+
+def _tell(original: _Way) -> _Way:
     """Answer for the host, to prevent a reverse look-up of ``ADDRESS``."""
 
     @functools.wraps(original)
     def tell(name: Any) -> Any:
-        return (HOST, [], [ADDRESS]) if is_host(name) or name == ADDRESS else original(name)
+        mode = _mode()
+        if mode is None or not (is_api(name) or name == ADDRESS):
+            return original(name)
+        mode.check_name(name)
+        return HOST, [], [ADDRESS]
 
     return tell
 
 
-def _refuse(original: _Way, _: Target) -> _Way:
-    """Refuse to ask a name server for the host."""
+def _ask(original: _Way) -> _Way:
+    """Ask no name server for the host."""
 
     @functools.wraps(original)
-    def refuse(*args: Any, **options: Any) -> Any:
-        if any(map(is_host, [*args, *options.values()])):
-            raise OSError(
-                f"{HOST} is redirected to fakescale, so no name server may be asked for it"
-            )
+    def ask(*args: Any, **options: Any) -> Any:
+        if (mode := _mode()) is not None:
+            for name in filter(is_api, (*args, *options.values())):
+                mode.check_query(name)
         return original(*args, **options)
 
-    return refuse
+    return ask
 
 
-def _lead(address: Any, target: Target) -> Any:
-    """Return the fake's address if ``address`` is one of the host, otherwise ``address``."""
-    if not (isinstance(address, tuple) and len(address) >= 2):
-        return address
-    host, port = address[:2]
-    if host != ADDRESS and not is_host(host):
-        return address
-    if port not in PORTS:
-        raise ConnectionRefusedError(
-            errno.ECONNREFUSED,
-            f"{HOST} is redirected to fakescale at the ports 443 and 80, not at {port}",
-        )
-    return target.address
+def _lead(mode: Mode, address: Any) -> Any:
+    """Return the address to connect to in place of ``address``."""
+    if isinstance(address, tuple) and len(address) >= 2:
+        host, port = address[:2]
+        if host == ADDRESS or is_api(host):
+            return mode.lead(host, port)
+    return address
 
 
-def _connect(original: _Way, target: Target) -> _Way:
+def _connect(original: _Way) -> _Way:
     """Make a call with an address of the host connect to the fake."""
 
     @functools.wraps(original)
     def connect(*args: Any) -> Any:
-        return original(*(_lead(it, target) for it in args))
+        if (mode := _mode()) is None:
+            return original(*args)
+        return original(*(_lead(mode, it) for it in args))
 
     return connect
 
 
-def _create(original: _Way, target: Target) -> _Way:
+def _create(original: _Way) -> _Way:
     """Make ``create_connection`` of a loop that resolves by itself connect to the fake."""
 
     @functools.wraps(original)
     def create(loop: Any, protocol: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        if options.get("ssl") and host and options.get("server_hostname") is None:
-            options["server_hostname"] = host
-        return original(loop, protocol, *_lead((host, port), target), **options)
+        if (mode := _mode()) is not None:
+            if options.get("ssl") and host and options.get("server_hostname") is None:
+                options["server_hostname"] = host
+            host, port = _lead(mode, (host, port))
+        return original(loop, protocol, host, port, **options)
 
     return create
 
 
-def _shake_hands(original: _Way, target: Target) -> _Way:
-    """Make a client's handshake with the host trust the fake's authority, and nobody else.
+def _is_to_api(connection: Any) -> bool:
+    """Return whether this is the client's side of a TLS connection to the host."""
+    return is_api(connection.server_hostname) and not connection.server_side
 
-    Other connections share the client's own context, so it stays unchanged. Only this connection
-    gets another context. By then it has copied the demands of its own. A connection that leads
-    elsewhere, for example through a proxy given to the client, fails before it sends a request.
-    """
 
-    @functools.cache
-    def trusting(kind: type[ssl.SSLContext]) -> ssl.SSLContext:
-        context = kind(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=target.authority.pem)
-        return context
+def _shake_hands(original: _Way) -> _Way:
+    """Leave a client's handshake with the host to the mode."""
 
     @functools.wraps(original)
     def do_handshake(connection: Any, *args: Any, **options: Any) -> Any:
-        if not is_host(connection.server_hostname):  # another host, or the server's side
-            return original(connection, *args, **options)
-        # The class of the standard library; truststore puts its own in its place.
-        kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")
-        if connection.context is not trusting(kind):
-            connection.context = trusting(kind)
-        try:
-            done = original(connection, *args, **options)
-        except ssl.SSLCertVerificationError as error:
-            message = f"{_ELSEWHERE} ({error.strerror})"
-            error.args, error.strerror = (error.errno, message), message  # for repr and str
-            raise
-        # Checked here, since some clients verify nothing.
-        if connection.getpeercert(binary_form=True) != target.authority.certificate:
-            raise ssl.SSLCertVerificationError(1, _ELSEWHERE)
-        return done
+        call = functools.partial(original, connection, *args, **options)
+        mode = _mode()
+        if mode is None or not _is_to_api(connection):
+            return call()
+        return mode.shake_hands(connection, call)
 
     return do_handshake
 
 
-#: Each function or method to replace: its module or class, its name, and the replacement.
-PATCHES: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
+def _send(original: _Way) -> _Way:
+    """Send nothing to the host on a connection that does not lead to a fake.
+
+    Such a connection is older than the mode. Its pool connects anew after a reset.
+    """
+
+    @functools.wraps(original)
+    def send(connection: Any, *args: Any, **options: Any) -> Any:
+        mode = _mode()
+        if mode is None or not _is_to_api(connection) or mode.knows(certificate_of(connection)):
+            return original(connection, *args, **options)
+        if isinstance(connection, socket.SocketType):  # or a client could still wait for an answer
+            with contextlib.suppress(OSError):
+                socket.SocketType.shutdown(connection, socket.SHUT_RDWR)
+        # Without a number, by which urllib3 would take it for an end that the server has explained.
+        raise ConnectionResetError(f"{mode.reason}, but this connection was made before")
+
+    return send
+
+
+def certificate_of(connection: Any) -> bytes:
+    """Return the peer's certificate in DER, or b"" if there is none yet."""
+    try:
+        return connection.getpeercert(binary_form=True) or b""
+    except ValueError:  # the first thing sent would do the handshake
+        return b""
+
+
+def _pause(original: _Way) -> _Way:
+    """Make no pause before a request is repeated whose host cannot be reached.
+
+    The official client would wait 12 seconds.
+    """
+
+    @functools.wraps(original)
+    def sleep(retry: Any, *args: Any, **options: Any) -> Any:
+        error = retry.history[-1].error if retry.history else None
+        # urllib3 chains its errors, and wraps those of a proxy.
+        while error is not None and not isinstance(error, Unreachable):
+            error = getattr(error, "original_error", None) or error.__cause__ or error.__context__
+        return None if error else original(retry, *args, **options)
+
+    return sleep
+
+
+#: The patches of all ways to the host.
+PATCHES = Patches(
     ("socket", "getaddrinfo", _resolve),
     ("_socket", "getaddrinfo", _resolve),  # for code that took the one above earlier
     ("socket", "gethostbyname", _resolve),
@@ -195,12 +238,17 @@ PATCHES: tuple[tuple[str, str, Callable[[_Way, Target], _Way]], ...] = (
     ("socket:socket", "connect", _connect),
     ("socket:socket", "connect_ex", _connect),
     ("ssl:SSLSocket", "do_handshake", _shake_hands),
+    ("ssl:SSLSocket", "send", _send),
+    ("ssl:SSLSocket", "sendall", _send),
+    ("ssl:SSLSocket", "write", _send),
     ("ssl:SSLObject", "do_handshake", _shake_hands),
+    ("ssl:SSLObject", "write", _send),
+    ("urllib3.util.retry:Retry", "sleep", _pause),
     # Libraries in C that resolve and connect by themselves.
     ("pycares:Channel", "getaddrinfo", _resolve),
     ("pycares:Channel", "gethostbyname", _resolve),
-    ("pycares:Channel", "query", _refuse),
-    ("pycares:Channel", "search", _refuse),
+    ("pycares:Channel", "query", _ask),
+    ("pycares:Channel", "search", _ask),
     ("uvloop:Loop", "getaddrinfo", _resolve),
     ("uvloop:Loop", "create_connection", _create),
 )

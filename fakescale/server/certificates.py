@@ -4,7 +4,7 @@ import ssl
 from contextlib import AbstractContextManager
 from typing import Any
 
-from fakescale.values.hosts import read_host
+from fakescale.values.hosts import ISSUER, read_host
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -28,7 +28,7 @@ class Authority:
         #: The given names, in the form in which hosts are compared.
         self.host_names = frozenset(names)
         # An RSA key would take a hundred times as long to make.
-        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        authority = trustme.CA(organization_name=ISSUER, key_type=trustme.KeyType.ECDSA)
         try:
             leaf = authority.issue_cert(
                 *dict.fromkeys([*names, *_LOOPBACK]), key_type=trustme.KeyType.ECDSA

@@ -197,8 +197,12 @@ class Connection:
 
     def shut(self) -> None:
         """Make the blocking calls of a worker fail or return."""
-        with contextlib.suppress(OSError):  # not through TLS, whose state belongs to its thread
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            # Not through TLS, whose state belongs to its thread. eventlet's sockets are others.
+            if isinstance(self.socket, socket.SocketType):
+                socket.SocketType.shutdown(self.socket, socket.SHUT_RDWR)
+            else:
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     # Inside.
 

@@ -22,7 +22,7 @@ from fakescale.server.server import Server, running
 from fakescale.server.tls import secure
 from fakescale.values.environ import STANDS_IN, Reported
 from fakescale.values.errors import shown
-from fakescale.values.hosts import HOST, HOSTS, is_api_host
+from fakescale.values.hosts import HOST, HOSTS, is_api
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -106,7 +106,7 @@ def _enter(authority: Authority, connection: Connection) -> None:
         raise _refused(400, "This is not HTTP/1.1")
     if method == "CONNECT":
         found = _TUNNEL.fullmatch(target)
-        if found and is_api_host(found[1]):
+        if found and is_api(found[1]):
             _open_tunnel(authority, connection)
             return
     elif scheme := _scheme(target):
@@ -128,7 +128,7 @@ def _open_tunnel(authority: Authority, connection: Connection) -> None:
 def _scheme(target: str) -> str | None:
     """Return the scheme of ``target`` if it is a URL of the real API."""
     found = _URL.fullmatch(target)
-    if found is None or not is_api_host(found[2]):
+    if found is None or not is_api(found[2]):
         return None
     scheme = found[1].lower()
     return scheme if found[3] in (None, "", _PORTS[scheme]) else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fakescale.server.connection import Connection, Entrance
 from fakescale.values.environ import STANDS_IN
-from fakescale.values.hosts import is_api_host
+from fakescale.values.hosts import is_api
 
 if TYPE_CHECKING:
     import ssl
@@ -46,7 +46,7 @@ def secure(authority: "Authority", connection: Connection, name: str | None = No
         raise
     connection.farewell = functools.partial(_notify, secured)
     connection.environ["wsgi.url_scheme"] = "https"
-    connection.environ[STANDS_IN] = is_api_host(name or secured.server_hostname or "")
+    connection.environ[STANDS_IN] = is_api(name or secured.server_hostname)
 
 
 def _notify(connection: "ssl.SSLSocket") -> None:

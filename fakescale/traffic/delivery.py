@@ -133,7 +133,11 @@ class Carrier:
 
 def _shut(open_one: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it is not connected, or no longer
-        socket.socket.shutdown(open_one, socket.SHUT_RDWR)
+        # Not through TLS, whose state belongs to its thread. eventlet's sockets are others.
+        if isinstance(open_one, socket.SocketType):
+            socket.SocketType.shutdown(open_one, socket.SHUT_RDWR)
+        else:
+            open_one.shutdown(socket.SHUT_RDWR)
 
 
 def _resolve(address: Address) -> list[tuple[socket.AddressFamily, Any]]:

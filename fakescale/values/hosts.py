@@ -1,5 +1,6 @@
 """Hosts: their names and addresses, loopback, and the addresses that callbacks may go to."""
 
+import contextlib
 import functools
 import ipaddress
 import re
@@ -9,13 +10,25 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 #: The host of the real API (documented).
 HOST = "api.scale.com"
-#: All hosts of the real API: the older names lead to the same service (observed in clients).
+#: All names of that host: also the older ones, which older clients have written in (observed in
+#: npm `scaleapi` 2.3.2, in the Python client up to 0.1.10, and in public lidar scripts).
 HOSTS = (HOST, "api.scaleapi.com", "api.scale.ai")
 
+#: The issuer of the certificates that fakes show for that host.
+ISSUER = "fakescale"
 
-def is_api_host(name: str) -> bool:
-    """Return whether ``name`` is a host of the real API, in capitals or with a dot at its end."""
-    return name.removesuffix(".").lower() in HOSTS
+
+def is_api(host: object) -> bool:
+    """Return whether ``host`` is a name of the real API's host, as text or bytes, in any spelling.
+
+    The name has no port.
+    """
+    if isinstance(host, bytes | bytearray):
+        host = host.decode("latin-1")
+    if isinstance(host, str) and not host.isascii():
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode()  # as getaddrinfo does
+    return isinstance(host, str) and host.removesuffix(".").lower() in HOSTS
 
 
 def read_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

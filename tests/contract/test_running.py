@@ -117,13 +117,22 @@ def test_a_run_without_assumptions_prints_no_table(suite: pytest.Pytester) -> No
     assert "assumed" not in suite.runpytest_inprocess().stdout.str()
 
 
-def test_a_file_that_cannot_be_imported_is_reported_as_an_error(suite: pytest.Pytester) -> None:
-    suite.makepyfile(test_broken="import nothing_of_this_name")
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("import nothing_of_this_name", "*No module named 'nothing_of_this_name'"),
+        ("def test_x(:", "*SyntaxError: invalid syntax"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_reported_as_an_error(
+    suite: pytest.Pytester, source: str, text: str
+) -> None:
+    suite.makepyfile(test_broken=source)
     arguments = ["--continue-on-collection-errors", "-k", "broken", "test_broken.py"]
     result = run(suite, *arguments, module=".test_concurrency")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(errors=1, deselected=1)
-    result.stdout.fnmatch_lines(["*No module named 'nothing_of_this_name'"])
+    result.stdout.fnmatch_lines([text])
     assert "INTERNALERROR" not in str(result.stdout)
 
 

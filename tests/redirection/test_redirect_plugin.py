@@ -111,6 +111,160 @@ def test_a_whole_run_can_be_redirected(suite: pytest.Pytester, more: list[str]) 
     assert (socket.getaddrinfo, vars(socket.socket).get("connect"), now) == before
 
 
+# Works as pytest-socket does, of which most suites use no option.
+RESTORING = """
+    import socket
+
+    true_connect, true_getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def pytest_runtest_teardown():
+        socket.socket.connect = true_connect
+        socket.getaddrinfo = true_getaddrinfo
+"""
+RESTORED = """
+    import pytest, requests
+    from fakescale import redirect
+
+    def asked():
+        requests.get("https://api.scale.com/v1/tasks")
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_whole_run(pytestconfig, n):
+        if pytestconfig.getoption("--fakescale-redirect"):
+            asked()
+
+    @pytest.fixture(scope="module")
+    def wide(pytestconfig):
+        if pytestconfig.getoption("--fakescale-redirect"):
+            pytest.skip("redirected already")
+        with redirect() as fake:
+            yield fake
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_wide(wide, n):
+        asked()
+        assert wide.requests.total == n + 1
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--fakescale-redirect"]])
+def test_another_plugin_may_restore_the_functions(
+    suite: pytest.Pytester, arguments: list[str]
+) -> None:
+    suite.makepyfile(restoring=RESTORING, test_restored=RESTORED)
+    suite.syspathinsert()
+    before = socket.socket.connect
+    result = suite.runpytest_inprocess("-p", "restoring", *arguments)
+    assert socket.socket.connect == before
+    if "connect" in vars(socket.socket):
+        del socket.socket.connect
+    outcomes = {"passed": 3, "skipped": 3} if arguments else {"passed": 6}
+    result.assert_outcomes(**outcomes)
+
+
+def test_a_conftest_may_patch_what_sockets_are(suite: pytest.Pytester) -> None:
+    """gevent and eventlet do; they need a process without threads, and without ssl."""
+    suite.makeconftest(
+        """
+        import socket, sys, threading, _socket
+
+        assert threading.active_count() == 1 and "ssl" not in sys.modules
+
+        class Socket(socket.socket):
+            def connect(self, address):
+                assert address[0] == "127.0.0.1"
+                return _socket.socket.connect(self, address)
+
+        def getaddrinfo(host, *rest, **more):
+            assert host == "127.83.67.65" or host == "127.0.0.1"
+            return found(host, *rest, **more)
+
+        found, socket.socket, socket.getaddrinfo = socket.getaddrinfo, Socket, getaddrinfo
+        """
+    )
+    suite.makepyfile(
+        """
+        import http.client
+
+        def asked():
+            connection = http.client.HTTPSConnection("api.scale.com")
+            connection.request("GET", "/v1/tasks", headers={"Authorization": "Bearer live_x"})
+            assert connection.getresponse().status == 200
+            connection.close()
+
+        asked()
+
+        def test_one(fakescale):
+            asked()
+            assert fakescale.requests.total == 1
+        """
+    )
+    code = (
+        "import os, sys; os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1';"
+        "os.environ['PYTEST_PLUGINS'] = 'fakescale.pytest_plugin'; import pytest;"
+        "sys.exit(pytest.main(['-c', os.devnull, '--rootdir=.', '--fakescale-redirect']))"
+    )
+    suite.run(sys.executable, "-c", code).assert_outcomes(passed=1)
+
+
+KEPT = """
+    import pytest, requests
+
+    URL, AUTH = "https://api.scale.com/v1", ("live_x", "")
+
+    @pytest.fixture(scope="session")
+    def task_id(fakescale_redirect):
+        return requests.post(f"{URL}/task/chat", json={}, auth=AUTH).json()["task_id"]
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_the_task_is_kept(task_id, fakescale, fakescale_redirect, n):
+        assert fakescale is fakescale_redirect
+        assert requests.get(f"{URL}/task/{task_id}", auth=AUTH).ok
+        assert fakescale.requests.total == n + 2
+
+    def test_failing(fakescale):
+        requests.get(f"{URL}/only_this", auth=AUTH)
+        assert False
+"""
+AT_IMPORT = """
+    import pytest, requests
+
+    URL, AUTH = "https://api.scale.com/v1", ("live_x", "")
+    made = requests.post(f"{URL}/task/chat", json={}, auth=AUTH).json()["task_id"]
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_the_task_of_the_import_is_kept(n):
+        assert requests.get(f"{URL}/task/{made}", auth=AUTH).ok
+"""
+
+
+def test_one_fake_can_be_kept_for_the_whole_run(suite: pytest.Pytester) -> None:
+    suite.makepyfile(KEPT)
+    result = suite.runpytest_inprocess("--fakescale-scope=session")
+    result.assert_outcomes(passed=3, failed=1)
+    told = [line for line in result.stdout.lines if line.startswith(("GET", "POST"))]
+    assert told == ["GET /v1/only_this -> 404 Not found: GET /v1/only_this"]
+
+
+def test_one_fake_can_be_kept_for_a_redirected_run(suite: pytest.Pytester) -> None:
+    suite.makeini("[pytest]\naddopts = -p no:randomly\nfakescale_scope = session")
+    suite.makepyfile(test_kept=KEPT, test_more=AT_IMPORT)
+    arguments = ["--fakescale-redirect", "-k", "not first"]
+    suite.runpytest_inprocess(*arguments, "test_more.py").assert_outcomes(passed=2)
+    suite.runpytest_inprocess(*arguments, "test_kept.py").assert_outcomes(passed=3, failed=1)
+    # An option overrides the key.
+    result = suite.runpytest_inprocess(*arguments, "--fakescale-scope=function", "test_more.py")
+    result.assert_outcomes(failed=2)
+
+
+def test_an_unknown_scope_is_an_error(suite: pytest.Pytester) -> None:
+    suite.makeini("[pytest]\nfakescale_scope = module")
+    suite.makepyfile("def test_x(fakescale): pass")
+    result = suite.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: fakescale_scope is one of function, session (*)"])
+
+
 def test_a_run_whose_conftest_fails_leaves_nothing_behind(suite: pytest.Pytester) -> None:
     suite.makeconftest("import requests; requests.get('https://api.scale.com:1')")
     before = socket.getaddrinfo

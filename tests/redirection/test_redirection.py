@@ -30,10 +30,10 @@ import urllib3
 import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
-from fakescale import FakeScale, Limits, redirect
+from fakescale import FakeScale, Limits, redirect, redirection
 from fakescale.redirection.patches import ADDRESS, PATCHES
 from fakescale.server.certificates import Authority
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS
 
 URL = f"https://{HOST}/v1/tasks"
 KEY = "live_pets"
@@ -273,7 +273,9 @@ def test_no_proxy_of_the_environment_is_asked(
     monkeypatch.setenv("NO_PROXY", "intern.example")
     with contextlib.ExitStack() as stack, redirect():
         assert make(stack)() == 200
-        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{HOST}"
+        assert (
+            os.environ["no_proxy"] == os.environ["NO_PROXY"] == f"intern.example,{','.join(HOSTS)}"
+        )
         # All other hosts still go through the proxy.
         assert urllib.request.proxy_bypass("example.com") is False
         assert urllib.request.proxy_bypass("intern.example") is True
@@ -392,14 +394,83 @@ def test_a_proxy_that_the_client_was_given_is_not_trusted_either() -> None:
         assert fake.requests.total == 0
 
 
+@pytest.fixture
+def earlier(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeScale, str]]:
+    """Serve a fake that stands for the real API; yield it and the path of its certificate."""
+    authority = Authority(HOST)
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *rest: Any, **more: Any) -> Any:
+        return real("127.0.0.1" if host == HOST else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with FakeScale().serve(authority=authority) as there, authority.saved() as path:
+        # Its port is not that of the real API.
+        monkeypatch.setattr(redirection, "PORTS", (443, _port(there)))
+        yield there, path
+
+
+def test_a_pool_connects_anew_to_the_fake(earlier: tuple[FakeScale, str]) -> None:
+    there, path = earlier
+    url = f"https://{HOST}:{_port(there)}/v1/tasks"
+    with urllib3.PoolManager(ca_certs=path) as pool, requests.Session() as session:
+        assert pool.request("GET", url, headers=HEADERS).status == 200
+        assert session.get(url, auth=AUTH, verify=path).ok
+        with redirect() as fake:
+            assert pool.request("GET", url, headers=HEADERS).status == 200
+            with pytest.raises(requests.ConnectionError, match="connection was made before"):
+                session.get(url, auth=AUTH, verify=path)  # it does not try again by itself
+            assert session.get(url, auth=AUTH, verify=path).ok
+            assert fake.requests.total == 2
+        assert there.requests.total == 2
+
+
+def test_an_async_pool_connects_anew_to_the_fake(earlier: tuple[FakeScale, str]) -> None:
+    there, path = earlier
+    url = f"https://{HOST}:{_port(there)}/v1/tasks"
+
+    async def ask() -> None:
+        context = ssl.create_default_context(cafile=path)
+        resolver = aiohttp.ThreadedResolver()
+        connector = aiohttp.TCPConnector(ssl=context, resolver=resolver, use_dns_cache=False)
+        async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session:
+            assert (await session.get(url)).status == 200
+            with redirect() as fake:
+                assert (await session.get(url)).status == 200
+                assert (fake.requests.total, there.requests.total) == (1, 1)
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("method", ["send", "sendall", "write"])
+def test_nothing_is_sent_on_a_connection_that_was_made_before(
+    earlier: tuple[FakeScale, str], method: str
+) -> None:
+    there, path = earlier
+    context = ssl.create_default_context(cafile=path)
+    with (
+        socket.create_connection(("127.0.0.1", _port(there))) as plain,
+        context.wrap_socket(
+            plain, server_hostname=HOST, do_handshake_on_connect=method != "write"
+        ) as connection,
+        redirect(),
+    ):
+        with pytest.raises(ConnectionResetError, match="redirected to fakescale, but this conn"):
+            getattr(connection, method)(b"GET /v1/tasks HTTP/1.1\r\n\r\n")
+        assert plain.fileno() == -1  # `connection` has taken it over
+        assert connection.unwrap if method == "write" else connection.recv(9) == b""
+    assert there.requests.total == 0
+
+
 # Resolution.
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        HOST,
-        HOST.upper(),
+        *HOSTS,
+        HOSTS[1].title(),
+        f"{HOSTS[2]}.".encode(),
         f"{HOST}.",
         HOST.encode(),
         bytearray(b"Api.scale.com"),
@@ -450,11 +521,21 @@ def test_no_name_server_is_asked(method: str) -> None:
 def test_a_url_may_be_written_differently() -> None:
     with redirect() as fake:
         assert requests.get(f"https://{HOST}./v1/tasks", auth=AUTH).status_code == 200
-        for origin in (f"https://{HOST}:443", f"http://{HOST}:80", f"http://{HOST.upper()}."):
+        origins = f"https://{HOST}:443", f"http://{HOST}:80", f"http://{HOST.upper()}."
+        for origin in (*origins, *(f"https://{host}" for host in HOSTS[1:])):
             request = urllib.request.Request(f"{origin}/v1/tasks", headers=HEADERS)
             with urllib.request.urlopen(request) as reply:
                 assert reply.status == 200
-        assert fake.requests.total == 4
+        assert fake.requests.total == 6
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("host", HOSTS[1:])
+def test_an_older_name_is_the_same_host(host: str, scheme: str) -> None:
+    with redirect() as fake, httpx.Client(base_url=f"{scheme}://{host}", auth=AUTH) as client:
+        assert client.get("/v1/tasks").status_code == 200
+        assert fake.requests[0].headers["Host"] == host
+        assert client.post("/_fakescale/reset", json={}).status_code == 403
 
 
 def test_a_socket_may_be_given_the_name() -> None:
@@ -470,7 +551,7 @@ def test_a_socket_may_be_given_the_name() -> None:
 
 def _state() -> list[Any]:
     ways = []
-    for owner, name, _ in PATCHES:
+    for owner, name, _ in PATCHES.table:
         place = pkgutil.resolve_name(owner)
         ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
     return [ways, dict(os.environ)]

@@ -20,7 +20,7 @@ from fakescale.server import proxy
 from fakescale.server.certificates import Authority
 from fakescale.server.proxy import Proxy, environment
 from fakescale.server.server import running
-from fakescale.values.hosts import HOST
+from fakescale.values.hosts import HOST, HOSTS
 from tests.server.test_server import AUTH, GET, Connection
 from tests.server.test_tls import SecureConnection, trusting
 
@@ -127,7 +127,7 @@ def test_a_program_that_trusts_the_file_is_served_over_tls(fake: FakeScale, name
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    return Authority(HOST)
+    return Authority(*HOSTS)
 
 
 @pytest.fixture
@@ -144,6 +144,23 @@ class Tunnel(SecureConnection):
 
     def __init__(self, fake: FakeScale, authority: Authority, name: str = HOST) -> None:
         super().__init__(fake, authority, name, CONNECT)
+
+
+@pytest.mark.parametrize(
+    "name", ["API.Scale.com", "api.scale.com.", "api.scaleapi.com", "api.scale.ai"]
+)
+def test_the_proxy_takes_and_certifies_every_name_of_the_host(
+    served: FakeScale, authority: Authority, name: str
+) -> None:
+    context = ssl.create_default_context(cadata=authority.pem)
+    with contextlib.closing(Connection(served)) as connection:
+        connection.send(CONNECT.replace(HOST.encode(), name.encode()))
+        assert connection.file.readline().startswith(b"HTTP/1.1 200 ")
+        assert connection.file.readline() == b"\r\n"
+        with context.wrap_socket(connection.socket, server_hostname=name.rstrip(".")) as secured:
+            head = f"GET /v1/tasks HTTP/1.1\r\nHost: {name}\r\nAuthorization: Bearer live_x\r\n\r\n"
+            secured.sendall(head.encode())
+            assert secured.recv(99).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,17 @@ import http
 import os
 import socket
 import threading
+import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import freezegun
 import pytest
 
 from fakescale.receiver import Receiver
+from fakescale.server.connection import Connection
 from fakescale.server.server import serving
+from fakescale.traffic import delivery
 from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.outbox import Outbox
 from fakescale.values.clock import Clock
@@ -260,3 +263,14 @@ def test_the_timeout_is_for_the_whole_of_a_dribbling_answer() -> None:
     with listening(dribbles) as url, pytest.raises(OSError, match="timed out"):
         post(url, timeout=0.2)
     ended.set()
+
+
+def test_a_socket_of_another_kind_is_shut_by_its_own_method() -> None:
+    class Green:  # as eventlet puts in place of sockets
+        def shutdown(self, how: int) -> None:
+            shut.append(how)
+
+    shut: list[int] = []
+    delivery._shut(cast(Any, Green()))
+    Connection.shut(cast(Any, types.SimpleNamespace(socket=Green())))
+    assert shut == [socket.SHUT_RDWR] * 2
