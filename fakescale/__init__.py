@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fakescale.account.labeling import TaskFailure as TaskFailure
     from fakescale.account.task import Status as Status
     from fakescale.account.task import Task as Task
     from fakescale.account.world import Account as Account
@@ -37,6 +38,7 @@ _HOMES = {
     "RemoteFakeScale": "remote",
     "Status": "account.task",
     "Task": "account.task",
+    "TaskFailure": "account.labeling",
     "World": "account.world",
     "redirect": "redirection",
     "without_backoff": "redirection.backoff",

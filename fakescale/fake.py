@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from fakescale.server.certificates import Authority
 
 
+#: The fakes with an open ``running`` block, by their ``id()``.
+RUNNING: dict[int, "FakeScale"] = {}
+
+
 class FakeScale(LiveView):
     """A fake of Scale AI's task API, in memory: a WSGI application with helpers for tests.
 
@@ -214,6 +218,10 @@ class FakeScale(LiveView):
         """Start a stopped clock again; it catches up at once on the time for which it stood."""
         self._state.start_clock()
 
+    def _skip(self, seconds: float) -> None:
+        """Move the clock on; due work happens by itself, since a labeler may call this."""
+        self._state.skip(dt.timedelta(seconds=seconds))
+
     def reset(self, account: str | None = None) -> None:
         """Forget everything, or all that belongs to one account.
 
@@ -301,6 +309,7 @@ class FakeScale(LiveView):
         """
         with self._replacing:
             self._running += 1
+            RUNNING[id(self)] = self
             self._state.begin()
         try:
             yield self
@@ -308,6 +317,8 @@ class FakeScale(LiveView):
             with self._replacing:
                 self._running -= 1
                 last = None if self._running else self._state
+                if last is not None:
+                    del RUNNING[id(self)]
             if last is not None:
                 last.stop()
 

@@ -235,6 +235,24 @@ def test_a_failing_setup_or_teardown_reports_exchanges_too(suite: pytest.Pyteste
     result.stdout.fnmatch_lines(["GET /v1/setup -> 401 *", "GET /v1/teardown -> 401 *"])
 
 
+def test_a_failing_test_reports_the_exceptions_of_its_labeler(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import datetime as dt
+
+        def test_fails(fakescale):
+            fakescale.labeler = lambda task: {"x": 1}[task.unique_id]
+            fakescale.turnaround = dt.timedelta(hours=1)
+            fakescale.tasks.create("chat", unique_id="u")
+            fakescale.advance(hours=1)
+            assert fakescale.tasks.list(status="completed")
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the labeler raised an exception for task *", "KeyError: 'u'"])
+
+
 def test_a_report_holds_no_exchanges_of_earlier_tests(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """

@@ -2,9 +2,12 @@
 
 import contextvars
 import datetime as dt
+import functools
 import heapq
 import itertools
+import logging
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +19,7 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.schemas import frozen_json
 
 #: Labels a pending task. Returns the response, or None to leave the task pending. An exception
-#: fails the task.
+#: fails the task; a `TaskFailure` does so on purpose.
 Labeler = Callable[[Task], Mapping[str, Any] | None]
 #: The time that a task is pending before the labeler is called; None means forever.
 Turnaround = dt.timedelta | Callable[[Task], dt.timedelta | None] | None
@@ -27,6 +30,8 @@ NEVER = "~"
 #: The longest wait for a labeler, in seconds of real time. Two could wait for each other forever.
 _PATIENCE = 10.0
 
+log = logging.getLogger("fakescale")
+
 #: Whether the current thread serves a request.
 in_request = contextvars.ContextVar("in_request", default=False)
 
@@ -34,6 +39,19 @@ in_request = contextvars.ContextVar("in_request", default=False)
 Move = Callable[[Task, str, Mapping[str, Any]], Task]
 #: Decides on a pending task. Returns the move to make and the response, or None to leave it.
 Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
+
+
+class TaskFailure(Exception):
+    """Raise it in a labeler to fail the task on purpose.
+
+    ``error`` is the text of the response's member ``error``. ``details`` are its other members,
+    for example ``attachments`` (documented).
+    """
+
+    def __init__(self, error: str, **details: Any) -> None:
+        super().__init__(error)
+        #: The response of the task.
+        self.response: Mapping[str, Any] = frozen_json("response", {"error": error, **details})
 
 
 class Schedule(Protocol):
@@ -185,9 +203,17 @@ class Labeling:
                 return None
             return moves.complete, frozen_json("response", dict(response))
         except Exception as error:
-            return moves.fail, failure(error)
+            return failed(task.id, error)
 
 
-def failure(error: Exception) -> FrozenDict:
-    """Return the response of a task whose labeler raised ``error``."""
-    return FrozenDict(error=str(error) or type(error).__name__)
+def failed(task_id: str, error: Exception) -> tuple[Move, Mapping[str, Any]]:
+    """Return the move and the response of a task that ``error`` fails.
+
+    The traceback of any error but a `TaskFailure` is logged and kept.
+    """
+    if isinstance(error, TaskFailure):
+        return moves.fail, error.response
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    log.error("the labeler raised an exception for task %s\n%s", task_id, trace)
+    response = FrozenDict(error=str(error) or type(error).__name__)
+    return functools.partial(moves.fail, traceback=trace), response

@@ -145,6 +145,8 @@ class Task:
     #: The comments of the customer's audits, newest first. They are texts, unless the task was
     #: loaded.
     customer_review_comments: Sequence[Any] = EMPTY_LIST
+    #: The traceback of the exception by which a labeler failed the task, or None. Not printed.
+    traceback: str | None = None
     #: Whether an error takes the ``unique_id`` away. Not printed (guessed: no known example of
     #: a task has it).
     clear_unique_id_on_error: bool = False
@@ -177,7 +179,7 @@ _PACKING = Packing(
     Task,
     packed=("params", "response", "metadata", "extra"),
     labels={"id": "task_id"},
-    hidden=("clear_unique_id_on_error",),
+    hidden=("clear_unique_id_on_error", "traceback"),
     prints_empty=("is_test", "callback_completed", "callback_succeeded", "processed_attachments"),
     extra="extra",
 )
@@ -214,10 +216,11 @@ def complete(task: Task, now: str, response: Mapping[str, Any]) -> Task:
     return _move(task, "complete", moment, completed_at=moment, response=response)
 
 
-def fail(task: Task, now: str, response: Mapping[str, Any]) -> Task:
+def fail(task: Task, now: str, response: Mapping[str, Any], traceback: str | None = None) -> Task:
     """Return the task after an error, whose detail is in ``response`` (documented)."""
     unique_id = None if task.clear_unique_id_on_error else task.unique_id
-    return _move(task, "fail", now, response=response, unique_id=unique_id)
+    changes = {"response": response, "unique_id": unique_id, "traceback": traceback}
+    return _move(task, "fail", now, **changes)
 
 
 def cancel(task: Task, now: str, *, clear_unique_id: bool) -> Task:

@@ -16,7 +16,7 @@ from fakescale.account import responses
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Decide, Labeling, failure
+from fakescale.account.labeling import NEVER, Decide, Labeling, failed
 from fakescale.account.listing import (
     FLAG,
     PAGE,
@@ -496,7 +496,8 @@ class Tasks:
         try:
             due = self._labeling.due(task, begins)
         except Exception as error:  # treated like an error of the labeler
-            self.fail(task.id, failure(error))
+            move, response = failed(task.id, error)
+            self._change(task.id, lambda it, now: move(it, now, response))
             return
         if due == NEVER:
             return

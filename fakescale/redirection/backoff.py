@@ -3,27 +3,42 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from fakescale.fake import RUNNING
 from fakescale.redirection.placing import replaced
+
+if TYPE_CHECKING:
+    from urllib3.util.retry import Retry
 
 _lock = threading.Lock()
 _blocks: list[None] = []  # one for each open block, in any thread
 _replacement = contextlib.ExitStack()
 
 
+def _skip(retry: "Retry", response: Any = None) -> None:
+    """Move the clocks on by the wait before a retry."""
+    wait = None
+    if retry.respect_retry_after_header and response is not None:
+        wait = retry.get_retry_after(response)
+    for fake in list(RUNNING.values()):
+        fake._skip(wait or retry.get_backoff_time())
+
+
 @contextlib.contextmanager
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
 
-    Use it in a ``with`` block; it affects the whole process. It replaces only the wait between
-    retries, including the wait for a ``Retry-After``. That wait is in seconds of real time, which
-    a test cannot freeze or move. Raises ImportError without urllib3.
+    Use it in a ``with`` block; it affects the whole process. It leaves out the wait between
+    retries, including the wait for a ``Retry-After``. The clocks of all running fakes move on by
+    as much, as they would if the client waited. So a rate limit ends. Raises ImportError without
+    urllib3.
     """
     from urllib3.util.retry import Retry
 
     with _lock:
         if not _blocks:
-            _replacement.enter_context(replaced(Retry, "sleep", lambda *_, **__: None))
+            _replacement.enter_context(replaced(Retry, "sleep", _skip))
         _blocks.append(None)
     try:
         yield

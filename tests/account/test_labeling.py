@@ -6,7 +6,7 @@ import pytest
 import requests
 import time_machine
 
-from fakescale import FakeScale, Task
+from fakescale import BadRequest, FakeScale, Task, TaskFailure
 from fakescale.values.frozen import MAX_DEPTH
 from tests.support import Caller
 
@@ -328,3 +328,47 @@ def test_a_dump_of_a_staging_batch_waits_too(fake: FakeScale) -> None:
     loaded.batches.finalize("b")
     loaded.advance(hours=2)
     assert [task.status for task in loaded.tasks] == ["completed"]
+
+
+def test_the_traceback_of_a_bug_in_a_labeler_is_kept_and_logged(
+    fake: FakeScale, caplog: pytest.LogCaptureFixture
+) -> None:
+    def label(task: Task) -> Any:
+        return task.params["geometry"]
+
+    fake.labeler, fake.turnaround = label, HOUR
+    task = fake.tasks.create("chat")
+    fake.advance(hours=1)
+    failed = fake.tasks.get(task.id)
+    assert failed.response == {"error": "'geometry'"}
+    assert failed.traceback is not None
+    assert 'task.params["geometry"]' in failed.traceback
+    assert f"the labeler raised an exception for task {task.id}" in caplog.text
+    assert failed.traceback in caplog.text
+    assert "traceback" not in failed.to_json()
+    loaded = FakeScale()
+    loaded.load(fake.dump())
+    assert loaded.tasks.get(task.id).traceback == failed.traceback
+
+
+def test_the_traceback_of_a_turnaround_is_kept_too(fake: FakeScale) -> None:
+    fake.turnaround = lambda task: task.params["hours"]
+    task = fake.tasks.get(fake.tasks.create("chat").id)
+    assert task.status == "error"
+    assert "KeyError: 'hours'" in (task.traceback or "")
+
+
+def test_a_labeler_fails_a_task_on_purpose(
+    fake: FakeScale, caplog: pytest.LogCaptureFixture
+) -> None:
+    def label(task: Task) -> Any:
+        raise TaskFailure("blurred", attachments=[{"statusCode": 403}])
+
+    fake.labeler, fake.turnaround = label, HOUR
+    task = fake.tasks.create("chat")
+    fake.advance(hours=1)
+    failed = fake.tasks.get(task.id)
+    assert failed.response == {"error": "blurred", "attachments": [{"statusCode": 403}]}
+    assert (failed.traceback, caplog.text) == (None, "")
+    with pytest.raises(BadRequest, match="not JSON"):
+        TaskFailure("blurred", attachments={1, 2})

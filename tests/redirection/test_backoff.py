@@ -11,6 +11,7 @@ from scaleapi.tasks import TaskType
 from urllib3.util.retry import Retry
 
 from fakescale import FakeScale, redirect, without_backoff
+from fakescale.fake import RUNNING
 
 
 @pytest.fixture
@@ -114,3 +115,19 @@ def test_a_retry_after_causes_no_wait_either(fake: FakeScale, waits: list[float]
         session.mount("https://", adapter)
         assert session.get("https://api.scale.com/v1/tasks", auth=("live_pets", "")).ok
     assert waits == []
+
+
+def test_the_wait_that_is_left_out_passes_on_the_clock_of_the_fake(
+    fake: FakeScale, client: scaleapi.ScaleClient, waits: list[float]
+) -> None:
+    fake.stop_clock()
+    fake.faults.rate_limit(2)
+    before = fake.now()
+    with without_backoff():
+        for _ in range(5):
+            client.create_task(TaskType.Chat)
+    assert len(fake.tasks) == 5
+    assert [it.status for it in fake.requests].count(429) == 2
+    assert (fake.now() - before).total_seconds() == 2  # the Retry-After of each
+    assert waits == []
+    assert list(RUNNING.values()) == [fake]
