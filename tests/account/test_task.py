@@ -152,7 +152,7 @@ def test_members_are_printed_in_the_documented_order() -> None:
         "metadata", "audits", "tags", "unique_id",
     ]  # fmt: skip
     assert full.to_json()["projectId"] == "x"
-    hidden = {"id", "clear_unique_id_on_error", "extra"}
+    hidden = {"id", "clear_unique_id_on_error", "extra", "traceback"}
     fields = {field.name for field in dataclasses.fields(Task)} - hidden
     assert set(full.to_json()) == fields | {"task_id", "projectId"}
 

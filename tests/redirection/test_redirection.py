@@ -458,7 +458,8 @@ def test_nothing_is_sent_on_a_connection_that_was_made_before(
         with pytest.raises(ConnectionResetError, match="redirected to fakescale, but this conn"):
             getattr(connection, method)(b"GET /v1/tasks HTTP/1.1\r\n\r\n")
         assert plain.fileno() == -1  # `connection` has taken it over
-        assert connection.unwrap if method == "write" else connection.recv(9) == b""
+        with contextlib.suppress(ConnectionResetError):  # or the end, by the version of Python
+            assert method == "write" or connection.recv(9) == b""
     assert there.requests.total == 0
 
 
