@@ -1,6 +1,9 @@
 """A certificate authority, made when it is needed and gone when the process ends."""
 
+import contextlib
+import datetime
 import ssl
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -27,6 +30,10 @@ class Authority:
         names = [read_host(name) for name in host_names]
         #: The given names, in the form in which hosts are compared.
         self.host_names = frozenset(names)
+        with _real_datetime():
+            self._make(trustme, names)
+
+    def _make(self, trustme: Any, names: list[str]) -> None:
         # An RSA key would take a hundred times as long to make.
         authority = trustme.CA(organization_name=ISSUER, key_type=trustme.KeyType.ECDSA)
         try:
@@ -37,7 +44,7 @@ class Authority:
             raise ValueError(f"no certificate can name {', '.join(names)}: {error}") from None
         #: The certificate that clients must trust, in PEM.
         self.pem: str = authority.cert_pem.bytes().decode()
-        self._save = authority.cert_pem.tempfile
+        self._save: Callable[[], AbstractContextManager[str]] = authority.cert_pem.tempfile
         #: The certificate that servers show, in DER.
         self.certificate = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
         #: The TLS context of a server.
@@ -49,6 +56,22 @@ class Authority:
     def saved(self) -> AbstractContextManager[str]:
         """Save ``pem`` in a temporary file for a ``with`` block, which gets the file's path."""
         return self._save()
+
+
+@contextlib.contextmanager
+def _real_datetime() -> Iterator[None]:
+    """Put the real ``datetime.datetime`` in its place.
+
+    cryptography looks the class up once. If freezegun's stood there then, cryptography would
+    refuse all real times until the process ends.
+    """
+    present = datetime.datetime
+    *_, real = (kind for kind in present.__mro__ if kind.__name__ in ("datetime", "real_datetime"))
+    datetime.datetime = real  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        datetime.datetime = present  # type: ignore[misc]
 
 
 def _note_name(connection: Any, name: str | None, _: object) -> None:

@@ -359,3 +359,14 @@ def test_another_host_is_refused_there_and_that_host_elsewhere(
     with contextlib.closing(Connection(served)) as connection:
         connection.send(GET.replace(b"localhost", HOST.encode()))
         assert connection.read()[0] == 403
+
+
+def test_an_authority_that_is_made_while_time_is_frozen_breaks_no_later_one() -> None:
+    code = """
+import freezegun
+from fakescale.server.certificates import Authority
+with freezegun.freeze_time("2020-01-01"):
+    Authority("api.scale.com")
+Authority("api.scale.com")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
