@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, strategies
 from fakescale.account import task_types
+from fakescale.account.words import TaskType
 from fakescale.strategies import creations, invalid
 from fakescale.values.errors import NotFound
 from fakescale.values.keywords import PHRASES, json_bytes
@@ -20,7 +21,7 @@ FEW = hypothesis.settings(max_examples=examples(12))
 STEADY = hypothesis.settings(max_examples=100, derandomize=True, database=None)
 
 
-def caller(type: str) -> tuple[Caller, dict[str, Any]]:
+def caller(type: TaskType) -> tuple[Caller, dict[str, Any]]:
     """Return a caller of a fake with all things that a creation may name, and the ids of tasks."""
     fake = FakeScale(seed="strategies")
     if home := task_types.example(type)[0].get("project"):

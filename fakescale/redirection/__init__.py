@@ -10,13 +10,14 @@ import os
 import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-from fakescale.fake import FakeScale
+from fakescale.fake import FakeScale, Options
 from fakescale.redirection.patches import PATCHES, Target, is_host, replaced
 from fakescale.server.certificates import Authority
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.server import serving
+from fakescale.values.blocks import block
 from fakescale.values.environ import STANDS_IN
 from fakescale.values.hosts import HOST
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 _only_one = threading.Lock()
 
 
-@contextlib.contextmanager
-def redirect(fake: FakeScale | None = None, **options: Any) -> Iterator[FakeScale]:
+@block
+def redirect(fake: FakeScale | None = None, **options: Unpack[Options]) -> Iterator[FakeScale]:
     """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
     Use it in a ``with`` block. All connections that this process makes to this host meanwhile

@@ -5,13 +5,14 @@ import threading
 from collections.abc import Iterator
 
 from fakescale.redirection.patches import replaced
+from fakescale.values.blocks import block
 
 _lock = threading.Lock()
 _blocks: list[None] = []  # one for each open block, in any thread
 _replacement = contextlib.ExitStack()
 
 
-@contextlib.contextmanager
+@block
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
 

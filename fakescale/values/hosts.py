@@ -12,6 +12,9 @@ HOST = "api.scale.com"
 #: All hosts of the real API: the older names lead to the same service (observed in clients).
 HOSTS = (HOST, "api.scaleapi.com", "api.scale.ai")
 
+#: The host in the URLs of a fake that is not served. No name server knows it (RFC 6761).
+NOT_SERVED = "not-served.invalid"
+
 
 def is_api_host(name: str) -> bool:
     """Return whether ``name`` is a host of the real API, in capitals or with a dot at its end."""

@@ -11,6 +11,7 @@ from fakescale.account import task_types
 from fakescale.account.listing import Page, Query
 from fakescale.account.result_files import seen_from
 from fakescale.account.task import Task, replace
+from fakescale.account.words import TaskType
 from fakescale.pytest_plugin import FakeFactory
 from tests.conftest import NOON
 from tests.support import ABSENT, Caller, example
@@ -52,7 +53,7 @@ def test_every_url_of_a_made_up_response_serves_a_valid_file() -> None:
                     assert reply.json()
 
 
-def content(fake: FakeScale, type: str, member: str = "annotations", **changes: Any) -> Any:
+def content(fake: FakeScale, type: TaskType, member: str = "annotations", **changes: Any) -> Any:
     task = fake.tasks.complete(fake.tasks.create(type, **example(type, **changes)).id)
     assert task.response is not None
     url = task.response[member]["url"]
