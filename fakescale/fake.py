@@ -263,7 +263,7 @@ class FakeScale(Names, LiveView):
 
     def advance(
         self,
-        by: dt.timedelta = dt.timedelta(),
+        by: dt.timedelta | None = None,
         *,
         weeks: float = 0,
         days: float = 0,
@@ -279,12 +279,13 @@ class FakeScale(Names, LiveView):
         Raises ValueError for a time that goes back. Raises OverflowError, and moves nothing, if
         the clock would leave the calendar.
         """
-        if not isinstance(by, dt.timedelta):
+        if by is not None and not isinstance(by, dt.timedelta):
             raise TypeError(f"advance() takes a timedelta, or keywords like hours=1, not {by!r}")
-        by += dt.timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)
-        if by < dt.timedelta():
-            raise ValueError(f"the fake's clock cannot go back (got {by!r})")
-        self._state.advance(by)
+        named = dt.timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)
+        distance = named if by is None else by + named
+        if distance < dt.timedelta():
+            raise ValueError(f"the fake's clock cannot go back (got {distance!r})")
+        self._state.advance(distance)
 
     def stop_clock(self) -> None:
         """Stop the fake's clock: from now on, only ``advance`` moves it.

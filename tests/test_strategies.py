@@ -37,7 +37,7 @@ HOMELESS = {"project": None, "unique_id": None}
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_creation_is_accepted(type: str) -> None:
+def test_every_creation_is_accepted(type: TaskType) -> None:
     live, named = caller(type)
 
     @FEW
@@ -51,7 +51,7 @@ def test_every_creation_is_accepted(type: str) -> None:
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_invalid_creation_is_refused_with_the_member_s_name(type: str) -> None:
+def test_every_invalid_creation_is_refused_with_the_member_s_name(type: TaskType) -> None:
     live, _ = caller(type)
 
     @FEW

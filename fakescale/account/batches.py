@@ -134,6 +134,9 @@ class Batch:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __repr__(self) -> str:
+        return f"<Batch {self.name!r} {self.status} project={self.project!r}>"
+
     def to_json(self) -> dict[str, Any]:
         """Return the batch as a dict, as the API prints it."""
         printed = {

@@ -4,7 +4,7 @@ import builtins
 import dataclasses
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Required, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from fakescale.account import task_types
 from fakescale.account.listed import Listed
@@ -84,6 +84,9 @@ class Project:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __repr__(self) -> str:
+        return f"<Project {self.name!r} {self.type}>"
+
     @property
     def stages_batches(self) -> bool:
         """Whether the project's batches begin in staging (documented for Rapid and Studio)."""
@@ -117,13 +120,11 @@ class Project:
         return {k: v for k, v in self.param_history[number].items() if k not in marks}
 
 
-class OntologyBody(TypedDict, total=False):
+class OntologyBody(TypedDict):
     """The body of ``projects.set_ontology``."""
 
     #: The choices: texts, or objects with a ``choice``.
-    ontology: Required[Sequence[str | Mapping[str, Any]]]
-    #: Another name of the project in the body; it has no effect.
-    name: str
+    ontology: Sequence[str | Mapping[str, Any]]
 
 
 class TemplateOptions(TypedDict, total=False):

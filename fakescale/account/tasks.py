@@ -458,15 +458,19 @@ class Tasks(Listed[Task]):
         """Make a completed task pending again, and return the task."""
         return self._change(task_id, moves.recall)
 
-    def load(self, printed: Iterable[Any] | JsonFile) -> None:
+    def load(self, printed: Iterable[Any] | Mapping[str, Any] | JsonFile) -> None:
         """Add tasks that the API printed, with their ids and times: all of them, or none.
 
-        ``printed`` holds a dict for each task, or is the path of a JSON file with an array of
-        them or a page. Missing projects and batches are created. Raises BadRequest for a bad
-        task, Conflict if an id or unique_id is in use, and OSError if a file cannot be read.
+        ``printed`` holds a dict for each task, or is a page of them, or is the path of a JSON
+        file with an array or a page. Missing projects and batches are created.
+
+        Raises BadRequest for a bad task, Conflict if an id or unique_id is in use, and OSError
+        if a file cannot be read.
         """
         if isinstance(printed, str | os.PathLike):
             printed = printed_tasks(read_json_file(printed))
+        elif isinstance(printed, Mapping):
+            printed = printed_tasks(printed)
         tasks = read_tasks(printed, is_test=self._is_test)
         with self._lock:
             check_new(tasks, self._table, self._owners)

@@ -60,6 +60,9 @@ class Delivery:
     #: The time of the next attempt on the fake's clock, or None if there is none.
     next_at: dt.datetime | None = None
 
+    def __repr__(self) -> str:
+        return f"<Delivery {self.number} {self.event} {self.subject} to {self.url} {self.state}>"
+
     @property
     def body(self) -> bytes:
         """The body as it is sent."""

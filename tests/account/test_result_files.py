@@ -115,7 +115,11 @@ def test_links_lead_to_the_cuboid_of_the_paired_task(fake: FakeScale) -> None:
 
 
 def test_a_legacy_type_shows_its_one_geometry(fake: FakeScale) -> None:
-    for type, geometry in (("videoboxannotation", "box"), ("videocuboidannotation", "cuboid")):
+    geometries: dict[TaskType, str] = {
+        "videoboxannotation": "box",
+        "videocuboidannotation": "cuboid",
+    }
+    for type, geometry in geometries.items():
         assert content(fake, type)[0]["annotations"][0]["type"] == geometry
 
 
@@ -125,11 +129,11 @@ def test_over_http_urls_have_the_host_of_the_request() -> None:
     task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
     task = fake.tasks.complete(task.id)
     [stored] = urls(task.response)
-    assert stored.startswith("http://localhost/v1/")
+    assert stored.startswith("http://not-served.invalid/v1/")
     for host in ("scale.test:8675", "[::1]:80", "10.0.0.1"):
         for path in (f"/task/{task.id}", "/tasks"):
             reply = live("GET", path, headers={"Host": host})
-            assert urls(reply.json) == [stored.replace("localhost", host)]
+            assert urls(reply.json) == [stored.replace("not-served.invalid", host)]
 
 
 def test_in_python_urls_have_the_origin_of_the_fake(
