@@ -168,7 +168,7 @@ class FileFilters(TypedDict, total=False):
 
 
 class FileOptions(TypedDict, total=False):
-    """The options of ``files.upload`` and ``files.import_file``."""
+    """The options of ``files.upload``."""
 
     #: The name of the file's project.
     project_name: str
@@ -180,11 +180,19 @@ class FileOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | str
 
 
-class ImportBody(FileOptions, total=False):
-    """The body of ``files.import_file``."""
+class ImportBody(TypedDict, total=False):
+    """The body of ``files.import_file``: an address, and the options of ``files.upload``."""
 
     #: The address of the file.
     file_url: Required[str]
+    #: The name of the file's project.
+    project_name: str
+    #: The name to show.
+    display_name: str
+    #: The client's own id, unique within the account's mode.
+    reference_id: str
+    #: The metadata, an object or its JSON text.
+    metadata: Mapping[str, Any] | str
 
 
 class Files(Listed[File]):

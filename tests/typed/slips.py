@@ -29,6 +29,7 @@ def of_tasks(fakescale: FakeScale) -> None:
     fakescale.tasks.get(5)  # slip
     fakescale.test.tasks.list(stats="pending")  # slip
     print(task.staus)  # slip
+    assert task.completed  # slip
 
 
 def of_owners(fakescale: FakeScale) -> None:
