@@ -438,8 +438,8 @@ def test_an_advance_that_leaves_the_calendar_moves_nothing(
     with pytest.raises(OverflowError):
         fake.advance(days=3_650_000)
     assert fake.now() == before
-    fake.advance(hours=-1)
-    assert fake.now() == before - dt.timedelta(hours=1)
+    fake.advance(hours=1)
+    assert fake.now() == before + dt.timedelta(hours=1)
 
 
 # The outbox by itself.
