@@ -123,16 +123,17 @@ class Journal(Sequence[Exchange]):
 
         ``method``, ``path``, ``status`` and ``account`` choose those that have this value. In
         ``path``, ``/v1`` may be left out, ``<name>`` stands for one segment, and ``*`` for any
-        text. ``since`` chooses those from a time of the fake's clock on. ``limit`` chooses the
+        text; it may have a query. ``since`` chooses those from a time of the fake's clock on. ``limit`` chooses the
         latest ones, up to this number.
         """
         method = method and method.upper()
+        part = "target" if path and "?" in path else "path"
         fits = [pattern(each) for each in (path, f"/v1{path}") if path is not None]
         chosen = [
             exchange
             for exchange in self._snapshot()
             if method in (None, exchange.method)
-            and (path is None or any(it.fullmatch(exchange.path) for it in fits))
+            and (path is None or any(it.fullmatch(getattr(exchange, part)) for it in fits))
             and status in (None, exchange.status)
             and account in (None, exchange.account)
             and (since is None or exchange.when >= since)

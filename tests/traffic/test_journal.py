@@ -116,7 +116,10 @@ def test_exchanges_are_chosen_by_method_path_and_status(fake: FakeScale, live: C
     assert chosen(method="POST") == chosen(method="post") == [made, refused]
     assert chosen(path="/tasks") == chosen(path="/v1/tasks") == chosen(path="/*s") == [listed]
     assert chosen(path="/v1/task/<type>") == chosen(path="/task/*") == [made, refused]
-    assert chosen(status=200) == [made, listed]
+    live("GET", "/tasks?limit=5")
+    assert chosen(path="/tasks?limit=5") == chosen(path="/tasks?*") == [listed]
+    assert chosen(path="/tasks?limit=6") == []
+    assert chosen(status=200) == [made, listed, listed]
     assert chosen(method="POST", path="/task/<type>", status=404) == [refused]
     assert chosen(method="POST", limit=1) == [refused]
     assert fake.requests[-1].answer_json == json.loads(fake.requests[-1].answer)

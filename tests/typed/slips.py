@@ -6,7 +6,7 @@ The file is never run.
 import datetime as dt
 
 import fakescale as package
-from fakescale import FakeFactory, FakeScale, Limits, Receiver
+from fakescale import FakeFactory, FakeScale, Limits, Receiver, strategies
 
 
 def of_tasks(fakescale: FakeScale) -> None:
@@ -79,3 +79,8 @@ def of_other_fixtures(fakescale_factory: FakeFactory, callback_receiver: Receive
     callback_receiver.wait_for("1")  # slip
     callback_receiver.wait_fr(1)  # slip
     print(callback_receiver.received[0].boddy)  # slip
+
+
+def of_strategies() -> None:
+    strategies.tasks("chta")  # slip
+    strategies.task_objects("chat", status="done")  # slip
