@@ -123,8 +123,8 @@ class Journal(Sequence[Exchange]):
 
         ``method``, ``path``, ``status`` and ``account`` choose those that have this value. In
         ``path``, ``/v1`` may be left out, ``<name>`` stands for one segment, and ``*`` for any
-        text; it may have a query. ``since`` chooses those from a time of the fake's clock on. ``limit`` chooses the
-        latest ones, up to this number.
+        text; it may have a query. ``since`` chooses those from a time of the fake's clock on.
+        ``limit`` chooses the latest ones, up to this number.
         """
         method = method and method.upper()
         part = "target" if path and "?" in path else "path"
