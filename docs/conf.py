@@ -19,6 +19,6 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 # Without a network the build finds no pages of other projects.
 nitpick_ignore_regex = [
-    ("py:class", r"(collections|contextlib|datetime|hypothesis|werkzeug)\..*"),
+    ("py:class", r"(collections|contextlib|datetime|enum|hypothesis|os|werkzeug)\..*"),
     ("py:class", r"fakescale\.remote\._Helpers"),
 ]

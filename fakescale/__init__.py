@@ -8,16 +8,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fakescale.account.batches import Batch as Batch
     from fakescale.account.labeling import TaskFailure as TaskFailure
+    from fakescale.account.projects import Project as Project
     from fakescale.account.task import Status as Status
     from fakescale.account.task import Task as Task
     from fakescale.account.world import Account as Account
     from fakescale.account.world import World as World
     from fakescale.fake import FakeScale as FakeScale
+    from fakescale.pytest_plugin import FakeFactory as FakeFactory
+    from fakescale.receiver import Received as Received
+    from fakescale.receiver import Receiver as Receiver
     from fakescale.redirection import redirect as redirect
     from fakescale.redirection.backoff import without_backoff as without_backoff
     from fakescale.remote import RemoteFakeScale as RemoteFakeScale
     from fakescale.server.limits import Limits as Limits
+    from fakescale.traffic.callbacks import Delivery as Delivery
+    from fakescale.traffic.fault import Fault as Fault
     from fakescale.traffic.journal import Exchange as Exchange
     from fakescale.values.errors import ApiError as ApiError
     from fakescale.values.errors import BadRequest as BadRequest
@@ -29,12 +36,19 @@ _HOMES = {
     "Account": "account.world",
     "ApiError": "values.errors",
     "BadRequest": "values.errors",
+    "Batch": "account.batches",
     "Conflict": "values.errors",
+    "Delivery": "traffic.callbacks",
     "Exchange": "traffic.journal",
+    "FakeFactory": "pytest_plugin",
     "FakeScale": "fake",
+    "Fault": "traffic.fault",
     "Limits": "server.limits",
     "NotFound": "values.errors",
     "PaymentRequired": "values.errors",
+    "Project": "account.projects",
+    "Received": "receiver",
+    "Receiver": "receiver",
     "RemoteFakeScale": "remote",
     "Status": "account.task",
     "Task": "account.task",

@@ -3,28 +3,31 @@
 The file is over 300 lines because one class has all helpers of a test.
 """
 
-import contextlib
 import datetime as dt
 import functools
+import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from fakescale.account.labeling import Labeler, Turnaround, in_request
+from fakescale.account import labeling, task
+from fakescale.account.labeling import Labeler, Turnaround, check_turnaround, in_request
 from fakescale.account.listing import PAGE
-from fakescale.account.printed import printed_tasks
+from fakescale.account.printed import JsonFile, printed_tasks, read_json_file
 from fakescale.account.responses import NOWHERE
 from fakescale.account.world import Account, LiveView, World
 from fakescale.api.access import Access
 from fakescale.api.app import application
 from fakescale.api.request import Request
-from fakescale.server.limits import DEFAULTS, Limits
+from fakescale.server import limits as limits_
 from fakescale.state import State
 from fakescale.traffic.delivery import Carrier
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
 from fakescale.traffic.outbox import Outbox
+from fakescale.values import errors
 from fakescale.values.answer import Answer
+from fakescale.values.blocks import Block, block
 from fakescale.values.hosts import read_host
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import check_account, read_key
@@ -39,7 +42,60 @@ if TYPE_CHECKING:
 RUNNING: dict[int, "FakeScale"] = {}
 
 
-class FakeScale(LiveView):
+class Names:
+    """Public names of the package, within reach of a test whose fixture hides the package."""
+
+    #: The error of every call that the API refuses.
+    ApiError = errors.ApiError
+    #: The error for a bad parameter.
+    BadRequest = errors.BadRequest
+    #: The error for an unknown id, name or type.
+    NotFound = errors.NotFound
+    #: The error for a name that is in use.
+    Conflict = errors.Conflict
+    #: The error for a type that is not enabled.
+    PaymentRequired = errors.PaymentRequired
+    #: The limits of a server.
+    Limits = limits_.Limits
+    #: The status of a task.
+    Status = task.Status
+    #: A task.
+    Task = task.Task
+    #: Raise it in a labeler to fail the task on purpose.
+    TaskFailure = labeling.TaskFailure
+
+    @staticmethod
+    def without_backoff() -> Block[None]:
+        """Return ``fakescale.without_backoff()``: in its ``with`` block, retries do not wait."""
+        import fakescale
+
+        return fakescale.without_backoff()
+
+
+class Options(TypedDict, total=False):
+    """The arguments of `FakeScale`, which says what each of them means."""
+
+    #: Determines the made-up responses and the ids.
+    seed: str | int | None
+    #: The only keys that the fake accepts.
+    api_keys: Iterable[str]
+    #: The name of the fake's own account.
+    account: str
+    #: The turnaround that the fake begins with.
+    complete_after: Turnaround
+    #: The limits of what a client may send.
+    limits: limits_.Limits
+    #: Hosts that receive callbacks besides loopback.
+    callback_hosts: Iterable[str]
+    #: Names that a Host header may hold.
+    allow_hosts: Iterable[str]
+    #: Whether result files need an API key.
+    secure_result_urls: bool
+    #: The token of control calls.
+    control_token: str | None
+
+
+class FakeScale(Names, LiveView):
     """A fake of Scale AI's task API, in memory: a WSGI application with helpers for tests.
 
     The fake has one account of its own: ``tasks`` are its live tasks, and ``test.tasks`` its
@@ -68,7 +124,7 @@ class FakeScale(LiveView):
     Without a token, control over HTTP works only on loopback.
 
     Raises ValueError for a malformed key, host or account name, an empty control token, and a
-    negative ``complete_after``.
+    negative ``complete_after``. Raises TypeError for an argument of a wrong type.
     """
 
     def __init__(
@@ -77,13 +133,24 @@ class FakeScale(LiveView):
         seed: str | int | None = None,
         api_keys: Iterable[str] = (),
         account: str = "fakescale",
-        complete_after: dt.timedelta | None = None,
-        limits: Limits = DEFAULTS,
+        complete_after: Turnaround = None,
+        limits: limits_.Limits = limits_.DEFAULTS,
         callback_hosts: Iterable[str] = (),
         allow_hosts: Iterable[str] = (),
         secure_result_urls: bool = False,
         control_token: str | None = None,
     ) -> None:
+        several = {
+            "api_keys": api_keys,
+            "callback_hosts": callback_hosts,
+            "allow_hosts": allow_hosts,
+        }
+        for name, value in several.items():
+            if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+                raise TypeError(f"{name} must be several texts, for example a list, not {value!r}")
+        if not isinstance(limits, limits_.Limits):
+            raise TypeError(f"limits must be a Limits, not {limits!r}")
+        check_turnaround(complete_after)
         keys = tuple(api_keys)
         self._account = read_key(keys[0]).account if keys else account
         check_account(self._account)
@@ -113,7 +180,7 @@ class FakeScale(LiveView):
 
     @property
     def url(self) -> str:
-        """The base URL for clients, with ``/v1``; a placeholder while the fake is not served."""
+        """The base URL for clients, with ``/v1``; of no host that exists while it is not served."""
         return f"{self.origin or NOWHERE}/v1"
 
     @property
@@ -162,12 +229,14 @@ class FakeScale(LiveView):
         makes up a response of the task's type.
 
         A labeler may call the API and look at the state. It must not move the clock, deliver
-        callbacks, reset or load.
+        callbacks, reset or load. Raises TypeError for anything but a function.
         """
         return self._state.labeling.labeler
 
     @labeler.setter
     def labeler(self, labeler: Labeler) -> None:
+        if not callable(labeler):
+            raise TypeError(f"a labeler must be a function that takes a task, not {labeler!r}")
         self._state.labeling.labeler = labeler
 
     @property
@@ -178,7 +247,8 @@ class FakeScale(LiveView):
         these. The default is the ``complete_after`` of the fake.
 
         Setting it also changes when tasks that are already pending are due. Raises ValueError
-        for a negative timedelta, and one over 100 years.
+        for a negative timedelta, and one over 100 years. Raises TypeError for anything else, for
+        example a number.
         """
         return self._state.labeling.turnaround
 
@@ -199,13 +269,31 @@ class FakeScale(LiveView):
         """Return the present moment of the fake's clock, in UTC."""
         return self._state.clock.now()
 
-    def advance(self, **by: float) -> None:
-        """Move the fake's clock forward, by the keyword arguments of ``datetime.timedelta``.
+    def advance(
+        self,
+        by: dt.timedelta | None = None,
+        *,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        milliseconds: float = 0,
+        microseconds: float = 0,
+    ) -> None:
+        """Move the fake's clock forward, by a timedelta or by keyword, or by both together.
 
         Completions and callbacks that become due on the way happen, each at its own moment.
-        Raises OverflowError, and moves nothing, if the clock would leave the calendar.
+        Raises ValueError for a time that goes back. Raises OverflowError, and moves nothing, if
+        the clock would leave the calendar.
         """
-        self._state.advance(dt.timedelta(**by))
+        if by is not None and not isinstance(by, dt.timedelta):
+            raise TypeError(f"advance() takes a timedelta, or keywords like hours=1, not {by!r}")
+        named = dt.timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)
+        distance = named if by is None else by + named
+        if distance < dt.timedelta():
+            raise ValueError(f"the fake's clock cannot go back (got {distance!r})")
+        self._state.advance(distance)
 
     def stop_clock(self) -> None:
         """Stop the fake's clock: from now on, only ``advance`` moves it.
@@ -243,15 +331,18 @@ class FakeScale(LiveView):
         """
         return self._state.dump()
 
-    def load(self, data: Any) -> None:
+    def load(self, data: Mapping[str, Any] | Sequence[Any] | JsonFile) -> None:
         """Load a dump, which replaces the state, or add tasks that the API printed.
 
-        ``data`` is the result of ``dump``, an array of tasks, or a page of tasks. The tasks are
-        added to the live tasks of the fake's own account.
+        ``data`` is the result of ``dump``, an array of tasks, or a page of tasks; or the path of
+        a JSON file that holds one of them. The tasks are added to the live tasks of the fake's
+        own account.
 
-        Raises BadRequest for any other data, and Conflict if an id or unique_id is in use. Then
-        nothing has changed.
+        Raises BadRequest for any other data, Conflict if an id or unique_id is in use, and
+        OSError if a file cannot be read. Then nothing has changed.
         """
+        if isinstance(data, str | os.PathLike):
+            data = read_json_file(data)
         if not isinstance(data, Mapping) or "docs" in data:
             self.tasks.load(printed_tasks(data))
             return
@@ -260,7 +351,7 @@ class FakeScale(LiveView):
         state.restore(data)
         self._replace(state)
 
-    @contextlib.contextmanager
+    @block
     def serve(
         self, *, host: str = "127.0.0.1", port: int = 0, authority: "Authority | None" = None
     ) -> Iterator[Self]:
@@ -284,7 +375,7 @@ class FakeScale(LiveView):
             finally:
                 self.origin = None
 
-    @contextlib.contextmanager
+    @block
     def proxy(self, *, authority: "Authority | None" = None) -> Iterator[dict[str, str]]:
         """Stand in for https://api.scale.com in other processes during a ``with`` block.
 
@@ -299,7 +390,7 @@ class FakeScale(LiveView):
         with self.running(), proxying(self, authority, self.limits) as environment:
             yield environment
 
-    @contextlib.contextmanager
+    @block
     def running(self) -> Iterator[Self]:
         """Complete tasks and retry callbacks in the background during a ``with`` block.
 

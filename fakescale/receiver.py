@@ -1,6 +1,5 @@
 """A receiver of callbacks for tests: a URL on loopback that records requests."""
 
-import contextlib
 import http
 import json
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.datastructures import EnvironHeaders, Headers
 
 from fakescale.server.server import serving
+from fakescale.values.blocks import block
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -139,7 +139,7 @@ class Receiver:
         self._waiting = [item for item in self._waiting if not item[1].is_set()]
 
 
-@contextlib.contextmanager
+@block
 def receiving() -> Iterator[Receiver]:
     """Run a receiver on a free port of 127.0.0.1 for a ``with`` block, which gets the receiver."""
     receiver = Receiver()

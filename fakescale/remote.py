@@ -10,17 +10,22 @@ import functools
 import http.client
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
+from fakescale.account.labeling import check_turnaround
+from fakescale.account.printed import read_json_file
 from fakescale.api.app import CONTROL
 from fakescale.api.operations import VALUE, Operation, operations
-from fakescale.fake import FakeScale
+from fakescale.api.shapes import takes_file
+from fakescale.fake import FakeScale, Names
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
 from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
 from fakescale.values.keys import check_account
+from fakescale.values.named import named
 
 _SECONDS = 60  # how long the server may be silent
 _KINDS = {
@@ -87,6 +92,9 @@ class _Helpers:
         @functools.wraps(operation.helper)
         def helper(*placed: Any, **named: Any) -> Any:
             bound = signature.bind(*placed, **named).arguments
+            for name, value in bound.items():
+                if isinstance(value, str | os.PathLike) and _takes_file(operation, name):
+                    bound[name] = read_json_file(value)  # here, since the path is of this machine
             for parameter in operation.parameters:
                 if parameter.kind is parameter.VAR_KEYWORD:
                     further = bound.pop(parameter.name, {})
@@ -102,7 +110,14 @@ class _Helpers:
         return f"<the {self._path or 'world'} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
 
 
+def _takes_file(operation: Operation, name: str) -> bool:
+    return name in operation.arguments and takes_file(operation.arguments[name].annotation)
+
+
 class _Collection(_Helpers):
+    def __getitem__(self, index: Any) -> Any:
+        return self.list()[index]
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self.list())
 
@@ -125,8 +140,7 @@ class _Keyed(_Collection):
 
 
 class _Sequence(_Collection, Sequence[Any]):
-    def __getitem__(self, index: Any) -> Any:
-        return self.list()[index]
+    """A collection that also has the methods of a sequence."""
 
 
 class RemoteFault:
@@ -195,7 +209,7 @@ def _kind_of_home(owner: type) -> type[_Helpers]:
     return _Collection if hasattr(owner, "__iter__") else _Helpers
 
 
-class RemoteFakeScale(_Helpers):
+class RemoteFakeScale(Names, _Helpers):
     """The helpers of ``FakeScale`` for a fake that another process serves at ``url``.
 
     It has ``tasks``, ``projects``, ``batches``, ``test``, ``now``, ``advance`` and all other
@@ -282,6 +296,7 @@ class RemoteFakeScale(_Helpers):
     def turnaround(self, turnaround: dt.timedelta | None) -> None:
         if callable(turnaround):
             raise TypeError("the turnaround of a remote fake cannot be a function")
+        check_turnaround(turnaround)
         if not self._turnaround_before:
             with contextlib.suppress(BadRequest):  # a function cannot be put back
                 self._turnaround_before.append(self.turnaround)
@@ -351,8 +366,12 @@ class RemoteFakeScale(_Helpers):
 def _plain(value: Any) -> Any:
     """Return the JSON form of a value that ``json`` cannot write; the server reads it back.
 
-    Raises BadRequest if the value has no such form.
+    A record and a member of an enum have the form of the text that they stand for. Raises
+    BadRequest if the value has no such form.
     """
+    text = named(value)
+    if text is not value:
+        return text
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, dt.date):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fakescale import FakeScale
 from fakescale.account import quality, task_types
+from fakescale.account.words import TaskType
 from fakescale.api.route import PerType, Route
 from tests.support import ABSENT, Caller, Reply, example
 
@@ -43,7 +44,7 @@ def a_lidar_task(fake: FakeScale) -> Names:
 
 
 def a_result_file(fake: FakeScale) -> Names:
-    type = "videoannotation"
+    type: TaskType = "videoannotation"
     task = fake.tasks.complete(fake.tasks.create(type, **example(type)).id)
     found = re.search(r"/response_url/([0-9a-f-]+)", json.dumps(task.response))
     assert found
@@ -156,7 +157,7 @@ ARRANGEMENTS: dict[str, Arrangement] = {
 def homes(fake: FakeScale, name: str, body: Mapping[str, Any]) -> Names:
     """Make the project, the batch and the task that the body of a creation names."""
     if (project := body.get("project")) and project not in fake.projects:
-        type = name.rpartition("/")[2]
+        type = task_types.required(name.rpartition("/")[2])
         fake.projects.create(type=type, name=project, rapid="_tasks" in name)
         if batch := body.get("batch"):
             fake.batches.create(project=project, name=batch)

@@ -12,7 +12,7 @@ import requests
 import time_machine
 import werkzeug.test
 
-from fakescale import FakeScale, Task, state
+from fakescale import FakeScale, RemoteFakeScale, Task, state
 from fakescale.receiver import Receiver
 from tests.account.test_tasks import in_threads
 from tests.support import Caller, HeldCreation, example
@@ -316,7 +316,7 @@ def test_the_deepest_value_is_printed_sent_dumped_and_loaded(
         assert caller("GET", path).status == 200
     if not is_test:
         fake.tasks.complete(task["task_id"])
-    assert fake.callbacks[0].to_json()["body"]["task"]["params"] == {"x": nested(100)}
+    assert fake.callbacks[0].to_json()["json"]["task"]["params"] == {"x": nested(100)}
     printed = world.tasks.get(task["task_id"]).to_json()
     loaded = FakeScale()
     loaded.load([printed])
@@ -325,3 +325,78 @@ def test_the_deepest_value_is_printed_sent_dumped_and_loaded(
     again.load(json.loads(json.dumps(fake.dump())))
     assert again.world(test=is_test).tasks.get(task["task_id"]).to_json() == printed
     assert len(again.callbacks) == 1
+
+
+# Slips are refused at once.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"complete_after": 5},
+        {"complete_after": "1h"},
+        {"limits": {}},
+        {"limits": 5},
+        {"api_keys": "live_x"},
+        {"callback_hosts": "example.com"},
+        {"allow_hosts": "example.com"},
+        {"allow_hosts": 5},
+    ],
+)
+def test_an_option_of_a_wrong_type_is_refused_at_once(options: Any) -> None:
+    [name] = options
+    with pytest.raises(TypeError, match="turnaround" if name == "complete_after" else name):
+        FakeScale(**options)
+
+
+def test_a_labeler_or_turnaround_of_a_wrong_type_is_refused_at_once(fake: Any) -> None:
+    before = fake.labeler
+    numbers: list[Any] = [3600, 1.5, "1h", True, {}]
+    for wrong in numbers:
+        with pytest.raises(TypeError, match="a turnaround must be a timedelta, a function or"):
+            fake.turnaround = wrong
+    texts: list[Any] = ["x", None, {"annotations": []}]
+    for wrong in texts:
+        with pytest.raises(TypeError, match="a labeler must be a function"):
+            fake.labeler = wrong
+    assert (fake.turnaround, fake.labeler) == (None, before)
+
+
+def test_the_clock_moves_by_a_timedelta_or_by_keywords_and_never_back(
+    fake: FakeScale, noon: time_machine.Traveller
+) -> None:
+    before = fake.now()
+    fake.advance(dt.timedelta(hours=1))
+    fake.advance(dt.timedelta(hours=1), minutes=30, seconds=-60)
+    fake.advance()
+    assert fake.now() - before == dt.timedelta(hours=2, minutes=29)
+    for back in ({"by": dt.timedelta(seconds=-1)}, {"hours": -1}, {"days": 1, "hours": -25}):
+        with pytest.raises(ValueError, match="the fake's clock cannot go back"):
+            fake.advance(**back)
+    with pytest.raises(TypeError, match="takes a timedelta, or keywords like hours=1, not 3600"):
+        fake.advance(3600)  # type: ignore[arg-type]
+    assert fake.now() - before == dt.timedelta(hours=2, minutes=29)
+
+
+def test_the_url_of_a_fake_that_is_not_served_says_so(fake: FakeScale) -> None:
+    assert fake.url == "http://not-served.invalid/v1"
+    with pytest.raises(requests.ConnectionError, match=r"not-served\.invalid"):
+        requests.get(f"{fake.url}/tasks", timeout=10)
+    with httpx.Client(transport=httpx.WSGITransport(app=fake), base_url=fake.url) as client:
+        assert client.get("/tasks", auth=(fake.api_key, "")).status_code == 200
+        url = fake.url.replace("/v1", "/_fakescale/now")
+        assert client.post(url, json={}).status_code == 200
+
+
+def test_public_names_are_in_reach_of_a_test_whose_fixture_hides_the_package(
+    fake: FakeScale,
+) -> None:
+    import fakescale
+
+    for side in (fake, RemoteFakeScale("http://127.0.0.1:1")):
+        for name in ("ApiError", "BadRequest", "NotFound", "Conflict", "PaymentRequired"):
+            assert getattr(side, name) is getattr(fakescale, name)
+        for name in ("Limits", "Status", "Task"):
+            assert getattr(side, name) is getattr(fakescale, name)
+        with side.without_backoff():
+            pass

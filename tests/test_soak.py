@@ -98,7 +98,7 @@ def forker():
             os._exit(0)
         os.waitpid(child, 0)
         subprocess.run(["true"])
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
         yield
 
 def run(steps):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, strategies
 from fakescale.account import task_types
+from fakescale.account.words import TaskType
 from fakescale.strategies import creations, invalid
 from fakescale.values.errors import NotFound
 from fakescale.values.keywords import PHRASES, json_bytes
@@ -20,7 +21,7 @@ FEW = hypothesis.settings(max_examples=examples(12))
 STEADY = hypothesis.settings(max_examples=100, derandomize=True, database=None)
 
 
-def caller(type: str) -> tuple[Caller, dict[str, Any]]:
+def caller(type: TaskType) -> tuple[Caller, dict[str, Any]]:
     """Return a caller of a fake with all things that a creation may name, and the ids of tasks."""
     fake = FakeScale(seed="strategies")
     if home := task_types.example(type)[0].get("project"):
@@ -36,7 +37,7 @@ HOMELESS = {"project": None, "unique_id": None}
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_creation_is_accepted(type: str) -> None:
+def test_every_creation_is_accepted(type: TaskType) -> None:
     live, named = caller(type)
 
     @FEW
@@ -50,7 +51,7 @@ def test_every_creation_is_accepted(type: str) -> None:
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_invalid_creation_is_refused_with_the_member_s_name(type: str) -> None:
+def test_every_invalid_creation_is_refused_with_the_member_s_name(type: TaskType) -> None:
     live, _ = caller(type)
 
     @FEW
@@ -66,7 +67,7 @@ def test_every_invalid_creation_is_refused_with_the_member_s_name(type: str) -> 
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_every_response_has_the_published_shape(type: str) -> None:
+def test_every_response_has_the_published_shape(type: TaskType) -> None:
     example = task_types.example(type)[1]
 
     @FEW
@@ -112,7 +113,7 @@ def test_printed_tasks_can_be_loaded_and_printed_again(printed: list[dict[str, A
 @pytest.mark.parametrize("status", ["pending", "completed", "canceled", "error"])
 @FEW
 @given(data=st.data())
-def test_the_status_of_printed_tasks_can_be_chosen(status: str, data: st.DataObject) -> None:
+def test_the_status_of_printed_tasks_can_be_chosen(status: Any, data: st.DataObject) -> None:
     task = data.draw(strategies.task_objects("chat", status=status, tags=["t"]))
     assert (task["type"], task["status"], task["tags"]) == ("chat", status, ["t"])
     assert ("response" in task) == (status in ("completed", "error"))
@@ -203,6 +204,6 @@ def test_drawn_values_may_be_changed() -> None:
 def test_an_unknown_type_or_status_is_refused_at_once() -> None:
     for strategy in (strategies.tasks, strategies.invalid_tasks, strategies.responses):
         with pytest.raises(NotFound, match='no task type "kittens"'):
-            strategy("kittens")
+            strategy("kittens")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="done"):
-        strategies.task_objects("chat", status="done")
+        strategies.task_objects("chat", status="done")  # type: ignore[arg-type]

@@ -3,16 +3,18 @@
 import builtins
 import dataclasses
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakescale.account.task import Status
+from fakescale.account.listed import Listed
+from fakescale.account.task import Status, Task
 from fakescale.account.tasks import Tasks
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import from_data, to_data
 from fakescale.values.errors import BadRequest, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
 # Documented: an audit also has a result and the URL of the response. Their names are unknown,
@@ -29,6 +31,8 @@ AUDIT = Parameters(
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """A fixless audit: a verdict on a task that does not change the task."""
+
+    _key = "id"
 
     #: The id of the audit.
     id: str
@@ -51,7 +55,7 @@ class Audit:
         return {**self.members, **own}
 
 
-class Audits:
+class Audits(Listed[Audit]):
     """The fixless audits of one mode of one account.
 
     Iteration yields the audits newest first.
@@ -64,13 +68,17 @@ class Audits:
         self._tasks = tasks
         self._audits: list[Audit] = []
 
-    def create(self, /, **body: Any) -> Audit:
+    def create(self, task_id: Task | str, **members: Any) -> Audit:
         """Create a fixless audit as ``PUT /v1/audits`` does, and return it.
 
-        ``task_id`` is the id of a completed task. The audit keeps all other members of
-        ``body`` too. Raises BadRequest if the task is unknown or not completed (guessed, as
-        for the audit of a task).
+        ``task_id`` is the id of a completed task. The audit keeps all other ``members`` of the
+        body too. Raises BadRequest if the task is unknown or not completed (guessed, as for the
+        audit of a task).
         """
+        return self._create({**members, "task_id": named(task_id)})
+
+    def _create(self, body: Mapping[str, Any]) -> Audit:
+        """Create a fixless audit from the body of a request."""
         given = AUDIT.read(frozen_json("value", body))
         try:
             task = self._tasks.get(given["task_id"])
@@ -87,20 +95,27 @@ class Audits:
             self._audits.append(audit)
             return audit
 
-    def list(self, *, task_id: str | None = None, id: str | None = None) -> list[Audit]:
+    def get(self, audit_id: Audit | str) -> Audit:
+        """Return the audit with this id; raises NotFound if there is none."""
+        for audit in self.list(id=named(audit_id)):
+            return audit
+        raise NotFound("Audit with that ID not found.")
+
+    def list(self, *, task_id: Task | str | None = None, id: str | None = None) -> list[Audit]:
         """Return all audits, newest first.
 
         With ``task_id``, only the audits of that task; with ``id``, only the audit with that id.
         """
         with self._lock:
             audits = self._audits[::-1]
+        task_id = named(task_id)
         return [it for it in audits if task_id in (None, it.task_id) and id in (None, it.id)]
-
-    def __iter__(self) -> Iterator[Audit]:
-        return iter(self.list())
 
     def __len__(self) -> int:
         return len(self._audits)
+
+    def __contains__(self, audit: object) -> bool:
+        return any(it.id == named(audit) for it in self.list())
 
     # Inside.
 

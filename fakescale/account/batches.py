@@ -5,11 +5,13 @@ The file has over 300 lines, since the values, filters and owner of a noun stay 
 
 import builtins
 import dataclasses
+import enum
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypedDict, Unpack, get_args
 
+from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     FLAG,
     NUMBER_OF_PAGE,
@@ -25,14 +27,16 @@ from fakescale.account.listing import (
     sort_key,
     until,
 )
-from fakescale.account.projects import Projects
+from fakescale.account.projects import Project, Projects
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import check_common
+from fakescale.account.words import BatchStatus, Moment, Texts
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect, to_data
 from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
 CREATION = Parameters(
@@ -57,7 +61,7 @@ PRIORITY = Parameters(
     }
 )
 #: The statuses of a batch (documented).
-STATUSES = ("staging", "in_progress", "completed")
+STATUSES = get_args(BatchStatus)
 #: The filters of the list, by parameter. Observed: one client names the filters by time.
 #: Guessed: the filters by time of completion work as in the list of tasks.
 FILTERS: Mapping[str, Filter] = {
@@ -91,6 +95,8 @@ QUERY: Mapping[str, Filter | Parameter] = {
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """A batch at one moment. It never changes."""
+
+    _key = "name"
 
     #: The id; the API prints it only in the Studio.
     id: str
@@ -128,6 +134,9 @@ class Batch:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __repr__(self) -> str:
+        return f"<Batch {self.name!r} {self.status} project={self.project!r}>"
+
     def to_json(self) -> dict[str, Any]:
         """Return the batch as a dict, as the API prints it."""
         printed = {
@@ -143,6 +152,36 @@ class Batch:
     def status_json(self) -> dict[str, Any]:
         """Return the answer of ``GET /v1/batches/{name}/status``: the status and the counts."""
         return {"status": self.status} | {status: self.counts.get(status, 0) for status in Status}
+
+
+class BatchFilters(TypedDict, total=False):
+    """The filters of ``batches.list``."""
+
+    #: Batches created at or after this moment.
+    start_time: Moment | None
+    #: Batches created at or before this moment.
+    end_time: Moment | None
+    #: Batches completed at or after this moment.
+    completed_after: Moment | None
+    #: Batches completed at or before this moment.
+    completed_before: Moment | None
+    #: Batches with a last audit at or after this moment.
+    audited_after: Moment | None
+    #: Batches with a last audit at or before this moment.
+    audited_before: Moment | None
+    #: Batches in this status.
+    status: BatchStatus | enum.Enum | Iterable[BatchStatus | enum.Enum] | None
+    #: Batches of this project.
+    project: Project | Texts | None
+    #: Whether to leave archived batches out.
+    exclude_archived: bool | None
+
+
+class PriorityBody(TypedDict):
+    """The body of ``batches.prioritize``."""
+
+    #: The priority, from 10 to 30.
+    priority: int
 
 
 class BatchPage(NamedTuple):
@@ -177,7 +216,7 @@ class BatchPage(NamedTuple):
         }
 
 
-class Batches:
+class Batches(Listed[Batch]):
     """The batches of one mode of one account.
 
     Iteration yields the batches newest first. Every method is safe to call from any thread. A
@@ -212,13 +251,27 @@ class Batches:
 
     # For clients of the API.
 
-    def create(self, /, **body: Any) -> Batch:
+    def create(
+        self,
+        name: str,
+        *,
+        project: Project | str,
+        callback: str | None = None,
+        calibration_batch: bool = False,
+        self_label_batch: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Batch:
         """Create a batch as ``POST /v1/batches`` does, and return it.
 
-        ``body`` holds ``project``, ``name`` and optionally ``callback``, ``calibration_batch``,
-        ``self_label_batch`` and ``metadata``. Raises Conflict if any project has a batch of
-        this name (documented).
+        ``callback`` is the address of the batch's callback. Raises Conflict if any project has
+        a batch of this name (documented), BadRequest for a bad argument.
         """
+        body = {"name": name, "project": named(project), "callback": callback}
+        kind = {"calibration_batch": calibration_batch, "self_label_batch": self_label_batch}
+        return self._create({**body, **kind, "metadata": metadata})
+
+    def _create(self, body: Mapping[str, Any]) -> Batch:
+        """Create a batch from the body of a request."""
         given = CREATION.read(frozen_json("value", body))
         check_common("metadata", given.get("metadata", EMPTY_DICT))
         with self._lock:
@@ -242,12 +295,12 @@ class Batches:
             )
             return self._table.put(batch)
 
-    def get(self, name: str) -> Batch:
+    def get(self, name: Batch | str) -> Batch:
         """Return the batch with this name; raises NotFound if there is none."""
         self._run_due()
         return self._table.get(name)
 
-    def list(self, **filters: Any) -> list[Batch]:
+    def list(self, **filters: Unpack[BatchFilters]) -> list[Batch]:
         """Return all batches that pass ``filters``, newest first.
 
         The filters are those of ``GET /v1/batches``: ``start_time``, ``end_time``,
@@ -263,7 +316,7 @@ class Batches:
         docs = matches[query.offset : query.offset + query.limit]
         return BatchPage(docs, len(matches), query)
 
-    def finalize(self, name: str) -> Batch:
+    def finalize(self, name: Batch | str) -> Batch:
         """Close a staging batch, so that work on its tasks begins, and return the batch.
 
         Documented: a batch that never was in staging stays as it is. Any other batch can be
@@ -275,20 +328,22 @@ class Batches:
             if not batch.staged:
                 return batch
             if batch.status != "staging":
-                raise BadRequest(f'Batch "{name}" was finalized already.')  # the text is guessed
+                raise BadRequest(
+                    f'Batch "{batch.name}" was finalized already.'
+                )  # the text is guessed
             now = stamp(self._clock.now())
             begun = dataclasses.replace(batch, status="in_progress", finalized_at=now)
             batch = self._move(batch, _with_status_by_tasks(begun, now))
         self._finalized(batch)
         return batch
 
-    def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> Batch:
+    def set_metadata(self, name: Batch | str, metadata: Mapping[str, Any]) -> Batch:
         """Replace the metadata of a batch, and return the batch (guessed: as for tasks)."""
         given = frozen_json("metadata", metadata)
         check_common("metadata", given)
         return self._change(name, metadata=given)
 
-    def prioritize(self, name: str, /, **body: Any) -> Batch:
+    def prioritize(self, name: Batch | str, /, **body: Unpack[PriorityBody]) -> Batch:
         """Set ``priority``, from 10 to 30, and return the batch.
 
         The call is observed in clients. The priority has no effect in the fake.
@@ -297,12 +352,9 @@ class Batches:
 
     # For tests: no client can do this.
 
-    def archive(self, name: str, *, archived: bool = True) -> Batch:
+    def archive(self, name: Batch | str, *, archived: bool = True) -> Batch:
         """Archive a batch, or restore it with ``archived=False``. Return the batch."""
         return self._change(name, archived=archived)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self.list())
 
     def __len__(self) -> int:
         return len(self._table)
@@ -399,7 +451,7 @@ class Batches:
         self._run_due()
         return query.select(sorted(self._table, key=sort_key, reverse=True))
 
-    def _change(self, name: str, **changes: Any) -> Batch:
+    def _change(self, name: Batch | str, **changes: Any) -> Batch:
         self._run_due()
         return self._table.change(name, **changes)
 

@@ -7,9 +7,10 @@ import json
 import mimetypes
 import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Required, TypedDict, Unpack
 
+from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     PAGE,
     Filter,
@@ -23,6 +24,8 @@ from fakescale.account.listing import (
     read_names,
     sharing,
 )
+from fakescale.account.projects import Project
+from fakescale.account.words import Texts
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, to_data
 from fakescale.values.errors import Conflict, invalid
@@ -68,6 +71,8 @@ QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A file, uploaded or imported. Fields that are None are not printed."""
+
+    _key = "id"
 
     #: The id, a UUID.
     id: str
@@ -153,7 +158,44 @@ class Incoming:
         return None if self._kept is None else bytes(self._kept)
 
 
-class Files:
+class FileFilters(TypedDict, total=False):
+    """The filters of ``files.list``."""
+
+    #: Files of this project.
+    project: Project | Texts | None
+    #: Files whose metadata has every member of this object, as JSON text.
+    metadata: str | None
+
+
+class FileOptions(TypedDict, total=False):
+    """The options of ``files.upload``."""
+
+    #: The name of the file's project.
+    project_name: str
+    #: The name to show.
+    display_name: str
+    #: The client's own id, unique within the account's mode.
+    reference_id: str
+    #: The metadata, an object or its JSON text.
+    metadata: Mapping[str, Any] | str
+
+
+class ImportBody(TypedDict, total=False):
+    """The body of ``files.import_file``: an address, and the options of ``files.upload``."""
+
+    #: The address of the file.
+    file_url: Required[str]
+    #: The name of the file's project.
+    project_name: str
+    #: The name to show.
+    display_name: str
+    #: The client's own id, unique within the account's mode.
+    reference_id: str
+    #: The metadata, an object or its JSON text.
+    metadata: Mapping[str, Any] | str
+
+
+class Files(Listed[File]):
     """The files of one mode of one account.
 
     Iteration yields the files newest first. Every method is safe to call from any thread.
@@ -185,7 +227,12 @@ class Files:
     # For clients of the API.
 
     def upload(
-        self, content: bytes | Incoming, /, *, mime_type: str | None = None, **options: Any
+        self,
+        content: bytes | Incoming,
+        /,
+        *,
+        mime_type: str | None = None,
+        **options: Unpack[FileOptions],
     ) -> File:
         """Store ``content`` as ``POST /v1/files/upload`` does, and return the file.
 
@@ -204,7 +251,7 @@ class Files:
             content=incoming.content,
         )
 
-    def import_file(self, /, **body: Any) -> File:
+    def import_file(self, /, **body: Unpack[ImportBody]) -> File:
         """Store the file at ``file_url`` as ``POST /v1/files/import`` does, and return it.
 
         The fake never fetches the file, so its size is None. The media type follows from the
@@ -218,11 +265,11 @@ class Files:
             mime_type = None
         return self._add(given, mime_type=mime_type, file_url=file_url)
 
-    def get(self, file_id: str) -> File:
+    def get(self, file_id: File | str) -> File:
         """Return the file with this id; raises NotFound if there is none."""
         return self._table.get(file_id)
 
-    def list(self, **filters: Any) -> list[File]:
+    def list(self, **filters: Unpack[FileFilters]) -> list[File]:
         """Return all files that pass ``filters``, newest first.
 
         The filters are those of ``GET /v1/files``: ``project``, a name or several, and
@@ -243,11 +290,11 @@ class Files:
         """Return an `Incoming` to write the content to, for ``upload``."""
         return Incoming(keep=self.keep_content)
 
-    def __iter__(self) -> Iterator[File]:
-        return iter(self.list())
-
     def __len__(self) -> int:
         return len(self._table)
+
+    def __contains__(self, file: object) -> bool:
+        return file in self._table
 
     # Inside.
 

@@ -25,6 +25,18 @@ Labeler = Callable[[Task], Mapping[str, Any] | None]
 Turnaround = dt.timedelta | Callable[[Task], dt.timedelta | None] | None
 
 _FOREVER = dt.timedelta(days=36_500)
+
+
+def check_turnaround(turnaround: Any) -> None:
+    """Raise TypeError or ValueError unless ``turnaround`` is a `Turnaround`."""
+    if turnaround is None or callable(turnaround):
+        return
+    if not isinstance(turnaround, dt.timedelta):
+        raise TypeError(f"a turnaround must be a timedelta, a function or None, not {turnaround!r}")
+    if not dt.timedelta() <= turnaround <= _FOREVER:
+        raise ValueError(f"a turnaround must be between zero and 100 years, not {turnaround}")
+
+
 #: Sorts after every stamp.
 NEVER = "~"
 #: The longest wait for a labeler, in seconds of real time. Two could wait for each other forever.
@@ -118,8 +130,7 @@ class Labeling:
 
     @turnaround.setter
     def turnaround(self, turnaround: Turnaround) -> None:
-        if isinstance(turnaround, dt.timedelta) and not dt.timedelta() <= turnaround <= _FOREVER:
-            raise ValueError(f"a turnaround must be between zero and 100 years, not {turnaround}")
+        check_turnaround(turnaround)
         self._turnaround = turnaround
 
     def due(self, task: Task, begins: str) -> str:

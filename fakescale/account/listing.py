@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import invalid
+from fakescale.values.named import named
 
 Item = TypeVar("Item")
 
@@ -234,7 +235,8 @@ def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter]) -> Qu
 
 
 def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, dt.date) else str(value)
+    text = named(value)
+    return text.isoformat() if isinstance(text, dt.date) else str(text)
 
 
 # The readers.

@@ -2,14 +2,20 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from fakescale.account.task import Status, Task, replace
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
+
+#: The path of a JSON file. It is `Annotated`, so that control over HTTP takes no such text: a
+#: server reads no files for its clients.
+JsonFile = Annotated[str, "the path of a JSON file"] | os.PathLike[str]
 
 _MOMENT = {"type": "string", "format": "moment"}
 
@@ -127,6 +133,17 @@ def read_file(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The content is not JSON: {error}") from None
+
+
+def read_json_file(path: str | os.PathLike[str]) -> Any:
+    """Return the content of a JSON file.
+
+    Raises OSError if the file cannot be read, BadRequest if it is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{os.fspath(path)} is not a JSON file: {error}") from None
 
 
 def printed_tasks(content: Any) -> list[Any]:

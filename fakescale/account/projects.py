@@ -3,15 +3,18 @@
 import builtins
 import dataclasses
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 from fakescale.account import task_types
+from fakescale.account.listed import Listed
+from fakescale.account.words import AnyType
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
 #: Documented: only these types have task templates.
@@ -57,6 +60,8 @@ ONTOLOGY = Parameters(
 class Project:
     """A project at one moment. It never changes."""
 
+    _key = "name"
+
     #: The type of the project's tasks.
     type: str
     #: The name, unique within the account's mode.
@@ -78,6 +83,9 @@ class Project:
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Project {self.name!r} {self.type}>"
 
     @property
     def stages_batches(self) -> bool:
@@ -112,7 +120,23 @@ class Project:
         return {k: v for k, v in self.param_history[number].items() if k not in marks}
 
 
-class Projects:
+class OntologyBody(TypedDict):
+    """The body of ``projects.set_ontology``."""
+
+    #: The choices: texts, or objects with a ``choice``.
+    ontology: Sequence[str | Mapping[str, Any]]
+
+
+class TemplateOptions(TypedDict, total=False):
+    """The options of ``projects.set_template``."""
+
+    #: The schema of the response.
+    response_schema: Mapping[str, Any]
+    #: Whether labelers join the project by themselves; False by default.
+    auto_onboard_enabled: bool
+
+
+class Projects(Listed[Project]):
     """The projects of one mode of one account.
 
     Iteration yields the projects oldest first. Every method is safe to call from any thread. A
@@ -129,12 +153,27 @@ class Projects:
 
     # For clients of the API.
 
-    def create(self, /, **body: Any) -> Project:
+    def create(
+        self,
+        name: str,
+        *,
+        type: AnyType,
+        params: Mapping[str, Any] | None = None,
+        rapid: bool = False,
+        studio: bool = False,
+    ) -> Project:
         """Create a project as ``POST /v1/projects`` does, and return it.
 
-        ``body`` holds ``type``, ``name`` and optionally ``params``, ``rapid`` and ``studio``.
-        Raises Conflict if the name is taken.
+        ``params`` is the first version of the parameters that tasks of the project inherit.
+        Batches of a ``rapid`` or ``studio`` project begin in staging. Raises Conflict if the
+        name is taken, BadRequest for a bad argument.
         """
+        [task_type] = task_types.read_types("type", [named(type)])
+        body = {"name": name, "type": task_type, "rapid": rapid, "studio": studio}
+        return self._create({**body, "params": params})
+
+    def _create(self, body: Mapping[str, Any]) -> Project:
+        """Create a project from the body of a request."""
         given = CREATION.read(frozen_json("value", body))
         task_type = task_types.required(given["type"])
         with self._lock:
@@ -152,7 +191,7 @@ class Projects:
                 project = _with_version(project, given["params"], now)
             return self._table.put(project)
 
-    def get(self, name: str) -> Project:
+    def get(self, name: Project | str) -> Project:
         """Return the project with this name; raises NotFound if there is none."""
         return self._table.get(name)
 
@@ -163,7 +202,9 @@ class Projects:
         """
         return [it for it in self._table if archived in (None, it.archived)]
 
-    def set_params(self, name: str, params: Mapping[str, Any], *, patch: bool = False) -> Project:
+    def set_params(
+        self, name: Project | str, params: Mapping[str, Any], *, patch: bool = False
+    ) -> Project:
         """Add a version of the parameters, and return the project.
 
         With ``patch``, the new version keeps the parameters that you do not give. A parameter
@@ -177,12 +218,12 @@ class Projects:
             now = stamp(self._clock.now())
             return self._table.put(_with_version(project, {**kept, **given}, now))
 
-    def set_ontology(self, name: str, /, **body: Any) -> Project:
+    def set_ontology(self, name: Project | str, /, **body: Unpack[OntologyBody]) -> Project:
         """Set the choices of a project to the list ``ontology``, and return the project."""
         ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
         return self._table.change(name, ontology=ontology)
 
-    def template(self, name: str) -> Mapping[str, Any]:
+    def template(self, name: Project | str) -> Mapping[str, Any]:
         """Return the task template of a project of type ``textcollection`` or ``chat``.
 
         Raises BadRequest for another type, NotFound if the project has no template.
@@ -191,12 +232,17 @@ class Projects:
         if project.type not in TEMPLATE_TYPES:  # documented as an error, guessed as this one
             raise BadRequest(f"A project of type {project.type} has no task template.")
         if project.template is None:
-            raise NotFound(f'Project "{name}" has no task template.')
+            raise NotFound(f'Project "{project.name}" has no task template.')
         return project.template
 
     # For tests: no client can do this.
 
-    def set_template(self, name: str, template_variables: Mapping[str, Any], **more: Any) -> None:
+    def set_template(
+        self,
+        name: Project | str,
+        template_variables: Mapping[str, Any],
+        **more: Unpack[TemplateOptions],
+    ) -> None:
         """Set the task template of a project, which ``template`` returns.
 
         ``more`` may hold ``response_schema`` and ``auto_onboard_enabled``. Each call adds 1
@@ -219,12 +265,9 @@ class Projects:
             )
             self._table.change(name, template=template)
 
-    def archive(self, name: str, *, archived: bool = True) -> Project:
+    def archive(self, name: Project | str, *, archived: bool = True) -> Project:
         """Archive a project, or restore it with ``archived=False``. Return the project."""
         return self._table.change(name, archived=archived)
-
-    def __iter__(self) -> Iterator[Project]:
-        return iter(self.list())
 
     def __len__(self) -> int:
         return len(self._table)

@@ -2,22 +2,25 @@
 
 import dataclasses
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
 
 from fakescale.account.batches import Batches
 from fakescale.account.inheritance import inherit
+from fakescale.account.listed import Listed
 from fakescale.account.listing import PAGE, Filter, Page, Parameter, Query, any_of, page, sort_key
 from fakescale.account.projects import Projects
 from fakescale.account.task_types import check_enabled, read_creation, required
+from fakescale.account.words import AnyType, QualityKind
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, from_data, to_data
 from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import Parameters, frozen_json
 
-KINDS = ("evaluation", "training")
+KINDS = get_args(QualityKind)
 
 #: The types that quality tasks may have (documented).
 TYPES = (
@@ -52,6 +55,8 @@ QUERY: Mapping[str, Filter | Parameter] = {**FILTERS, **PAGE}
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QualityTask:
     """A quality task: a task whose right response is known."""
+
+    _key = "id"
 
     #: The id.
     id: str
@@ -119,7 +124,7 @@ class LabelerResult:
         }
 
 
-class QualityTasks:
+class QualityTasks(Listed[QualityTask]):
     """The quality tasks of one mode of one account.
 
     Iteration yields the tasks newest first. Every method is safe to call from any thread. A
@@ -147,7 +152,7 @@ class QualityTasks:
 
     # For clients of the API.
 
-    def create(self, kind: str, type: str, /, **body: Any) -> QualityTask:
+    def create(self, kind: QualityKind, type: AnyType, /, **body: Any) -> QualityTask:
         """Create a quality task, and return it.
 
         ``kind`` is ``evaluation``, as for ``POST /v1/evaluation_tasks/{type}``, or
@@ -155,7 +160,8 @@ class QualityTasks:
         of the task, ``expected_response`` and optionally ``initial_response``. Raises the same
         errors as the creation of a task, and BadRequest for a type without quality tasks.
         """
-        return self._submit(kind, type, body)
+        given = {name: named(value) for name, value in body.items()}
+        return self._submit(kind, named(type), given)
 
     def _submit(
         self, kind: str, type: str, body: Mapping[str, Any], *, form: bool = False
@@ -212,11 +218,11 @@ class QualityTasks:
 
     # For tests: no client can do this.
 
-    def get(self, task_id: str) -> QualityTask:
+    def get(self, task_id: QualityTask | str) -> QualityTask:
         """Return the quality task with this id; raises NotFound if there is none."""
         return self._table.get(task_id)
 
-    def list(self, kind: str | None = None) -> list[QualityTask]:
+    def list(self, kind: QualityKind | None = None) -> list[QualityTask]:
         """Return all quality tasks, newest first.
 
         ``kind`` selects those for ``evaluation`` or for ``training``.
@@ -224,30 +230,30 @@ class QualityTasks:
         tasks = sorted(self._table, key=sort_key, reverse=True)
         return [task for task in tasks if kind in (None, task.kind)]
 
-    def record(self, task_id: str, labeler_email: str, **more: Any) -> LabelerResult:
+    def record(self, task_id: QualityTask | str, labeler_email: str, **more: Any) -> LabelerResult:
         """Record the result of a labeler, which ``GET /v1/quality/labelers`` then lists.
 
         ``more`` holds further members to print, like a score or a response. Raises NotFound
         for an unknown task.
         """
         with self._lock:
-            self.get(task_id)
+            task = self.get(task_id)
             now = self._clock.now()
             result = LabelerResult(
                 id=self._ids.make(now),
                 created_at=stamp(now),
-                quality_task_id=task_id,
+                quality_task_id=task.id,
                 labeler_email=labeler_email,
                 more=frozen_json("value", more),
             )
             self._results.append(result)
             return result
 
-    def __iter__(self) -> Iterator[QualityTask]:
-        return iter(self.list())
-
     def __len__(self) -> int:
         return len(self._table)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._table
 
     # Inside.
 

@@ -28,10 +28,11 @@ from fakescale.account.made_up import (
 from fakescale.account.result_files import FILES
 from fakescale.account.task import Task
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict, freeze
+from fakescale.values.hosts import NOT_SERVED
 from fakescale.values.ids import make_uuid
 
 #: The origin of a fake that is not served.
-NOWHERE = "http://localhost"
+NOWHERE = f"http://{NOT_SERVED}"
 
 
 def response(task: Task, origin: str = NOWHERE) -> FrozenDict:

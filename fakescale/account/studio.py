@@ -8,16 +8,17 @@ import dataclasses
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from fakescale.account.batches import Batch, Batches
-from fakescale.account.projects import Projects
+from fakescale.account.projects import Project, Projects
 from fakescale.account.task import Status
 from fakescale.account.team import Teammate, Teammates
 from fakescale.values.clock import Clock
 from fakescale.values.dumps import from_data, texts, to_data
 from fakescale.values.errors import Conflict, NotFound, invalid
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import TEXT, TEXTS, Parameters, frozen_json
 
 
@@ -101,6 +102,47 @@ class StudioBatch:
         return {name: value for name, value in printed.items() if value is not None}
 
 
+class AssignmentBody(TypedDict):
+    """The body of ``studio.assign`` and ``studio.unassign``."""
+
+    #: The e-mail addresses of the teammates.
+    emails: Sequence[str]
+    #: The names of the projects.
+    projects: Sequence[str]
+
+
+class GroupBody(TypedDict, total=False):
+    """The body of ``studio.create_group``."""
+
+    #: The name of the group.
+    name: Required[str]
+    #: The e-mail addresses of its teammates.
+    emails: Sequence[str]
+
+
+class GroupChangeBody(TypedDict, total=False):
+    """The body of ``studio.change_group``."""
+
+    #: The e-mail addresses of teammates to add.
+    add_emails: Sequence[str]
+    #: The e-mail addresses of teammates to remove.
+    remove_emails: Sequence[str]
+
+
+class BatchGroupsBody(TypedDict):
+    """The body of ``studio.set_batch_groups``."""
+
+    #: The names of groups, or e-mail addresses.
+    groups: Sequence[str]
+
+
+class PrioritiesBody(TypedDict):
+    """The body of ``studio.set_priorities``."""
+
+    #: Objects with the ``name`` of a batch, highest priority first.
+    batches: Sequence[Mapping[str, str]]
+
+
 class Studio:
     """The Studio of one mode of one account.
 
@@ -142,7 +184,7 @@ class Studio:
             emails = [mate.email for mate in self._teammates if mate.is_active]
             return {email: list(self._assigned.get(email, ())) for email in emails}
 
-    def assign(self, /, **body: Any) -> dict[str, list[str]]:
+    def assign(self, /, **body: Unpack[AssignmentBody]) -> dict[str, list[str]]:
         """Assign all ``emails`` to all ``projects``, and return all assignments."""
         with self._lock:
             emails, projects = self._read_assignment(body)
@@ -151,7 +193,7 @@ class Studio:
                 self._assigned[email] = list(dict.fromkeys([*old, *projects]))
             return self.assignments()
 
-    def unassign(self, /, **body: Any) -> dict[str, list[str]]:
+    def unassign(self, /, **body: Unpack[AssignmentBody]) -> dict[str, list[str]]:
         """Unassign all ``emails`` from all ``projects``, and return all assignments.
 
         Guessed: a teammate who loses a project also leaves its groups.
@@ -166,13 +208,13 @@ class Studio:
                     self._put(group, [it for it in group.workers if it.email not in emails])
             return self.assignments()
 
-    def groups(self, project: str) -> list[Group]:
+    def groups(self, project: Project | str) -> list[Group]:
         """Return the groups of a project, oldest first; raises NotFound for an unknown project."""
         with self._lock:
-            self._projects.get(project)
-            return [group for group in self._groups.values() if group.project == project]
+            name = self._projects.get(project).name
+            return [group for group in self._groups.values() if group.project == name]
 
-    def create_group(self, project: str, /, **body: Any) -> Group:
+    def create_group(self, project: Project | str, /, **body: Unpack[GroupBody]) -> Group:
         """Create a group ``name`` of the teammates ``emails``, and return it.
 
         Raises Conflict if the project has a group of that name. Documented: the teammates must
@@ -180,17 +222,19 @@ class Studio:
         """
         given = GROUP.read(frozen_json("value", body))
         with self._lock:
-            self._projects.get(project)
+            project = self._projects.get(project).name
             workers = self._workers("emails", given.get("emails", ()), project)
             if (project, given["name"]) in self._groups:  # guessed
                 raise Conflict(f'A group with the name "{given["name"]}" already exists.')
             return self._new_group(project, given["name"], workers)
 
-    def change_group(self, project: str, name: str, /, **body: Any) -> Group:
+    def change_group(
+        self, project: Project | str, name: str, /, **body: Unpack[GroupChangeBody]
+    ) -> Group:
         """Add ``add_emails`` to a group, remove ``remove_emails``, and return the group."""
         given = GROUP_CHANGE.read(frozen_json("value", body))
         with self._lock:
-            self._projects.get(project)
+            project = self._projects.get(project).name
             group = self._groups.get((project, name))
             if group is None:
                 raise NotFound(f'Group "{name}" not found.')  # the text is guessed
@@ -209,13 +253,16 @@ class Studio:
         """
         return self._shown(self._pending())
 
-    def set_batch_groups(self, name: str, /, **body: Any) -> StudioBatch:
+    def set_batch_groups(
+        self, name: Batch | str, /, **body: Unpack[BatchGroupsBody]
+    ) -> StudioBatch:
         """Set the ``groups`` that may work on a pending batch, and return the batch.
 
         ``groups`` replaces the earlier groups. Documented: an e-mail address stands for a group
         that has only that teammate.
         """
         groups = BATCH.read(frozen_json("value", body))["groups"]
+        name = named(name)
         batch = next((it for it in self._pending() if it.name == name), None)
         if batch is None:
             raise NotFound(f'Studio batch "{name}" not found.')  # the text is guessed
@@ -226,10 +273,10 @@ class Studio:
                 raise invalid("groups", "must be names of groups of the project", unknown[0])
             for worker in self._workers("groups", alone, project):
                 self._new_group(project, worker.email, [worker], is_singleton=True)
-            self._batch_groups[name] = tuple(dict.fromkeys(groups))
+            self._batch_groups[batch.name] = tuple(dict.fromkeys(groups))
             return self._shown([batch])[0]
 
-    def set_priorities(self, /, **body: Any) -> list[StudioBatch]:
+    def set_priorities(self, /, **body: Unpack[PrioritiesBody]) -> list[StudioBatch]:
         """Set the order of the pending batches, and return them in that order.
 
         ``batches`` is a list of objects with a ``name``, highest priority first. It must name

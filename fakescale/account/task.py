@@ -85,6 +85,8 @@ class Task:
     ``2021-06-29T20:21:53.289Z``. The values of fields cannot be changed either.
     """
 
+    _key = "id"
+
     # The order of the fields is the order in which the API prints them.
 
     #: The id, 24 hex digits unless the task was loaded. Printed as ``task_id``.
@@ -155,6 +157,10 @@ class Task:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __repr__(self) -> str:  # short, since failed tests print it; `to_json` has everything
+        unique_id = "" if self.unique_id is None else f" unique_id={self.unique_id!r}"
+        return f"<Task {self.id} {self.type} {self.status}{unique_id}>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as the API prints it: a new dict, whose members cannot be changed."""

@@ -6,10 +6,11 @@ All facts are in ``task_types.json``, with their sources. It has one entry for e
 import functools
 import json
 import pkgutil
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple, cast
 
-from fakescale.values.errors import NotFound, PaymentRequired
+from fakescale.account.words import TaskType
+from fakescale.values.errors import NotFound, PaymentRequired, invalid
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
 from fakescale.values.schemas import Checker, Parameters
 
@@ -162,22 +163,44 @@ def references(type: str) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def canonical(type: str) -> str | None:
+def canonical(type: str) -> TaskType | None:
     """Return the name of the type whose name or alias is ``type``, or None."""
     name = _aliases().get(type, type)
-    return name if name in _facts()["types"] else None
+    return cast(TaskType, name) if name in _facts()["types"] else None
 
 
-def required(type: str) -> str:
-    """Return the name of the type whose name or alias is ``type``; raises NotFound."""
+def required(type: str) -> TaskType:
+    """Return the name of the type whose name or alias is ``type``; raises NotFound.
+
+    The message names the nearest type.
+    """
     name = canonical(type)
     if name is None:
         # Guessed: the type is a part of the path, so an unknown type is an unknown path.
-        raise NotFound(f"Not found: there is no task type {json.dumps(type)}")
+        raise NotFound(f"Not found: there is no task type {json.dumps(type)}{_hint(type)}")
     return name
 
 
-def names() -> list[str]:
+def read_types(name: str, given: Iterable[str]) -> frozenset[TaskType]:
+    """Return the names of the types that a helper is given, by name or alias.
+
+    Raises BadRequest, naming ``name`` and the nearest type, for a type that does not exist.
+    """
+    for type in given:
+        if canonical(type) is None:
+            raise invalid(name, f"must be a task type{_hint(type)}", type)
+    return frozenset(map(required, given))
+
+
+def _hint(type: str) -> str:
+    """Return the end of a message that names the type nearest to ``type``, or ""."""
+    import difflib  # seldom needed
+
+    near = difflib.get_close_matches(str(type)[:80].lower(), spellings(), 1)
+    return f"; the nearest is {json.dumps(near[0])}" if near else ""
+
+
+def names() -> list[TaskType]:
     """Return the names of all task types, without aliases."""
     return list(_facts()["types"])
 
@@ -227,7 +250,7 @@ def _aliases() -> dict[str, str]:
     return {alias: name for name, facts in types for alias in facts.get("aliases", EMPTY_LIST)}
 
 
-def _type(type: str) -> tuple[str, FrozenDict]:
+def _type(type: str) -> tuple[TaskType, FrozenDict]:
     name = required(type)
     return name, _facts()["types"][name]
 

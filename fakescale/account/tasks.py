@@ -7,16 +7,19 @@ of creation, the owners of unique_ids and the times at which tasks are due.
 import bisect
 import builtins
 import datetime as dt
+import enum
 import functools
+import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack, get_args, overload
 
 from fakescale.account import responses
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, failed
+from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     FLAG,
     PAGE,
@@ -30,26 +33,46 @@ from fakescale.account.listing import (
     one_of,
     page,
     read_names,
+    read_several,
     sharing,
     since,
     sort_key,
     until,
 )
-from fakescale.account.printed import check_new, read_tasks, with_projects
-from fakescale.account.projects import Projects
-from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status, Task, event
+from fakescale.account.printed import (
+    JsonFile,
+    check_new,
+    printed_tasks,
+    read_json_file,
+    read_tasks,
+    with_projects,
+)
+from fakescale.account.projects import Project, Projects
+from fakescale.account.task import AUDIT_RESULTS, Status, Task, event
+from fakescale.account.task import ReviewStatus as Review
 from fakescale.account.task_types import (
     check_common,
     check_enabled,
     check_tags,
     distinct,
     read_creation,
+    read_types,
+)
+from fakescale.account.words import (
+    AnyType,
+    AuditResult,
+    AuditSource,
+    Moment,
+    ReviewStatus,
+    TaskStatus,
+    Texts,
 )
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect, is_stamp, to_data
-from fakescale.values.errors import BadRequest, Conflict, invalid
+from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
 
 #: The filters of the list, by parameter. Guessed: only the filters by status refuse unknown
@@ -65,10 +88,15 @@ FILTERS: Mapping[str, Filter] = {
     "type": any_of("type"),
     "project": any_of("project", read_names),
     "batch": any_of("batch", read_names),
-    "customer_review_status": one_of("customer_review_status", tuple(ReviewStatus)),
+    "customer_review_status": one_of("customer_review_status", tuple(Review)),
     "unique_id": any_of("unique_id"),
     # Guessed: a task with any of the tags matches.
     "tags": sharing("tags"),
+}
+# In a helper, a type that does not exist is a slip.
+_HELPER_FILTERS = {
+    **FILTERS,
+    "type": any_of("type", lambda name, texts: read_types(name, read_several(name, texts))),
 }
 #: All parameters of the list.
 QUERY: Mapping[str, Filter | Parameter] = {
@@ -79,6 +107,38 @@ QUERY: Mapping[str, Filter | Parameter] = {
     # adds to a task.
     "include_attachment_url": FLAG,
 }
+
+
+class TaskFilters(TypedDict, total=False):
+    """The filters of ``tasks.list`` and ``tasks.one``. Several values match any of them."""
+
+    #: Tasks created at or after this moment.
+    start_time: Moment | None
+    #: Tasks created at or before this moment.
+    end_time: Moment | None
+    #: Tasks completed at or after this moment.
+    completed_after: Moment | None
+    #: Tasks completed at or before this moment.
+    completed_before: Moment | None
+    #: Tasks updated at or after this moment.
+    updated_after: Moment | None
+    #: Tasks updated at or before this moment.
+    updated_before: Moment | None
+    #: Tasks in this status.
+    status: TaskStatus | enum.Enum | Iterable[TaskStatus | enum.Enum] | None
+    #: Tasks of this type.
+    type: AnyType | Iterable[AnyType] | None
+    #: Tasks of this project.
+    project: Project | Texts | None
+    #: Tasks of this batch.
+    batch: Batch | Texts | None
+    #: Tasks with this review status.
+    customer_review_status: ReviewStatus | enum.Enum | Iterable[ReviewStatus | enum.Enum] | None
+    #: The task with this unique_id.
+    unique_id: Texts | None
+    #: Tasks with any of these tags.
+    tags: Texts | None
+
 
 # The time from creation to completion in test mode (observed in 2016).
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -93,7 +153,7 @@ def _owe_nothing(*_: Any) -> bool:
     return False
 
 
-class Tasks:
+class Tasks(Listed[Task]):
     """The tasks of one mode of one account.
 
     Iteration yields the tasks newest first. Every method is safe to call from any thread. A
@@ -134,7 +194,7 @@ class Tasks:
 
     # For clients of the API.
 
-    def create(self, type: str, /, **params: Any) -> Task:
+    def create(self, type: AnyType, /, **params: Any) -> Task:
         """Create a task as ``POST /v1/task/{type}`` does, and return it.
 
         ``params`` are the members of the request's body. The task is pending; in test mode it
@@ -142,7 +202,7 @@ class Tasks:
         type, PaymentRequired for a disabled type, BadRequest for bad parameters, and Conflict
         if the unique_id is in use.
         """
-        return self._submit(type, params)
+        return self._submit(named(type), {name: named(value) for name, value in params.items()})
 
     def _submit(
         self, type: str, body: Mapping[str, Any], *, form: bool = False, is_json: bool = False
@@ -184,21 +244,35 @@ class Tasks:
             self._schedule(task)
         return task
 
-    def get(self, task_id: str) -> Task:
+    def get(self, task_id: Task | str) -> Task:
         """Return the task with this id; raises NotFound if there is none."""
         self._run_due()
         return self._table.get(task_id)
 
-    def list(self, **filters: Any) -> list[Task]:
+    def one(self, **filters: Unpack[TaskFilters]) -> Task:
+        """Return the only task that passes ``filters``, which are those of ``list``.
+
+        Raises NotFound if there is none, Conflict if there are several.
+        """
+        found = self.list(**filters)
+        if len(found) == 1:
+            return found[0]
+        asked = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "no filter"
+        if not found:
+            raise NotFound(f"No task passes {asked}, of {len(self)} tasks.")
+        raise Conflict(f"{len(found)} tasks pass {asked}: {', '.join(map(repr, found[:5]))}")
+
+    def list(self, **filters: Unpack[TaskFilters]) -> list[Task]:
         """Return all tasks that pass ``filters``, newest first.
 
         The filters are those of ``GET /v1/tasks``: ``start_time``, ``end_time``,
         ``completed_after``, ``completed_before``, ``updated_after``, ``updated_before``,
         ``status``, ``type``, ``project``, ``batch``, ``customer_review_status``,
-        ``unique_id`` and ``tags``. A value is a text, a moment, or several of them. Raises
-        TypeError for any other filter, BadRequest for a bad value.
+        ``unique_id`` and ``tags``. A value is a text, a moment, a member of an enum, or several
+        of them. Raises TypeError for any other filter. Raises BadRequest for a bad value, also
+        for a type that does not exist.
         """
-        return self._matches(filters_query(filters, FILTERS))[::-1]
+        return self._matches(filters_query(filters, _HELPER_FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""
@@ -212,7 +286,7 @@ class Tasks:
             docs = [self._table.get(task_id) for _, task_id in keys]
             return Page(docs, len(self._sorted), query, has_more)
 
-    def cancel(self, task_id: str, *, clear_unique_id: bool = False) -> Task:
+    def cancel(self, task_id: Task | str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task, and return it.
 
         With ``clear_unique_id``, the unique_id is free again. A canceled task can be canceled
@@ -222,14 +296,14 @@ class Tasks:
             task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
-    def set_metadata(self, task_id: str, metadata: Mapping[str, Any]) -> Task:
+    def set_metadata(self, task_id: Task | str, metadata: Mapping[str, Any]) -> Task:
         """Replace the metadata of a task in any status (documented), and return the task."""
         metadata = frozen_json("metadata", metadata)
         check_common("metadata", metadata)
         return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
 
     def set_unique_id(
-        self, task_id: str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
+        self, task_id: Task | str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
     ) -> Task:
         """Set the unique_id of a task, and return the task.
 
@@ -248,7 +322,7 @@ class Tasks:
 
         return self._change(task_id, change)
 
-    def clear_unique_id(self, task_id: str) -> Task:
+    def clear_unique_id(self, task_id: Task | str) -> Task:
         """Remove the unique_id of a task, if it has one, and return the task."""
 
         def change(task: Task, now: str) -> Task:
@@ -256,18 +330,18 @@ class Tasks:
 
         return self._change(task_id, change)
 
-    def add_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+    def add_tags(self, task_id: Task | str, tags: Sequence[str]) -> Task:
         """Append tags to those of a task, and return the task.
 
         Tags that the task already has are ignored (documented).
         """
         return self._change_tags(task_id, tags, lambda old, new: [*old, *new])
 
-    def set_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+    def set_tags(self, task_id: Task | str, tags: Sequence[str]) -> Task:
         """Replace the tags of a task, and return the task."""
         return self._change_tags(task_id, tags, lambda old, new: new)
 
-    def remove_tags(self, task_id: str, tags: Sequence[str]) -> Task:
+    def remove_tags(self, task_id: Task | str, tags: Sequence[str]) -> Task:
         """Remove tags from a task, and return the task.
 
         Tags that the task does not have are ignored (documented).
@@ -276,23 +350,48 @@ class Tasks:
             task_id, tags, lambda old, new: [tag for tag in old if tag not in new]
         )
 
+    @overload
     def audit(
         self,
-        task_id: str,
-        result: str,
+        task_id: Task | str,
+        result: AuditResult | enum.Enum,
         comments: str | None = None,
         *,
-        source: str = "customer",
+        source: AuditSource = "customer",
+    ) -> Task: ...
+    @overload
+    def audit(
+        self,
+        task_id: Task | str,
+        *,
+        accepted: bool,
+        comments: str | None = None,
+        source: AuditSource = "customer",
+    ) -> Task: ...
+    def audit(
+        self,
+        task_id: Task | str,
+        result: AuditResult | enum.Enum | None = None,
+        comments: str | None = None,
+        *,
+        accepted: bool | None = None,
+        source: AuditSource = "customer",
     ) -> Task:
         """Audit a completed task, and return it.
 
-        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``. ``source`` is
-        ``customer`` or ``scale``. A client of the API can only accept and reject. Raises
-        BadRequest for another value, or a task that is not completed.
+        ``result`` is ``accepted``, ``fixed``, ``commented`` or ``rejected``. ``accepted=True``
+        and ``accepted=False`` stand for the first and the last of them, as in the API.
+        ``source`` is ``customer`` or ``scale``. A client of the API can only accept and reject.
+
+        Raises BadRequest for another value, or a task that is not completed. Raises TypeError
+        unless either ``result`` or ``accepted`` is given.
         """
+        if (result is None) == (accepted is None):
+            raise TypeError("audit() takes either a result or accepted=True or accepted=False")
+        result = named(result) if accepted is None else "accepted" if accepted else "rejected"
         for name, value, allowed in (
             ("result", result, AUDIT_RESULTS),
-            ("source", source, ("customer", "scale")),
+            ("source", source, get_args(AuditSource)),
         ):
             if value not in allowed:
                 raise invalid(name, f"must be one of [{', '.join(allowed)}]", value)
@@ -306,7 +405,7 @@ class Tasks:
             ),
         )
 
-    def send_callback(self, task_id: str) -> Task:
+    def send_callback(self, task_id: Task | str) -> Task:
         """Send the callback of a completed or failed task again, and return the task.
 
         The outbox sends it like any other callback. Raises BadRequest for a task in another
@@ -324,14 +423,14 @@ class Tasks:
 
     # For labelers and tests: no client can do this.
 
-    def start(self, task_id: str) -> Task:
+    def start(self, task_id: Task | str) -> Task:
         """Let a labeler begin to work on a pending task, and return the task.
 
         From then on the task cannot be canceled.
         """
         return self._change(task_id, moves.start)
 
-    def complete(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+    def complete(self, task_id: Task | str, response: Mapping[str, Any] | None = None) -> Task:
         """Complete a pending task with ``response``, and return the task.
 
         Without ``response``, the fake makes up a response that fits the type.
@@ -344,13 +443,14 @@ class Tasks:
             ),
         )
 
-    def fail(self, task_id: str, response: Mapping[str, Any] | None = None) -> Task:
+    def fail(self, task_id: Task | str, response: Mapping[str, Any] | str | None = None) -> Task:
         """Let a pending task end in the status ``error``, and return the task.
 
-        ``response`` holds the detail. By default it says that the attachments could not be
-        downloaded (documented).
+        ``response`` holds the detail; a text stands for ``{"error": text}``. By default it says
+        that the attachments could not be downloaded (documented).
         """
-        given = None if response is None else _object("response", response)
+        detail = {"error": response} if isinstance(response, str) else response
+        given = None if detail is None else _object("response", detail)
         return self._change(
             task_id,
             lambda task, now: moves.fail(
@@ -358,16 +458,23 @@ class Tasks:
             ),
         )
 
-    def recall(self, task_id: str) -> Task:
+    def recall(self, task_id: Task | str) -> Task:
         """Make a completed task pending again, and return the task."""
         return self._change(task_id, moves.recall)
 
-    def load(self, printed: Iterable[Any]) -> None:
+    def load(self, printed: Iterable[Any] | Mapping[str, Any] | JsonFile) -> None:
         """Add tasks that the API printed, with their ids and times: all of them, or none.
 
-        ``printed`` holds a dict for each task. Missing projects and batches are created.
-        Raises BadRequest for a bad task, Conflict if an id or unique_id is in use.
+        ``printed`` holds a dict for each task, or is a page of them, or is the path of a JSON
+        file with an array or a page. Missing projects and batches are created.
+
+        Raises BadRequest for a bad task, Conflict if an id or unique_id is in use, and OSError
+        if a file cannot be read.
         """
+        if isinstance(printed, str | os.PathLike):
+            printed = printed_tasks(read_json_file(printed))
+        elif isinstance(printed, Mapping):
+            printed = printed_tasks(printed)
         tasks = read_tasks(printed, is_test=self._is_test)
         with self._lock:
             check_new(tasks, self._table, self._owners)
@@ -383,11 +490,11 @@ class Tasks:
             if task.status == "pending":
                 self._schedule(task)
 
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self.list())
-
     def __len__(self) -> int:
         return len(self._table)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._table
 
     # Time.
 
@@ -522,7 +629,7 @@ class Tasks:
                 tasks = [self._table.get(owner) for owner in owners if owner]
         return sorted(query.select(tasks), key=sort_key)
 
-    def _change(self, task_id: str, change: Callable[[Task, str], Task]) -> Task:
+    def _change(self, task_id: Task | str, change: Callable[[Task, str], Task]) -> Task:
         self._run_due()
         with self._lock:
             before = self._table.get(task_id)
@@ -534,7 +641,7 @@ class Tasks:
 
     def _change_tags(
         self,
-        task_id: str,
+        task_id: Task | str,
         tags: Sequence[str],
         merge: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
     ) -> Task:

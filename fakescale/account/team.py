@@ -4,9 +4,11 @@ import builtins
 import dataclasses
 import datetime as dt
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack, get_args
 
+from fakescale.account.listed import Listed
+from fakescale.account.words import Role
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect
 from fakescale.values.errors import BadRequest, invalid
@@ -14,7 +16,7 @@ from fakescale.values.ids import TaskIds
 from fakescale.values.schemas import Parameters, frozen_json
 
 #: The roles of teammates (documented, in the official client).
-ROLES = ("labeler", "member", "manager", "admin")
+ROLES = get_args(Role)
 #: The role of a disabled teammate; the name is guessed.
 DISABLED = "disabled"
 # Guessed: how long an invitation stays open. It can still be accepted afterwards.
@@ -35,6 +37,8 @@ TEAM = Parameters(
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Teammate:
     """A member of the team at one moment. It never changes."""
+
+    _key = "email"
 
     #: The id. The API prints it only for the workers of a group in the Studio.
     id: str
@@ -76,7 +80,16 @@ class Teammate:
         return {name: value for name, value in printed.items() if value is not None}
 
 
-class Teammates:
+class TeamBody(TypedDict):
+    """The body of ``teammates.invite`` and ``teammates.set_role``."""
+
+    #: The e-mail addresses.
+    emails: Sequence[str]
+    #: The role.
+    team_role: Role
+
+
+class Teammates(Listed[Teammate]):
     """The teammates of one mode of one account.
 
     Iteration yields the teammates in the order in which they came. The first is the account's
@@ -95,7 +108,7 @@ class Teammates:
 
     # For clients of the API.
 
-    def invite(self, /, **body: Any) -> list[Teammate]:
+    def invite(self, /, **body: Unpack[TeamBody]) -> list[Teammate]:
         """Invite ``emails`` as ``team_role``, and return all teammates.
 
         An address that is in the team already stays as it is (guessed).
@@ -110,7 +123,7 @@ class Teammates:
                     self.add(email, given["team_role"], expiry=expiry)
             return self.list()
 
-    def set_role(self, /, **body: Any) -> list[Teammate]:
+    def set_role(self, /, **body: Unpack[TeamBody]) -> list[Teammate]:
         """Set the role of ``emails`` to ``team_role``, and return all teammates.
 
         Documented in another client: the role of an admin cannot be set, that of a disabled
@@ -130,13 +143,13 @@ class Teammates:
         """Return all teammates, in the order in which they came."""
         return list(self._table)
 
-    def get(self, email: str) -> Teammate:
+    def get(self, email: Teammate | str) -> Teammate:
         """Return the teammate with this address; raises NotFound if there is none."""
         return self._table.get(email)
 
     # For tests: no client can do this.
 
-    def add(self, email: str, role: str = "labeler", **more: Any) -> Teammate:
+    def add(self, email: str, role: Role = "labeler", **more: Any) -> Teammate:
         """Add a teammate who needs no invitation, and return the teammate.
 
         ``role`` is ``labeler``, ``member``, ``manager`` or ``admin``. ``more`` holds further
@@ -151,16 +164,13 @@ class Teammates:
             teammate_id = self._ids.make(self._clock.now())
             return self._table.put(Teammate(id=teammate_id, email=email, role=role, **more))
 
-    def accept(self, email: str) -> Teammate:
+    def accept(self, email: Teammate | str) -> Teammate:
         """Accept the invitation of a teammate, and return the teammate."""
         return self._table.change(email, expiry=None)
 
-    def disable(self, email: str) -> Teammate:
+    def disable(self, email: Teammate | str) -> Teammate:
         """Disable a teammate until a new role is set, and return the teammate."""
         return self._table.change(email, role=DISABLED)
-
-    def __iter__(self) -> Iterator[Teammate]:
-        return iter(self.list())
 
     def __len__(self) -> int:
         return len(self._table)

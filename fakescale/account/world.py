@@ -16,11 +16,13 @@ from fakescale.account.task import Task, task_body
 from fakescale.account.task_types import check_common, required
 from fakescale.account.tasks import Tasks
 from fakescale.account.team import Teammates
+from fakescale.account.words import AnyType
 from fakescale.values.clock import Clock
 from fakescale.values.dumps import texts
 from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
+from fakescale.values.named import named
 
 # In the order of restoring: an owner may refer to the owners before it.
 _OWNERS = (
@@ -279,21 +281,21 @@ class LiveView(abc.ABC):
         """The value of the header ``scale-callback-auth`` in callbacks of the live world."""
         return self._live.callback_auth_key
 
-    def disable_type(self, type: str) -> None:
+    def disable_type(self, type: AnyType) -> None:
         """Refuse the creation of tasks of ``type`` with 402, in both worlds.
 
         Raises NotFound for an unknown type.
         """
         for world in (self._live, self.test):
-            world.disabled_types.add(required(type))
+            world.disabled_types.add(required(named(type)))
 
-    def enable_type(self, type: str) -> None:
+    def enable_type(self, type: AnyType) -> None:
         """Allow the creation of tasks of ``type`` again, in both worlds.
 
         Every type is enabled at first. Raises NotFound for an unknown type.
         """
         for world in (self._live, self.test):
-            world.disabled_types.discard(required(type))
+            world.disabled_types.discard(required(named(type)))
 
 
 class Account(LiveView):

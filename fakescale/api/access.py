@@ -15,7 +15,7 @@ from typing import Any
 from fakescale.api.request import Request
 from fakescale.values.environ import BOUND_HOST, STANDS_IN
 from fakescale.values.errors import Forbidden, invalid, shown
-from fakescale.values.hosts import HOST, is_api, is_host, is_loopback, read_ip
+from fakescale.values.hosts import HOST, NOT_SERVED, is_api, is_host, is_loopback, read_ip
 
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
 _ORIGIN = re.compile(rf"https?://(?P<host>{_HOST.pattern})")
@@ -69,7 +69,7 @@ class Access:
             raise Forbidden(
                 f"Control calls go to the address that fakescale listens on, not to {HOST}."
             )
-        if self.token is None and not is_loopback(environ["SERVER_NAME"]):
+        if self.token is None and not _is_near(environ["SERVER_NAME"]):
             raise Forbidden(
                 f"Control over HTTP is switched off: fakescale listens on"
                 f" {environ['SERVER_NAME']}, which is not a loopback address, and was started"
@@ -110,7 +110,12 @@ class Access:
     def _knows(self, name: str, environ: Mapping[str, Any]) -> bool:
         ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
         allowed = {_name(host) for host in self.hosts}
-        return name != "" and (is_loopback(name) or name in ours or name in allowed)
+        return name != "" and (_is_near(name) or name in ours or name in allowed)
+
+
+def _is_near(name: str) -> bool:
+    """Return whether a host is this machine, or that of a fake without a server."""
+    return is_loopback(name) or name == NOT_SERVED
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack, get_args, get_origin, get_type_hints
 
 from fakescale.account.world import Account, LiveView, World
 from fakescale.api.shapes import Shape, read_argument, schema, shape
@@ -169,9 +169,21 @@ def _result(helper: Any) -> Any:
     return inspect.signature(function).return_annotation
 
 
+def _unpacked(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """Yield the parameter; ``**options: Unpack[Options]`` is one for each key of ``Options``."""
+    if get_origin(parameter.annotation) is not Unpack:
+        yield parameter
+        return
+    [options] = get_args(parameter.annotation)
+    for name, hint in get_type_hints(options).items():
+        default = parameter.empty if name in options.__required_keys__ else None
+        yield inspect.Parameter(name, parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
 def _parameters(helper: Any) -> list[inspect.Parameter]:
     if not isinstance(helper, property):
-        return [it for it in inspect.signature(helper).parameters.values() if it.name != "self"]
+        parameters = inspect.signature(helper).parameters.values()
+        return [each for it in parameters if it.name != "self" for each in _unpacked(it)]
     if helper.fset is None:
         return []
     kind = inspect.Parameter.KEYWORD_ONLY

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import enum
+import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -151,6 +152,11 @@ def schema(annotation: Any) -> dict[str, Any] | None:
         return None
     merged = {name: value for schema in schemas for name, value in schema.items()}
     return {**merged, "type": kinds[0] if len(kinds) == 1 else kinds}
+
+
+def takes_file(annotation: Any) -> bool:
+    """Return whether an argument with this annotation may be the path of a file."""
+    return os.PathLike in _kinds(annotation)
 
 
 def read_argument(annotation: Any, value: Any) -> Any:

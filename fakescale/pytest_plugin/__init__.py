@@ -8,13 +8,13 @@ import argparse
 import contextlib
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Unpack
 from urllib.parse import urlsplit
 
 import pytest
 
 if TYPE_CHECKING:
-    from fakescale.fake import FakeScale
+    from fakescale.fake import FakeScale, Options
     from fakescale.pytest_plugin.fakes import Fakes
     from fakescale.receiver import Receiver
     from fakescale.remote import RemoteFakeScale
@@ -33,7 +33,7 @@ class FakeFactory(Protocol):
     """A factory of fakes: ``with fakescale_factory() as fake:``."""
 
     def __call__(
-        self, *, served: bool = True, **options: Any
+        self, *, served: bool = True, **options: Unpack["Options"]
     ) -> contextlib.AbstractContextManager["FakeScale"]:
         """Return a context manager that makes a clean fake for its ``with`` block.
 

@@ -6,11 +6,13 @@ import os
 import random
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 
+from fakescale.values.blocks import block
+
 if TYPE_CHECKING:
-    from fakescale.fake import FakeScale
+    from fakescale.fake import FakeScale, Options
     from fakescale.redirection import Redirection
     from fakescale.remote import RemoteFakeScale
     from fakescale.traffic.journal import Exchange
@@ -93,9 +95,9 @@ class Fakes:
             with self.make(name=name) as fake:
                 yield fake
 
-    @contextlib.contextmanager
+    @block
     def make(
-        self, *, name: str | None = None, served: bool = True, **options: Any
+        self, *, name: str | None = None, served: bool = True, **options: "Unpack[Options]"
     ) -> Iterator["FakeScale"]:
         """Yield a clean fake; ``options`` are the arguments of ``FakeScale``."""
         from fakescale.fake import FakeScale
@@ -107,7 +109,9 @@ class Fakes:
             name = next(name for name in map(str, itertools.count()) if name not in self._open)
         # The account has a new name, so that its keys lead to no task of another fake.
         account = f"test-{os.urandom(4).hex()}"
-        fake = FakeScale(**{"seed": f"{self.seed}/{name}", "account": account, **options})
+        options.setdefault("seed", f"{self.seed}/{name}")
+        options.setdefault("account", account)
+        fake = FakeScale(**options)
         if served and not self._has_loop:
             from fakescale.server.loop import shared
 

@@ -13,11 +13,12 @@ import functools
 import importlib.util
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from fakescale.redirection.patches import PATCHES, certificate_of, in_force
 from fakescale.redirection.proxies import no_proxy
 from fakescale.server.limits import DEFAULTS, Limits
+from fakescale.values.blocks import block
 from fakescale.values.environ import STANDS_IN
 from fakescale.values.hosts import HOST, HOSTS, is_api
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from fakescale.fake import FakeScale
+    from fakescale.fake import FakeScale, Options
     from fakescale.server.certificates import Authority
 
 #: The ports of the real API: https and, guessed, http.
@@ -40,8 +41,10 @@ _ELSEWHERE = (
 _only_one = threading.Lock()
 
 
-@contextlib.contextmanager
-def redirect(fake: "FakeScale | None" = None, **options: Any) -> Iterator["FakeScale"]:
+@block
+def redirect(
+    fake: "FakeScale | None" = None, **options: "Unpack[Options]"
+) -> Iterator["FakeScale"]:
     """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
     Use it in a ``with`` block. All connections that this process makes to this host meanwhile

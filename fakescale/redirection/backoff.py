@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakescale.fake import RUNNING
 from fakescale.redirection.placing import replaced
+from fakescale.values.blocks import block
 
 if TYPE_CHECKING:
     from urllib3.util.retry import Retry
@@ -25,7 +26,7 @@ def _skip(retry: "Retry", response: Any = None) -> None:
         fake._skip(wait or retry.get_backoff_time())
 
 
-@contextlib.contextmanager
+@block
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
 

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis.strategies import SearchStrategy
 
 from fakescale.account.task import Status
+from fakescale.account.words import TaskStatus, TypeName
 from fakescale.strategies.creations import Creation, candidates, valid_creations
 from fakescale.strategies.invalid import InvalidCreation, invalid_creations
 from fakescale.strategies.printed import printed_tasks
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-def tasks(type: str | None = None, /, **members: Any) -> SearchStrategy[Creation]:
+def tasks(type: TypeName | None = None, /, **members: Any) -> SearchStrategy[Creation]:
     """Return a strategy of ``Creation`` values that are valid by the schema of their type.
 
     ``members`` sets members of the body: each is a value or a strategy of values, and None
@@ -40,7 +41,7 @@ def tasks(type: str | None = None, /, **members: Any) -> SearchStrategy[Creation
     return valid_creations(candidates(type), members)
 
 
-def invalid_tasks(type: str | None = None, /) -> SearchStrategy[InvalidCreation]:
+def invalid_tasks(type: TypeName | None = None, /) -> SearchStrategy[InvalidCreation]:
     """Return a strategy of ``InvalidCreation`` values, which break one rule of their type's schema.
 
     Each value also names the rule. Raises NotFound for an unknown type.
@@ -48,7 +49,7 @@ def invalid_tasks(type: str | None = None, /) -> SearchStrategy[InvalidCreation]
     return invalid_creations(candidates(type))
 
 
-def responses(type: str | None = None, /) -> SearchStrategy[dict[str, Any]]:
+def responses(type: TypeName | None = None, /) -> SearchStrategy[dict[str, Any]]:
     """Return a strategy of responses, dicts in the shape that the type has.
 
     They are the fake's made-up responses to tasks with any parameters, but the number and the
@@ -58,7 +59,7 @@ def responses(type: str | None = None, /) -> SearchStrategy[dict[str, Any]]:
 
 
 def task_objects(
-    type: str | None = None, /, *, status: str | None = None, **members: Any
+    type: TypeName | None = None, /, *, status: TaskStatus | None = None, **members: Any
 ) -> SearchStrategy[dict[str, Any]]:
     """Return a strategy of tasks, dicts as the API prints them.
 

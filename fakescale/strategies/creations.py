@@ -10,6 +10,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from fakescale.account import task_types
 from fakescale.account.task_types import read_creation
+from fakescale.account.words import TaskType
 from fakescale.strategies.schemas import ABSENT, drawn_objects, metadata, tags, unique_ids, values
 from fakescale.values.errors import BadRequest
 
@@ -18,7 +19,7 @@ class Creation(NamedTuple):
     """A request ``POST /v1/task/{type}``."""
 
     #: The task type in the path.
-    type: str
+    type: TaskType
     #: The body, a new dict that you may change.
     body: dict[str, Any]
 
@@ -33,7 +34,7 @@ _COMMON: Mapping[str, SearchStrategy[Any]] = {
 _ELSEWHERE = ("project", "batch", "project_version", "project_param_version")
 
 
-def candidates(type: str | None) -> Sequence[str]:
+def candidates(type: str | None) -> Sequence[TaskType]:
     """Return the task types to draw from."""
     return task_types.names() if type is None else [task_types.required(type)]
 
@@ -59,7 +60,9 @@ def _members(type: str) -> tuple[Mapping[str, SearchStrategy[Any]], Collection[s
 
 
 @st.composite
-def valid_creations(draw: DrawFn, types: Sequence[str], members: Mapping[str, Any]) -> Creation:
+def valid_creations(
+    draw: DrawFn, types: Sequence[TaskType], members: Mapping[str, Any]
+) -> Creation:
     """Draw a creation of one of ``types`` that has ``members``; None leaves a member out."""
     type = draw(st.sampled_from(types))
     given = {name: ABSENT if value is None else value for name, value in members.items()}

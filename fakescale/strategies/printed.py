@@ -13,6 +13,7 @@ from fakescale.account.responses import failure
 from fakescale.account.responses import response as make_up
 from fakescale.account.task import AUDIT_RESULTS, Status, Task
 from fakescale.account.task_types import read_creation
+from fakescale.account.words import TaskType
 from fakescale.strategies.creations import plain, valid_creations
 from fakescale.values.clock import stamp
 from fakescale.values.frozen import EMPTY_DICT
@@ -26,7 +27,7 @@ _HEXES = st.integers(0, 16**16 - 1).map("{:016x}".format)
 
 @st.composite
 def printed_tasks(
-    draw: DrawFn, types: Sequence[str], statuses: Sequence[Status], members: Mapping[str, Any]
+    draw: DrawFn, types: Sequence[TaskType], statuses: Sequence[Status], members: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draw a task of one of ``types``, in one of ``statuses``."""
     creation = read_creation(*draw(valid_creations(types, members)))

@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.frozen import freeze
 
@@ -46,8 +47,8 @@ class Delivery:
     event: str
     #: The task's id, or the batch's name.
     subject: str
-    #: The JSON body.
-    body: Mapping[str, Any]
+    #: The body, parsed as JSON.
+    json: Mapping[str, Any]
     #: The time of the event, on the fake's clock.
     owed_at: dt.datetime
     #: ``owed`` while attempts remain, ``done`` after a 2xx, or ``failed`` after the last attempt.
@@ -58,6 +59,14 @@ class Delivery:
     attempts: Sequence[Attempt] = ()
     #: The time of the next attempt on the fake's clock, or None if there is none.
     next_at: dt.datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<Delivery {self.number} {self.event} {self.subject} to {self.url} {self.state}>"
+
+    @property
+    def body(self) -> bytes:
+        """The body as it is sent."""
+        return encode(self.json).encode()
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as a JSON-able dict, with times as text and attempts as dicts."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from fakescale.values.paths import pattern
+
 MAX_ENTRIES = 10_000
 MAX_BYTES = 32 * 2**20
 
@@ -50,6 +52,11 @@ class Exchange:
     def json(self) -> Any:
         """The request's body, parsed as JSON; raises ValueError if it is not JSON."""
         return json.loads(self.body)
+
+    @property
+    def answer_json(self) -> Any:
+        """The body of the answer, parsed as JSON; raises ValueError if it is not JSON."""
+        return json.loads(self.answer)
 
     @property
     def error(self) -> str | None:
@@ -105,19 +112,30 @@ class Journal(Sequence[Exchange]):
     def list(
         self,
         *,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
         account: str | None = None,
         since: dt.datetime | None = None,
         limit: int | None = None,
     ) -> builtins.list[Exchange]:
         """Return the exchanges, oldest first.
 
-        ``account`` chooses those of one account. ``since`` chooses those from a time of the fake's
-        clock on. ``limit`` chooses the latest ones, up to this number.
+        ``method``, ``path``, ``status`` and ``account`` choose those that have this value. In
+        ``path``, ``/v1`` may be left out, ``<name>`` stands for one segment, and ``*`` for any
+        text; it may have a query. ``since`` chooses those from a time of the fake's clock on.
+        ``limit`` chooses the latest ones, up to this number.
         """
+        method = method and method.upper()
+        part = "target" if path and "?" in path else "path"
+        fits = [pattern(each) for each in (path, f"/v1{path}") if path is not None]
         chosen = [
             exchange
             for exchange in self._snapshot()
-            if (account is None or exchange.account == account)
+            if method in (None, exchange.method)
+            and (path is None or any(it.fullmatch(getattr(exchange, part)) for it in fits))
+            and status in (None, exchange.status)
+            and account in (None, exchange.account)
             and (since is None or exchange.when >= since)
         ]
         return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]

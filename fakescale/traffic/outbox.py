@@ -12,7 +12,6 @@ import dataclasses
 import datetime as dt
 import heapq
 import itertools
-import json
 import logging
 import threading
 from collections import deque
@@ -123,7 +122,7 @@ class Outbox(Sequence[Delivery]):
                 url=url,
                 event=event,
                 subject=subject,
-                body=body,
+                json=body,
                 owed_at=now,
                 state=state,
                 next_at=now if address else None,
@@ -317,7 +316,7 @@ class Outbox(Sequence[Delivery]):
             address, on_outcome = self._owed[delivery.number]
         now = self._clock.now()
         key = auth_key(delivery.account, is_test=delivery.is_test)
-        content = json.dumps(delivery.body, separators=(",", ":")).encode()
+        content = delivery.body
         try:
             after = delivery.tried(
                 Attempt(when=now, status=self._carrier.post(address, key, content))

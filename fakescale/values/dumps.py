@@ -6,7 +6,7 @@ import functools
 import threading
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest, NotFound, invalid
@@ -40,7 +40,7 @@ class Table(Generic[Value]):
     """Frozen dataclasses by one of their fields, ``key``, in the order in which they came.
 
     ``lock`` is the lock of the owner. ``missing`` is the message of the NotFound error for an
-    unknown key, with ``{}`` for the key.
+    unknown key, with ``{}`` for the key. A value counts as its own key.
     """
 
     def __init__(self, cls: type[Value], key: str, lock: threading.RLock, missing: str) -> None:
@@ -50,13 +50,14 @@ class Table(Generic[Value]):
         self._missing = missing
         self._values: dict[str, Value] = {}
 
-    def get(self, key: str) -> Value:
+    def get(self, key: Value | str) -> Value:
         """Return the value with this key; raises NotFound if there is none."""
+        name = self._name(key)
         with self._lock:
             try:
-                return self._values[key]
+                return self._values[name]
             except KeyError:
-                raise NotFound(self._missing.format(key)) from None
+                raise NotFound(self._missing.format(name)) from None
 
     def find(self, key: str) -> Value | None:
         """Return the value with this key, or None."""
@@ -68,7 +69,7 @@ class Table(Generic[Value]):
             self._values[getattr(value, self._key)] = value
         return value
 
-    def change(self, key: str, **changes: Any) -> Value:
+    def change(self, key: Value | str, **changes: Any) -> Value:
         """Replace some fields of a value, and return the new value.
 
         Raises NotFound for an unknown key.
@@ -84,7 +85,10 @@ class Table(Generic[Value]):
         return len(self._values)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._values
+        return self._name(key) in self._values
+
+    def _name(self, key: Any) -> Any:
+        return getattr(key, self._key) if isinstance(key, self._cls) else key
 
     def dump(self) -> list[dict[str, Any]]:
         """Return the data that ``restore`` takes."""
@@ -160,6 +164,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, argument) for argument in arguments)
     if origin is Mapping:
         return isinstance(value, Mapping) and all(_fits(it, arguments[1]) for it in value.values())
+    if origin is Literal:
+        return value in arguments
     if origin in (Sequence, list):
         return isinstance(value, list | tuple) and all(_fits(it, arguments[0]) for it in value)
     if origin is int:  # JSON has one kind of number: 1.0 is an integer

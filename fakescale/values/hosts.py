@@ -17,6 +17,9 @@ HOSTS = (HOST, "api.scaleapi.com", "api.scale.ai")
 #: The issuer of the certificates that fakes show for that host.
 ISSUER = "fakescale"
 
+#: The host in the URLs of a fake that is not served. No name server knows it (RFC 6761).
+NOT_SERVED = "not-served.invalid"
+
 
 def is_api(host: object) -> bool:
     """Return whether ``host`` is a name of the real API's host, as text or bytes, in any spelling.

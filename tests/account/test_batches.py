@@ -259,7 +259,7 @@ def test_batches_are_a_collection(batches: Batches) -> None:
     assert (list(batches), len(batches)) == (made[::-1], 2)
     assert "a" in batches
     with pytest.raises(TypeError, match="'colour' is not a filter"):
-        batches.list(colour="red")
+        batches.list(colour="red")  # type: ignore[call-arg]
 
 
 def test_a_completed_batch_owes_its_callback(fake: FakeScale, batches: Batches) -> None:
@@ -272,7 +272,7 @@ def test_a_completed_batch_owes_its_callback(fake: FakeScale, batches: Batches) 
     [owed] = fake.callbacks
     assert (owed.event, owed.subject, owed.url) == ("batch", "b", url)
     printed = batches.get("b").to_json()
-    assert owed.body == {"batch": printed, "batch_name": "b", "status": "completed"}
+    assert owed.json == {"batch": printed, "batch_name": "b", "status": "completed"}
     batches.finalize("s")
     assert [it.subject for it in fake.callbacks] == ["b", "s"]
     task = fake.tasks.list(batch="b")[0]

@@ -108,7 +108,7 @@ def test_a_task_must_have_the_type_of_its_project(homes: FakeScale) -> None:
 
 def test_an_unknown_type_is_not_found_even_in_an_unknown_project(homes: FakeScale) -> None:
     with pytest.raises(NotFound):
-        homes.tasks.create("kittens", project="nothing")
+        homes.tasks.create("kittens", project="nothing")  # type: ignore[arg-type]
 
 
 def test_worlds_share_no_projects(homes: FakeScale, test_mode: Caller) -> None:

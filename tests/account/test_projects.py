@@ -8,7 +8,7 @@ from fakescale.account.projects import Projects
 from fakescale.values.errors import BadRequest, Conflict, NotFound
 from tests.support import Caller
 
-BODY = {"type": "imageannotation", "name": "a b/ü"}
+BODY: Any = {"type": "imageannotation", "name": "a b/ü"}
 PATH = "/projects/a%20b%2F%C3%BC"
 
 
@@ -155,4 +155,4 @@ def test_projects_are_a_collection(projects: Projects) -> None:
     with pytest.raises(Conflict):
         projects.create(type="chat", name="a")
     with pytest.raises(BadRequest, match='"name" must be a string'):
-        projects.create(type="chat", name=5)
+        projects.create(5, type="chat")  # type: ignore[arg-type]

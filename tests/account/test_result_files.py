@@ -11,6 +11,7 @@ from fakescale.account import task_types
 from fakescale.account.listing import Page, Query
 from fakescale.account.result_files import seen_from
 from fakescale.account.task import Task, replace
+from fakescale.account.words import TaskType
 from fakescale.pytest_plugin import FakeFactory
 from tests.conftest import NOON
 from tests.support import ABSENT, Caller, example
@@ -52,7 +53,7 @@ def test_every_url_of_a_made_up_response_serves_a_valid_file() -> None:
                     assert reply.json()
 
 
-def content(fake: FakeScale, type: str, member: str = "annotations", **changes: Any) -> Any:
+def content(fake: FakeScale, type: TaskType, member: str = "annotations", **changes: Any) -> Any:
     task = fake.tasks.complete(fake.tasks.create(type, **example(type, **changes)).id)
     assert task.response is not None
     url = task.response[member]["url"]
@@ -114,7 +115,11 @@ def test_links_lead_to_the_cuboid_of_the_paired_task(fake: FakeScale) -> None:
 
 
 def test_a_legacy_type_shows_its_one_geometry(fake: FakeScale) -> None:
-    for type, geometry in (("videoboxannotation", "box"), ("videocuboidannotation", "cuboid")):
+    geometries: dict[TaskType, str] = {
+        "videoboxannotation": "box",
+        "videocuboidannotation": "cuboid",
+    }
+    for type, geometry in geometries.items():
         assert content(fake, type)[0]["annotations"][0]["type"] == geometry
 
 
@@ -124,11 +129,11 @@ def test_over_http_urls_have_the_host_of_the_request() -> None:
     task = fake.tasks.create("lidarannotation", **example("lidarannotation"))
     task = fake.tasks.complete(task.id)
     [stored] = urls(task.response)
-    assert stored.startswith("http://localhost/v1/")
+    assert stored.startswith("http://not-served.invalid/v1/")
     for host in ("scale.test:8675", "[::1]:80", "10.0.0.1"):
         for path in (f"/task/{task.id}", "/tasks"):
             reply = live("GET", path, headers={"Host": host})
-            assert urls(reply.json) == [stored.replace("localhost", host)]
+            assert urls(reply.json) == [stored.replace("not-served.invalid", host)]
 
 
 def test_in_python_urls_have_the_origin_of_the_fake(

@@ -121,7 +121,8 @@ def test_a_completed_task_can_be_audited_and_recalled(tasks: Tasks) -> None:
     assert audited.customer_review_status is None
     assert tasks.audit(task.id, "commented", "hm").customer_review_comments == ["hm"]
     assert tasks.recall(task.id).status == "pending"
-    for arguments in ({"result": "pending"}, {"result": "fixed", "source": "me"}):
+    wrong: list[Any] = [{"result": "pending"}, {"result": "fixed", "source": "me"}]
+    for arguments in wrong:
         with pytest.raises(BadRequest):
             tasks.audit(task.id, **arguments)
 
@@ -422,7 +423,7 @@ def test_a_lookup_by_unique_id_reads_no_other_task(
     st.data(),
 )
 def test_the_pages_together_are_the_list_even_if_tasks_are_added(
-    steps: list[tuple[int, str]], limit: int, filters: dict[str, list[str]], data: st.DataObject
+    steps: list[tuple[int, Any]], limit: int, filters: Any, data: st.DataObject
 ) -> None:
     with time_machine.travel("2024-01-01T00:00:00Z", tick=False) as traveller:
         tasks = FakeScale().tasks
@@ -497,3 +498,99 @@ def test_a_task_is_one_object_to_the_garbage_collector(tasks: Tasks) -> None:
     tracked = [it for it in gc.get_referents(task) if gc.is_tracked(it)]
     assert {type(it) for it in tracked} <= {type, enum.EnumType, Status, FrozenDict, FrozenList}
     assert all(it in (EMPTY_DICT, EMPTY_LIST) for it in tracked if isinstance(it, dict | list))
+
+
+def test_a_task_or_its_id_is_found(tasks: Tasks) -> None:
+    before = tasks.create("chat")
+    after = tasks.start(before)
+    for task in (before, after, before.id):
+        assert task in tasks
+        assert tasks.get(task) == after
+    assert "x" not in tasks
+    assert FakeScale().tasks.create("chat") not in tasks
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tasks, task: tasks.cancel(task),
+        lambda tasks, task: tasks.set_metadata(task, {"a": 1}),
+        lambda tasks, task: tasks.set_unique_id(task, "u"),
+        lambda tasks, task: tasks.clear_unique_id(task),
+        lambda tasks, task: tasks.add_tags(task, ["a"]),
+        lambda tasks, task: tasks.set_tags(task, ["a"]),
+        lambda tasks, task: tasks.remove_tags(task, ["a"]),
+        lambda tasks, task: tasks.start(task),
+        lambda tasks, task: tasks.complete(task),
+        lambda tasks, task: tasks.fail(task),
+        lambda tasks, task: tasks.audit(tasks.complete(task), accepted=True),
+        lambda tasks, task: tasks.recall(tasks.complete(task)),
+        lambda tasks, task: tasks.send_callback(tasks.complete(task)),
+    ],
+)
+def test_a_task_stands_for_its_id_everywhere(
+    tasks: Tasks, call: Callable[[Tasks, Task], Task]
+) -> None:
+    task = tasks.create("chat", callback_url="a@example.com")
+    assert call(tasks, task).id == task.id
+
+
+def test_one_returns_the_only_task(tasks: Tasks) -> None:
+    with pytest.raises(NotFound, match=r"No task passes unique_id='v', of 0 tasks\."):
+        tasks.one(unique_id="v")
+    first = tasks.create("chat", unique_id="u")
+    assert tasks.one(unique_id="u") == tasks.one() == first
+    tasks.create("chat")
+    with pytest.raises(Conflict, match=r"2 tasks pass type='chat': <Task .*unique_id='u'>"):
+        tasks.one(type="chat")
+
+
+class Official(enum.Enum):
+    PENDING = "pending"
+    CHAT = "chat"
+    NONE = "chta"
+
+
+def test_enums_count_by_their_value_in_filters(tasks: Tasks) -> None:
+    task = tasks.create(Official.CHAT)
+    assert tasks.list(type=Official.CHAT, status=Official.PENDING) == [task]
+    assert tasks.list(type=[Official.CHAT], status={Status.PENDING}) == [task]
+
+
+def test_a_type_that_does_not_exist_is_refused_with_the_nearest(tasks: Tasks) -> None:
+    wrong: list[Any] = ["chta", Official.NONE, ["chat", "chta"], "chat,chta"]
+    for type in wrong:
+        with pytest.raises(BadRequest, match=r'nearest is "chat" \(got "chta"\)'):
+            tasks.list(type=type)
+    assert tasks.list(type="categorize") == []  # an alias
+    calls: list[Any] = [tasks.create, FakeScale().disable_type]
+    for call in calls:
+        with pytest.raises(NotFound, match='"imageanotation"; the nearest is "imageannotation"'):
+            call("imageanotation")
+    with pytest.raises(NotFound, match=r'no task type "nonsense"$'):
+        tasks.create("nonsense")  # type: ignore[arg-type]
+
+
+def test_an_audit_is_given_by_its_result_or_by_accepted(tasks: Tasks) -> None:
+    task = tasks.complete(tasks.create("chat"))
+    assert tasks.audit(task, accepted=True).customer_review_status == "accepted"
+    assert tasks.audit(task, accepted=False, comments="x").customer_review_comments == ["x"]
+    wrong: list[Any] = [{}, {"result": "fixed", "accepted": True}]
+    for arguments in wrong:
+        with pytest.raises(TypeError, match="either a result or accepted"):
+            tasks.audit(task, **arguments)
+
+
+def test_a_reason_is_the_detail_of_a_failure(tasks: Tasks) -> None:
+    assert tasks.fail(tasks.create("chat"), "blurred").response == {"error": "blurred"}
+
+
+def test_reprs_are_short(fake: FakeScale) -> None:
+    project = fake.projects.create("p", type="chat")
+    task = fake.tasks.create("chat", unique_id="u", metadata={"a": "b" * 1000})
+    assert repr(task) == f"<Task {task.id} chat pending unique_id='u'>"
+    assert repr(fake.test.tasks.create("chat"))[-16:] == " chat completed>"
+    assert repr(project) == "<Project 'p' chat>"
+    batch = fake.batches.create("b", project=project)
+    assert repr(batch) == "<Batch 'b' in_progress project='p'>"
+    assert repr(fake.tasks) == "<Tasks with 1 items>"

@@ -91,6 +91,6 @@ def test_a_disabled_teammate_can_get_a_new_role(fake: FakeScale) -> None:
 def test_a_known_teammate_or_an_unknown_role_is_refused(fake: FakeScale) -> None:
     for email, role in (("admin@example.com", "member"), ("a@e.com", "king")):
         with pytest.raises(ApiError):
-            fake.teammates.add(email, role)
+            fake.teammates.add(email, role)  # type: ignore[arg-type]
     assert len(fake.teammates) == 1
     assert "a@e.com" not in fake.teammates

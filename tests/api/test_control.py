@@ -1,17 +1,19 @@
 """Control over HTTP: every operation does and refuses the same as its Python helper."""
 
 import datetime as dt
+import enum
 import inspect
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 import werkzeug.test
 
-from fakescale import ApiError, FakeScale, RemoteFakeScale
+from fakescale import ApiError, BadRequest, FakeScale, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
 from tests.conftest import NOON
@@ -42,7 +44,49 @@ def list_(side: Side) -> Any:
         side.account("other").tasks.list(),
         [task.id for task in side.tasks],
         len(side.tasks),
+        side.tasks.list(status=Status.PENDING, type=[Kind.CHAT]),
+        side.tasks.list(status=["pending", Kind.PENDING], type="chat,annotation"),
+        [side.tasks[0], side.tasks[-1], side.tasks[1:], side.projects[:1]],
     ]
+
+
+class Kind(enum.Enum):
+    """An enum like those of the official client, whose members are no texts."""
+
+    CHAT = "chat"
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+
+
+def one(side: Side) -> Any:
+    for task in side.tasks:
+        side.tasks.complete(task)
+    a_task(side, unique_id="u", metadata={"a": 1})
+    found = [side.tasks.one(unique_id="u"), side.tasks.one(status="pending")]
+    a_task(side)
+    for filters in ({"unique_id": "v"}, {}, {"status": Status.PENDING}):
+        try:
+            side.tasks.one(**filters)
+        except ApiError as error:
+            found.append(type(error))
+    return found
+
+
+def a_value_for_its_key(side: Side) -> Any:
+    batch = a_batch(side)
+    task = side.tasks.create(Kind.CHAT, project=side.projects.get("p"), batch=batch)
+    done = [
+        side.tasks.get(task),
+        side.tasks.start(task),
+        side.tasks.complete(task_id=task),
+        side.tasks.audit(task, Kind.ACCEPTED),
+        side.tasks.list(project=side.projects[0], batch=[batch]),
+        side.batches.archive(batch),
+        side.projects.archive(side.projects[0]),
+        side.batches.create("c", project=side.projects[0]),
+    ]
+    audit = side.audits.create(task, accepted=True)
+    return [*done, audit, side.audits.get(audit), side.audits.list(task_id=task)]
 
 
 def get(side: Side) -> Any:
@@ -72,7 +116,8 @@ def complete(side: Side) -> Any:
 
 
 def fail(side: Side) -> Any:
-    return [side.tasks.fail(a_task(side)), side.tasks.fail(a_task(side), response={"e": "x"})]
+    given = [side.tasks.fail(a_task(side), it) for it in ({"e": "x"}, "blurred")]
+    return [*given, side.tasks.fail(a_task(side))]
 
 
 def recall(side: Side) -> Any:
@@ -85,6 +130,7 @@ def audit(side: Side) -> Any:
         side.tasks.audit(task_id, "rejected", "bad"),
         side.tasks.audit(task_id, "fixed", source="scale"),
         side.tasks.audit(result="accepted", task_id=task_id, comments=None),
+        side.tasks.audit(task_id, accepted=False, comments="no"),
     ]
 
 
@@ -99,7 +145,7 @@ def load_tasks(side: Side) -> Any:
 
 def create_project(side: Side) -> Any:
     return [
-        side.projects.create(type="chat", name="p", params={"instruction": "i"}, rapid=True),
+        side.projects.create("p", type="chat", params={"instruction": "i"}, rapid=True),
         side.test.projects.create(type="textcollection", name="p", studio=True),
     ]
 
@@ -155,6 +201,8 @@ def requests_(side: Side) -> Any:
         side.requests.total,
         side.requests.list(account="other"),
         side.requests.list(limit=2),
+        side.requests.list(method="get", path="/tasks", status=200),
+        side.requests.list(method="POST", path="/v1/task/<type>", status=400),
         side.requests.list(since=dt.datetime(2025, 1, 1, tzinfo=dt.UTC)),
         [exchange.account for exchange in side.requests],
     ]
@@ -166,7 +214,10 @@ def url(side: Side) -> Any:
 
 
 def advance(side: Side) -> Any:
-    return [side.advance(hours=25), side.now(), side.advance(minutes=1, seconds=0.5), side.now()]
+    moments = [side.advance(hours=25), side.now()]
+    moments += [side.advance(minutes=1, seconds=0.5), side.now()]
+    side.advance(dt.timedelta(days=1), hours=1)
+    return [*moments, side.now()]
 
 
 def now(side: Side) -> Any:
@@ -337,7 +388,8 @@ def studio(side: Side) -> Any:
 def audits(side: Side) -> Any:
     task_id = side.tasks.complete(a_task(side)).id
     audit = side.audits.create(task_id=task_id, accepted=True)
-    return [audit, side.audits.list(task_id=task_id), list(side.audits), audit in side.audits]
+    listed = [side.audits.list(task_id=task_id), list(side.audits), side.audits.get(audit.id)]
+    return [audit, *listed, audit in side.audits, audit.id in side.audits, "x" in side.audits]
 
 
 def quality_tasks(side: Side) -> Any:
@@ -358,7 +410,7 @@ def contains(side: Side) -> Any:
     task = side.tasks.create("chat")
     side.tasks.complete(a_task(side, callback_url="a@example.com"))
     [delivery] = side.callbacks
-    known = [task, delivery, "p", "b", "admin@example.com", None, 5]
+    known = [task, task.id, delivery, "p", "b", "admin@example.com", None, 5]
     homes = ("tasks", "projects", "batches", "teammates", "files", "audits", "quality_tasks")
     return [
         [[it in getattr(side, home) for it in known] for home in (*homes, "callbacks")],
@@ -411,6 +463,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "tasks.create": create,
     "tasks.get": get,
     "tasks.list": list_,
+    "tasks.one": one,
     "tasks.cancel": cancel,
     "tasks.set_metadata": set_metadata,
     "tasks.set_unique_id": set_metadata,
@@ -446,6 +499,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "quality_tasks.record": record,
     "audits.create": audits,
     "audits.list": audits,
+    "audits.get": audits,
     "files.import_file": list_files,
     "files.get": list_files,
     "files.list": list_files,
@@ -563,8 +617,42 @@ def test_a_walk_through_all_operations_leaves_both_sides_alike(noon: Any) -> Non
 
 def test_a_remote_collection_holds_the_same_items(sides: Sides) -> None:
     sides.compare(contains)
-    with sides.served.serve(), pytest.raises(TypeError, match="not subscriptable"):
-        sides.remote().tasks[0]
+
+
+def test_a_value_stands_for_its_key(sides: Sides) -> None:
+    sides.compare(a_value_for_its_key)
+
+
+def test_the_path_of_a_file_is_read_where_the_helper_is_called(
+    sides: Sides, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.json").write_text(json.dumps([PRINTED]), "utf-8")
+    (tmp_path / "page.json").write_text(json.dumps({"docs": [PRINTED]}), "utf-8")
+    (tmp_path / "bad.json").write_text("[", "utf-8")
+
+    def load_files(side: Side) -> Any:
+        side.load(tmp_path / "tasks.json")
+        side.test.tasks.load(str(tmp_path / "page.json"))
+        state = dump(side)
+        (tmp_path / "dump.json").write_text(json.dumps(state), "utf-8")
+        side.reset()
+        side.load(str(tmp_path / "dump.json"))
+        with pytest.raises(BadRequest, match=r"bad\.json is not a JSON file"):
+            side.load(tmp_path / "bad.json")
+        with pytest.raises(FileNotFoundError):
+            side.tasks.load("nothing.json")
+        return [side.tasks.list(), side.test.tasks.list()]
+
+    sides.compare(load_files)
+
+
+def test_no_call_over_http_makes_the_server_read_a_file(fake: FakeScale, tmp_path: Path) -> None:
+    file = tmp_path / "tasks.json"
+    file.write_text(json.dumps([PRINTED]), "utf-8")
+    for operation, argument in (("load", "data"), ("tasks.load", "printed")):
+        reply = post(fake, operation, **{argument: str(file)})
+        assert (reply.status_code, f'"{argument}" must be' in reply.json["error"]) == (400, True)
+    assert len(fake.tasks) == 0
 
 
 # Over HTTP
@@ -661,12 +749,14 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ),
         ("tasks.create", {"type": "chat", "account": "a:b"}, 400, "'a:b' cannot be the name of"),
         ("tasks.create", {"type": "chat", "account": ""}, 400, "'' cannot be the name of"),
-        ("tasks.list", {"statuses": "pending"}, 400, "'statuses' is not a filter; there are"),
+        ("tasks.list", {"statuses": "pending"}, 400, '"statuses" is not an argument of tasks.list'),
+        ("tasks.list", {"type": "chta"}, 400, 'a task type; the nearest is "chat" (got "chta")'),
+        ("tasks.audit", {"task_id": "5f"}, 400, "takes either a result or accepted="),
         ("tasks.list", {"status": "nonsense"}, 400, '"status" must be one of'),
         ("tasks.list", {"status": {"a": 1}}, 400, '"status" must be one of'),
         ("tasks.complete", {"task_id": "5f", "response": "x"}, 400, '"response" must be'),
         ("tasks.audit", {"task_id": "5f", "result": "great"}, 400, '"result" must be one of'),
-        ("tasks.load", {"printed": {}}, 400, '"printed" must be an array'),
+        ("tasks.load", {"printed": {}}, 400, "neither an array of tasks nor a page"),
         ("tasks.load", {"printed": [5]}, 400, '"[0]" must be of type object'),
         ("load", {"data": {}}, 400, '"fakescale" must be 1'),
         ("load", {"data": {"fakescale": 1}}, 400, "not a dump"),
@@ -679,8 +769,10 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ),
         ("batches.create", {"project": "p", "name": "b"}, 400, '"project" must be the name of'),
         ("advance", {"hours": "1"}, 400, '"hours" must be a number (got "1")'),
-        ("advance", {"account": "x"}, 400, '"account" must be a number'),
-        ("advance", {"years": 1}, 400, "keyword argument"),
+        ("advance", {"account": "x"}, 400, '"account" is not an argument of advance; it takes: by'),
+        ("advance", {"years": 1}, 400, '"years" is not an argument of advance'),
+        ("advance", {"hours": -1}, 400, "advance: the fake's clock cannot go back"),
+        ("advance", {"by": -1}, 400, "advance: the fake's clock cannot go back"),
         ("advance", {"days": 1e300}, 400, "advance: "),
         ("advance", {"days": 10**9}, 400, "advance: "),
         ("now", {"x": 1}, 400, '"x" is not an argument of now; it takes: none'),
@@ -760,15 +852,24 @@ def test_the_list_describes_each_operation_and_its_arguments(fake: FakeScale) ->
         "description": "Audit a completed task, and return it.",
         "arguments": {
             "task_id": {"type": "string", "required": True},
-            "result": {"type": "string", "required": True},
+            "result": {"type": ["string", "null"], "required": False, "default": None},
             "comments": {"type": ["string", "null"], "required": False, "default": None},
+            "accepted": {"type": ["boolean", "null"], "required": False, "default": None},
             "source": {"type": "string", "required": False, "default": "customer"},
             "account": {"type": ["string", "null"], "required": False, "default": None},
             "test": {"type": "boolean", "required": False, "default": False},
         },
     }
-    assert listed["advance"]["arguments"] == {
-        "…": {"type": "number", "description": "Any further argument."}
+    assert listed["tasks.create"]["arguments"]["…"] == {"description": "Any further argument."}
+    assert listed["advance"]["arguments"]["hours"] == {
+        "type": "number",
+        "required": False,
+        "default": 0,
+    }
+    assert listed["tasks.list"]["arguments"]["status"] == {
+        "type": ["string", "array", "null"],
+        "required": False,
+        "default": None,
     }
     for name, described in listed.items():
         assert described["description"].endswith("."), name

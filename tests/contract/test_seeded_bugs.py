@@ -44,7 +44,7 @@ class _InProcess(Line):
     """Calls a fake without a socket or a client, in a third of the time."""
 
     def __init__(self, fake: FakeScale) -> None:
-        super().__init__(fake.url)
+        super().__init__("http://localhost/v1")
         self._fake = fake
 
     def _send(

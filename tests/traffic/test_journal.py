@@ -1,10 +1,13 @@
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
 
+from fakescale import FakeScale
 from fakescale.traffic.journal import Exchange, Journal
 from fakescale.values.frozen import FrozenDict
+from tests.support import Caller
 
 
 def exchange(**changes: Any) -> Exchange:
@@ -99,3 +102,24 @@ def test_exchanges_can_be_chosen_and_forgotten_by_account() -> None:
     journal._forget("a")
     assert list(journal) == [it for it in everything if it.account != "a"]
     assert journal.total == 6
+
+
+def test_exchanges_are_chosen_by_method_path_and_status(fake: FakeScale, live: Caller) -> None:
+    live("POST", "/task/chat", {})
+    live("POST", "/task/nonsense", {})
+    live("GET", "/tasks")
+
+    def chosen(**terms: Any) -> list[tuple[str, int]]:
+        return [(it.path, it.status) for it in fake.requests.list(**terms)]
+
+    made, refused, listed = ("/v1/task/chat", 200), ("/v1/task/nonsense", 404), ("/v1/tasks", 200)
+    assert chosen(method="POST") == chosen(method="post") == [made, refused]
+    assert chosen(path="/tasks") == chosen(path="/v1/tasks") == chosen(path="/*s") == [listed]
+    assert chosen(path="/v1/task/<type>") == chosen(path="/task/*") == [made, refused]
+    live("GET", "/tasks?limit=5")
+    assert chosen(path="/tasks?limit=5") == chosen(path="/tasks?*") == [listed]
+    assert chosen(path="/tasks?limit=6") == []
+    assert chosen(status=200) == [made, listed, listed]
+    assert chosen(method="POST", path="/task/<type>", status=404) == [refused]
+    assert chosen(method="POST", limit=1) == [refused]
+    assert fake.requests[-1].answer_json == json.loads(fake.requests[-1].answer)

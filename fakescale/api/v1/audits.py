@@ -11,7 +11,7 @@ from fakescale.api.route import Call, Route
 
 
 def create_audit(call: Call) -> Any:
-    return call.world.audits.create(**call.body).to_json()
+    return call.world.audits._create(call.body).to_json()
 
 
 def list_audits(call: Call) -> Any:

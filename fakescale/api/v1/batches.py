@@ -14,7 +14,7 @@ _METADATA = common_checker("metadata")
 
 
 def create_batch(call: Call) -> Any:
-    return call.world.batches.create(**call.body).to_json()
+    return call.world.batches._create(call.body).to_json()
 
 
 def list_batches(call: Call) -> Any:

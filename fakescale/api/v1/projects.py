@@ -26,7 +26,7 @@ _PATCH = Parameters({"type": "object", "properties": {"patch": {"type": "boolean
 
 
 def create_project(call: Call) -> Any:
-    return call.world.projects.create(**call.body).to_json()
+    return call.world.projects._create(call.body).to_json()
 
 
 def list_projects(call: Call) -> Any:

@@ -93,8 +93,8 @@ def remove_tags(call: Call) -> Any:
 
 def audit_task(call: Call) -> Any:
     body = call.read()
-    result = "accepted" if body["accepted"] else "rejected"
-    return call.world.tasks.audit(call.path["task_id"], result, body.get("comments"))
+    accepted, comments = bool(body["accepted"]), body.get("comments")
+    return call.world.tasks.audit(call.path["task_id"], accepted=accepted, comments=comments)
 
 
 def send_callback(call: Call) -> Any:

@@ -351,4 +351,4 @@ def test_a_disabled_type_is_refused_with_the_known_text_until_it_is_enabled(
     fake.enable_type("categorization")
     assert live.create("categorization")
     with pytest.raises(NotFound):
-        fake.disable_type("nothing")
+        fake.disable_type("nothing")  # type: ignore[arg-type]
