@@ -7,6 +7,7 @@ import json
 import math
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -268,9 +269,15 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
 
     slow: Any = Slow([GET])
     site = connection.Site(app=answer, limits=Limits(), environ={}, in_place=True, entrance=None)
-    drive(connection.Connection(slow, ("127.0.0.1", 1), site))
+    tracemalloc.start()
+    try:
+        drive(connection.Connection(slow, ("127.0.0.1", 1), site))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert b"".join(slow.sent).endswith(b"\r\n\r\n" + content)
     assert slow.seconds == Limits().idle_seconds
+    assert peak < len(content) / 2  # no copy of the answer is made
 
 
 def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
