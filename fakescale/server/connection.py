@@ -25,6 +25,7 @@ from fakescale.server.limits import Limits
 from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.clock import steady
 from fakescale.values.environ import IS_QUICK, BrokenOff
+from fakescale.values.keys import masked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -299,7 +300,7 @@ class Connection:
 
     def _refuse(self, error: Refused) -> Step:
         """Answer the current request with ``error``, and end the connection."""
-        log.info("refused: %s %s", error.status, error)
+        log.info("refused: %s %s", error.status, masked(str(error)))
         answer = json_answer({"status_code": error.status, "error": str(error)})
         self._is_last = True
         status = f"{error.status} {error.phrase}"

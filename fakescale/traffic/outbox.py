@@ -23,7 +23,7 @@ from fakescale.traffic.callbacks import Attempt, Delivery
 from fakescale.values.clock import Clock
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.hosts import Address, NotSent, read_address
-from fakescale.values.keys import auth_key
+from fakescale.values.keys import auth_key, masked
 
 log = logging.getLogger("fakescale")
 
@@ -389,4 +389,4 @@ def _log(delivery: Delivery) -> None:
     if delivery.attempts:
         outcome = delivery.attempts[-1].status or delivery.attempts[-1].error
     line = f"callback {delivery.event} {delivery.subject} to {delivery.url} {outcome}"
-    log.info("%s", line.encode("unicode_escape").decode())
+    log.info("%s", masked(line).encode("unicode_escape").decode())

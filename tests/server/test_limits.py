@@ -371,7 +371,7 @@ def test_a_limit_must_be_over_zero(field: Any, value: float) -> None:
 def test_every_limit_is_a_flag_of_the_command() -> None:
     for number, field in enumerate(dataclasses.fields(Limits), 7):
         flag = f"--{field.name.replace('_', '-')}"
-        fake, _, server, _ = __main__._start(
+        fake, _, server, _, _ = __main__._start(
             __main__._parser().parse_args(["--port=0", flag, f"{number}"])
         )
         assert getattr(fake.limits, field.name) == getattr(server.site.limits, field.name) == number
