@@ -326,6 +326,7 @@ def _serve(started: _Started, options: argparse.Namespace) -> None:
     gc.set_threshold(700, 10, 10_000)
     with contextlib.ExitStack() as stack:
         stack.enter_context(log)
+        logging.captureWarnings(True)  # else one could wait for the reader of standard error
         ca = stack.enter_context(_saved(authority, options.tls_ca)) if authority else None
         stack.callback(_dump, fake, options.dump, log)  # once all that follows has ended
         if proxy is not None:

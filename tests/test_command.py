@@ -489,6 +489,8 @@ def test_a_start_of_tls_that_fails_says_why_in_one_line(
         port = taken.getsockname()[1]
         said = refused("--port=0", f"--proxy={port}", run=run)
         assert f"cannot listen on 127.0.0.1:{port}" in said
+    full = refused("--port=0", "--tls-ca=/dev/full", run=run)
+    assert full == "fakescale: cannot write /dev/full: No space left on device"
     assert "no certificate can name" in refused("--tls", "--allow-host=my_box")
     done = run_here(f"--tls-ca={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
