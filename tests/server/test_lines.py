@@ -45,8 +45,13 @@ def test_the_end_does_not_wait_for_a_reader(
     monkeypatch.setattr("fakescale.server.lines._PATIENCE", 0.05)
     reader, writer = os.pipe()
     os.set_blocking(writer, is_blocking)
-    with open(reader, "rb"), open(writer, "w") as stream, Lines(stream) as lines:
-        lines.write("x" * 1_000_000)
+    with open(reader, "rb") as read, open(writer, "w") as stream:
+        with Lines(stream) as lines:
+            lines.write("x" * 1_000_000)
+        assert lines._thread.is_alive() or not is_blocking
+        if is_blocking:
+            read.read(1_000_000)
+        lines._thread.join(10)
 
 
 def test_a_stream_that_is_closed_or_absent_breaks_nothing() -> None:
