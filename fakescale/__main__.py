@@ -14,15 +14,16 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from fakescale import saving
 from fakescale.account.printed import printed_tasks, read_file
 from fakescale.fake import FakeScale
 from fakescale.server.access_log import AccessLog
 from fakescale.server.limits import Limits
+from fakescale.server.lines import Lines
 from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.errors import ApiError
 from fakescale.values.hosts import HOST, HOSTS, is_loopback
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from fakescale.server.proxy import Proxy
 
 _TOKEN_VARIABLE = "FAKESCALE_CONTROL_TOKEN"  # noqa: S105
+# The signals that end the command: on Windows, SIGBREAK comes when the console is closed.
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 class _Started(NamedTuple):
@@ -40,13 +43,15 @@ class _Started(NamedTuple):
     authority: "Authority | None"
     server: Server
     proxy: "Proxy | None"
+    log: Lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command: serve until SIGINT or SIGTERM, or print the OpenAPI document.
 
     ``arguments`` are by default those of the process. Exits with status 2 for wrong arguments,
-    and if the fake cannot be served.
+    and if the fake cannot be served. Exits with status 1 if the state cannot be written to the
+    file of ``--dump``.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -58,18 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.strict:
         parser.error("--strict needs the command `openapi`")
-    logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(message)s",
-        level=logging.INFO,
-    )
+    if options.quiet and options.verbose:
+        parser.error("--quiet and --verbose exclude each other")
     try:
-        started = _start(options)
+        _serve(_start(options), options)
     except _CannotStart as error:
         parser.exit(2, f"fakescale: {error}\n")
-    _serve(started, options)
-    if options.dump is not None:
-        _write(options.dump, json.dumps(started.fake.dump()))
+    except KeyboardInterrupt:  # before the server serves
+        parser.exit(128 + signal.SIGINT, "fakescale: interrupted\n")
 
 
 # The flags.
@@ -89,10 +90,10 @@ def _seconds(text: str) -> dt.timedelta:
 
 
 def _writable(text: str) -> Path:
-    file = Path(text)
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
-    return file
+    try:
+        return saving.check(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
 
 
 class _Flag(NamedTuple):
@@ -149,7 +150,8 @@ _FLAGS = (
     ),
     _Flag(
         "--callback-host",
-        "Send callbacks to this host too, besides loopback. May be given more than once.",
+        "Send callbacks to this host too, besides loopback. May be given more than once. If --host"
+        " is not loopback, loopback gets callbacks only if it is named here: localhost.",
         default=[],
         metavar="HOST",
         action="append",
@@ -163,7 +165,8 @@ _FLAGS = (
     ),
     _Flag(
         "--dump",
-        "Write the state to this file at the end, for --load.",
+        "Write the state to this file at the end, for --load. If that fails, the state goes to the"
+        " temporary directory, and the status is 1.",
         type=_writable,
         metavar="FILE",
     ),
@@ -207,6 +210,7 @@ _FLAGS = (
     ),
     *map(_limit_flag, dataclasses.fields(Limits)),
     _Flag("--verbose", "Log the bodies of requests and answers too.", action="store_true"),
+    _Flag("--quiet", "Log no requests and callbacks, only errors.", action="store_true"),
     _Flag(
         "--strict",
         "With `openapi`, describe what a client should send, for generators of clients, instead"
@@ -247,7 +251,12 @@ def _start(options: argparse.Namespace) -> _Started:
         raise _CannotStart(error) from None
     if options.load is not None:
         _load(fake, options.load, options.api_key)
-    report = AccessLog(sys.stderr, bodies=options.verbose)
+    log = Lines(sys.stderr)
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(stream=log, format="%(asctime)s %(message)s", level=level)
+    report: Any = (
+        (lambda exchange: None) if options.quiet else AccessLog(log, bodies=options.verbose)
+    )
     host, port = options.host, options.port
     entrance = entrance_by(authority)
     with _listening(host, port):
@@ -259,7 +268,7 @@ def _start(options: argparse.Namespace) -> _Started:
         with _listening("127.0.0.1", options.proxy):
             proxy = Proxy(fake, authority, options.proxy, fake.limits, report=report)
     fake.origin = server.origin
-    return _Started(fake, authority, server, proxy)
+    return _Started(fake, authority, server, proxy, log)
 
 
 def _make_fake(options: argparse.Namespace) -> FakeScale:
@@ -309,57 +318,92 @@ def _load(fake: FakeScale, file: Path, keys: Sequence[str]) -> None:
 
 
 def _serve(started: _Started, options: argparse.Namespace) -> None:
-    fake, authority, server, proxy = started
-    server.stop_at(signal.SIGINT, signal.SIGTERM)
+    fake, authority, server, proxy, log = started
+    server.stop_at(*_signals(), again=_end_at_once)
     # The objects made so far live to the end, so collections should not walk them. The fake
     # holds no cycles, and young ones are collected early: no full collection is worth its pause.
     gc.freeze()
     gc.set_threshold(700, 10, 10_000)
-    with (
-        _saved(authority, options.tls_ca) if authority else contextlib.nullcontext() as ca,
-        running(proxy) if proxy else contextlib.nullcontext(),
-        fake.running(),
-    ):
-        _announce(server, options.api_key[0] if options.api_key else fake.api_key, ca, proxy)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(log)
+        logging.captureWarnings(True)  # else one could wait for the reader of standard error
+        ca = stack.enter_context(_saved(authority, options.tls_ca)) if authority else None
+        stack.callback(_dump, fake, options.dump, log)  # once all that follows has ended
+        if proxy is not None:
+            stack.enter_context(running(proxy))
+        stack.enter_context(fake.running())
+        # A pipe that nobody reads must not hold up the start.
+        output = stack.enter_context(Lines(sys.stdout, pause=0))
+        # A key that was given may be a secret, and the output may be a log.
+        key = '"$KEY:"' if options.api_key else f"'{fake.api_key}:'"
+        output.write(_announcement(server, key, ca, proxy))
         if options.control_token is None and not is_loopback(server.host):
-            print(
+            log.write(
                 f"fakescale: control over HTTP is off, since {server.host} is not a loopback"
-                " address and there is no --control-token",
-                file=sys.stderr,
-                flush=True,
+                " address and there is no --control-token\n"
             )
         server.serve_forever()
 
 
-def _announce(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -> None:
-    """Print the URL, and a curl command that works."""
+def _signals() -> list[int]:
+    numbers = {name: getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)}
+    if "SIGHUP" in numbers and signal.getsignal(numbers["SIGHUP"]) == signal.SIG_IGN:  # by nohup
+        del numbers["SIGHUP"]
+    return [*numbers.values()]
+
+
+def _end_at_once(number: int) -> None:
+    saving.remove_temporary()
+    os._exit(128 + number)
+
+
+def _dump(fake: FakeScale, file: Path | None, log: Lines) -> None:
+    """Write the state to ``file``; exits with status 1 if that fails."""
+    if file is None:
+        return
+    failure = saving.save_or_tell(file, json.dumps(fake.dump()))
+    if failure is not None:
+        log.write(f"fakescale: {failure}\n")
+        raise SystemExit(1)
+
+
+def _announcement(server: Server, key: str, ca: str | None, proxy: "Proxy | None") -> str:
+    """Return the lines with the URL, and a curl command with ``key`` as its user."""
     url = f"{server.origin}/v1"
     trust = "" if ca is None else f"--cacert {shlex.quote(ca)} "
-    lines = [f"fakescale listens on {url}", f"  curl {trust}-u '{key}:' {url}/tasks"]
+    lines = [f"fakescale listens on {url}", f"  curl {trust}-u {key} {url}/tasks"]
     if proxy is not None and ca is not None:
         from fakescale.server.proxy import environment
 
         variables = environment(proxy.origin, ca).items()
         lines.append(f"fakescale is https://{HOST} for processes that you start after")
         lines.append("  export " + " ".join(f"{name}={shlex.quote(it)}" for name, it in variables))
-    print("\n".join(lines), flush=True)
+    return "".join(f"{line}\n" for line in lines)
 
 
 @contextlib.contextmanager
 def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
     """Keep the CA certificate in ``file``, by default a temporary one, and yield the path."""
-    if file is None:
-        with authority.saved() as path:
-            yield path
-        return
-    _write(file, authority.pem, 0o644)  # other users and containers must be able to read it
-    try:
-        yield str(file.absolute())
-    finally:
-        file.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        if file is None:
+            path = stack.enter_context(authority.saved())
+            saving.temporary.add(path)
+        else:
+            path = str(file.absolute())
+            try:
+                # Other users and containers must be able to read it.
+                written = saving.save(file, authority.pem, 0o644)
+            except OSError as error:
+                raise _CannotStart(f"cannot write {file}: {error.strerror}") from None
+            if written is not None:
+                saving.temporary.add(str(written))
+                stack.callback(_remove, written)
+        yield path
 
 
-# The output.
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):  # one that is mounted on its own stays
+        file.unlink()
 
 
 def _print(text: str) -> None:
@@ -369,14 +413,6 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         # Otherwise the interpreter complains when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _write(file: Path, text: str, mode: int = 0o600) -> None:
-    """Write ``text`` to ``file`` in one step, so that nobody reads half of it."""
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
-        new.write(text)
-    os.chmod(new.name, mode)
-    os.replace(new.name, file)
 
 
 if __name__ == "__main__":

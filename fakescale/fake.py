@@ -112,7 +112,9 @@ class FakeScale(Names, LiveView):
 
     ``limits`` bound what a client may send.
 
-    ``callback_hosts`` are hosts, without ports, that receive callbacks besides loopback.
+    ``callback_hosts`` are hosts, without ports, that receive callbacks besides loopback. While
+    the fake listens on an address beyond loopback, loopback receives callbacks only if it is one
+    of them, for example as ``localhost``.
 
     ``allow_hosts`` are names that a Host header may hold, besides loopback names and the host
     that the fake listens on.

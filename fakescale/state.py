@@ -6,6 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from fakescale.account.labeling import Labeling, Turnaround
 from fakescale.account.result_files import points_to
@@ -19,6 +20,7 @@ from fakescale.traffic.outbox import Carrier, Outbox
 from fakescale.values.clock import Clock, read_moment
 from fakescale.values.dumps import check_types
 from fakescale.values.errors import BadRequest, NotFound, Unauthorized, invalid
+from fakescale.values.hosts import NOT_SERVED, is_loopback
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
 
@@ -60,7 +62,12 @@ class State:
         wake = self._ticker.wake
         self.labeling = Labeling(self.clock, turnaround, origin, wake)
         self.outbox = Outbox(
-            self.clock, make_carrier(), callback_hosts, run_due=self.labeling.run_due, wake=wake
+            self.clock,
+            make_carrier(),
+            callback_hosts,
+            to_loopback=lambda: _is_near(urlsplit(origin()).hostname or ""),
+            run_due=self.labeling.run_due,
+            wake=wake,
         )
 
         self._ids = ids
@@ -281,3 +288,8 @@ class State:
 def _abandon(account: Account) -> None:
     for is_test in (False, True):
         account.world(is_test=is_test)._abandon()
+
+
+def _is_near(host: str) -> bool:
+    """Return whether only this machine reaches a fake at ``host``."""
+    return is_loopback(host) or host == NOT_SERVED

@@ -78,11 +78,14 @@ class Ticker:
         with self._lock:
             self._woken.set()
             if self._running and not self._looking:
+                thread = threading.Thread(target=self._run, name="fakescale-ticker", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no thread left; the next call tries
+                    log.warning("due work must wait: %s", error)
+                    return
                 self._looking = True
-                self._thread = threading.Thread(
-                    target=self._run, name="fakescale-ticker", daemon=True
-                )
-                self._thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while True:

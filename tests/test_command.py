@@ -1,5 +1,6 @@
 """The command ``fakescale``, run as from a shell."""
 
+import base64
 import contextlib
 import io
 import json
@@ -171,11 +172,18 @@ def test_verbose_logs_the_bodies_too(flagged: Process) -> None:
     flagged.call("POST", "/task/chat", "live_b", json={"inner": 1})
     line = '/v1/task/chat 200 {"inner": 1} -> {"task_id":'
     wait_until(lambda: line in flagged.log.read_text())
-    assert "live_b" not in flagged.log.read_text()
+    for operation in ("requests.list", "api_key", "faults.add"):
+        body = {"api_key": "live_b", "status": 503, "nth": 1000} if "add" in operation else {}
+        assert control(flagged, operation, "secret", body).status_code == 200
+    wait_until(lambda: "faults.add 200" in flagged.log.read_text())
+    text = flagged.log.read_text()
+    assert '"Authorization":"***"' in text
+    assert "live_b" not in text
+    assert base64.b64encode(b"live_b:").decode() not in text
 
 
 def test_only_the_given_keys_are_accepted(flagged: Process) -> None:
-    assert "'acme|test:'" in flagged.lines[1]
+    assert '-u "$KEY:"' in flagged.lines[1]  # a given key may be a secret
     statuses = [
         flagged.call("GET", "/tasks", key).status_code
         for key in ("acme|test", "live_b", "test_acme", "live_x")
@@ -234,6 +242,80 @@ def test_its_state_can_be_dumped_and_loaded(log: Path, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["accounts"]["x"]["live"]["tasks"]["tasks"]
 
 
+def test_a_dump_that_cannot_be_written_goes_elsewhere(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    with contextlib.closing(Process(log, f"--dump={folder / 'x'}", "--quiet")) as process:
+        made = process.call("POST", "/task/chat", json={}).json()
+        folder.rmdir()
+        assert process.stop(signal.SIGHUP) == 1
+    [line] = log.read_text().splitlines()  # none about the request
+    start = f"fakescale: cannot write {folder / 'x'}: No such file or directory; the state is in "
+    assert line.startswith(start)
+    assert made["task_id"] in Path(line.removeprefix(start)).read_text()
+
+
+def test_a_second_signal_ends_it_at_once(log: Path, tmp_path: Path) -> None:
+    pipe, ca = tmp_path / "pipe", tmp_path / "ca.pem"
+    os.mkfifo(pipe)  # without a reader, the dump waits
+    with contextlib.closing(Process(log, f"--dump={pipe}", f"--tls-ca={ca}")) as process:
+
+        def has_ended() -> bool:
+            process.process.terminate()
+            return process.process.poll() is not None
+
+        wait_until(has_ended)
+        assert process.process.returncode == 128 + signal.SIGTERM
+    assert not ca.exists()
+
+
+def test_output_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    """The pipes of both outputs are full from the beginning."""
+    file = tmp_path / "state"
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "fakescale", f"--port={port}", f"--dump={file}"]
+    with subprocess.Popen(command, stdout=writer, stderr=writer) as process:
+        health = f"http://127.0.0.1:{port}/_fakescale/health"
+
+        def is_healthy() -> bool:
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(health, timeout=10).status_code == 200
+            return False
+
+        wait_until(is_healthy)
+        process.terminate()
+        assert process.wait(10) == 0
+    assert json.loads(file.read_text())["fakescale"] == 1
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_start_that_is_interrupted_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(text: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fakescale.__main__.read_file", interrupted)
+    (tmp_path / "x").touch()
+    done = run_here(f"--load={tmp_path / 'x'}")
+    assert (done.returncode, done.stderr) == (130, "fakescale: interrupted\n")
+
+
+def test_quiet_and_verbose_exclude_each_other() -> None:
+    assert "--quiet and --verbose exclude each other" in run_here("--quiet", "--verbose").stderr
+
+
 def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -280,10 +362,10 @@ def test_it_ends_quietly_when_the_reader_of_the_document_closes_the_pipe() -> No
 # Control over HTTP
 
 
-def control(process: Process, operation: str, token: str = "", **headers: str) -> Any:
+def control(process: Process, operation: str, token: str = "", body: Any = None) -> Any:
     url = process.url.replace("/v1", f"/_fakescale/{operation}")
-    headers |= {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.post(url, json={}, headers=headers, timeout=10)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(url, json=body or {}, headers=headers, timeout=10)
 
 
 def test_it_can_be_controlled_over_http(shared: Process) -> None:
@@ -407,6 +489,8 @@ def test_a_start_of_tls_that_fails_says_why_in_one_line(
         port = taken.getsockname()[1]
         said = refused("--port=0", f"--proxy={port}", run=run)
         assert f"cannot listen on 127.0.0.1:{port}" in said
+    full = refused("--port=0", "--tls-ca=/dev/full", run=run)
+    assert full == "fakescale: cannot write /dev/full: No space left on device"
     assert "no certificate can name" in refused("--tls", "--allow-host=my_box")
     done = run_here(f"--tls-ca={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)

@@ -92,6 +92,23 @@ def test_no_thread_starts_without_work_ahead(monkeypatch: pytest.MonkeyPatch) ->
     assert len(begun) == 1
 
 
+def test_a_thread_that_cannot_start_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    agenda = Agenda()
+    agenda.due = agenda.clock.now()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        agenda.ticker.begin()
+    assert caplog.messages == ["due work must wait: can't start new thread"]
+    agenda.ticker.wake()
+    assert agenda.happened.wait(10)
+    agenda.ticker.end()
+
+
 def test_a_stopped_clock_does_not_make_the_ticker_spin() -> None:
     with time_machine.travel("2024-02-29T12:00:00Z", tick=False) as noon:
         agenda = Agenda()

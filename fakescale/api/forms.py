@@ -1,17 +1,21 @@
 """Queries and forms, read as the service's own parser reads them; and forms that carry files."""
 
+import types
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple, cast
 from urllib.parse import unquote_plus
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
 from fakescale.account.files import Incoming
-from fakescale.values.errors import TooLarge, invalid
+from fakescale.values.errors import BadRequest, TooLarge, invalid
 
 # Inferred: the service is Express, which reads queries and forms by `qs`. These are the limits
 # of stock Express.
 _MAX_PARAMETERS = 1_000
+# Guessed: those of a multipart form. The first is that of the texts, and of each part's header.
+_MAX_TEXT, _MAX_PARTS = 500_000, 1_000
 _QUERY_DEPTH, _QUERY_LIST = 5, 20
 _FORM_DEPTH, _FORM_LIST = 32, 100
 
@@ -71,11 +75,12 @@ class Form(NamedTuple):
 
 
 def read_multipart(
-    stream: IO[bytes], parameters: Mapping[str, str], receive: Callable[[], Incoming]
+    read: Callable[[int], bytes], parameters: Mapping[str, str], receive: Callable[[], Incoming]
 ) -> Form:
     """Read a multipart body piece by piece, and write each file to a new ``receive()``.
 
-    ``parameters`` are those of the content type. Raises BadRequest for a malformed body.
+    ``read`` takes a number of bytes, and returns up to as many of the body. ``parameters`` are
+    those of the content type. Raises BadRequest for a malformed body, and one over a limit.
     """
     boundary = parameters.get("boundary", "")
     if not boundary or not boundary.isascii():
@@ -83,11 +88,17 @@ def read_multipart(
     parser = MultiPartParser(
         # The parser only writes to it, and then seeks the beginning.
         stream_factory=lambda *_, **__: cast(IO[bytes], receive()),
-        max_form_memory_size=500_000,
-        max_form_parts=1_000,
+        max_form_memory_size=_MAX_TEXT,
+        max_form_parts=_MAX_PARTS,
     )
     try:
+        stream = cast(IO[bytes], types.SimpleNamespace(read=read))
         texts, files = parser.parse(stream, boundary.encode(), None)
+    except RequestEntityTooLarge:  # the parser does not say which limit it is
+        raise BadRequest(
+            f"The form is over a limit: it may have {_MAX_PARTS} parts, and a text in it, or the"
+            f" header of a part, {_MAX_TEXT} bytes."
+        ) from None
     except ValueError as error:
         raise invalid("body", f"must be multipart/form-data: {error}") from None
     return Form(

@@ -168,11 +168,16 @@ class Request(WerkzeugRequest):
         of ``max_bytes`` and the texts beside it may be.
         """
         self.max_content_length = max_bytes + _AROUND_FILES
+
+        def read(number: int) -> bytes:
+            try:
+                return self.stream.read(number)
+            except RequestEntityTooLarge:
+                limit = f"a file may have {max_bytes} bytes, and the rest {_AROUND_FILES}"
+                raise BadRequest(f"The body is too large: {limit}.") from None
+
         try:
-            return read_multipart(self.stream, self.mimetype_params, receive)
-        except RequestEntityTooLarge:
-            limit = f"a file may have {max_bytes} bytes, and the rest {_AROUND_FILES}"
-            raise BadRequest(f"The body is too large: {limit}.") from None
+            return read_multipart(read, self.mimetype_params, receive)
         except (ClientDisconnected, OSError) as error:
             raise self._broken_off(error) from None
 

@@ -2,12 +2,19 @@
 
 import contextlib
 import logging
+import re
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING
 
 from fakescale.values.environ import Reported
+from fakescale.values.keys import masked
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 log = logging.getLogger("fakescale")
+
+_TELLS_KEY = re.compile(r"/_fakescale/[\w.]+_key(\?|$)")  # a control call whose result is a key
 
 
 def log_exchange(exchange: Reported) -> None:
@@ -22,7 +29,7 @@ class AccessLog:
     It does not use ``logging``, which would cost a third of the time of a request.
     """
 
-    def __init__(self, stream: TextIO, *, bodies: bool) -> None:
+    def __init__(self, stream: "SupportsWrite[str]", *, bodies: bool) -> None:
         self._stream = stream
         self._bodies = bodies
         self._second = (0, "")  # the latest second, and its text
@@ -46,6 +53,8 @@ def _line(exchange: Reported, *, bodies: bool) -> str:
         line += f" (fault: {exchange.fault})"
     if bodies:
         body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
-        line += f" {body} -> {answer}"
+        if _TELLS_KEY.match(exchange.target):
+            answer = "***"
+        line += f" {masked(body)} -> {masked(answer)}"
     # Escaped, so that a client cannot send control characters to a terminal, or extra lines.
     return line.encode("unicode_escape").decode()

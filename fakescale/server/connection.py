@@ -1,8 +1,8 @@
 """A connection: HTTP/1.1 with keep-alive, step by step.
 
 Each step returns how to go on. The loop takes the steps that do not wait. A worker takes the
-steps that may take long, with the same code and a blocking socket. An answer is sent in one piece,
-since a second piece would wait 40 ms for Nagle and delayed ACK.
+steps that may take long, with the same code and a blocking socket. A short answer is sent in one
+piece, since a second piece would wait 40 ms for Nagle and delayed ACK.
 
 The file is long because the steps share the state of the connection.
 """
@@ -25,6 +25,7 @@ from fakescale.server.limits import Limits
 from fakescale.values.answer import header_fields, json_answer
 from fakescale.values.clock import steady
 from fakescale.values.environ import IS_QUICK, BrokenOff
+from fakescale.values.keys import masked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -112,7 +113,7 @@ class Connection:
         self._entrance = site.entrance  # None once the client is in
         self._reader = Reader(site.limits)
         self._head: Head | None = None  # of the next request
-        self._unsent = memoryview(b"")
+        self._unsent: list[memoryview] = []  # the pieces that are left of an answer
         self._is_last = False  # whether the latest answer is the last
         self._is_old = False  # whether the latest request is HTTP/1.0
         self._is_lingering = False
@@ -299,11 +300,11 @@ class Connection:
         return self._end_answer()
 
     def _ask(self) -> None:
-        self._send_all(memoryview(b"HTTP/1.1 100 Continue\r\n\r\n"))
+        self._send_all([memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")])
 
     def _refuse(self, error: Refused) -> Step:
         """Answer the current request with ``error``, and end the connection."""
-        log.info("refused: %s %s", error.status, error)
+        log.info("refused: %s %s", error.status, masked(str(error)))
         answer = json_answer({"status_code": error.status, "error": str(error)})
         self._is_last = True
         status = f"{error.status} {error.phrase}"
@@ -318,26 +319,33 @@ class Connection:
         elif self._is_old:  # such a client takes the connection for closed unless it is told
             lines.append("Connection: keep-alive\r\n")
         head = f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode("latin-1")
-        # In one piece, since a second piece would wait until the first is acknowledged.
-        answer = head if self._reader.is_head else head + content
+        body = b"" if self._reader.is_head else content
+        # In one piece, since a second piece would wait until the first is acknowledged. A long
+        # body is not copied, since the client may read slowly, or not at all.
+        self._unsent = [memoryview(head + body[:PIECE])]
+        if len(body) > PIECE:
+            self._unsent.append(memoryview(body)[PIECE:])
         if self.worker is not None:
-            self._send_all(memoryview(answer))
+            self._send_all(self._unsent)
             return True
-        try:
-            sent = self.socket.send(answer)
-        except BlockingIOError:
-            sent = 0
-        self._unsent = memoryview(answer)[sent:]  # the client may read slowly, or not at all
+        with contextlib.suppress(BlockingIOError):
+            while self._unsent:
+                self._send_some(self._unsent)
         return not self._unsent
 
-    def _send_all(self, rest: memoryview) -> None:
-        """Send ``rest`` on a worker; a slow client is fine, a silent one is not."""
+    def _send_all(self, pieces: list[memoryview]) -> None:
+        """Send ``pieces`` on a worker; a slow client is fine, a silent one is not."""
         self.socket.settimeout(self.site.limits.idle_seconds)
         try:
-            while rest:
-                rest = rest[self.socket.send(rest[:PIECE]) :]
+            while pieces:
+                self._send_some(pieces, PIECE)
         except TimeoutError as error:  # a TimeoutError would mean that nothing was received
             raise ConnectionAbortedError from error
+
+    def _send_some(self, pieces: list[memoryview], most: int | None = None) -> None:
+        """Send as much of the first piece as the socket takes, and remove it from ``pieces``."""
+        rest = pieces[0][self.socket.send(pieces[0][:most]) :]
+        pieces[:1] = [rest] if rest else []
 
     def _end_answer(self) -> Step:
         """Go on after an answer."""

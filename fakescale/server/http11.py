@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from fakescale.server.limits import Limits
 from fakescale.values.errors import shown
+from fakescale.values.keys import masked
 
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\r\n"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -173,7 +174,7 @@ def read_head(head: bytes, limits: Limits) -> Head:
         name, colon, value = line.partition(":")
         key = _key(name)
         if not colon or key is None:  # also a folded line, and "Name : value"
-            raise _malformed(f"the line {shown(line)} is malformed")
+            raise _malformed(f"the line {shown(masked(line))} is malformed")
         value = value.strip(" \t")
         if key in environ:
             if key in _ONCE:
@@ -235,7 +236,7 @@ def _read_request_line(line: str, limits: Limits) -> dict[str, Any]:
     _check_request_line(line, limits)
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
-        raise _malformed(f"the request line is {shown(line)}")
+        raise _malformed(f"the request line is {shown(masked(line))}")
     method, target, version = found.groups()
     if not version.startswith("HTTP/1."):
         raise Refused(505, f"This is not HTTP/1.1: it is {version}.")
@@ -243,7 +244,7 @@ def _read_request_line(line: str, limits: Limits) -> dict[str, Any]:
     if not target.startswith("/") and target != "*":  # `GET http://host/path`, as proxies get it
         url = _URL.fullmatch(target)
         if url is None:
-            raise _malformed(f"the target {shown(target)} is malformed")
+            raise _malformed(f"the target {shown(masked(target))} is malformed")
         environ["HTTP_HOST"] = url[1]
         target = url[2] or ""
     path, _, environ["QUERY_STRING"] = target.partition("?")

@@ -23,6 +23,7 @@ from fakescale.server.tls import secure
 from fakescale.values.environ import STANDS_IN, Reported
 from fakescale.values.errors import shown
 from fakescale.values.hosts import HOST, HOSTS, is_api
+from fakescale.values.keys import masked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -114,7 +115,7 @@ def _enter(authority: Authority, connection: Connection) -> None:
         # One request only: the next one on a kept connection may be for another host, or CONNECT.
         connection.feed(line + b"Connection: close\r\n")
         return
-    log.info("the proxy refused %s", shown(first))
+    log.info("the proxy refused %s", shown(masked(first)))
     raise _refused(403, f"This proxy of fakescale only leads to https://{HOST}")
 
 

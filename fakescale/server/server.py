@@ -14,6 +14,7 @@ from fakescale.server.connection import Connection, Entrance, Site
 from fakescale.server.http11 import Refused
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.loop import PATIENCE, Loop, shared
+from fakescale.values.clock import steady
 from fakescale.values.environ import BOUND_HOST, REPORT, STOPPED, Reported
 from fakescale.values.stacks import stack_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fakescale.server.certificates import Authority
 
 _NAP_SECONDS = 0.05  # of real time, even if the clock is frozen
+_TOGETHER_SECONDS = 0.2  # between signals that count as one
 _CROWD = 16  # connections over the limit that get a refusal; further ones are just closed
 
 _WSGI = {
@@ -140,10 +142,23 @@ class Server:
         with contextlib.suppress(RuntimeError):  # stopped before
             self._until.release()
 
-    def stop_at(self, *signals: int) -> None:
-        """Stop when the process gets one of these signals; call this in the main thread."""
+    def stop_at(self, *signals: int, again: Callable[[int], object] = lambda number: None) -> None:
+        """Stop when the process gets one of these signals; call this in the main thread.
+
+        ``again`` is called with the number of a later signal. A signal at nearly the same time as
+        the first is not a later one: ``timeout``, shells and npm often send one signal twice.
+        """
+        times: list[float] = []
+
+        def stop(number: int, _: object) -> None:
+            times.append(steady())
+            if len(times) == 1:
+                self.stop()
+            elif times[-1] - times[0] > _TOGETHER_SECONDS:
+                again(number)
+
         for number in signals:
-            signal.signal(number, lambda *_: self.stop())
+            signal.signal(number, stop)
 
     def begin(self, loop: Loop) -> None:
         """Begin to serve, on ``loop``."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
-from fakescale.values.answer import Answer, encode
+from fakescale.values.answer import Answer, encode, is_final
 from fakescale.values.clock import stamp
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import EMPTY_DICT, freeze
@@ -43,11 +43,11 @@ class Asked:
     #: The query as it was sent, percent-encoded; empty if there was none.
     query: str
     #: The header fields, by names like ``Idempotency-Key``.
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = dataclasses.field(repr=False)  # a log must not show the key
     #: The API key, or None if the request has none. The key need not be valid.
-    api_key: str | None
+    api_key: str | None = dataclasses.field(repr=False)
     #: Returns the body; use ``json`` instead.
-    content: Callable[[], Any]
+    content: Callable[[], Any] = dataclasses.field(repr=False)
 
     @property
     def json(self) -> Any:
@@ -137,11 +137,6 @@ def _are_headers(headers: Mapping[Any, Any]) -> bool:
     )
 
 
-def _is_status(status: int) -> bool:
-    """Return whether ``status`` is a known status of a final answer with a body."""
-    return status >= 200 and status in set(http.HTTPStatus) - {204, 205, 304}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """The arguments of ``Faults.add``. All are optional; None and False mean "not given".
@@ -188,7 +183,7 @@ class Terms:
 
     #: Answer with this status and the API's error body, and do not carry the request out.
     status: int | None = _term(
-        int, holds=_is_status, rule="must be one of HTTP's from 200 on that have a body"
+        int, holds=is_final, rule="must be one of HTTP's from 200 on that have a body"
     )
     #: The text in the error body. The default, the status's phrase, is guessed.
     error: str | None = _term(str)

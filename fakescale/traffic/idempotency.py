@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakescale.values.answer import Answer
+from fakescale.values.answer import Answer, is_final
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.errors import Conflict, TooManyRequests
 
@@ -72,7 +72,7 @@ class OncePerKey:
             answer = work()
         finally:
             with self._lock:
-                if answer is not None and answer.status < 500 and answer.status not in _NOT_SAVED:
+                if answer is not None and _is_saved(answer.status):
                     mine.answer = answer
                 elif self._uses.get(key) is mine:
                     del self._uses[key]
@@ -99,6 +99,8 @@ class OncePerKey:
             # ``api/app.py`` makes the fingerprint of a request; its first part is the account.
             if not isinstance(item["status"], int) or not isinstance(item["fingerprint"][0], str):
                 raise TypeError(f"not a saved answer: {item}")
+            if not _is_saved(item["status"]):
+                raise ValueError(f"not the status of a saved answer: {item['status']}")
             answer = Answer(item["status"], item["body"].encode())
             use = _Use(tuple(item["fingerprint"]), read_moment(item["since"]), answer)
             self._uses[tuple(item["key"])] = use
@@ -116,3 +118,8 @@ class OncePerKey:
             if not use.is_over(now):
                 return
             del self._uses[key]
+
+
+def _is_saved(status: int) -> bool:
+    """Return whether an answer with this status is saved."""
+    return is_final(status) and status < 500 and status not in _NOT_SAVED

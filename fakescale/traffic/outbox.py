@@ -22,7 +22,7 @@ from fakescale.traffic.callbacks import Attempt, Delivery
 from fakescale.values.clock import Clock
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.hosts import Address, NotSent, read_address
-from fakescale.values.keys import auth_key
+from fakescale.values.keys import auth_key, masked
 
 log = logging.getLogger("fakescale")
 
@@ -52,6 +52,9 @@ class _Owed(NamedTuple):
     on_outcome: Callable[[bool], None] | None
 
 
+_Entry = tuple[dt.datetime, int]  # of a heap: the time and the number of a callback
+
+
 class Outbox(Sequence[Delivery]):
     """All callbacks, oldest first; the outbox keeps the latest 10,000 that are no longer owed.
 
@@ -67,12 +70,14 @@ class Outbox(Sequence[Delivery]):
         carrier: Carrier,
         hosts: Collection[str] = (),
         *,
+        to_loopback: Callable[[], bool] = lambda: True,
         run_due: Callable[[], object] = lambda: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._carrier = carrier
         self._hosts = frozenset(hosts)
+        self._to_loopback = to_loopback
         self._run_due = run_due
         self._wake = wake
         self._changed = threading.Condition()
@@ -80,8 +85,9 @@ class Outbox(Sequence[Delivery]):
         self._deliveries: dict[int, Delivery] = {}  # by number, oldest first
         self._over: deque[int] = deque()
         self._owed: dict[int, _Owed] = {}
-        # The callbacks that wait for each receiver: a heap of (when, number).
-        self._queues: dict[str, list[tuple[dt.datetime, int]]] = {}
+        # Heaps: of the callbacks that are put off, and of the due ones of each receiver.
+        self._put_off: list[_Entry] = []
+        self._due: dict[str, list[_Entry]] = {}
         self._threads: dict[str, threading.Thread] = {}  # by receiver
         self._ended: list[threading.Thread] = []  # threads in their last instructions
         self._tried: set[int] = set()  # numbers, since the last call of `deliver`
@@ -109,7 +115,7 @@ class Outbox(Sequence[Delivery]):
         state, address = "owed", None
         if "://" in url:
             try:
-                address = read_address(url, self._hosts)
+                address = self._read(url)
             except NotSent as refusal:
                 state = refusal.state
         else:
@@ -130,7 +136,9 @@ class Outbox(Sequence[Delivery]):
             if address:
                 self._owed[delivery.number] = _Owed(address, on_outcome)
             self._put(delivery)
-            self._start_threads()
+            started = self._start_threads()
+        if not started:
+            self._wake()  # the ticker tries again
 
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Send all callbacks that are due now, and return when all of them were tried.
@@ -169,7 +177,7 @@ class Outbox(Sequence[Delivery]):
                 delivery = Delivery.from_json(item)
                 try:
                     if delivery.next_at is not None:
-                        address = read_address(delivery.url, self._hosts)
+                        address = self._read(delivery.url)
                         self._owed[delivery.number] = _Owed(address, on_outcome(delivery))
                 except NotSent as refusal:  # allowed where it was dumped, but not here
                     delivery = dataclasses.replace(delivery, state=refusal.state, next_at=None)
@@ -180,11 +188,9 @@ class Outbox(Sequence[Delivery]):
         """Forget the callbacks of an account, even those being sent right now."""
         with self._changed:
             gone = {number for number, it in self._deliveries.items() if it.account == account}
-            queues = {
-                origin: sorted(entry for entry in queue if entry[1] not in gone)
-                for origin, queue in self._queues.items()
-            }
-            self._queues = {origin: queue for origin, queue in queues.items() if queue}
+            for queue in self._waiting():
+                queue[:] = sorted(entry for entry in queue if entry[1] not in gone)
+            self._due = {origin: queue for origin, queue in self._due.items() if queue}
             self._over = deque(number for number in self._over if number not in gone)
             self._tried -= gone
             for number in gone:
@@ -192,12 +198,17 @@ class Outbox(Sequence[Delivery]):
                 self._owed.pop(number, None)
 
     def _do_due(self) -> None:
-        """Send all that is due now, and return when every callback was tried."""
+        """Send all that is due now, and return when every callback was tried.
+
+        Raises RuntimeError if the system has no thread left.
+        """
         self._run_due()
         with self._changed:
             while self._open and not self._stopping:
-                self._start_threads()
+                started = self._start_threads()
                 if not self._threads:
+                    if not started:
+                        raise RuntimeError("callbacks are due, but the system has no thread left")
                     return
                 self._changed.wait()
 
@@ -209,8 +220,11 @@ class Outbox(Sequence[Delivery]):
     def _next_due(self) -> dt.datetime | None:
         """Return the time of the next attempt, or None if no callback waits for one."""
         with self._changed:
-            queues = self._queues.values() if self._open else ()
-            return min((queue[0][0] for queue in queues), default=None)
+            if not self._open:
+                return None
+            if self._due:
+                return next(iter(self._due.values()))[0][0]  # any of them, as all are due
+            return self._put_off[0][0] if self._put_off else None
 
     def _stop(self, *, for_good: bool = False) -> None:
         """Break off the callbacks that are being sent, and return when all threads have ended.
@@ -250,19 +264,24 @@ class Outbox(Sequence[Delivery]):
     def __repr__(self) -> str:
         return f"<Outbox of {len(self)} callbacks, {len(self._owed)} of them owed>"
 
-    # Inside. The lock is held in `_put` and `_start_threads`.
+    # Inside. The lock is held in `_waiting`, `_put`, `_find_due` and `_start_threads`.
 
     def _snapshot(self) -> builtins.list[Delivery]:
         with self._changed:
             return list(self._deliveries.values())
 
+    def _waiting(self) -> Iterator[builtins.list[_Entry]]:
+        yield self._put_off
+        yield from self._due.values()
+
+    def _read(self, url: str) -> Address:
+        return read_address(url, self._hosts, to_loopback=self._to_loopback())
+
     def _put(self, delivery: Delivery) -> None:
         """Store the new state of a delivery, and drop the oldest if there are too many."""
         self._deliveries[delivery.number] = delivery
         if delivery.next_at is not None:
-            origin = self._owed[delivery.number].address.origin
-            queue = self._queues.setdefault(origin, [])
-            heapq.heappush(queue, (delivery.next_at, delivery.number))
+            heapq.heappush(self._put_off, (delivery.next_at, delivery.number))
             return
         self._owed.pop(delivery.number, None)
         self._over.append(delivery.number)
@@ -271,19 +290,37 @@ class Outbox(Sequence[Delivery]):
             del self._deliveries[number]
             self._tried.discard(number)
 
-    def _start_threads(self) -> None:
-        """Start a thread for each receiver with a due callback, up to the limit."""
+    def _find_due(self) -> None:
+        """Give the callbacks that have become due to their receivers."""
         now = self._clock.now()
-        for origin, queue in self._queues.items():
-            if len(self._threads) >= _MAX_THREADS or not self._open or self._stopping:
-                return
-            if queue[0][0] <= now and origin not in self._threads:
-                thread = threading.Thread(
-                    target=self._serve, args=(origin,), name="fakescale-callbacks", daemon=True
-                )
-                self._threads[origin] = thread
-                self._ended = [ended for ended in self._ended if ended.is_alive()]
+        while self._put_off and self._put_off[0][0] <= now:
+            entry = heapq.heappop(self._put_off)
+            origin = self._owed[entry[1]].address.origin
+            heapq.heappush(self._due.setdefault(origin, []), entry)
+
+    def _start_threads(self) -> bool:
+        """Start a thread for each receiver with a due callback, up to the limit.
+
+        Returns False if the system has no thread left.
+        """
+        if not self._open or self._stopping:
+            return True
+        self._find_due()
+        for origin in self._due:
+            if len(self._threads) >= _MAX_THREADS:
+                break
+            if origin in self._threads:
+                continue
+            thread = threading.Thread(
+                target=self._serve, args=(origin,), name="fakescale-callbacks", daemon=True
+            )
+            try:
                 thread.start()
+            except RuntimeError:
+                return False
+            self._threads[origin] = thread
+            self._ended = [ended for ended in self._ended if ended.is_alive()]
+        return True
 
     def _serve(self, origin: str) -> None:
         """Send all that is due for a receiver, on a thread of its own."""
@@ -296,31 +333,33 @@ class Outbox(Sequence[Delivery]):
     def _take(self, origin: str) -> Delivery | None:
         """Return the next due callback of a receiver; if there is none, end its thread."""
         with self._changed:
-            queue = self._queues.get(origin)
-            going_on = self._open and not self._stopping
-            if going_on and queue and queue[0][0] <= self._clock.now():
+            self._find_due()
+            queue = self._due.get(origin)
+            if queue and self._open and not self._stopping:
                 _, number = heapq.heappop(queue)
                 if not queue:
-                    del self._queues[origin]
+                    del self._due[origin]
                 return self._deliveries[number]
             self._ended.append(self._threads.pop(origin))
-            self._start_threads()  # receivers over the limit may wait for a thread
+            started = self._start_threads()  # receivers over the limit may wait for a thread
             self._changed.notify_all()
-            return None
+        if not started:
+            self._wake()
+        return None
 
     def _try(self, delivery: Delivery) -> None:
         """Try to send, without any lock, since the receiver may call the API."""
         with self._changed:
             if delivery.number not in self._owed:  # forgotten meanwhile
                 return
-            address, on_outcome = self._owed[delivery.number]
+            on_outcome = self._owed[delivery.number].on_outcome
         now = self._clock.now()
         key = auth_key(delivery.account, is_test=delivery.is_test)
         content = delivery.body
         try:
-            after = delivery.tried(
-                Attempt(when=now, status=self._carrier.post(address, key, content))
-            )
+            address = self._read(delivery.url)  # again, since a server may have begun since then
+            status = self._carrier.post(address, key, content)
+            after = delivery.tried(Attempt(when=now, status=status))
         except NotSent as refusal:
             after = dataclasses.replace(delivery, state=refusal.state, next_at=None)
         except Exception as error:  # any error is the outcome of the try
@@ -349,4 +388,4 @@ def _log(delivery: Delivery) -> None:
     if delivery.attempts:
         outcome = delivery.attempts[-1].status or delivery.attempts[-1].error
     line = f"callback {delivery.event} {delivery.subject} to {delivery.url} {outcome}"
-    log.info("%s", line.encode("unicode_escape").decode())
+    log.info("%s", masked(line).encode("unicode_escape").decode())

@@ -1,5 +1,6 @@
 """The `Answer` to a request: its status, JSON text and header fields."""
 
+import http
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from fakescale.values.frozen import EMPTY_DICT
 
 #: Returns the JSON text of a value, compact and in ASCII, so every accepted text can be sent.
 encode = json.JSONEncoder(separators=(",", ":")).encode
+_FINAL = {status for status in http.HTTPStatus if status >= 200} - {204, 205, 304}
 
 
 class Answer(NamedTuple):
@@ -27,6 +29,11 @@ def json_answer(content: Any, status: int = 200) -> Answer:
     """Return the answer with ``content``: a task, a page of tasks, or any JSON value."""
     text = content.to_text() if hasattr(content, "to_text") else encode(content)
     return Answer(status, text.encode())
+
+
+def is_final(status: int) -> bool:
+    """Return whether ``status`` is a known status of a final answer with a body."""
+    return status in _FINAL
 
 
 def header_fields(content: bytes, others: Mapping[str, str] = EMPTY_DICT) -> list[tuple[str, str]]:

@@ -73,7 +73,8 @@ class Address(NamedTuple):
     port: int
     #: The path and query, encoded as they are sent.
     target: str
-    #: Whether the user allowed the host by name. Such a host may resolve to any address.
+    #: Whether the user allowed the host by name, and it is not loopback. Such a host may resolve
+    #: to any address.
     named: bool
     #: The ``user:password`` before the host, decoded, or "".
     user: str = ""
@@ -99,10 +100,11 @@ def read_host(text: str) -> str:
     return host.encode("idna").decode()
 
 
-def read_address(url: str, hosts: Collection[str]) -> Address:
+def read_address(url: str, hosts: Collection[str], *, to_loopback: bool = True) -> Address:
     """Return the address in ``url``, without a DNS lookup.
 
-    Raises NotSent if the URL is malformed, or its host is neither loopback nor in ``hosts``.
+    Raises NotSent if the URL is malformed, or its host is not allowed. The ``hosts`` are allowed.
+    All of loopback is allowed if ``hosts`` has one name or address of it, or with ``to_loopback``.
     """
     try:
         parts = urlsplit(url)
@@ -111,7 +113,11 @@ def read_address(url: str, hosts: Collection[str]) -> Address:
         raise NotSent("the address is malformed") from None
     if parts.scheme not in ("http", "https"):
         raise NotSent(f"{parts.scheme}:// is not allowed")
-    if host not in hosts and not is_loopback(host):
+    if is_loopback(host):
+        is_allowed, is_named = to_loopback or any(map(is_loopback, hosts)), False
+    else:
+        is_allowed = is_named = host in hosts
+    if not is_allowed:
         raise NotSent(f"{host} is not allowed")
     if port is None:
         port = 443 if parts.scheme == "https" else 80
@@ -120,7 +126,7 @@ def read_address(url: str, hosts: Collection[str]) -> Address:
     if parts.query:
         target += "?" + quote(parts.query, safe=_AS_IT_IS + "?")
     user = unquote_to_bytes(parts.netloc.rpartition("@")[0]).decode(errors="replace")
-    return Address(parts.scheme, host, port, target, named=host in hosts, user=user)
+    return Address(parts.scheme, host, port, target, named=is_named, user=user)
 
 
 _AS_IT_IS = "%/:@!$&'()*+,;=~[]|"

@@ -1,5 +1,6 @@
 """API keys: each names an account and one of its two worlds, live or test."""
 
+import re
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -60,3 +61,21 @@ def auth_key(account: str, *, is_test: bool) -> str:
     """
     # Quoted, since the name may hold characters that a header cannot.
     return f"{'test' if is_test else 'live'}_auth_{quote(account, safe='')}"
+
+
+# The value of a header field, or of a member of JSON, also where this JSON is itself a text.
+_SECRET = re.compile(
+    r"""((?:authorization|callback-auth|api_key|auth_key)\\*"?\s*:\s*)"""
+    r"""(?:(")(?:[^"\\]|\\.)*|(\\+")(?:(?!\\+").)*|(?:[a-z]+ +)?[^\s"\\,}]+)""",
+    re.IGNORECASE | re.DOTALL,
+)
+_USER = re.compile(r"""(://)[^/?#\s"\\@]+@""")
+
+
+def masked(text: str) -> str:
+    """Return ``text`` for a log: with ``***`` in place of keys, and of users and passwords in URLs.
+
+    It finds a key by the name before it, ``Authorization`` or ``api_key`` for example.
+    """
+    text = _SECRET.sub(lambda found: f"{found[1]}{found[2] or found[3] or ''}***", text)
+    return _USER.sub(r"\1***@", text)

@@ -98,6 +98,21 @@ def test_a_bad_upload_is_refused_and_stores_nothing(
     assert len(fake.files) == 0
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(f'name="x{number}"', b"") for number in range(1_001)],
+        [('name="display_name"', b"x" * 500_001)],
+        [(f'name="display_name"; more="{"x" * 600_000}"', b"x")],
+    ],
+    ids=["parts", "text", "header"],
+)
+def test_a_form_over_a_limit_is_told_of_that_limit(live: Caller, parts: Any) -> None:
+    reply = upload(live, (FILE, b"x"), *parts)
+    assert reply.status == 400
+    assert "1000 parts, and a text in it, or the header of a part, 500000 bytes" in reply.error
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "", "x/y"])
 def test_only_a_multipart_body_is_an_upload(live: Caller, content_type: str) -> None:
     reply = live("POST", "/files/upload", data=b"{}", headers={"Content-Type": content_type})

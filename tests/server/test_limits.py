@@ -7,6 +7,7 @@ import json
 import math
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -268,9 +269,15 @@ def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
 
     slow: Any = Slow([GET])
     site = connection.Site(app=answer, limits=Limits(), environ={}, in_place=True, entrance=None)
-    drive(connection.Connection(slow, ("127.0.0.1", 1), site))
+    tracemalloc.start()
+    try:
+        drive(connection.Connection(slow, ("127.0.0.1", 1), site))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert b"".join(slow.sent).endswith(b"\r\n\r\n" + content)
     assert slow.seconds == Limits().idle_seconds
+    assert peak < len(content) / 2  # no copy of the answer is made
 
 
 def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
@@ -364,7 +371,7 @@ def test_a_limit_must_be_over_zero(field: Any, value: float) -> None:
 def test_every_limit_is_a_flag_of_the_command() -> None:
     for number, field in enumerate(dataclasses.fields(Limits), 7):
         flag = f"--{field.name.replace('_', '-')}"
-        fake, _, server, _ = __main__._start(
+        fake, _, server, _, _ = __main__._start(
             __main__._parser().parse_args(["--port=0", flag, f"{number}"])
         )
         assert getattr(fake.limits, field.name) == getattr(server.site.limits, field.name) == number

@@ -93,9 +93,9 @@ def test_an_answer_leaves_in_one_segment_and_at_once(
     options: list[int] = []
     send = socket.socket.send
 
-    def spy(self: socket.socket, data: bytes) -> int:
-        if data.startswith(b"HTTP/"):
-            sent.append(data)
+    def spy(self: socket.socket, data: Any) -> int:
+        if bytes(data).startswith(b"HTTP/"):
+            sent.append(bytes(data))
             options.append(self.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         return send(self, data)
 

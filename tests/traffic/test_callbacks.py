@@ -329,6 +329,37 @@ def test_other_texts_are_not_hosts(host: str) -> None:
         FakeScale(callback_hosts=["good", host])
 
 
+@pytest.mark.parametrize(
+    ("hosts", "state"),
+    [
+        ([], "not sent: 127.0.0.1 is not allowed"),
+        (["app"], "not sent: 127.0.0.1 is not allowed"),
+        (["localhost"], "owed"),
+        (["127.0.0.1"], "owed"),
+    ],
+)
+def test_loopback_must_be_named_while_others_can_reach_the_fake(
+    hosts: list[str], state: str
+) -> None:
+    fake = FakeScale(callback_hosts=hosts)
+    with fake.serve(host="0.0.0.0"):
+        completed(fake, "http://127.0.0.1:0/x")
+        fake.callbacks.deliver()
+        assert fake.callbacks[0].state == state
+    with fake.serve():
+        completed(fake, "http://127.0.0.1:0/x")
+        fake.callbacks.deliver()
+        assert fake.callbacks[1].state == "owed"
+
+
+def test_loopback_is_looked_at_again_when_a_callback_is_sent(fake: FakeScale) -> None:
+    completed(fake, "http://127.0.0.1:0/x")
+    fake.callbacks.deliver()
+    with fake.serve(host="0.0.0.0"):
+        fake.advance(hours=2)
+        assert fake.callbacks[0].state == "not sent: 127.0.0.1 is not allowed"
+
+
 def test_e_mail_is_recorded_and_never_sent(fake: FakeScale) -> None:
     task = completed(fake, "me@example.com")
     assert fake.callbacks.deliver() == []
@@ -509,6 +540,49 @@ def test_a_retry_that_is_put_off_wakes_the_ticker() -> None:
         owe(outbox)
         outbox.deliver()
         assert len(woken) == number
+
+
+def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[None] = []
+    outbox = Outbox(Clock(), post := Post(), wake=lambda: woken.append(None))
+    start, failures = threading.Thread.start, iter([True] * 2)
+
+    def may_fail(thread: threading.Thread) -> None:
+        if next(failures, False):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", may_fail)
+    owe(outbox)
+    assert woken == [None]
+    with pytest.raises(RuntimeError, match="no thread left"):
+        outbox.deliver()
+    assert [it.state for it in outbox.deliver()] == ["done"]
+    assert post.targets == ["/x"]
+    outbox._stop(for_good=True)
+
+
+def test_many_receivers_that_are_down_hold_up_none(noon: time_machine.Traveller) -> None:
+    """A callback to owe costs the same with any number of receivers."""
+    outbox = Outbox(Clock(), post := Post(*[500] * 500))
+    for port in range(1, 501):
+        owe(outbox, f"http://localhost:{port}/")
+    outbox.deliver()
+    assert len(outbox._put_off) == 500
+    looked = 0
+
+    class Counted(list[Any]):
+        def __getitem__(self, index: Any) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().__getitem__(index)
+
+    outbox._put_off = Counted(outbox._put_off)
+    for _ in range(10):
+        owe(outbox, "http://localhost:501/")
+        outbox.deliver()
+    assert len(post.targets) == 510
+    assert looked < 200
 
 
 def test_there_may_be_more_receivers_than_threads() -> None:

@@ -357,6 +357,13 @@ def test_a_fault_applies_before_the_key_but_never_to_control_calls(fake: FakeSca
         assert client.get("/_fakescale/nothing").status_code != 500
 
 
+def test_a_printed_request_shows_no_key(fake: FakeScale, live: Caller) -> None:
+    seen: list[Asked] = []
+    fake.faults.add(status=503, predicate=seen.append)
+    live("GET", "/tasks?limit=1")
+    assert repr(seen[0]) == "Asked(method='GET', path='/v1/tasks', query='limit=1')"
+
+
 def test_a_predicate_that_raises_is_in_the_journal(fake: FakeScale, live: Caller) -> None:
     fake.faults.add(status=503, predicate=lambda asked: asked.json["missing"])
     assert live("POST", "/task/chat", {}).status == 500

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakescale.values.paths import pattern
 
@@ -35,3 +39,28 @@ def test_a_pattern_matches_a_whole_path(path: str, matched: str, groups: dict[st
 )
 def test_a_pattern_matches_no_other_path(path: str, other: str) -> None:
     assert pattern(path).fullmatch(other) is None
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "/", "*", "<x>", "<y>"]), max_size=8).map("".join),
+    st.lists(st.text("ab/", max_size=9), min_size=5, max_size=5),
+)
+def test_a_pattern_matches_what_any_way_of_matching_allows(path: str, texts: list[str]) -> None:
+    plain = re.sub(r"<\w>", "[^/]+", path.replace("*", ".*")) + "/?"
+    for text in texts:
+        assert bool(pattern(path).fullmatch(text)) == bool(re.fullmatch(plain, text))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("*/*/*/*/*/x", "/" * 60_000),
+        ("*a" * 50 + "x", "a" * 60_000),
+        ("/<a>-<b>-<c>-<d>-<e>-<f>", "/" + "-" * 60_000 + "/x"),
+        ("/<a><b><c><d><e>x", "/" + "a" * 60_000),
+        ("*/<a>/<b>/<c>/x", "/a" * 30_000),
+    ],
+)
+def test_many_wildcards_cost_no_time(path: str, text: str) -> None:
+    """Any of these would take minutes or years, with each way of matching tried in turn."""
+    assert pattern(path).fullmatch(text) is None
