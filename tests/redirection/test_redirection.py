@@ -31,9 +31,7 @@ import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
 from fakescale import FakeScale, Limits, redirect, redirection
-from fakescale.redirection import patches
 from fakescale.redirection.patches import ADDRESS, PATCHES
-from fakescale.redirection.placing import Patches
 from fakescale.server.certificates import Authority
 from fakescale.values.hosts import HOST, HOSTS
 
@@ -559,15 +557,6 @@ def _state() -> list[Any]:
     return [ways, dict(os.environ)]
 
 
-@pytest.fixture
-def own_patches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the test patches of its own: a fixture of the plugin places the others for the run."""
-    fresh = Patches(*PATCHES.table)
-    monkeypatch.setattr(redirection, "PATCHES", fresh)
-    monkeypatch.setattr(patches, "PATCHES", fresh)
-
-
-@pytest.mark.usefixtures("own_patches")
 def test_leaving_restores_everything() -> None:
     before = _state()
     with contextlib.suppress(ZeroDivisionError), redirect():
@@ -589,7 +578,6 @@ def test_no_kept_connection_outlives_the_redirection() -> None:
         assert (fake.requests.total, other.requests.total) == (1, 1)
 
 
-@pytest.mark.usefixtures("own_patches")
 def test_there_is_one_redirection_at_a_time() -> None:
     before = _state()
     with redirect() as fake:
