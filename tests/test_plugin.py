@@ -494,8 +494,39 @@ def test_no_proxy_of_the_environment_comes_between(
             passed=1, deselected=1
         )
     suite.runpytest_inprocess().assert_outcomes(passed=2)
+    suite.runpytest_inprocess("-k", "fake", "--fakescale-redirect").assert_outcomes(
+        passed=1, deselected=1
+    )
     assert "NO_PROXY" not in os.environ
     assert "no_proxy" not in os.environ
+
+
+def test_the_environment_of_one_test_is_not_that_of_another(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(
+        """
+        import os
+        import pytest, requests
+
+        @pytest.fixture(autouse=True)
+        def clean(monkeypatch):
+            monkeypatch.setattr(os, "environ", {"HTTP_PROXY": "http://127.0.0.1:1"})
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_fake(n, fakescale):
+            assert requests.get(f"{fakescale.url}/tasks").status_code == 401
+
+        def test_receiver(callback_receiver):
+            assert requests.post(callback_receiver.url, json={}).ok
+
+        def test_factory(fakescale_factory):
+            with fakescale_factory() as fake:
+                assert requests.get(f"{fake.url}/tasks").status_code == 401
+            assert "NO_PROXY" not in os.environ
+        """
+    )
+    suite.runpytest_inprocess().assert_outcomes(passed=4)
 
 
 def test_a_missing_server_is_an_error_of_the_fixture(suite: pytest.Pytester) -> None:

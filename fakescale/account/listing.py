@@ -34,6 +34,7 @@ _MOMENT = {
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _FLAG = {"type": "boolean"}
+_OBJECT = {"type": "object"}
 
 # The key that lists are sorted by: (created_at, id). The token holds both too.
 SortKey = tuple[str, str]
@@ -199,7 +200,7 @@ def read_parameters(
     read = {}
     for name, row in known.items():
         own_name = written.get(name, name)
-        if texts := _texts(own_name, parameters.get(name, "")):
+        if texts := _texts(own_name, parameters.get(name, ""), row.schema):
             read[name] = row.read(own_name, texts)
     if needs and not any(read.get(name) for name in needs):
         if len(needs) > 1:
@@ -208,11 +209,17 @@ def read_parameters(
     return read
 
 
-def _texts(name: str, value: Any) -> list[str]:
-    """Return the texts of a parameter that are not empty; raises BadRequest for an object."""
+def _texts(name: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
+    """Return the texts of a parameter that are not empty.
+
+    An object, as in ``metadata[a]=b``, becomes JSON. Raises BadRequest for one if the parameter
+    takes none.
+    """
     # A long list is an object with the indices as names.
     if isinstance(value, Mapping) and all(map(str.isdigit, value)):
         value = list(value.values())
+    if isinstance(value, Mapping) and schema == _OBJECT:
+        value = encode(value)
     texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
         raise invalid(name, "must be a text or several", value)  # guessed
@@ -371,15 +378,24 @@ def sharing(field: str, read: Reader = read_several) -> Filter:
 
 
 def including(field: str) -> Filter:
-    """Return the filter that keeps items whose ``field``, an object, has every given member."""
+    """Return the filter that keeps items whose ``field``, an object, has every given member.
+
+    Guessed: a text also matches the number or boolean that it spells, since names in brackets
+    only have texts.
+    """
     return Filter(
         _read_object,
         field,
         lambda wanted, objects: [
-            all(it.get(name) == wanted[name] for name in wanted) for it in objects
+            all(_is_given(wanted[name], it.get(name)) for name in wanted) for it in objects
         ],
-        {"type": "object"},
+        _OBJECT,
     )
+
+
+def _is_given(wanted: Any, value: Any) -> bool:
+    is_spelled = isinstance(wanted, str) and isinstance(value, int | float)
+    return bool(wanted == value) or (is_spelled and wanted == encode(value))
 
 
 def token(last: SortKey) -> str:

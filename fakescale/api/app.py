@@ -119,9 +119,10 @@ def _decide(state: State, request: Request, path: str) -> Sequence[Effect]:
 
 
 def _control(state: State, access: Access, control: Control, request: Request, path: str) -> Answer:
-    if (request.method, path) == ("GET", HEALTH):
+    reads = request.method in ("GET", "HEAD")
+    if reads and path == HEALTH:
         return json_answer({"status": "ok"})
-    if (request.method, path) == ("GET", DOCUMENT):
+    if reads and path == DOCUMENT:
         from fakescale.api.openapi import document
 
         query = request.query
@@ -135,13 +136,15 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
     """Do the work of the API, and return its answer."""
     # Inferred: in stock Express, a HEAD is a GET whose answer comes without its body.
     found = match(ROUTES, "GET" if request.method == "HEAD" else request.method, path)
-    if found is not None and found[0].is_public and not access.secure_result_urls:
-        world = state.world_of_file(**found[1])
+    allowed = methods(ROUTES, path) if request.method == "OPTIONS" else []
+    public = match(ROUTES, "GET", path) if allowed else found
+    if public is not None and public[0].is_public and not access.secure_result_urls:
+        world = state.world_of_file(**public[1])
     else:
         # Observed: the API refuses a bad key before anything else.
         world = state.world(request.api_key)
     request.account = world.key.account
-    if request.method == "OPTIONS" and (allowed := methods(ROUTES, path)):
+    if allowed:
         # Inferred: stock Express answers so, and sends no CORS header of its own.
         text = ",".join(allowed)
         kind = "text/html; charset=utf-8"

@@ -25,7 +25,8 @@ class GivenQuery(NamedTuple):
 
     #: The value of each parameter, by its name without brackets.
     values: Mapping[str, Any]
-    #: The names as the client wrote them, by the names without brackets.
+    #: The names as the client wrote them, by the names without brackets. A name that is written
+    #: in several ways has no brackets here.
     written: Mapping[str, str]
 
 
@@ -38,7 +39,8 @@ def read_query_string(text: str) -> GivenQuery:
     written: dict[str, str] = {}
     for pair in text.split("&") if "[" in text or "%5" in text else ():
         name = unquote_plus(pair.partition("=")[0])
-        written.setdefault(name.partition("[")[0], name)
+        plain = name.partition("[")[0]
+        written[plain] = name if written.get(plain, name) == name else plain
     return GivenQuery(_parse(text, _QUERY_DEPTH, _QUERY_LIST), written)
 
 
@@ -58,7 +60,7 @@ def read_form(text: str) -> dict[str, Any]:
     return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(pairs)))
 
 
-def _parse(given: str | Mapping[str, str], depth: int, longest_list: int) -> dict[str, Any]:
+def _parse(given: str | Mapping[str, Any], depth: int, longest_list: int) -> dict[str, Any]:
     import qs_codec  # here, because few requests have a query or a form
 
     options = qs_codec.DecodeOptions(
@@ -101,8 +103,9 @@ def read_multipart(
         ) from None
     except ValueError as error:
         raise invalid("body", f"must be multipart/form-data: {error}") from None
+    values = {name: it if len(it) > 1 else it[0] for name, it in texts.lists()}
     return Form(
-        _parse(texts.to_dict(), _FORM_DEPTH, _FORM_LIST),  # guessed: as in other forms
+        _parse(values, _FORM_DEPTH, _FORM_LIST),  # guessed: as in other forms
         {
             name: (cast(Incoming, file.stream), file.mimetype or None)
             for name, file in files.items()

@@ -203,7 +203,7 @@ class Request(WerkzeugRequest):
 
         Inferred, as is the text of the 415: stock Express inflates gzip and deflate.
         """
-        encoding = self.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+        encoding = (self.environ.get("HTTP_CONTENT_ENCODING") or "identity").lower()
         if encoding == "identity":
             return body
         if encoding not in _WINDOWS:

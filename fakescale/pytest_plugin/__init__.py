@@ -174,12 +174,12 @@ def fakescale_factory(pytestconfig: pytest.Config) -> FakeFactory:
 
 
 @pytest.fixture
-def callback_receiver(pytestconfig: pytest.Config) -> Iterator["Receiver"]:
+def callback_receiver() -> Iterator["Receiver"]:
     """Return a receiver for this test: a URL on loopback that records the callbacks it gets."""
     from fakescale.receiver import receiving
+    from fakescale.redirection.proxies import no_proxy
 
-    _fakes(pytestconfig).reach_directly("127.0.0.1")
-    with receiving() as receiver:
+    with receiving() as receiver, no_proxy("127.0.0.1"):
         yield receiver
 
 

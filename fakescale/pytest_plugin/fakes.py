@@ -42,7 +42,6 @@ class Fakes:
         self._present: FakeScale | None = None
         self._until_next = contextlib.ExitStack()
         self._has_loop = self._is_patched = False
-        self._direct: set[str] = set()  # hosts that clients reach without a proxy
         #: A stack that is closed at the end of the run.
         self.after = contextlib.ExitStack()
 
@@ -88,9 +87,12 @@ class Fakes:
     @contextlib.contextmanager
     def lend(self, name: str) -> Iterator["FakeScale"]:
         """Yield the fake that api.scale.com leads to, or a new one if the run is not redirected."""
+        from fakescale.redirection.proxies import no_proxy
+
         if self._is_redirected:
             self._used = True
-            yield self._presented()
+            with no_proxy("127.0.0.1"):
+                yield self._presented()
         else:
             with self.make(name=name) as fake:
                 yield fake
@@ -101,6 +103,7 @@ class Fakes:
     ) -> Iterator["FakeScale"]:
         """Yield a clean fake; ``options`` are the arguments of ``FakeScale``."""
         from fakescale.fake import FakeScale
+        from fakescale.redirection.proxies import no_proxy
 
         self._used = True
         if name is None:
@@ -117,9 +120,10 @@ class Fakes:
 
             self._has_loop = True
             self.after.enter_context(shared())  # its threads take a while to start
-            self.reach_directly("127.0.0.1")
-        serving = fake.serve() if served else contextlib.nullcontext()
-        with self._watched(name, fake), self._guarded(), serving:
+        with self._watched(name, fake), self._guarded(), contextlib.ExitStack() as serving:
+            if served:
+                serving.enter_context(fake.serve())
+                serving.enter_context(no_proxy("127.0.0.1"))
             try:
                 yield fake
             finally:
@@ -128,6 +132,7 @@ class Fakes:
     @contextlib.contextmanager
     def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:
         """Yield a new account of the server at ``url``; the server forgets it at the end."""
+        from fakescale.redirection.proxies import no_proxy
         from fakescale.remote import RemoteFakeScale
 
         self._used, self._url = True, url
@@ -140,17 +145,9 @@ class Fakes:
         with contextlib.ExitStack() as after:
             after.callback(fake.reset)
             after.callback(fake.put_back)
-            self.reach_directly(urlsplit(fake.url).hostname or "")
-            with self._watched(name, fake), self._guarded():
+            host = urlsplit(fake.url).hostname or ""
+            with self._watched(name, fake), self._guarded(), no_proxy(host):
                 yield fake
-
-    def reach_directly(self, host: str) -> None:
-        """Let clients reach a host without a proxy until the end of the run."""
-        from fakescale.redirection.proxies import no_proxy
-
-        if host not in self._direct:
-            self._direct.add(host)
-            self.after.enter_context(no_proxy(host))
 
     def renew_patches(self) -> None:
         """Place the patches that others have replaced, if the run is redirected."""

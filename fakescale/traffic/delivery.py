@@ -50,8 +50,9 @@ class Carrier:
                 "scale-callback-auth": auth_key,
                 "Connection": "close",
             }
-            if address.user:  # guessed
-                fields["Authorization"] = f"Basic {b64encode(address.user.encode()).decode()}"
+            if address.user:  # guessed; without a password, it is empty (RFC 7617)
+                user = address.user if ":" in address.user else f"{address.user}:"
+                fields["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
             expired = stack.enter_context(self._deadline(connection.sock))
             try:
                 connection.request("POST", address.target, content, fields)

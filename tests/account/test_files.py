@@ -69,6 +69,13 @@ def test_an_upload_has_a_size_a_type_and_a_digest(fake: FakeScale, live: Caller)
     assert fake.requests[-1].body == b""
 
 
+def test_names_of_an_upload_nest_and_repeat(live: Caller) -> None:
+    names = ["metadata[a][b]", "metadata[c]", "metadata[c]", "metadata[d][]", "metadata[d][]"]
+    texts = [(f'name="{name}"', str(n).encode()) for n, name in enumerate(names)]
+    reply = upload(live, *texts, (FILE, b"x"))
+    assert reply.json["metadata"] == {"a": {"b": "0"}, "c": ["1", "2"], "d": ["3", "4"]}
+
+
 def test_content_is_kept_on_request(fake: FakeScale, live: Caller) -> None:
     fake.files.keep_content = True
     file = fake.files.get(upload(live, (FILE, b"\0\r\nx")).json["id"])
@@ -228,6 +235,28 @@ def test_the_files_of_a_project_are_listed_in_pages(fake: FakeScale, live: Calle
     for metadata in ("[1]", "{", "x"):
         assert live("GET", f"/files?project=p&metadata={metadata}").status == 400
     assert fake.files.list(project="p", metadata='{"n":1}') == [made[3], made[1]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("metadata[n]=1", [1]),
+        ("metadata%5Bn%5D=1", [1]),
+        ("metadata[a][b]=c", [1]),
+        ("metadata[l][]=x&metadata[l][]=y", [1]),
+        ("metadata[ok]=true&metadata[n]=1", [1]),
+        ("metadata[t]=1", [1, 0]),
+        ("metadata[n]=2", []),
+        ("metadata[none]=null", []),
+    ],
+)
+def test_metadata_may_be_asked_for_in_brackets(
+    fake: FakeScale, live: Caller, query: str, found: list[int]
+) -> None:
+    nested = {"n": 1, "a": {"b": "c"}, "l": ["x", "y"], "ok": True, "t": "1"}
+    made = [fake.files.upload(b"x", project_name="p", metadata=it) for it in ({"t": 1}, nested)]
+    docs = live.get(f"/files?project=p&{query}")["docs"]
+    assert [file["id"] for file in docs] == [made[n].id for n in found]
 
 
 def test_a_known_or_unknown_file_can_be_attached(fake: FakeScale, live: Caller) -> None:

@@ -3,6 +3,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 import requests
 import time_machine
 
@@ -180,6 +181,16 @@ def test_anyone_may_fetch_a_file(fake: FakeScale) -> None:
     for sent in ("", "Bearer nonsense", "Bearer live_other", f"Bearer {fake.api_key}"):
         assert Caller(fake)("GET", path, headers={"Authorization": sent}).status == 200
     assert {exchange.account for exchange in fake.requests} == {fake.test.key.account}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_anyone_may_ask_about_a_file(fake: FakeScale, method: str) -> None:
+    path, secure = file_of_test_mode(fake), FakeScale(secure_result_urls=True)
+    for sent in ("", "Bearer nonsense"):
+        for end in ("", "/"):
+            reply = Caller(fake)(method, path + end, headers={"Authorization": sent})
+            assert reply.status == 200
+        assert Caller(secure)(method, path, headers={"Authorization": sent}).status == 401
 
 
 def test_a_secure_file_opens_with_either_key_of_the_account_alone() -> None:

@@ -386,6 +386,14 @@ def test_a_head_is_a_get_without_its_body(live: Caller) -> None:
         assert head.headers["Content-Length"] == str(len(got.bytes))
 
 
+@pytest.mark.parametrize("path", ["health", "openapi.json", "openapi.json?strict=true"])
+def test_a_head_of_the_fake_itself_is_answered_too(fake: FakeScale, path: str) -> None:
+    client = werkzeug.test.Client(fake)
+    got, head = client.get(f"/_fakescale/{path}"), client.head(f"/_fakescale/{path}")
+    assert (head.status_code, head.data) == (got.status_code, b"") == (200, b"")
+    assert head.headers["Content-Length"] == str(len(got.data))
+
+
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
@@ -420,6 +428,7 @@ GZIPPED = gzip.compress(b"{}", mtime=0)
         ("GZIP", gzip.compress),
         ("deflate", zlib.compress),
         ("identity", bytes),
+        ("", bytes),
         ("gzip", lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:])),
     ],
 )

@@ -63,6 +63,8 @@ def test_several_values_filter_in_every_spelling(live: Caller, query: str) -> No
         ("limit[]=0", "limit[]"),
         ("limit%5B%5D=0", "limit[]"),
         ("status[0]=wrong", "status[0]"),
+        ("status[0]=pending&status[1]=wrong", "status"),
+        ("status[]=pending&status[]=wrong", "status[]"),
         ("status[a]=pending", "status[a]"),
         ("tags[a][b]=x", "tags[a][b]"),
         ("tags=x&tags[a]=y", "tags"),

@@ -77,7 +77,7 @@ CLIENTS = """
         "http": lambda: requests.get(URL.replace("https", "http")),
         "urllib3": with_retries,
         "httpx": lambda: httpx.get(URL),
-        "urllib": lambda: urllib.request.urlopen(URL),
+        "urllib": lambda: urllib.request.build_opener().open(URL),  # urlopen keeps old proxies
         "http.client": http.client.HTTPSConnection("API.scaleapi.com.").connect,
         "aiohttp": lambda: asyncio.run(by_aiohttp(aiohttp.ThreadedResolver)),
         "aiodns": lambda: asyncio.run(by_aiohttp(aiohttp.AsyncResolver)),

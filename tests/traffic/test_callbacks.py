@@ -813,14 +813,17 @@ def test_frozen_time_stops_no_callback(callback_receiver: Receiver) -> None:
         assert fake.callbacks[0].state == "done"
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"), [("us%40er:p%C3%A9", "us@er:pé"), ("user", "user:"), (":pw", ":pw")]
+)
 def test_a_password_in_the_address_is_sent_as_basic_authorization(
-    fake: FakeScale, callback_receiver: Receiver
+    fake: FakeScale, callback_receiver: Receiver, written: str, sent: str
 ) -> None:
-    url = callback_receiver.url.replace("http://", "http://us%40er:p%C3%A9@")
+    url = callback_receiver.url.replace("http://", f"http://{written}@")
     completed(fake, url)
     [delivery] = fake.callbacks.deliver()
     assert (delivery.state, delivery.url) == ("done", url)
     [received] = callback_receiver.received
-    given = base64.b64encode("us@er:pé".encode()).decode()
+    given = base64.b64encode(sent.encode()).decode()
     assert received.headers["Authorization"] == f"Basic {given}"
     assert received.headers["Host"] in callback_receiver.url
