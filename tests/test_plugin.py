@@ -253,6 +253,35 @@ def test_a_failing_test_reports_the_exceptions_of_its_labeler(suite: pytest.Pyte
     result.stdout.fnmatch_lines(["*the labeler raised an exception for task *", "KeyError: 'u'"])
 
 
+def test_a_report_names_other_accounts_and_callbacks_that_failed(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import requests
+
+        def test_fails(fakescale, callback_receiver):
+            url = fakescale.url + "/task/chat"
+            requests.post(url, json={}, auth=("live_pets", ""))
+            requests.post(url, json={}, auth=(fakescale.api_key, ""))
+            callback_receiver.answer(500)
+            for where in (callback_receiver.url, "http://consumer:8000/cb"):
+                fakescale.tasks.complete(fakescale.tasks.create("chat", callback_url=where))
+            fakescale.callbacks.deliver()
+            assert False
+        """
+    )
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*callback completed * to http://consumer:8000/cb not sent: consumer is not allowed",
+            "POST /v1/task/chat -> 200 (account: pets)",
+            "POST /v1/task/chat -> 200",
+            "callback completed * to http://127.0.0.1:*: owed, 500",
+            "callback completed * to http://consumer:8000/cb: not sent: consumer is not allowed",
+        ]
+    )
+
+
 def test_a_report_holds_no_exchanges_of_earlier_tests(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """

@@ -183,11 +183,16 @@ class Fakes:
             self._collect(name)
         if not self._used and not self._count:
             return ""
-        from fakescale.api.transcript import transcript
+        from fakescale.api.transcript import transcript, troubles
 
         lines = [f"--fakescale-seed={self.seed}"]
         lines += [f"--fakescale-url={self._url}"] if self._url else []
-        return "\n".join([*lines, *transcript(self._last, self._count)])
+        fakes = [fake for fake, _ in self._open.values()]
+        lines += transcript(self._last, self._count, [fake._account for fake in fakes])
+        for fake in fakes:
+            with contextlib.suppress(OSError):  # the server of a borrowed account is gone
+                lines += troubles(fake.callbacks)
+        return "\n".join(lines)
 
     def _collect(self, name: str) -> None:
         fake, told = self._open[name]

@@ -113,6 +113,11 @@ _count = functools.partial(_term, int, holds=lambda count: count >= 1, rule="mus
 _name = functools.partial(_term, str, holds=bool, rule="must not be empty")
 
 
+def _is_path(path: str) -> bool:
+    """Return whether a request to the API may have the path; other paths would never strike."""
+    return path.startswith(("/v1/", "/v2/", "/*", "/<", "*"))
+
+
 def _is_unicode(text: str) -> bool:
     return text.encode(errors="ignore").decode() == text
 
@@ -153,9 +158,7 @@ class Terms:
     method: str | None = _term(str, holds=str.isalpha, rule="must be a method of HTTP")
     #: Only requests whose percent-encoded path matches this pattern. ``<name>`` matches one
     #: segment, and ``*`` matches any text.
-    path: str | None = _term(
-        str, holds=lambda path: path[:1] in ("/", "*") and path, rule='must begin with "/" or "*"'
-    )
+    path: str | None = _term(str, holds=_is_path, rule='must begin with "/v1/", "/v2/" or "*"')
     #: Only requests with this API key.
     api_key: str | None = _name()
     #: Only requests with any API key of this account.

@@ -120,6 +120,9 @@ class Outbox(Sequence[Delivery]):
                 state = refusal.state
         else:
             state = "recorded"
+        if state.startswith("not sent"):
+            line = f"callback {event} {subject} to {url} {state}"
+            log.warning("%s", masked(line).encode("unicode_escape").decode())
         with self._changed:
             delivery = Delivery(
                 number=next(self._numbers),

@@ -204,6 +204,9 @@ def mention_what_is_there(case: Case) -> None:
     body = case.body
     if not isinstance(body, dict):
         return
+    if path == "/task/multistage" and body.get("scene_format") is None:
+        # The project's own format would bound the attachments, which no schema knows.
+        body["scene_format"] = "split_base64"
     if found := FIRST_PARTS.match(path):
         inherit(body, found[1], path[found.end() :])
         return

@@ -741,3 +741,10 @@ def test_a_fault_of_an_account_strikes_all_its_keys_and_is_forgotten_with_it(
     fake.faults.rate_limit(1, api_key="a|test", account="b")
     fake.reset("a")
     assert list(fake.faults) == kept
+
+
+@pytest.mark.parametrize("path", ["/task/imageannotation", "task", "/v1", "/V1/tasks", ""])
+def test_a_path_that_no_request_to_the_api_has_is_refused(fake: FakeScale, path: str) -> None:
+    with pytest.raises(ValueError, match="path must"):
+        fake.faults.add(path=path, status=503)
+    assert len(fake.faults) == 0
