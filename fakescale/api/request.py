@@ -151,12 +151,13 @@ class Request(WerkzeugRequest):
             return None
         if self.is_form:
             return frozen_json("body", read_form(text))
-        if _containers(text) > MAX_CONTAINERS:
+        containers = _containers(text)
+        if containers > MAX_CONTAINERS:
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
         content = _read_json(text)
         if "\\u" in text:  # only then can it hold lone surrogates
             frozen_json("body", content, self.max_depth)
-        elif text.count("[") + text.count("{") > MAX_DEPTH:  # only then can it nest so deep
+        elif containers > MAX_DEPTH:  # only then can it nest so deep
             check_depth("body", content, self.max_depth)
         return content
 

@@ -109,7 +109,7 @@ class Outbox(Sequence[Delivery]):
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
         attempt. It never does so for a callback that is not sent. Returns at once, and takes no
-        other lock.
+        other lock but those of logging.
         """
         now = self._clock.now()
         state, address = "owed", None

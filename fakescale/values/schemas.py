@@ -74,11 +74,8 @@ class Checker:
             return
         # Missing members come first, since they explain the other errors. Only the first error is
         # made: each error takes 4 kB, and a body may have millions.
-        self._check_required(value, name)
-        self._check_with(self._validator, value, name)
-
-    def _check_required(self, value: Any, name: str) -> None:
         self._check_with(self._required, value, name)
+        self._check_with(self._validator, value, name)
 
     def _check_with(self, validator: "jsonschema_rs.Validator", value: Any, name: str) -> None:
         import jsonschema_rs
@@ -155,7 +152,7 @@ class Parameters(Checker):
         # A text in place of a number is not valid, so a valid body has no text to turn.
         if self._validator.is_valid(given):
             return given
-        self._check_required(given, "")
+        self._check_with(self._required, given, "")
         read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
         self.check(read)
         return read
