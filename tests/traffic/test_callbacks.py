@@ -544,7 +544,7 @@ def test_a_retry_that_is_put_off_wakes_the_ticker() -> None:
 
 def test_a_thread_that_cannot_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[None] = []
-    outbox = Outbox(Clock(), post := Post(), wake=lambda: woken.append(None))
+    outbox = Outbox(Clock(), post := Waiting(), wake=lambda: woken.append(None))
     start, failures = threading.Thread.start, iter([True] * 2)
 
     def may_fail(thread: threading.Thread) -> None:
