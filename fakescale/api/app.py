@@ -112,7 +112,7 @@ def _decide(state: State, request: Request, path: str) -> Sequence[Effect]:
     asked = Asked(
         method=request.method,
         path=path,
-        query=environ.get("QUERY_STRING", ""),
+        query=request.environ.get("QUERY_STRING", ""),
         headers=request.fields,
         api_key=request.api_key,
         # An upload can be read only once, as it arrives, by its view.
@@ -201,7 +201,7 @@ def _exchange(
     return Exchange(
         method=request.method,
         path=path,
-        query=request.environ.get("QUERY_STRING", ""),
+        query=environ.get("QUERY_STRING", ""),
         headers=request.fields,
         body=request.seen,
         status=outcome.answer.status,
