@@ -28,6 +28,7 @@ from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
+from fakescale.values.clock import steady
 from fakescale.values.environ import REPORT, STOPPED, BrokenOff
 from fakescale.values.errors import ApiError, NotFound
 from fakescale.values.frozen import freeze
@@ -66,6 +67,7 @@ def application(
     """Answer a WSGI request: decide, respond, note and send."""
     path = raw_path(environ)
     # werkzeug cannot read the decoded path that httpx passes.
+    begun = steady()
     request = Request({**environ, "PATH_INFO": path}, max_body)
     now = state.clock.now()
     effects: list[Effect] = []
@@ -83,7 +85,8 @@ def application(
     for effect in effects:
         answer = effect.spoil(answer)
     outcome = _Outcome(answer, effects, trace)
-    _note(state, environ, request, path, now, outcome)
+    exchange = _note(state, request, path, now, outcome)
+    environ.get(REPORT, log_exchange)(exchange, steady() - begun)
     return _send(environ, start_response, now, outcome)
 
 
@@ -192,18 +195,13 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
 
 
 def _note(
-    state: State,
-    environ: "WSGIEnvironment",
-    request: Request,
-    path: str,
-    now: dt.datetime,
-    outcome: _Outcome,
-) -> None:
-    """Put the exchange into the journal and the log."""
+    state: State, request: Request, path: str, now: dt.datetime, outcome: _Outcome
+) -> Exchange:
+    """Put the exchange into the journal, log a bug, and return the exchange."""
     exchange = Exchange(
         method=request.method,
         path=path,
-        query=environ.get("QUERY_STRING", ""),
+        query=request.environ.get("QUERY_STRING", ""),
         headers=request.fields,
         body=request.seen,
         status=outcome.answer.status,
@@ -217,7 +215,7 @@ def _note(
         state.journal._append(exchange)
     if outcome.trace is not None:
         log.error("a bug in fakescale\n%s", outcome.trace)
-    environ.get(REPORT, log_exchange)(exchange)
+    return exchange
 
 
 def _send(

@@ -264,4 +264,3 @@ def _print(result: Any, columns: Sequence[str], options: argparse.Namespace) -> 
     else:
         print(table(result, columns, "nothing yet"))
     sys.stdout.flush()
-

@@ -84,13 +84,11 @@ class Client:
         method: str,
         path: str,
         body: Iterable[bytes] | None = None,
-        headers: Mapping[str, str] = {},  # noqa: B006
+        headers: Mapping[str, str] = {},
     ) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self._origin)
         kind = (
-            http.client.HTTPSConnection
-            if parts.scheme == "https"
-            else http.client.HTTPConnection
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
         given = dict(headers)
         if self._token is not None:

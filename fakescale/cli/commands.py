@@ -226,7 +226,9 @@ def _noun(noun: str) -> Callable[[Client, Options], Any]:
         action, *words = options.word or ["list"]
         if action == "list" and not words:
             is_fault = noun == "faults"
-            return client.call("faults.list") if is_fault else _listed(client, options, f"{noun}.list")
+            return (
+                client.call("faults.list") if is_fault else _listed(client, options, f"{noun}.list")
+            )
         if action not in _ACTIONS[noun]:
             raise argparse.ArgumentTypeError(
                 f"{action!r} is not one of: {', '.join(['list', *_ACTIONS[noun]])}"
@@ -270,7 +272,9 @@ def advance(client: Client, options: Options) -> str:
 def reset(client: Client, options: Options) -> str:
     """Forget everything, or all that belongs to one account."""
     client.call("reset", account=options.account)
-    return "everything is forgotten" if options.account is None else f"{options.account} is forgotten"
+    return (
+        "everything is forgotten" if options.account is None else f"{options.account} is forgotten"
+    )
 
 
 def dump(client: Client, options: Options) -> str | None:
@@ -369,12 +373,22 @@ _RESPONSE = Flag(
     optional=True,
 )
 _WORDS = Flag(
-    "word", "An action with its arguments. Without one, all are listed.", several=True,
+    "word",
+    "An action with its arguments. Without one, all are listed.",
+    several=True,
     metavar="ACTION",
-)  # fmt: skip
+)
 _TASK = (
-    "task_id", "status", "type", "account", "mode", "project", "batch", "unique_id", "created_at",
-)  # fmt: skip
+    "task_id",
+    "status",
+    "type",
+    "account",
+    "mode",
+    "project",
+    "batch",
+    "unique_id",
+    "created_at",
+)
 _CALLBACK = ("owed_at", "subject", "event", "state", "tries", "answer", "url", "next_at")
 _SEE, _DO, _KEEP, _MORE = "See", "Steer", "Keep", "Without a server"
 
@@ -555,9 +569,7 @@ COMMANDS: Mapping[str, Command] = {
         _KEEP,
         "Write the state to a file, or to standard output.",
         dump,
-        (
-            Flag("file", "The file.", kind=kinds.writable, metavar="FILE", optional=True),
-        ),
+        (Flag("file", "The file.", kind=kinds.writable, metavar="FILE", optional=True),),
         example="fakescale dump state.json",
     ),
     "load": Command(
@@ -592,4 +604,4 @@ COMMANDS: Mapping[str, Command] = {
         ),
         asks=False,
     ),
-}  # fmt: skip
+}

@@ -116,9 +116,7 @@ _LOG = "What is logged"
 _TLS = "https, and the real address"
 _LIMITS = "Limits of what a client may send"
 
-HOST = Flag(
-    "--host", "Listen on this address.", _LISTEN, "-H", str, "HOST", "127.0.0.1"
-)
+HOST = Flag("--host", "Listen on this address.", _LISTEN, "-H", str, "HOST", "127.0.0.1")
 PORT = Flag(
     "--port", "Listen on this port; 0 picks a free one.", _LISTEN, "-p", kinds.port, "PORT", 8675
 )
@@ -133,10 +131,11 @@ CONTROL_TOKEN = Flag(
 
 def _limit(limit: "dataclasses.Field[Any]") -> Flag:
     """Return the flag of a field of `Limits`."""
+    number: Any = limit.default
     kind, metavar, default = {
-        "bytes": (kinds.size, "SIZE", f"{limit.default // 1024}KiB"),
-        "seconds": (kinds.seconds, "TIME", f"{limit.default:g}s"),
-        "number": (kinds.count, "NUMBER", f"{limit.default}"),
+        "bytes": (kinds.size, "SIZE", f"{number // 1024}KiB"),
+        "seconds": (kinds.seconds, "TIME", f"{number:g}s"),
+        "number": (kinds.count, "NUMBER", f"{number}"),
     }[limit.metadata["unit"]]
     name = limit.name
     return Flag(

@@ -125,7 +125,7 @@ def origin(text: str) -> str:
 
 
 def json_value(text: str) -> Any:
-    """Return the JSON object in ``text``, in the file that it names, or in standard input: ``-``."""
+    """Return a JSON object: ``text`` itself, a file that it names, or standard input for ``-``."""
     where, content = "it", text
     if not text.lstrip().startswith(("{", "[")):
         where = "standard input" if text == "-" else text
