@@ -103,10 +103,13 @@ def _command(given: Sequence[str]) -> tuple[str, list[str]]:
     from fakescale.cli.commands import COMMANDS
 
     for index, word in enumerate(given):
-        if word.startswith("-") or (index and _takes_value(given[index - 1])):
+        before = given[index - 1] if index else ""
+        if word.startswith("-") or _takes_value(before):
             continue
         if word in COMMANDS or word == "serve":
             return word, [*given[:index], *given[index + 1 :]]
+        if before.startswith("-") and not _is_flag(before):
+            break  # the parser says so
         near = _near(word, ["serve", *COMMANDS])
         known = near or f"; `fakescale --help` lists the commands{_port_hint(word)}"
         raise Failure(f"{word!r} is not a command{known}")
@@ -119,6 +122,10 @@ def _port_hint(word: str) -> str:
 
 def _takes_value(word: str) -> bool:
     return any(word in flag.names and flag.kind is not None for flag in (*SERVE, *CLIENT))
+
+
+def _is_flag(word: str) -> bool:
+    return any(word in flag.names for flag in (*SERVE, *CLIENT))
 
 
 def _near(word: str, known: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def _world(options: Options) -> dict[str, Any]:
 
 
 def _listed(client: Client, options: Options, operation: str, **filters: Any) -> list[Any]:
-    """Return what an operation lists in the selected worlds, newest first."""
+    """Return the list of an operation in the selected worlds, newest first."""
     found = [
         _placed(it, world)
         for world in _worlds(client, options)

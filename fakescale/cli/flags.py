@@ -55,7 +55,7 @@ class Flag(NamedTuple):
     def add_to(self, parser: "argparse._ActionsContainer") -> None:
         """Add the flag to ``parser``, which leaves it out of its result unless it is given."""
         told = self.help
-        if self.default not in (None, []):
+        if self.default not in (None, [], False):
             told += f" The default is {self.default}."
         given: dict[str, Any] = {"help": told.replace("%", "%%")}
         if not self.name.startswith("-"):
@@ -129,18 +129,27 @@ CONTROL_TOKEN = Flag(
 )
 
 
+def _size(number: int) -> str:
+    mebi, rest = divmod(number, 2**20)
+    return f"{number // 2**10}KiB" if rest else f"{mebi}MiB"
+
+
+# The kind of a limit by its unit, the name of its value, and the text of its default.
+_UNITS: Mapping[str, tuple[Callable[[str], Any], str, Callable[[Any], str]]] = {
+    "bytes": (kinds.size, "SIZE", _size),
+    "seconds": (kinds.seconds, "TIME", "{:g}s".format),
+    "number": (kinds.count, "NUMBER", str),
+}
+
+
 def _limit(limit: "dataclasses.Field[Any]") -> Flag:
     """Return the flag of a field of `Limits`."""
     number: Any = limit.default
-    kind, metavar, default = {
-        "bytes": (kinds.size, "SIZE", f"{number // 1024}KiB"),
-        "seconds": (kinds.seconds, "TIME", f"{number:g}s"),
-        "number": (kinds.count, "NUMBER", f"{number}"),
-    }[limit.metadata["unit"]]
+    kind, metavar, show = _UNITS[limit.metadata["unit"]]
     name = limit.name
     return Flag(
         f"--{name.replace('_', '-')}",
-        f"{limit.metadata['meaning']} The default is {default}.",
+        f"{limit.metadata['meaning']} The default is {show(number)}.",
         _LIMITS,
         kind=kinds.limit(name, kind),
         metavar=metavar,

@@ -53,7 +53,7 @@ class AccessLog:
 
     def __call__(self, exchange: Reported, seconds: float) -> None:
         """Write the line for an exchange, whose answer took ``seconds``."""
-        if not self._bodies and exchange.status == 200 and _LOOKS.fullmatch(exchange.target):
+        if not self._bodies and exchange.status in (200, 404) and _LOOKS.fullmatch(exchange.target):
             return
         now = time.time()
         facts = _facts(exchange, seconds, bodies=self._bodies)
@@ -80,7 +80,7 @@ def json_line(now: float, level: str, facts: Mapping[str, Any]) -> str:
 
 
 def _facts(exchange: Reported, seconds: float, *, bodies: bool) -> dict[str, Any]:
-    """Return what a line says of an exchange; its keys are masked."""
+    """Return the parts of an exchange that a line tells; keys are masked."""
     error = exchange.error
     facts = {
         "method": exchange.method,
