@@ -423,7 +423,9 @@ def test_control_beyond_loopback_needs_a_token(
         ("--allow-host", None),
         ("--callback-host", None),
     ):
-        lines = [it for it in log.read_text().splitlines() if it.startswith("fakescale: ") and flag in it]
+        lines = [
+            it for it in log.read_text().splitlines() if it.startswith("fakescale: ") and flag in it
+        ]
         assert len(lines) == (0 if is_given else 1)
     assert reply.status_code == (200 if token else 403)
     assert token or "switched off" in reply.json()["error"]

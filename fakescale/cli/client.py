@@ -41,12 +41,12 @@ class Client:
     def call(self, operation: str, **arguments: Any) -> Any:
         """Return the result of an operation; an argument that is None is left out."""
         given = {name: value for name, value in arguments.items() if value is not None}
-        return json.loads(self._post(operation, json.dumps(given).encode()))["result"]
+        return self._read(self._post(operation, json.dumps(given).encode()), "result")
 
     def health(self) -> Any:
-        """Return the answer to the question whether the server works."""
+        """Return ``ok``, the status of a server that works."""
         with self._answer("GET", "health") as answer:
-            return json.loads(answer.read())
+            return self._read(answer.read(), "status")
 
     def dump(self) -> bytes:
         """Return the state as JSON; shows its progress."""
@@ -113,6 +113,12 @@ class Client:
             raise self._none(str(error) or type(error).__name__) from None
         finally:
             connection.close()
+
+    def _read(self, content: bytes, member: str) -> Any:
+        try:
+            return json.loads(content)[member]
+        except (ValueError, LookupError, TypeError):
+            raise self._none("the answer is not that of a fakescale") from None
 
     def _none(self, reason: str) -> NoServer:
         return NoServer(

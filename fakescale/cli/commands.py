@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,7 +158,7 @@ def requests(client: Client, options: Options) -> "Rows | Iterator[Any]":
         return _follow(client, options)
     # The server would count those that are not refused too.
     told = [_exchange(it) for it in _exchanges(client, options)]
-    return [it for it in told if _is_wanted(it, options)][-options.limit :]
+    return _latest(told, options)
 
 
 def _exchanges(client: Client, options: Options, since: str | None = None) -> list[Any]:
@@ -181,6 +181,11 @@ def _error(shown: Mapping[str, Any]) -> Any:
     return told or (shown["fault"] and f"fault: {shown['fault']}")
 
 
+def _latest(exchanges: Iterable[Mapping[str, Any]], options: Options) -> Rows:
+    wanted = [it for it in exchanges if _is_wanted(it, options)]
+    return wanted[max(0, len(wanted) - options.limit) :]
+
+
 def _is_wanted(exchange: Mapping[str, Any], options: Options) -> bool:
     return not options.refused or exchange["status"] >= 400 or exchange["status"] == 0
 
@@ -188,7 +193,7 @@ def _is_wanted(exchange: Mapping[str, Any], options: Options) -> bool:
 def _follow(client: Client, options: Options) -> Iterator[Any]:
     """Yield the latest exchanges, and then each as it comes."""
     latest = _exchanges(client, options)
-    yield from [it for it in map(_exchange, latest) if _is_wanted(it, options)][-options.limit :]
+    yield from _latest(map(_exchange, latest), options)
     while True:
         since = latest[-1]["when"] if latest else None
         # `since` includes the exchanges of its own millisecond, which have been told.
@@ -307,7 +312,7 @@ def load(client: Client, options: Options) -> str:
 
 def health(client: Client, options: Options) -> str:
     """Return "ok" if the server works."""
-    return str(client.health()["status"])
+    return str(client.health())
 
 
 # Without a server.

@@ -645,7 +645,7 @@ def test_a_callback_is_always_logged_as_one_line(caplog: pytest.LogCaptureFixtur
 
 def test_a_callback_that_is_given_up_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    outbox = Outbox(clock, Post(503))
+    outbox = Outbox(clock, Post(*[503] * (RETRIES + 1)))
     owe(outbox, "http://localhost/y")
     for _ in range(RETRIES + 1):
         outbox.deliver()

@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
