@@ -325,9 +325,10 @@ def test_quiet_and_verbose_exclude_each_other() -> None:
 def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        said = refused(f"--port={port}", run=run)
+        where = f"127.0.0.1:{port}"
         assert re.fullmatch(
-            rf"fakescale: cannot listen on 127.0.0.1:{port}: .*in use.*; --port 0 picks a free port",
-            refused(f"--port={port}", run=run),
+            rf"fakescale: cannot listen on {where}: .*in use.*; --port 0 picks a free port", said
         )
     file = tmp_path / "tasks.json"
     assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")

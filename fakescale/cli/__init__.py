@@ -58,10 +58,12 @@ def run() -> NoReturn:
 
 def _interrupt(number: int, _: object) -> None:
     # An exception could be lost in a function that C calls, and takes long through a large heap.
-    with contextlib.suppress(ImportError, OSError):
-        if "fakescale.saving" in sys.modules:
-            sys.modules["fakescale.saving"].remove_temporary()
-        os.write(2, b"fakescale: interrupted\n" if number == signal.SIGINT else b"")
+    if "fakescale.saving" in sys.modules:
+        sys.modules["fakescale.saving"].remove_temporary()
+    if number == signal.SIGINT:
+        with contextlib.suppress(OSError):
+            # On a terminal, ^C or a line of progress stands there already.
+            os.write(2, (b"\n" if os.isatty(2) else b"") + b"fakescale: interrupted\n")
     os._exit(128 + number)
 
 
@@ -100,12 +102,12 @@ def _command(given: Sequence[str]) -> tuple[str, list[str]]:
 
     Flags may come before the name.
     """
-    from fakescale.cli.commands import COMMANDS
-
     for index, word in enumerate(given):
         before = given[index - 1] if index else ""
         if word.startswith("-") or _takes_value(before):
             continue
+        from fakescale.cli.commands import COMMANDS  # not needed to serve
+
         if word in COMMANDS or word == "serve":
             return word, [*given[:index], *given[index + 1 :]]
         if before.startswith("-") and not _is_flag(before):
@@ -141,6 +143,13 @@ def _near(word: str, known: Sequence[str]) -> str:
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
+
+    lists_commands = False
+
+    def format_help(self) -> str:
+        if self.lists_commands:  # here, since a start to serve need not import them
+            self.description = f"{_DESCRIPTION}\n\n{_commands()}"
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise Failure(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
@@ -185,8 +194,9 @@ class _Version(argparse.Action):
 
 def serve_parser(name: str = "serve") -> argparse.ArgumentParser:
     """Return the parser of ``fakescale serve``, or of ``fakescale`` alone for the name ""."""
-    description = _DESCRIPTION + "\n\n" + _commands() if not name else "Serve the fake."
-    return _parser(name, description, f"{_VARIABLES}\n\n{_EXAMPLES}", SERVE)
+    parser = _parser(name, "Serve the fake.", f"{_VARIABLES}\n\n{_EXAMPLES}", SERVE)
+    parser.lists_commands = not name
+    return parser
 
 
 def _commands() -> str:
@@ -204,7 +214,10 @@ def _commands() -> str:
 
 
 def _parse(parser: argparse.ArgumentParser, given: Sequence[str], flags: Sequence[Flag]) -> Any:
-    options, unknown = parser.parse_known_intermixed_args(given)
+    # Intermixed, since flags may stand among the words of an action; it would parse twice.
+    has_words = any(flag.several and not flag.name.startswith("-") for flag in flags)
+    parse = parser.parse_known_intermixed_args if has_words else parser.parse_known_args
+    options, unknown = parse(given)
     if unknown:
         word = unknown[0].partition("=")[0]
         known = [name for flag in flags for name in flag.names]

@@ -32,7 +32,7 @@ def log_exchange(exchange: Reported, seconds: float) -> None:
     """
     if log.isEnabledFor(logging.INFO):
         bodies = log.isEnabledFor(logging.DEBUG)
-        log.info("%s", _line(_facts(exchange, seconds, bodies=bodies)))
+        log.info("%s", _line(exchange, seconds, bodies=bodies))
 
 
 class AccessLog:
@@ -53,14 +53,14 @@ class AccessLog:
 
     def __call__(self, exchange: Reported, seconds: float) -> None:
         """Write the line for an exchange, whose answer took ``seconds``."""
-        if not self._bodies and exchange.status in (200, 404) and _LOOKS.fullmatch(exchange.target):
+        if _LOOKS.fullmatch(exchange.target) and exchange.status in (200, 404) and not self._bodies:
             return
         now = time.time()
-        facts = _facts(exchange, seconds, bodies=self._bodies)
         if self._as_json:
+            facts = _facts(exchange, seconds, bodies=self._bodies)
             line = json_line(now, "info", {"event": "request", **facts})
         else:
-            line = f"{self._text(now)} {_line(facts)}\n"
+            line = f"{self._text(now)} {_line(exchange, seconds, bodies=self._bodies)}\n"
         with contextlib.suppress(OSError, ValueError):  # nobody reads the stream any more
             self._stream.write(line)
 
@@ -80,44 +80,56 @@ def json_line(now: float, level: str, facts: Mapping[str, Any]) -> str:
 
 
 def _facts(exchange: Reported, seconds: float, *, bodies: bool) -> dict[str, Any]:
-    """Return the parts of an exchange that a line tells; keys are masked."""
-    error = exchange.error
-    facts = {
+    """Return the parts of an exchange that a line for machines tells."""
+    facts: dict[str, Any] = {
         "method": exchange.method,
         "target": exchange.target,
         "status": exchange.status,
         "ms": round(1000 * seconds, 1),
         "account": exchange.account,
         "task": _task(exchange),
-        "error": error and masked(error),
+        "error": _error(exchange),
         "fault": exchange.fault,
     }
-    facts = {name: value for name, value in facts.items() if value is not None}
     if bodies:
-        body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
-        facts["body"] = masked(body)
-        facts["answer"] = "***" if _TELLS_KEY.match(exchange.target) else masked(answer)
-    return facts
+        facts["body"], facts["answer"] = _bodies(exchange)
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _line(exchange: Reported, seconds: float, *, bodies: bool) -> str:
+    """Return the same parts as text."""
+    status = exchange.status or "reset"
+    line = f"{exchange.method} {exchange.target} {status} {1000 * seconds:.1f}ms"
+    if exchange.account is not None:
+        line += f" account={exchange.account}"
+    if (task := _task(exchange)) is not None:
+        line += f" task={task}"
+    if exchange.fault:
+        line += f" (fault: {exchange.fault})"
+    elif error := _error(exchange):
+        line += f": {error}"
+    if bodies:
+        line += " {} -> {}".format(*_bodies(exchange))
+    # Escaped, so that a client cannot send control characters to a terminal, or extra lines.
+    return line.encode("unicode_escape").decode()
+
+
+def _error(exchange: Reported) -> str | None:
+    error = exchange.error if exchange.status >= 400 else None
+    return error and masked(error)
+
+
+def _bodies(exchange: Reported) -> tuple[str, str]:
+    """Return the bodies of the request and of the answer, with keys masked."""
+    body, answer = (text.decode(errors="replace") for text in (exchange.body, exchange.answer))
+    return masked(body), "***" if _TELLS_KEY.match(exchange.target) else masked(answer)
 
 
 def _task(exchange: Reported) -> str | None:
     """Return the id of the task that an exchange is about, or None."""
     if found := _TASK.match(exchange.target):
         return found[1]
+    if exchange.method != "POST":
+        return None
     answered = _ANSWERED_TASK.match(exchange.answer)
     return answered[1].decode(errors="replace") if answered else None
-
-
-def _line(facts: Mapping[str, Any]) -> str:
-    line = f"{facts['method']} {facts['target']} {facts['status'] or 'reset'} {facts['ms']}ms"
-    for name in ("account", "task"):
-        if name in facts:
-            line += f" {name}={facts[name]}"
-    if "fault" in facts:
-        line += f" (fault: {facts['fault']})"
-    elif "error" in facts:
-        line += f": {facts['error']}"
-    if "body" in facts:
-        line += f" {facts['body']} -> {facts['answer']}"
-    # Escaped, so that a client cannot send control characters to a terminal, or extra lines.
-    return line.encode("unicode_escape").decode()

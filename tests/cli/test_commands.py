@@ -5,7 +5,8 @@ import json
 import os
 import re
 import signal
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +37,7 @@ class Shell:
         try:
             cli.main([*given, "--url", self.fake.url])
         except SystemExit as ended:
-            assert isinstance(ended.code, int)
-            status = ended.code
+            status = int(ended.code or 0)
         said = self._capsys.readouterr()
         return Said(status, said.out, said.err)
 
@@ -118,7 +118,6 @@ def test_a_task_goes_through_its_life(shell: Shell) -> None:
     third = fake.tasks.create("chat", unique_id="v")
     assert "error" in shell.out("fail", third.id, "too dark")
     assert fake.tasks.get(third).response == {"error": "too dark"}
-    assert "must be pending" in shell.refused("cancel", third.id) or True
     [made] = shell.json("create", "chat", "--body", '{"unique_id": "w"}', "--test", "-a", "pets")
     assert fake.account("pets").test.tasks.get(made["task_id"]).unique_id == "w"
     assert "geometries" in shell.refused("create", "imageannotation", "attachment=https://e.com/a")
@@ -176,15 +175,15 @@ def test_requests_are_followed(
     """Each pause lets something happen on the server; the last one is Ctrl-C."""
     fake = shell.fake
 
-    def ask(name: str) -> None:
-        requests.get(f"{fake.url}/task/{name}", auth=("live_x", ""), timeout=10)
+    def ask(name: str) -> Any:
+        return requests.get(f"{fake.url}/task/{name}", auth=("live_x", ""), timeout=10)
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     steps = iter(
         [
-            lambda: (ask("b"), ask("c")),
+            lambda: [ask(it) for it in "bc"],
             lambda: None,
             fake.reset,
             lambda: None,
@@ -339,15 +338,17 @@ def test_colours_are_for_terminals(
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
     monkeypatch.setattr("sys.stdout", stream)
-    rows = [{"status": "completed"}, {"status": 503}, {"status": 200}, {"status": None}]
+    rows: list[dict[str, Any]] = [
+        {"status": "completed"},
+        {"status": 503},
+        {"status": 200},
+        {"status": None},
+    ]
     text = tables.table(rows, ["status"], "") + tables.line(rows[0], ["status"])
     assert ("\x1b[32m" in text, "\x1b[31m" in text) == (expected, expected)
 
 
 def test_the_thin_client_imports_nothing_heavy(served: FakeScale) -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys; from fakescale import cli; cli.main(sys.argv[1:]);"
         "print([it for it in sys.modules if it.startswith(('fakescale.fake', 'werkzeug',"
@@ -360,6 +361,5 @@ def test_the_thin_client_imports_nothing_heavy(served: FakeScale) -> None:
 
 def test_every_columns_name_is_a_member(shell: Shell) -> None:
     """A column that no row ever has would never be shown."""
-    assert threading.active_count()
     task = {*shell.fake.tasks.create("chat", unique_id="u").to_json(), "account", "mode"}
     assert {*commands._TASK} - task <= {"project", "batch"}
