@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,15 @@ from typing import Any
 import pytest
 import requests
 
-from fakescale import RemoteFakeScale
+from fakescale import FakeScale, RemoteFakeScale
 from fakescale.cli import main
 from fakescale.receiver import Receiver
 from fakescale.server.proxy import environment
+from fakescale.values.clock import steady
 from fakescale.values.hosts import HOST
 from tests.account.test_printed import PRINTED
 from tests.raw import wait_until
+from tests.test_docs import PAGES
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 
@@ -364,6 +368,180 @@ def test_it_ends_quietly_when_the_reader_of_the_document_closes_the_pipe() -> No
         process.stdout.close()  # more is to come than a pipe holds
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+# The log, files of calls, long work, containers
+
+
+def test_the_log_can_be_json(log: Path, callback_receiver: Receiver, tmp_path: Path) -> None:
+    init = tmp_path / "init.jsonl"
+    task = {"type": "chat", "callback_url": callback_receiver.url, "batch": "monday"}
+    calls = [
+        {"callback_url": {"value": callback_receiver.url}},
+        {"projects.create": {"name": "pets", "type": "chat"}},
+        {"batches.create": {"name": "monday", "project": "pets"}, "tasks.create": task},
+    ]
+    init.write_text("\n\n".join(json.dumps(call) for call in calls))
+    whole = tmp_path / "whole.json"
+    whole.write_text(json.dumps({"tasks.create": {"type": "chat", "unique_id": "é"}}, indent=2))
+    page = tmp_path / "page.json"
+    page.write_text(json.dumps([PRINTED]))
+    flags = [f"--init={file}" for file in (init, whole, page)]
+    with contextlib.closing(Process(log, "--log=json", *flags)) as process:
+        made = process.call("POST", "/task/chat", json={"tags": 3}).json()
+        remote = RemoteFakeScale(process.url)
+        assert len(remote.tasks) == 3
+        [waiting] = remote.tasks.list(batch="monday")
+        remote.tasks.complete(waiting)
+        callback_receiver.wait_for(1)
+        wait_until(lambda: '"event": "callback"' in log.read_text())
+        process.stop()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(line["time"].endswith("Z") and line["level"] == "info" for line in lines)
+    told: dict[str, list[Any]] = {}
+    for line in lines:
+        told.setdefault(line["event"], []).append(line)
+    [refusal] = [it for it in told["request"] if it["method"] == "POST" and it["status"] == 400]
+    assert refusal["error"] == made["error"]
+    assert (refusal["account"], refusal["target"], refusal["ms"] > 0) == (
+        "x",
+        "/v1/task/chat",
+        True,
+    )
+    [sent] = told["callback"]
+    assert (sent["subject"], sent["state"], sent["answer"]) == (waiting.id, "done", 200)
+    [batch] = [it for it in told["batch"] if it["subject"] == "monday"]
+    assert batch["message"] == "batch monday of fakescale is completed, with 1 tasks"
+    assert [it["message"].split(";")[0] for it in told["note"]] == ["3 tasks are gone"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"nope": {}}', "there is no operation 'nope'"),
+        (
+            '{"now": {}}\n\n{"tasks.create": {}}',
+            'line 3: Parameter is invalid, reason: "type" is r',
+        ),
+        ('{"now": {}}\n{', "line 2: The content is not JSON"),
+        ('{"now": 3}', 'it must be like {"tasks.create": {"type": "chat"}}'),
+        ("3", "it must be like"),
+        ('{"fakescale": 2}', "must be 1, the format of a dump"),
+    ],
+)
+def test_a_file_of_calls_that_is_wrong_is_named(
+    tmp_path: Path, content: str, expected: str
+) -> None:
+    file = tmp_path / "init.jsonl"
+    file.write_text(content)
+    said = refused(f"--init={file}", "--port=0")
+    assert said.startswith(f"fakescale: cannot load {file}")
+    assert expected in said
+
+
+def test_the_state_is_kept_over_a_restart_by_one_command(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    flags = [f"--load={file}", f"--dump={file}", "--seed=7"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        made = process.call("POST", "/task/chat", json={}).json()
+        assert process.stop() == 0
+    said = [line for line in log.read_text().splitlines() if line.startswith("fakescale:")]
+    assert said == [f"fakescale: {file} does not exist yet; the state is empty"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        assert process.call("GET", f"/task/{made['task_id']}").json() == made
+    # The last digits count.
+    assert made["task_id"][8:22] == FakeScale(seed="7").tasks.create("chat").id[8:22]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no terminals like these")
+@pytest.mark.parametrize("command", ["serve", "dump", "load"])
+def test_long_work_shows_that_it_goes_on_and_can_be_interrupted(
+    command: str, tmp_path: Path
+) -> None:
+    import pty
+
+    file, target = tmp_path / "file", tmp_path / "target"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if command == "serve":
+            os.mkfifo(file)  # without a writer, its reader waits
+        else:
+            file.write_text("[]")
+        arguments = {
+            "serve": ["--port=0", f"--load={file}", f"--dump={target}"],
+            "dump": ["dump", str(target), "--url", url],
+            "load": ["load", str(file), "--url", url],
+        }
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fakescale", *arguments[command]],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        while "dumping the state" not in shown.decode() and "loading" not in shown.decode():
+            shown += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10) == (b"", None)
+        assert process.returncode == 128 + signal.SIGINT
+        with contextlib.suppress(OSError):  # the other end is closed
+            while data := os.read(ours, 1000):
+                shown += data
+        os.close(ours)
+    assert shown.endswith(b"\r\nfakescale: interrupted\r\n")
+    assert b"Traceback" not in shown
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_it_ends_soon_under_load(log: Path, tmp_path: Path) -> None:
+    flags = ["--complete-after=1ms", f"--dump={tmp_path / 'state'}", "--quiet"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        busy = threading.Barrier(9)
+
+        def ask() -> None:
+            body = {"callback_url": process.url}
+            with contextlib.suppress(requests.RequestException), requests.Session() as session:
+                for number in itertools.count():
+                    session.post(f"{process.url}/task/chat", json=body, auth=("live_x", ""))
+                    if number == 3:
+                        busy.wait(10)
+
+        clients = [threading.Thread(target=ask) for _ in range(8)]
+        for client in clients:
+            client.start()
+        busy.wait(10)
+        begun = steady()
+        assert process.stop() == 0
+        assert steady() - begun < 3  # a second, on a machine that does nothing else
+        for client in clients:
+            client.join(10)
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_commands_of_the_recipe_for_compose_run(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = PAGES["docs/recipes.md"].partition("Docker compose?")[2].partition("```\n\n")[0]
+    started = re.search(r"exec (fakescale .*?)\"", recipe, re.DOTALL)
+    check = re.search(r"test: (\[.*\])", recipe)
+    variables = dict(re.findall(r"(FAKESCALE_\w+): \"?([^\",} ]+)", recipe))
+    assert started is not None
+    assert check is not None
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with contextlib.closing(Process(log, *shlex.split(started[1])[1:])) as process:
+        port = process.url.split(":")[2].split("/")[0]
+        monkeypatch.setenv("FAKESCALE_PORT", port)
+        kind, *test = json.loads(check[1])
+        assert (kind, test[0]) == ("CMD", "fakescale")
+        done = run(*test[1:])
+        assert (done.returncode, done.stdout) == (0, "ok\n")
+        process.url = f"http://127.0.0.1:{port}/v1"
+        reply = process.call("GET", "/tasks", headers={"Host": "fakescale:8675"})
+        assert reply.status_code == 200
+        assert process.stop() == 0
+    assert [it for it in log.read_text().splitlines() if it.startswith("fakescale:")] == []
 
 
 # Control over HTTP

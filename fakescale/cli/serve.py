@@ -106,16 +106,17 @@ def start(options: argparse.Namespace) -> Started:
     try:
         fake = _make_fake(options)
         authority = _make_authority(options)
+    except OSError as error:  # OpenSSL reads certificates from files only
+        reason = error.strerror or error
+        raise CannotStart(
+            f"TLS needs a temporary directory that can be written: {reason}"
+        ) from None
     except (ValueError, ImportError) as error:
         raise CannotStart(error) from None
     log = Log(as_json=options.log == "json")
     log.take(quiet=options.quiet)
     if options.load is not None:
-        if options.dump is not None and options.dump.absolute() == options.load.absolute():
-            is_new = not options.load.exists()
-        else:
-            is_new = False
-        if is_new:
+        if options.load == options.dump and not options.load.exists():
             log.say(f"{options.load} does not exist yet; the state is empty")
         else:
             _load(fake, options.load, options)
@@ -135,8 +136,12 @@ def start(options: argparse.Namespace) -> Started:
         with _listening("--proxy", "127.0.0.1", options.proxy):
             proxy = Proxy(fake, authority, options.proxy, fake.limits, report=report)
     fake.origin = server.origin
-    for file in options.init:
-        _init(fake, file, options)
+    try:
+        for file in options.init:
+            _init(fake, file, options)
+    except CannotStart:
+        server.socket.close()
+        raise
     return Started(fake, authority, server, proxy, log)
 
 
@@ -320,14 +325,7 @@ def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
     """Keep the CA certificate in ``file``, by default a temporary one, and yield the path."""
     with contextlib.ExitStack() as stack:
         if file is None:
-            try:
-                path = stack.enter_context(authority.saved())
-            except OSError as error:
-                reason = error.strerror or error
-                raise CannotStart(
-                    f"cannot write the CA to the temporary directory: {reason}; --tls-ca FILE"
-                    " chooses another place"
-                ) from None
+            path = stack.enter_context(authority.saved())
             saving.temporary.add(path)
         else:
             path = str(file.absolute())
