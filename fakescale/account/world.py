@@ -186,7 +186,7 @@ class World:
     def _on_completed(self, batch: Batch) -> None:
         account, number = self.key.account, sum(batch.counts.values())
         facts = {"event": "batch", "account": account, "subject": batch.name, "tasks": number}
-        line = f"batch {batch.name} of {account} is completed, with {number} tasks"
+        line = f"batch {batch.name} of {account} is completed (tasks: {number})"
         log.info("%s", line.encode("unicode_escape").decode(), extra={"facts": facts})
         if batch.callback is None:
             return
