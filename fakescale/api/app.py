@@ -85,7 +85,7 @@ def application(
     for effect in effects:
         answer = effect.spoil(answer)
     outcome = _Outcome(answer, effects, trace)
-    exchange = _note(state, request, path, now, outcome)
+    exchange = _note(state, environ, request, path, now, outcome)
     environ.get(REPORT, log_exchange)(exchange, steady() - begun)
     return _send(environ, start_response, now, outcome)
 
@@ -195,13 +195,18 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
 
 
 def _note(
-    state: State, request: Request, path: str, now: dt.datetime, outcome: _Outcome
+    state: State,
+    environ: "WSGIEnvironment",
+    request: Request,
+    path: str,
+    now: dt.datetime,
+    outcome: _Outcome,
 ) -> Exchange:
     """Put the exchange into the journal, log a bug, and return the exchange."""
     exchange = Exchange(
         method=request.method,
         path=path,
-        query=request.environ.get("QUERY_STRING", ""),
+        query=environ.get("QUERY_STRING", ""),
         headers=request.fields,
         body=request.seen,
         status=outcome.answer.status,
