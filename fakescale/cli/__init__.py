@@ -277,8 +277,8 @@ def _print(result: Any, columns: Sequence[str], options: argparse.Namespace) -> 
     elif isinstance(result, str) and not options.json:
         print(result)
     elif options.json or not (columns and isinstance(result, list)):
-        is_text = isinstance(result, str) and result.startswith("{")
-        print(result if is_text else json.dumps(result, indent=1))
+        if result is not None:
+            print(json.dumps(result, indent=1))
     elif has_bodies:
         print("\n".join(line(row, columns, bodies=True) for row in result))
     else:

@@ -108,13 +108,13 @@ def fill(
             setattr(options, flag.key, flag.from_environment(environ))
 
 
-_LISTEN = "Where to listen"
-_WHO = "Who may ask"
-_TASKS = "What happens to tasks"
-_STATE = "What the state begins with, and where it is kept"
-_LOG = "What is logged"
-_TLS = "https, and the real address"
-_LIMITS = "Limits of what a client may send"
+_LISTEN = "Address"
+_WHO = "Access"
+_TASKS = "Tasks and callbacks"
+_STATE = "State"
+_LOG = "Log"
+_TLS = "TLS"
+_LIMITS = "Limits"
 
 HOST = Flag("--host", "Listen on this address.", _LISTEN, "-H", str, "HOST", "127.0.0.1")
 PORT = Flag(
