@@ -227,6 +227,8 @@ def _parse(parser: argparse.ArgumentParser, given: Sequence[str], flags: Sequenc
         is_of_serve = any(word in flag.names for flag in SERVE)
         of = ": it is a flag of `fakescale serve`" if is_of_serve and not near else near
         raise Failure(f"{word} is not a flag of `{parser.prog}`{of}")
+    if hasattr(options, "port") and not hasattr(options, "url"):
+        options.url = None  # a flag wins over the variable of the other
     fill(options, flags)
     return options
 
@@ -279,7 +281,7 @@ def _print(result: Any, columns: Sequence[str], options: argparse.Namespace) -> 
     elif options.json or not (columns and isinstance(result, list)):
         if result is not None:
             print(json.dumps(result, indent=1))
-    elif has_bodies:
+    elif has_bodies and result:
         print("\n".join(line(row, columns, bodies=True) for row in result))
     else:
         print(table(result, columns, "nothing yet"))

@@ -17,6 +17,7 @@ from typing import Any
 
 from fakescale.cli import kinds
 from fakescale.cli.client import Client, NotFound, Refused
+from fakescale.cli.progress import progress
 from fakescale.values.clock import read_moment, stamp
 
 Options = argparse.Namespace
@@ -219,10 +220,9 @@ def noun(name: str) -> Callable[[Client, Options], Any]:
     def run(client: Client, options: Options) -> Any:
         action, *words = options.word or ["list"]
         if action == "list" and not words:
-            is_fault = name == "faults"
-            return (
-                client.call("faults.list") if is_fault else _listed(client, options, f"{name}.list")
-            )
+            if name == "faults":
+                return client.call("faults.list")
+            return _listed(client, options, f"{name}.list")
         if action not in _ACTIONS[name]:
             raise argparse.ArgumentTypeError(
                 f"{action!r} is not one of: {', '.join(['list', *_ACTIONS[name]])}"
@@ -266,9 +266,7 @@ def advance(client: Client, options: Options) -> str:
 def reset(client: Client, options: Options) -> str:
     """Forget everything, or all that belongs to one account."""
     client.call("reset", account=options.account)
-    return (
-        "everything is forgotten" if options.account is None else f"{options.account} is forgotten"
-    )
+    return f"{'everything' if options.account is None else options.account} is forgotten"
 
 
 def dump(client: Client, options: Options) -> str | None:
@@ -287,16 +285,17 @@ def dump(client: Client, options: Options) -> str | None:
 
 
 def load(client: Client, options: Options) -> str:
-    """Load a dump, or printed tasks, from a file."""
-    try:
-        is_input = options.file == Path("-")
-        content = sys.stdin.buffer.read() if is_input else options.file.read_bytes()
-        content = content.removeprefix(b"\xef\xbb\xbf")
-        json.loads(content)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise argparse.ArgumentTypeError(f"cannot load {options.file}: {reason}") from None
-    client.load(str(options.file), content)
+    """Load a dump, or printed tasks, from a file; shows its progress."""
+    with progress(f"loading {options.file}") as note:
+        try:
+            is_input = options.file == Path("-")
+            content = sys.stdin.buffer.read() if is_input else options.file.read_bytes()
+            content = content.removeprefix(b"\xef\xbb\xbf")
+            json.loads(content)
+        except (OSError, ValueError, RecursionError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise argparse.ArgumentTypeError(f"cannot load {options.file}: {reason}") from None
+        client.load(content, note)
     return f"{options.file} is loaded"
 
 

@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,7 +38,7 @@ class Client:
         self._origin = origin
         self._token = token
 
-    def call(self, operation: str, **arguments: Any) -> Any:
+    def call(self, operation: str, /, **arguments: Any) -> Any:
         """Return the result of an operation; an argument that is None is left out."""
         given = {name: value for name, value in arguments.items() if value is not None}
         return self._read(self._post(operation, json.dumps(given).encode()), "result")
@@ -58,12 +58,13 @@ class Client:
         # To parse it would take as much time and memory again.
         return text[found.end() : text.rindex(b"}")]
 
-    def load(self, name: str, content: bytes) -> None:
-        """Load the JSON ``content`` of the file ``name``; shows its progress."""
-        with progress(f"loading {name}") as note:
-            self._post("load", b'{"data":' + content + b"}", note=note)
+    def load(self, content: bytes, note: Callable[[str], None]) -> None:
+        """Load ``content``, which is JSON; calls ``note`` with each step."""
+        self._post("load", b'{"data":' + content + b"}", note=note)
 
-    def _post(self, operation: str, body: bytes, note: Any = lambda step: None) -> bytes:
+    def _post(
+        self, operation: str, body: bytes, note: Callable[[str], None] = lambda step: None
+    ) -> bytes:
         def pieces() -> Iterator[bytes]:
             for start in range(0, len(body), _PIECE):
                 note(f"{_part(start, len(body))} sent")

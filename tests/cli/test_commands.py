@@ -106,7 +106,7 @@ def test_a_task_is_found_in_any_account(shell: Shell) -> None:
 
 def test_a_task_goes_through_its_life(shell: Shell) -> None:
     fake = shell.fake
-    [made] = shell.json("create", "chat", "--example", "unique_id=u", "instruction=Say é.")
+    [made] = shell.json("create", "chat", "--example", "unique_id=u", "operation=é")
     assert fake.tasks.get(made["task_id"]).unique_id == "u"
     line = shell.out("complete", made["task_id"], '{"labels": [1]}').splitlines()[1]
     assert " completed " in line
@@ -166,6 +166,7 @@ def test_requests_tell_the_reason_of_a_refusal(shell: Shell) -> None:
         len(shell.json("requests", "--status", "200", "--method", "get", "--path", "/tasks")) == 1
     )
     assert shell.json("requests", "-a", "nobody") == []
+    assert shell.out("requests", "--bodies", "-a", "nobody") == "nothing yet\n"
     assert shell.json("requests", "-n0") == []
 
 
@@ -287,6 +288,7 @@ def test_the_server_is_named_by_its_url_or_its_port(
     monkeypatch.setenv("FAKESCALE_PORT", port)
     cli.main(["health"])
     monkeypatch.setenv("FAKESCALE_URL", "http://127.0.0.1:1")
+    cli.main(["health", "-p", port])  # a flag wins
     with pytest.raises(SystemExit) as ended:
         cli.main(["health"])
     assert ended.value.code == 2
