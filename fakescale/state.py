@@ -77,6 +77,8 @@ class State:
 
     def account(self, name: str) -> Account:
         """Return the account of this name; raises ValueError if no account can have it."""
+        if (found := self._accounts.get(name)) is not None:  # the usual case, without a lock
+            return found
         check_account(name)
         with self._lock:
             if name not in self._accounts:

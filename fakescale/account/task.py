@@ -205,12 +205,11 @@ class Task:
         """
         members = {
             name: value
-            for name, absent in _PRINTED.items()
-            if (value := printed.get(name, absent)) is not None
-            and ((value is not False and value != []) or name in _PRINTED_EMPTY)
+            for name, value in {**_PRINTED, **printed}.items()
+            if value  # most have one, so this is asked first
+            or (value is not None and value is not False and value != [])
+            or (value is not None and name in _PRINTED_EMPTY)
         }
-        if not printed.keys() <= _PRINTED.keys():
-            members |= {name: it for name, it in printed.items() if name not in _PRINTED}
         hold = object.__setattr__
         hold(self, "_text", encode(members))
         hold(self, "id", members["task_id"])

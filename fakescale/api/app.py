@@ -65,16 +65,18 @@ def application(
     max_body: int,
 ) -> Iterable[bytes]:
     """Answer a WSGI request: decide, respond, note and send."""
-    path = raw_path(environ)
-    # werkzeug cannot read the decoded path that httpx passes.
     begun = steady()
-    request = Request({**environ, "PATH_INFO": path}, max_body)
+    path = raw_path(environ)
+    if not environ["PATH_INFO"].isascii():  # werkzeug cannot read the text that httpx passes
+        environ = {**environ, "PATH_INFO": path}
+    request = Request(environ, max_body)
+    is_control = f"{path}/".startswith(CONTROL)
     now = state.clock.now()
     effects: list[Effect] = []
 
     def work() -> Answer:
         access.check_host(environ)
-        if _is_control(path):
+        if is_control:
             return _control(state, access, control, request, path)
         effects.extend(_decide(state, request, path))
         if all(effect.works for effect in effects):
@@ -85,13 +87,13 @@ def application(
     for effect in effects:
         answer = effect.spoil(answer)
     outcome = _Outcome(answer, effects, trace)
-    exchange = _note(state, environ, request, path, now, outcome)
+    exchange = _exchange(request, path, now, outcome)
+    if not is_control:
+        state.journal._append(exchange)
+    if trace is not None:
+        log.error("a bug in fakescale\n%s", trace)
     environ.get(REPORT, log_exchange)(exchange, steady() - begun)
     return _send(environ, start_response, now, outcome)
-
-
-def _is_control(path: str) -> bool:
-    return f"{path}/".startswith(CONTROL)
 
 
 def _refusing(work: Callable[[], Answer]) -> tuple[Answer, str | None]:
@@ -164,7 +166,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
             content = route.view(call)
             if isinstance(content, Answer):
                 return content
-            seen = seen_from(request.called_at or state.origin(), content)
+            seen = seen_from(lambda: request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
         except ApiError as error:  # caught here so that a saved answer can be a refusal
             return refusal(error)
@@ -194,19 +196,12 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     return state.once.run((is_test, key), (account, digest), work)
 
 
-def _note(
-    state: State,
-    environ: "WSGIEnvironment",
-    request: Request,
-    path: str,
-    now: dt.datetime,
-    outcome: _Outcome,
-) -> Exchange:
-    """Put the exchange into the journal, log a bug, and return the exchange."""
-    exchange = Exchange(
+def _exchange(request: Request, path: str, now: dt.datetime, outcome: _Outcome) -> Exchange:
+    """Return the exchange, for the journal and the log."""
+    return Exchange(
         method=request.method,
         path=path,
-        query=environ.get("QUERY_STRING", ""),
+        query=request.environ.get("QUERY_STRING", ""),
         headers=request.fields,
         body=request.seen,
         status=outcome.answer.status,
@@ -216,11 +211,6 @@ def _note(
         fault="; ".join(effect.text for effect in outcome.effects) or None,
         account=request.account,
     )
-    if not _is_control(path):
-        state.journal._append(exchange)
-    if outcome.trace is not None:
-        log.error("a bug in fakescale\n%s", outcome.trace)
-    return exchange
 
 
 def _send(
@@ -239,7 +229,7 @@ def _send(
             _status_line(answer.status),
             [
                 *header_fields(answer.body, answer.headers),
-                ("Date", _date(now.replace(microsecond=0))),
+                ("Date", _date(int(now.timestamp()))),
             ],
         )
     if answer.is_reset:
@@ -253,5 +243,5 @@ def _status_line(status: int) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _date(second: dt.datetime) -> str:
-    return email.utils.format_datetime(second, usegmt=True)
+def _date(second: int) -> str:
+    return email.utils.formatdate(second, usegmt=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
 
 # In Python 3.11, functools.cached_property has one lock: a slow body would hold up the others.
 from werkzeug.utils import cached_property
@@ -24,6 +25,7 @@ from fakescale.values.schemas import check_depth, frozen_json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
+_OWN_KEYS = ("Content-Type", "Content-Length")  # the fields whose keys do not begin with HTTP_
 _FORM = "application/x-www-form-urlencoded"
 
 # The argument of zlib for each Content-Encoding.
@@ -38,8 +40,16 @@ _AROUND_FILES = 2**20  # bytes of an upload beside its file; guessed
 
 
 @functools.lru_cache(maxsize=1024)
-def _field_name(key: str) -> str:
-    return key.removeprefix("HTTP_").replace("_", "-").title()
+def _field_name(key: str) -> str | None:
+    """Return the name of the header field in a key of an environ, or None for another key."""
+    if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        return key.removeprefix("HTTP_").replace("_", "-").title()
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _mimetype(content_type: str) -> str:
+    return parse_options_header(content_type)[0].lower()
 
 
 def raw_path(environ: Mapping[str, Any]) -> str:
@@ -97,11 +107,12 @@ class Request(WerkzeugRequest):
     @cached_property
     def fields(self) -> FrozenDict:
         """The header fields, with names like ``Idempotency-Key``."""
+        # WSGI allows an empty text for a field that was not sent.
         return FrozenDict(
             {
-                _field_name(key): value
+                name: value
                 for key, value in self.environ.items()
-                if key.startswith("HTTP_") or (key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+                if (name := _field_name(key)) and (value or name not in _OWN_KEYS)
             }
         )
 
@@ -121,15 +132,15 @@ class Request(WerkzeugRequest):
         """The parameters of the query."""
         return read_query_string(self.environ.get("QUERY_STRING", ""))
 
-    @cached_property
+    @property
     def is_form(self) -> bool:
         """Whether the body is form-encoded (documented, by an example)."""
-        return self.mimetype == _FORM
+        return _mimetype(self.environ.get("CONTENT_TYPE", "")) == _FORM
 
     @property
     def is_multipart(self) -> bool:
         """Whether the body is a form that may carry files."""
-        return self.mimetype == "multipart/form-data"
+        return _mimetype(self.environ.get("CONTENT_TYPE", "")) == "multipart/form-data"
 
     @cached_property
     def content(self) -> Any:
@@ -183,7 +194,9 @@ class Request(WerkzeugRequest):
             raise self._broken_off(error) from None
 
     def _read(self) -> bytes:
-        length = self.content_length
+        text = self.environ.get("CONTENT_LENGTH", "")
+        is_told = text.isdecimal() and "HTTP_TRANSFER_ENCODING" not in self.environ
+        length = int(text) if is_told else self.content_length
         if length is not None and length > self.max_body:
             raise self._too_large()
         # werkzeug silently cuts a chunked body at its limit: one more byte shows that it is over.

@@ -169,7 +169,7 @@ class Journal(Sequence[Exchange]):
 
 
 def _size(exchange: Exchange) -> int:
-    headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
+    headers = sum(map(len, exchange.headers)) + sum(map(len, exchange.headers.values()))
     return (
         len(exchange.method)
         + len(exchange.path)

@@ -175,11 +175,12 @@ def test_the_text_of_a_task_is_its_json() -> None:
         tags=FrozenList(["t"]),
         callback_completed=False,
         priority=10,
-        projectId=None,
+        projectId=[],
+        nothing=None,
     )
     printed = json.dumps(task.to_json(), separators=(",", ":"), ensure_ascii=False)
     assert task.to_text() == printed.encode()
-    assert task.extra == {"projectId": None}
+    assert task.extra == {}
     assert task.to_json()["params"] == {"a": [{"b": None}], "c": "\U0001f600"}
 
 
