@@ -206,9 +206,7 @@ class Task:
         members = {
             name: value
             for name, value in {**_PRINTED, **printed}.items()
-            if value  # most have one, so this is asked first
-            or (value is not None and value is not False and value != [])
-            or (value is not None and name in _PRINTED_EMPTY)
+            if value or (value is not None and name not in _LEFT_OUT_EMPTY)
         }
         hold = object.__setattr__
         hold(self, "_text", encode(members))
@@ -279,14 +277,14 @@ _DEFAULTS = {
     "urgency": "standard",
     "processed_attachments": EMPTY_LIST,
 }
-# The members in the order of printing, each with its default. None, False and empty lists are
-# left out, except for the four members of the second table.
+# The members in the order of printing, each with its default. None is left out.
 _PRINTED = {
     {"id": "task_id"}.get(name, name): _DEFAULTS.get(name)
     for name in Task.__annotations__
     if name not in ("_text", "traceback", "clear_unique_id_on_error")
 }
-_PRINTED_EMPTY = {"is_test", "callback_completed", "callback_succeeded", "processed_attachments"}
+# The members that are also left out if they are False or an empty list.
+_LEFT_OUT_EMPTY = {"audits", "tags", "document_pages", "work_started", "customer_review_comments"}
 
 
 # The moves. They are not methods, since a method ``completed`` would be true for every task.

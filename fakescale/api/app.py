@@ -87,7 +87,7 @@ def application(
     for effect in effects:
         answer = effect.spoil(answer)
     outcome = _Outcome(answer, effects, trace)
-    exchange = _exchange(request, path, now, outcome)
+    exchange = _exchange(environ, request, path, now, outcome)
     if not is_control:
         state.journal._append(exchange)
     if trace is not None:
@@ -196,12 +196,14 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     return state.once.run((is_test, key), (account, digest), work)
 
 
-def _exchange(request: Request, path: str, now: dt.datetime, outcome: _Outcome) -> Exchange:
+def _exchange(
+    environ: "WSGIEnvironment", request: Request, path: str, now: dt.datetime, outcome: _Outcome
+) -> Exchange:
     """Return the exchange, for the journal and the log."""
     return Exchange(
         method=request.method,
         path=path,
-        query=request.environ.get("QUERY_STRING", ""),
+        query=environ.get("QUERY_STRING", ""),
         headers=request.fields,
         body=request.seen,
         status=outcome.answer.status,

@@ -180,7 +180,7 @@ def test_the_text_of_a_task_is_its_json() -> None:
     )
     printed = json.dumps(task.to_json(), separators=(",", ":"), ensure_ascii=False)
     assert task.to_text() == printed.encode()
-    assert task.extra == {}
+    assert task.extra == {"projectId": []}
     assert task.to_json()["params"] == {"a": [{"b": None}], "c": "\U0001f600"}
 
 
