@@ -225,6 +225,8 @@ def failed(task_id: str, error: Exception) -> tuple[Move, Mapping[str, Any]]:
     if isinstance(error, TaskFailure):
         return moves.fail, error.response
     trace = "".join(traceback.format_exception(error)).rstrip()
-    log.error("the labeler raised an exception for task %s\n%s", task_id, trace)
+    facts = {"event": "labeler", "task": task_id, "error": str(error) or type(error).__name__}
+    line = "the labeler raised an exception for task %s\n%s"
+    log.error(line, task_id, trace, extra={"facts": facts})
     response = FrozenDict(error=str(error) or type(error).__name__)
     return functools.partial(moves.fail, traceback=trace), response

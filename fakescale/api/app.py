@@ -28,6 +28,7 @@ from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
+from fakescale.values.clock import steady
 from fakescale.values.environ import REPORT, STOPPED, BrokenOff
 from fakescale.values.errors import ApiError, NotFound
 from fakescale.values.frozen import freeze
@@ -64,6 +65,7 @@ def application(
     max_body: int,
 ) -> Iterable[bytes]:
     """Answer a WSGI request: decide, respond, note and send."""
+    begun = steady()
     path = raw_path(environ)
     if not environ["PATH_INFO"].isascii():  # werkzeug cannot read the text that httpx passes
         environ = {**environ, "PATH_INFO": path}
@@ -90,7 +92,7 @@ def application(
         state.journal._append(exchange)
     if trace is not None:
         log.error("a bug in fakescale\n%s", trace)
-    environ.get(REPORT, log_exchange)(exchange)
+    environ.get(REPORT, log_exchange)(exchange, steady() - begun)
     return _send(environ, start_response, now, outcome)
 
 
