@@ -39,10 +39,10 @@ def blocks(language: str, page: str) -> list[str]:
 # The examples.
 
 
-# A busy machine must not fail the example of hypothesis.
+# A busy machine must not fail the example of hypothesis, which shows how, not how often.
 NO_DEADLINE = """
 from hypothesis import HealthCheck, settings
-settings.register_profile("docs", deadline=None, suppress_health_check=HealthCheck)
+settings.register_profile("docs", deadline=None, max_examples=5, suppress_health_check=HealthCheck)
 settings.load_profile("docs")
 """
 
