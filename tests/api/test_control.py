@@ -17,7 +17,7 @@ from fakescale import ApiError, BadRequest, FakeScale, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
 from tests.conftest import NOON
-from tests.support import Caller, examples
+from tests.support import Caller, examples, sent
 
 OPERATIONS = operations(FakeScale)
 Side = Any  # a FakeScale or a RemoteFakeScale: a step cannot tell which
@@ -827,11 +827,11 @@ def test_no_argument_makes_a_500(name: str) -> None:
     arguments = OPERATIONS[name].arguments
     for value in WRONG:
         fake = FakeScale(seed="tests")
-        client = werkzeug.test.Client(fake)
         each = [{argument: value} for argument in arguments]
         each += [{"else": value}, {"type": "chat", "type_": value}] if value == [] else []
         for given in [*each, dict.fromkeys(arguments, value)]:
-            status = client.post(f"/_fakescale/{name}", json=given).status_code
+            body, headers = json.dumps(given).encode(), {"Content-Type": "application/json"}
+            status, *_ = sent(fake, "POST", f"/_fakescale/{name}", body, headers)
             assert status in (200, 400, 404, 409), f"{name}, given {given}"
         fake.callbacks._stop(for_good=True)
 
