@@ -25,7 +25,7 @@ from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
 
 #: The number of the format of dumps.
-FORMAT = 1
+FORMAT = 2
 #: The word that stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 

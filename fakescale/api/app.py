@@ -233,7 +233,7 @@ def _send(
         environ.get(STOPPED, threading.Event()).wait(delay)
     if answer.status:
         start_response(
-            f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
+            _status_line(answer.status),
             [
                 *header_fields(answer.body, answer.headers),
                 ("Date", _date(now.replace(microsecond=0))),
@@ -242,6 +242,11 @@ def _send(
     if answer.is_reset:
         raise BrokenOff(answer.body)
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
+
+
+@functools.cache
+def _status_line(status: int) -> str:
+    return f"{status} {http.HTTPStatus(status).phrase}"
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,8 +1,8 @@
 """A request: its path, key and header fields, and its body as JSON or as a form."""
 
 import base64
+import codecs
 import functools
-import json
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.account.files import Incoming
 from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, read_query_string
+from fakescale.values.answer import decode
 from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
 from fakescale.values.schemas import check_depth, frozen_json
@@ -28,10 +29,10 @@ _FORM = "application/x-www-form-urlencoded"
 # The argument of zlib for each Content-Encoding.
 _WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
 
-#: The largest number of objects and arrays in a body; guessed. Each takes up to 400 bytes, so a
+#: The largest number of objects and arrays in a body; guessed. Each takes up to 500 bytes, so a
 #: request takes at most 100 MB, and eight times the size of its body.
-MAX_CONTAINERS = 250_000
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+MAX_CONTAINERS = 200_000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _AROUND_FILES = 2**20  # bytes of an upload beside its file; guessed
 
@@ -70,7 +71,8 @@ class Request(WerkzeugRequest):
         query = environ.get("QUERY_STRING", "")
         if not query.isascii():  # werkzeug would read raw bytes as UTF-8
             environ = {**environ, "QUERY_STRING": quote(query, _QUERY, "latin-1", "replace")}
-        super().__init__(environ)
+        # A request in its own environ would be a cycle, for the garbage collector alone to free.
+        super().__init__(environ, populate_request=False)
         self.max_body = max_body
 
     @property
@@ -119,7 +121,7 @@ class Request(WerkzeugRequest):
         """The parameters of the query."""
         return read_query_string(self.environ.get("QUERY_STRING", ""))
 
-    @property
+    @cached_property
     def is_form(self) -> bool:
         """Whether the body is form-encoded (documented, by an example)."""
         return self.mimetype == _FORM
@@ -142,22 +144,20 @@ class Request(WerkzeugRequest):
         TooLarge for a body over the limit, before it is read if its length is known. Raises
         BadRequest for a body that is neither JSON nor a form.
         """
-        try:
-            text = self._read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            where = f"{error.reason} at byte {error.start}"
-            raise invalid("body", f"must be UTF-8 ({where})") from None
-        if not text.strip():
+        # The parser of stock Express takes the mark of a byte order away too.
+        body = self._read().removeprefix(codecs.BOM_UTF8)
+        if not body or body.isspace():
             return None
         if self.is_form:
-            return frozen_json("body", read_form(text))
-        containers = _containers(text)
+            return frozen_json("body", read_form(_text(body)))
+        containers = _containers(body)
         if containers > MAX_CONTAINERS:
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
-        content = _read_json(text)
-        if "\\u" in text:  # only then can it hold lone surrogates
-            frozen_json("body", content, self.max_depth)
-        elif containers > MAX_DEPTH:  # only then can it nest so deep
+        try:
+            content = decode(body)
+        except ValueError as error:
+            raise invalid("body", f"must be valid JSON: {error}", _text(body)) from None
+        if containers > MAX_DEPTH:  # only then can it nest so deep
             check_depth("body", content, self.max_depth)
         return content
 
@@ -248,36 +248,22 @@ class Request(WerkzeugRequest):
         return TooLarge(f"The body is larger than {self.max_body} bytes.")
 
 
-def _containers(text: str) -> int:
-    """Return the number of objects and arrays in a JSON text, exact if it is over the limit."""
-    number = text.count("{") + text.count("[")
-    if number > MAX_CONTAINERS:  # count anew, without those in texts
-        text = _STRING.sub("", text)
-        number = text.count("{") + text.count("[")
-    return number
-
-
-def _read_json(text: str) -> Any:
+def _text(body: bytes) -> str:
     try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        raise invalid("body", "is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise invalid("body", f"must be valid JSON: {error}", text) from None
-    except ValueError:  # Python reads no integer of more than 4,300 digits
-        raise invalid("body", "must be valid JSON: a number is too long") from None
+        return body.decode()
+    except UnicodeDecodeError as error:
+        where = f"{error.reason} at byte {error.start}"
+        raise invalid("body", f"must be UTF-8 ({where})") from None
 
 
-def _refuse_constant(name: str) -> Any:
-    raise invalid("body", f"must be valid JSON: {name} is not a number in JSON")
-
-
-def _read_float(text: str) -> float:
-    number: float = frozen_json("body", float(text))  # it refuses infinite numbers
+def _containers(body: bytes) -> int:
+    """Return the number of objects and arrays in a JSON text, exact if it is over the limit."""
+    number = body.count(b"{") + body.count(b"[")
+    if number > MAX_CONTAINERS:  # count anew, without those in texts
+        body = _STRING.sub(b"", body)
+        number = body.count(b"{") + body.count(b"[")
     return number
 
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float)
 
 Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)
 

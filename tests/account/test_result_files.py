@@ -153,7 +153,8 @@ def test_in_python_urls_have_the_origin_of_the_fake(
 
 
 def made(type: str, response: Any, **changes: Any) -> Task:
-    return Task(id="1", created_at=NOON, updated_at=NOON, type=type, response=response, **changes)
+    members = {"task_id": "1", "created_at": NOON, "updated_at": NOON, "type": type}
+    return Task({**members, "response": response, **changes})
 
 
 def test_only_urls_of_result_files_are_moved() -> None:
