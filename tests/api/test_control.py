@@ -199,6 +199,8 @@ def requests_(side: Side) -> Any:
     return [
         list(side.requests),
         side.requests.total,
+        side.requests.counted(),
+        side.requests.counted(account="other"),
         side.requests.list(account="other"),
         side.requests.list(limit=2),
         side.requests.list(method="get", path="/tasks", status=200),
@@ -525,6 +527,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "enable_type": disable_type,
     "turnaround": set_turnaround,
     "requests.list": requests_,
+    "requests.counted": requests_,
     "callbacks.list": callbacks,
     "callbacks.deliver": callbacks,
     "faults.add": faults,
