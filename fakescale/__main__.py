@@ -66,11 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.quiet and options.verbose:
         parser.error("--quiet and --verbose exclude each other")
     try:
-        _serve(_start(options), options)
+        with _interrupting():
+            _serve(_start(options), options)
     except _CannotStart as error:
         parser.exit(2, f"fakescale: {error}\n")
-    except KeyboardInterrupt:  # before the server serves
-        parser.exit(128 + signal.SIGINT, "fakescale: interrupted\n")
+    except KeyboardInterrupt as interrupt:  # before the server serves
+        number = interrupt.args[0] if interrupt.args else signal.SIGINT
+        parser.exit(128 + number, "fakescale: interrupted\n")
 
 
 # The flags.
@@ -350,6 +352,22 @@ def _signals() -> list[int]:
     if "SIGHUP" in numbers and signal.getsignal(numbers["SIGHUP"]) == signal.SIG_IGN:  # by nohup
         del numbers["SIGHUP"]
     return [*numbers.values()]
+
+
+@contextlib.contextmanager
+def _interrupting() -> Iterator[None]:
+    """Let the signals interrupt the start, until the server stops at them."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, interrupt) for number in _signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is interrupt and handler is not None:
+                signal.signal(number, handler)
 
 
 def _end_at_once(number: int) -> None:

@@ -300,16 +300,24 @@ def test_output_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
     os.close(writer)
 
 
-def test_a_start_that_is_interrupted_says_so_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_start_ends_it_with_one_line(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(text: str) -> Any:
-        raise KeyboardInterrupt
+    loaded, dumped = tmp_path / "loaded", tmp_path / "dumped"
+    loaded.write_text("[]")
+    dumped.write_text("as before")
 
-    monkeypatch.setattr("fakescale.__main__.read_file", interrupted)
-    (tmp_path / "x").touch()
-    done = run_here(f"--load={tmp_path / 'x'}")
-    assert (done.returncode, done.stderr) == (130, "fakescale: interrupted\n")
+    def read(text: str) -> Any:
+        os.kill(os.getpid(), number)
+        return json.loads(text)
+
+    monkeypatch.setattr("fakescale.__main__.read_file", read)
+    before = signal.getsignal(number)
+    done = run_here("--port=0", f"--load={loaded}", f"--dump={dumped}")
+    assert (done.returncode, done.stderr) == (128 + number, "fakescale: interrupted\n")
+    assert dumped.read_text() == "as before"
+    assert signal.getsignal(number) == before
 
 
 def test_quiet_and_verbose_exclude_each_other() -> None:

@@ -1,6 +1,7 @@
 """README and the manual: the examples run, the links lead somewhere, and every name is there."""
 
 import argparse
+import dataclasses
 import inspect
 import json
 import os
@@ -18,7 +19,7 @@ import requests
 from sphinx.pycode import ModuleAnalyzer
 
 import fakescale
-from fakescale import FakeScale, __main__, pytest_plugin, strategies
+from fakescale import FakeScale, Limits, __main__, pytest_plugin, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.v1 import ROUTES
@@ -182,6 +183,16 @@ def test_every_flag_is_named_and_no_other() -> None:
     } - {"--help"}
     table = REFERENCE.partition("## Flags of the command")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == flags
+
+
+@pytest.mark.parametrize("limit", dataclasses.fields(Limits), ids=lambda limit: limit.name)
+def test_a_limit_is_told_as_the_command_tells_it(limit: Any) -> None:
+    meaning, default = limit.metadata["meaning"], f"{limit.default:g}"
+    for size, unit in ((2**10, "KiB"), (2**20, "MiB")):
+        if "in bytes" in meaning and limit.default >= size:
+            default = f"{limit.default // size} {unit}"
+    told = f"{meaning[0].lower()}{meaning[1:-1]}; by default {default}"
+    assert f"\n| `--{limit.name.replace('_', '-')} NUMBER` | {told} |\n" in REFERENCE
 
 
 # The Python reference.

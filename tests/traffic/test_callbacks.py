@@ -640,14 +640,14 @@ def test_a_callback_that_is_not_sent_is_logged_while_others_can_use_the_account(
 
     def warning(*told: Any) -> None:
         """Do as a handler that gives lines to a thread, which looks the task up."""
-        with ThreadPoolExecutor(1) as thread:
-            [task] = thread.submit(fake.tasks.list).result(10)
-            seen.append((task.status, told[-1].rpartition(" not sent: ")[2]))
+        [task] = pool.submit(fake.tasks.list).result(10)
+        seen.append((task.status, told[-1].rpartition(" not sent: ")[2]))
 
     monkeypatch.setattr(logging.getLogger("fakescale"), "warning", warning)
     task = fake.tasks.create("chat", callback_url="http://consumer:8000/")
-    fake.tasks.complete(task)
-    fake.tasks.send_callback(task)
+    with ThreadPoolExecutor(1) as pool:
+        fake.tasks.complete(task)
+        fake.tasks.send_callback(task)
     assert seen == [("completed", "consumer is not allowed")] * 2
 
 
