@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.files import Files
-from fakescale.account.labeling import Labeling
+from fakescale.account.labeling import Labeling, Note
 from fakescale.account.projects import Projects
 from fakescale.account.quality import QualityTasks
 from fakescale.account.studio import Studio
@@ -65,6 +65,7 @@ class World:
         *,
         origin: Callable[[], str],
         owe: Owe,
+        note: Note,
     ) -> None:
         lock = self._lock = threading.RLock()  # one for all owners, since they call each other
         #: The name of the account, and whether this is its test world.
@@ -96,6 +97,7 @@ class World:
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
+            note=lambda kind, subject=None, **what: note(kind, subject, key.account, **what),
         )
         #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(

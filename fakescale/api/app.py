@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fakescale.account.labeling import acting
 from fakescale.account.listing import FLAG, read_parameters
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
@@ -28,6 +29,7 @@ from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect
 from fakescale.traffic.journal import Exchange
 from fakescale.values.answer import Answer, header_fields, json_answer, refusal
+from fakescale.values.clock import steady
 from fakescale.values.environ import REPORT, STOPPED, BrokenOff
 from fakescale.values.errors import ApiError, NotFound
 from fakescale.values.frozen import freeze
@@ -51,7 +53,9 @@ class _Outcome(NamedTuple):
 
     answer: Answer
     effects: Sequence[Effect]
-    trace: str | None = None
+    trace: str | None
+    #: The seconds of real time that the answer took, without the delays of faults.
+    duration: float
 
 
 def application(
@@ -67,7 +71,7 @@ def application(
     path = raw_path(environ)
     # werkzeug cannot read the decoded path that httpx passes.
     request = Request({**environ, "PATH_INFO": path}, max_body)
-    now = state.clock.now()
+    now, begun = state.clock.now(), steady()
     effects: list[Effect] = []
 
     def work() -> Answer:
@@ -82,7 +86,7 @@ def application(
     answer, trace = _refusing(work)
     for effect in effects:
         answer = effect.spoil(answer)
-    outcome = _Outcome(answer, effects, trace)
+    outcome = _Outcome(answer, effects, trace, steady() - begun)
     _note(state, environ, request, path, now, outcome)
     return _send(environ, start_response, now, outcome)
 
@@ -129,6 +133,7 @@ def _control(state: State, access: Access, control: Control, request: Request, p
         options = read_parameters(query.values, {"strict": FLAG}, written=query.written)
         return json_answer(document(f"{request.called_at or state.origin()}/v1", **options))
     access.check_control(request)
+    acting.set("control")  # until the end of the request
     return control(request, path[len(CONTROL) :])
 
 
@@ -153,6 +158,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
         # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
+    request.subject = names.get("task_id") or names.get("name")
     account = state.account(world.key.account)
     call = Call(account, world, route, names, request)
 
@@ -168,7 +174,10 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:
-        return _once(state, call, key, work)
+        answer = _once(state, call, key, work)
+        if request.subject is None and answer.status == route.status:  # an earlier answer
+            request.subject = json.loads(answer.body).get("task_id")
+        return answer
     return work()
 
 
@@ -199,7 +208,7 @@ def _note(
     now: dt.datetime,
     outcome: _Outcome,
 ) -> None:
-    """Put the exchange into the journal and the log."""
+    """Put the exchange into the journal, the events and the log."""
     exchange = Exchange(
         method=request.method,
         path=path,
@@ -215,6 +224,14 @@ def _note(
     )
     if not _is_control(path):
         state.journal._append(exchange)
+        state.events._note(
+            "request",
+            request.subject,
+            request.account,
+            when=now,
+            exchange=exchange,
+            duration=outcome.duration,
+        )
     if outcome.trace is not None:
         log.error("a bug in fakescale\n%s", outcome.trace)
     environ.get(REPORT, log_exchange)(exchange)

@@ -103,11 +103,11 @@ class Journal(Sequence[Exchange]):
         with self._lock:
             self.total += 1
             self._entries.append(exchange)
-            self._bytes += _size(exchange)
+            self._bytes += size(exchange)
             while len(self._entries) > 1 and (
                 len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             ):
-                self._bytes -= _size(self._entries.popleft())
+                self._bytes -= size(self._entries.popleft())
 
     def list(
         self,
@@ -144,7 +144,7 @@ class Journal(Sequence[Exchange]):
         """Drop the exchanges of an account; ``total`` still counts them."""
         with self._lock:
             self._entries = deque(it for it in self._entries if it.account != account)
-            self._bytes = sum(map(_size, self._entries))
+            self._bytes = sum(map(size, self._entries))
 
     def _snapshot(self) -> builtins.list[Exchange]:
         with self._lock:
@@ -170,7 +170,8 @@ class Journal(Sequence[Exchange]):
         return f"<Journal of {len(self)} exchanges>"
 
 
-def _size(exchange: Exchange) -> int:
+def size(exchange: Exchange) -> int:
+    """Return about how many bytes an exchange takes."""
     headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
     return (
         len(exchange.method)
