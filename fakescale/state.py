@@ -297,7 +297,7 @@ class State:
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
         self.events._forget(account)
-        self.events._note("state reset", None, account)
+        self.events._note("state reset", account=account)
 
 
 def _abandon(account: Account) -> None:

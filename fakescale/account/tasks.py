@@ -240,10 +240,10 @@ class Tasks(Listed[Task]):
             if self._is_test:  # observed: completed already in the answer to the creation
                 pending, done = task, stamp(now + TEST_MODE_TAKES)
                 task = moves.complete(task, done, responses.response(task, self._origin()))
-                self._note_change(None, task)
+                self._note_change(None, task, now)
                 self._tell(pending, task)
             else:
-                self._note_change(None, task)
+                self._note_change(None, task, now)
             self._put(task)
         if not self._is_test:
             self._schedule(task)
@@ -523,7 +523,7 @@ class Tasks(Listed[Task]):
             task = self._table.get(task_id)  # it may have changed meanwhile
             if done is not None and task.status == "pending":
                 move, response = done
-                self._replace(task, move(task, due, response))
+                self._replace(task, move(task, due, response), self._clock.now())
 
     def _is_due(self, task_id: str, due: str) -> bool:
         """Return whether the task is due at ``due``."""
@@ -639,8 +639,9 @@ class Tasks(Listed[Task]):
         self._run_due()
         with self._lock:
             before = self._table.get(task_id)
-            task = change(before, stamp(self._clock.now()))
-            self._replace(before, task)
+            now = self._clock.now()
+            task = change(before, stamp(now))
+            self._replace(before, task, now)
         if task.status == "pending" and before.status != "pending":
             self._schedule(task)
         return task
@@ -664,17 +665,18 @@ class Tasks(Listed[Task]):
 
         return self._change(task_id, change)
 
-    def _replace(self, before: Task, task: Task) -> None:
+    def _replace(self, before: Task, task: Task, now: dt.datetime) -> None:
         """Put a task in place of its earlier state, and note the change."""
         if task is not before:
-            self._note_change(before, task)
+            self._note_change(before, task, now)
         self._put(task, before)
 
-    def _note_change(self, before: Task | None, task: Task) -> None:
+    def _note_change(self, before: Task | None, task: Task, now: dt.datetime) -> None:
         actor = acting.get()
         self._note(
             "task changed",
             task.id,
+            when=now,
             by="test" if actor == "control" else actor,
             was=before and before.status,
             status=task.status,

@@ -1,6 +1,7 @@
 """Accounts, and the two worlds of each account, live and test."""
 
 import abc
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -97,7 +98,7 @@ class World:
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
-            note=lambda kind, subject=None, **what: note(kind, subject, key.account, **what),
+            note=functools.partial(note, account=key.account),
         )
         #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(

@@ -223,13 +223,14 @@ def _note(
         account=request.account,
     )
     if not _is_control(path):
-        state.journal._append(exchange)
+        size = state.journal._append(exchange)
         state.events._note(
             "request",
             request.subject,
-            request.account,
+            account=request.account,
             when=now,
             exchange=exchange,
+            size=size,
             duration=outcome.duration,
         )
     if outcome.trace is not None:

@@ -12,7 +12,7 @@ from fakescale.api.operations import Fake, Operation, operations
 from fakescale.api.request import Request, expect
 from fakescale.api.shapes import schema
 from fakescale.values.answer import Answer, json_answer
-from fakescale.values.errors import BadRequest, NotFound, invalid
+from fakescale.values.errors import BadRequest, NotFound, TooSlow, invalid
 from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 
 
@@ -38,6 +38,8 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
         result = operation.call(fake, given)
     except (TypeError, ValueError, OverflowError) as error:  # an unknown filter, for example
         raise BadRequest(f"{name}: {error}") from error
+    except AssertionError as error:
+        raise TooSlow(str(error)) from error
     return json_answer({"result": operation.shape.show(result)})
 
 

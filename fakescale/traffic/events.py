@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args, overload
+from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 
-from fakescale.traffic.journal import Exchange, size
+from fakescale.traffic.journal import Exchange
 from fakescale.values.clock import Clock, steady
 from fakescale.values.frozen import freeze
 from fakescale.values.keys import masked
@@ -79,16 +79,11 @@ class Chosen(TypedDict, total=False):
     account: str | None
 
 
-class _Row(NamedTuple):
-    """A stored event. The log stores plain tuples of the same order, which are made faster."""
-
-    number: int
-    when: dt.datetime
-    kind: str
-    subject: str | None
-    account: str | None
-    what: dict[str, Any]
-    exchange: Exchange | None
+#: A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast, and
+#: the garbage collector soon leaves it alone if it holds no exchange.
+_Row = tuple[
+    int, dt.datetime, Kind, str | None, str | None, dict[str, Any], Exchange | None, int
+]
 
 
 class Events(Sequence[Event]):
@@ -111,7 +106,7 @@ class Events(Sequence[Event]):
         self._numbers = itertools.count(1) if numbers is None else numbers
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._rows: deque[Any] = deque()
+        self._rows: deque[_Row] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -121,25 +116,30 @@ class Events(Sequence[Event]):
         self,
         kind: Kind,
         subject: str | None = None,
-        account: str | None = None,
         /,
         *,
+        account: str | None = None,
         when: dt.datetime | None = None,
         exchange: Exchange | None = None,
+        size: int = 0,
         **what: Any,
     ) -> None:
-        """Add an event; drop old ones if the log is full. Takes no other lock."""
+        """Add an event; drop old ones if the log is full. Takes no other lock.
+
+        ``size`` is the bytes of ``exchange``. A caller that knows the time of the clock passes it
+        as ``when``.
+        """
         when = when or self._clock.now()
-        added = _size(what, exchange)
+        size += _ROW_BYTES + sum([len(it) for it in what.values() if it.__class__ is str])
         with self._lock:
-            row = (next(self._numbers), when, kind, subject, account, what, exchange)
-            self._rows.append(row)
-            self._bytes += added
+            self._rows.append(
+                (next(self._numbers), when, kind, subject, account, what, exchange, size)
+            )
+            self._bytes += size
             while len(self._rows) > 1 and (
                 len(self._rows) > self._max_events or self._bytes > self._max_bytes
             ):
-                dropped = _Row(*self._rows.popleft())
-                self._bytes -= _size(dropped.what, dropped.exchange)
+                self._bytes -= self._rows.popleft()[-1]
             if self._waiting:
                 self._changed.notify_all()
 
@@ -188,7 +188,7 @@ class Events(Sequence[Event]):
             finally:
                 self._waiting -= 1
         asked = ", ".join(f"{name}={named(it)!r}" for name, it in chosen.items()) or "any event"
-        raise AssertionError(f"no event came within {timeout} s that fits: {asked}")
+        raise AssertionError(f"no event came in time that fits: {asked}")
 
     @property
     def total(self) -> int:
@@ -199,10 +199,10 @@ class Events(Sequence[Event]):
     def _forget(self, account: str) -> None:
         """Drop the events of an account."""
         with self._lock:
-            self._rows = deque(row for row in self._rows if _Row(*row).account != account)
-            self._bytes = sum(_size(it.what, it.exchange) for it in map(_Row._make, self._rows))
+            self._rows = deque(row for row in self._rows if row[4] != account)
+            self._bytes = sum(row[-1] for row in self._rows)
 
-    def _after(self, number: int) -> builtins.list[Any]:
+    def _after(self, number: int) -> builtins.list[_Row]:
         """Return the rows with a larger number; new ones are found without a look at old ones."""
         taken = itertools.takewhile(lambda row: row[0] > number, reversed(self._rows))
         return list(self._rows) if number <= 0 else list(taken)[::-1]
@@ -248,7 +248,7 @@ class _Wanted:
         self._subject = None if subject is None else str(named(subject))
         self._account = account
 
-    def fits(self, row: Any) -> bool:
+    def fits(self, row: _Row) -> bool:
         _, _, kind, subject, account, *_ = row
         return (
             (self._kinds is None or kind == self._kind or kind.startswith(self._kinds))
@@ -257,8 +257,8 @@ class _Wanted:
         )
 
 
-def _event(row: Any) -> Event:
-    number, when, kind, subject, account, what, exchange = row
+def _event(row: _Row) -> Event:
+    number, when, kind, subject, account, what, exchange, _ = row
     return Event(
         number=number,
         when=when,
@@ -269,7 +269,3 @@ def _event(row: Any) -> Event:
         exchange=exchange,
     )
 
-
-def _size(what: Mapping[str, Any], exchange: Exchange | None) -> int:
-    texts = sum([len(value) for value in what.values() if value.__class__ is str])
-    return _ROW_BYTES + texts + (0 if exchange is None else size(exchange))

@@ -30,6 +30,9 @@ _OUTAGE_PAGE = (
     "</body>\r\n</html>\r\n"
 )
 
+# The event of a fault that was added tells these in fields of its own, or not at all.
+_NOT_TOLD = {"id", "hits", "account", "api_key"}
+
 
 def _taking(
     terms: Callable[P, Terms],
@@ -76,8 +79,8 @@ class Faults:
             fault = Fault(checked, str(self._added), self._clock.now(), self.remove)
             self._added += 1
             self._faults.append(fault)
-        told = fault.to_json()
-        self._note("fault added", str(told.pop("id")), fault.account, **told)
+        told = {name: it for name, it in fault.to_json().items() if name not in _NOT_TOLD}
+        self._note("fault added", str(fault.id), account=fault.account, **told)
         return fault
 
     # Ready-made faults, documented or observed of the API, except where guessed.
@@ -168,7 +171,7 @@ class Faults:
             for candidate in self._faults:
                 if candidate.id == number:
                     self._faults.remove(candidate)
-                    self._note("fault removed", str(number), candidate.account)
+                    self._note("fault removed", str(number), account=candidate.account)
                     return
         raise NotFound(f"There is no fault {number}.")
 
@@ -199,7 +202,7 @@ class Faults:
                     )
                 if strikes:
                     where = {"method": asked.method, "path": asked.path}
-                    self._note("fault struck", str(fault.id), fault.account, **where)
+                    self._note("fault struck", str(fault.id), account=fault.account, **where)
                     effects.append(fault.effect)
                     if not fault.effect.only_delays:
                         break

@@ -98,16 +98,18 @@ class Journal(Sequence[Exchange]):
         #: The number of all exchanges so far, dropped ones included.
         self.total = 0
 
-    def _append(self, exchange: Exchange) -> None:
-        """Add an exchange; drop old ones if the journal is full."""
+    def _append(self, exchange: Exchange) -> int:
+        """Add an exchange, and return its bytes; drop old ones if the journal is full."""
+        added = _size(exchange)
         with self._lock:
             self.total += 1
             self._entries.append(exchange)
-            self._bytes += size(exchange)
+            self._bytes += added
             while len(self._entries) > 1 and (
                 len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             ):
-                self._bytes -= size(self._entries.popleft())
+                self._bytes -= _size(self._entries.popleft())
+        return added
 
     def list(
         self,
@@ -144,7 +146,7 @@ class Journal(Sequence[Exchange]):
         """Drop the exchanges of an account; ``total`` still counts them."""
         with self._lock:
             self._entries = deque(it for it in self._entries if it.account != account)
-            self._bytes = sum(map(size, self._entries))
+            self._bytes = sum(map(_size, self._entries))
 
     def _snapshot(self) -> builtins.list[Exchange]:
         with self._lock:
@@ -170,8 +172,7 @@ class Journal(Sequence[Exchange]):
         return f"<Journal of {len(self)} exchanges>"
 
 
-def size(exchange: Exchange) -> int:
-    """Return about how many bytes an exchange takes."""
+def _size(exchange: Exchange) -> int:
     headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
     return (
         len(exchange.method)

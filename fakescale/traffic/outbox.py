@@ -394,8 +394,15 @@ class Outbox(Sequence[Delivery]):
 
     def _tell(self, kind: str, delivery: Delivery, **more: Any) -> None:
         """Note an event about a callback."""
-        about = {"number": delivery.number, "event": delivery.event, "url": delivery.url}
-        self._note(kind, delivery.subject, delivery.account, **about, **more)
+        self._note(
+            kind,
+            delivery.subject,
+            account=delivery.account,
+            number=delivery.number,
+            event=delivery.event,
+            url=delivery.url,
+            **more,
+        )
 
     def _tell_try(self, delivery: Delivery) -> None:
         """Note the events of a try."""
