@@ -81,9 +81,7 @@ class Chosen(TypedDict, total=False):
 
 #: A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast, and
 #: the garbage collector soon leaves it alone if it holds no exchange.
-_Row = tuple[
-    int, dt.datetime, Kind, str | None, str | None, dict[str, Any], Exchange | None, int
-]
+_Row = tuple[int, dt.datetime, Kind, str | None, str | None, dict[str, Any], Exchange | None, int]
 
 
 class Events(Sequence[Event]):
@@ -268,4 +266,3 @@ def _event(row: _Row) -> Event:
         what=freeze(what),
         exchange=exchange,
     )
-
