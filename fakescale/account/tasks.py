@@ -673,13 +673,15 @@ class Tasks(Listed[Task]):
 
     def _note_change(self, before: Task | None, task: Task, now: dt.datetime) -> None:
         actor = acting.get()
+        if task.traceback is not None and before is not None and before.traceback is None:
+            actor = "labeler"  # a turnaround function raised, in a thread of another
         self._note(
             "task changed",
             task.id,
             when=now,
             by="test" if actor == "control" else actor,
-            was=before and before.status,
-            status=task.status,
+            was=before and str(before.status),
+            status=str(task.status),
             type=task.type,
             unique_id=task.unique_id,
             is_test=task.is_test,

@@ -79,8 +79,7 @@ class Chosen(TypedDict, total=False):
     account: str | None
 
 
-#: A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast, and
-#: the garbage collector soon leaves it alone if it holds no exchange.
+# A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast.
 _Row = tuple[int, dt.datetime, Kind, str | None, str | None, dict[str, Any], Exchange | None, int]
 
 
