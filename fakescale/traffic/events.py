@@ -127,16 +127,16 @@ class Events(Sequence[Event]):
         as ``when``.
         """
         when = when or self._clock.now()
-        size += _ROW_BYTES + sum([len(it) for it in what.values() if it.__class__ is str])
+        size += _ROW_BYTES
+        for value in what.values():
+            if value.__class__ is str:
+                size += len(value)
         with self._lock:
-            self._rows.append(
-                (next(self._numbers), when, kind, subject, account, what, exchange, size)
-            )
+            rows = self._rows
+            rows.append((next(self._numbers), when, kind, subject, account, what, exchange, size))
             self._bytes += size
-            while len(self._rows) > 1 and (
-                len(self._rows) > self._max_events or self._bytes > self._max_bytes
-            ):
-                self._bytes -= self._rows.popleft()[-1]
+            while len(rows) > self._max_events or (self._bytes > self._max_bytes and len(rows) > 1):
+                self._bytes -= rows.popleft()[-1]
             if self._waiting:
                 self._changed.notify_all()
 
