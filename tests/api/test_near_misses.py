@@ -6,7 +6,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.api.near_misses import _SOURCES, nearest_for, source, unknown_members
-from tests.support import Caller
+from tests.support import Caller, example
 
 
 def refusals(fake: FakeScale) -> list[str]:
@@ -19,7 +19,7 @@ def refusals(fake: FakeScale) -> list[str]:
         Caller(fake, "nobody")("GET", "/tasks").error,
         live("GET", "/task/unknown").error,
         live("POST", f"/task/{done}/cancel").error,
-        live("POST", "/task/comparison", {"attachments": ["http://a.com"] * 2}).error,
+        live("POST", "/task/comparison", example("comparison")).error,
         live("POST", "/task/chat", {"unique_id": "u"}).error,
         live("POST", "/task/imageannotation", {"objects_to_annotate": ["cat"]}).error,
         live("POST", f"/task/{done}/unique_id", {}).error,
@@ -72,7 +72,7 @@ def test_members_of_forms_are_found_and_bad_bodies_are_let_be(
     [
         (None, "/v1/tasks/chat", "POST /v1/task/<type>"),
         ("GET", "/v1/taks", "GET /v1/tasks"),
-        ("POST", "/v1/tasks", "POST /v1/task/<type>"),
+        ("POST", "/v1/tasks", "GET /v1/tasks"),
         ("GET", "/v1/tasks", None),
         (None, "/v1/task/5f/cancel", None),
         (None, "/v1/task/<id>/cancel", None),
