@@ -26,7 +26,7 @@ from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
 
 #: The number of the format of dumps.
-FORMAT = 1
+FORMAT = 2
 #: The word that stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 
@@ -81,6 +81,8 @@ class State:
 
     def account(self, name: str) -> Account:
         """Return the account of this name; raises ValueError if no account can have it."""
+        if (found := self._accounts.get(name)) is not None:  # the usual case, without a lock
+            return found
         check_account(name)
         with self._lock:
             if name not in self._accounts:

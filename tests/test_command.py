@@ -295,7 +295,7 @@ def test_output_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
         wait_until(is_healthy)
         process.terminate()
         assert process.wait(10) == 0
-    assert json.loads(file.read_text())["fakescale"] == 1
+    assert json.loads(file.read_text())["fakescale"] == 2
     os.close(reader)
     os.close(writer)
 

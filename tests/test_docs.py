@@ -19,7 +19,7 @@ from sphinx.pycode import ModuleAnalyzer
 
 import fakescale
 from fakescale import FakeScale, __main__, pytest_plugin, strategies
-from fakescale.account.tasks import FILTERS
+from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.transcript import _LINES
 from fakescale.api.v1 import ROUTES

@@ -121,12 +121,12 @@ class Page(NamedTuple):
         show = operator.methodcaller(form)
         return {"docs": [show(item) for item in self.docs], **self._position()}
 
-    def to_text(self) -> str:
-        """Return the JSON text of a page of tasks as the API prints it, compact and in ASCII."""
+    def to_text(self) -> bytes:
+        """Return the JSON text of a page of tasks as the API prints it: compact, in UTF-8."""
         if self.query.limited_response:
             return encode(self.to_json())
-        docs = ",".join(task.to_text() for task in self.docs)
-        return f'{{"docs":[{docs}],{encode(self._position())[1:]}'
+        docs = b",".join([task.to_text() for task in self.docs])
+        return b'{"docs":[%b],%b' % (docs, encode(self._position())[1:])
 
     def _position(self) -> dict[str, Any]:
         position: dict[str, Any] = {
@@ -219,7 +219,7 @@ def _texts(name: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
     if isinstance(value, Mapping) and all(map(str.isdigit, value)):
         value = list(value.values())
     if isinstance(value, Mapping) and schema == _OBJECT:
-        value = encode(value)
+        value = encode(value).decode()
     texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
         raise invalid(name, "must be a text or several", value)  # guessed
@@ -395,7 +395,7 @@ def including(field: str) -> Filter:
 
 def _is_given(wanted: Any, value: Any) -> bool:
     is_spelled = isinstance(wanted, str) and isinstance(value, int | float)
-    return bool(wanted == value) or (is_spelled and wanted == encode(value))
+    return bool(wanted == value) or (is_spelled and wanted == encode(value).decode())
 
 
 def token(last: SortKey) -> str:

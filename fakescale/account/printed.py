@@ -1,23 +1,26 @@
-"""Tasks as the API once printed them: how they are read back and checked."""
+"""Tasks as the API once printed them, and as a dump holds them: how they are read and checked."""
 
 import functools
 import json
 import os
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from fakescale.account.task import Status, Task, replace
+from fakescale.values.answer import decode
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import BadRequest, Conflict, invalid
-from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
-from fakescale.values.schemas import TEXT, TEXTS, Checker, frozen_json
+from fakescale.values.frozen import EMPTY_DICT, MAX_WRAPPED_DEPTH
+from fakescale.values.schemas import TEXT, TEXTS, Checker, check_depth, frozen_json
 
 #: The path of a JSON file. It is `Annotated`, so that control over HTTP takes no such text: a
 #: server reads no files for its clients.
 JsonFile = Annotated[str, "the path of a JSON file"] | os.PathLike[str]
 
 _MOMENT = {"type": "string", "format": "moment"}
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 # The members of a printed task that the fake knows.
 _SCHEMA = {
@@ -60,36 +63,96 @@ def _checker() -> Checker:
     return Checker(_SCHEMA)
 
 
-def read_task(printed: Any, name: str = "", *, is_test: bool) -> Task:
+@functools.cache
+def _beside_checker() -> Checker:
+    return Checker(_BESIDE)
+
+
+def read_task(printed: Any, name: str = "", *, is_test: bool, is_json: bool = False) -> Task:
     """Return the task that the API would print as ``printed``.
 
-    Unknown members are kept in ``extra`` and printed again. ``null`` counts as absent. Raises
-    BadRequest for a bad member; the message names it as a part of ``name``.
+    Unknown members are printed again. ``null`` counts as absent. ``is_json`` says that
+    ``printed`` was read from JSON. Raises BadRequest for a bad member; the message names it as a
+    part of ``name``.
     """
-    frozen = frozen_json(name or "value", printed, MAX_WRAPPED_DEPTH)
-    if isinstance(frozen, Mapping):
-        frozen = FrozenDict({name: item for name, item in frozen.items() if item is not None})
-    _checker().check(frozen, name)
-    members = dict(frozen)
-    fields = {name: members.pop(name) for name in _SCHEMA["properties"] if name in members}
-    fields |= {
-        name: stamp(read_moment(fields[name]))
-        for name in ("created_at", "updated_at", "completed_at")
-        if name in fields
-    }
-    fields.setdefault("updated_at", fields.get("completed_at", fields["created_at"]))
-    fields["id"] = fields.pop("task_id")
-    fields["status"] = Status(fields["status"])
-    fields["is_test"] = is_test
-    return Task(**fields, extra=FrozenDict(members))
+    if not is_json:
+        printed = frozen_json(name or "value", printed, MAX_WRAPPED_DEPTH)
+    if isinstance(printed, Mapping):
+        printed = {name: item for name, item in printed.items() if item is not None}
+    _checker().check(printed, name)
+    for moment in ("created_at", "updated_at", "completed_at"):
+        if moment in printed and not _STAMP.fullmatch(printed[moment]):
+            printed[moment] = stamp(read_moment(printed[moment]))
+    printed.setdefault("updated_at", printed.get("completed_at", printed["created_at"]))
+    printed["is_test"] = is_test
+    task = Task(printed)
+    text = task.to_text()
+    if text.count(b"{") + text.count(b"[") > MAX_WRAPPED_DEPTH:  # only then can it nest so deep
+        check_depth(name or "value", printed, MAX_WRAPPED_DEPTH)
+    return task
 
 
-def read_tasks(printed: Iterable[Any], *, is_test: bool) -> list[Task]:
-    """Return the tasks that the API would print as ``printed``.
+def read_tasks(printed: Iterable[Any], *, is_test: bool, is_json: bool = False) -> list[Task]:
+    """Return the tasks that the API would print as ``printed``, as ``read_task`` does.
 
     Raises BadRequest for a bad task; the message names its index.
     """
-    return [read_task(it, f"[{index}]", is_test=is_test) for index, it in enumerate(printed)]
+    return [
+        read_task(it, f"[{index}]", is_test=is_test, is_json=is_json)
+        for index, it in enumerate(printed)
+    ]
+
+
+# What a dump holds of a task beside the members that the API prints: a task that has none of it
+# has no entry. ``extra`` has the names of the members that the fake does not know.
+_BESIDE = {
+    "type": "object",
+    "properties": {
+        "traceback": {"type": "string"},
+        "clear_unique_id_on_error": {"type": "boolean"},
+        "extra": TEXTS,
+    },
+    "additionalProperties": False,
+}
+
+
+def dump_tasks(tasks: Iterable[Task]) -> dict[str, Any]:
+    """Return JSON-able data for ``read_dump``: the printed ``tasks``, and more ``beside`` them."""
+    printed, beside = [], {}
+    for task in tasks:
+        printed.append(members := decode(task.to_text()))
+        more: dict[str, Any] = {}
+        if extra := [name for name in members if name not in _SCHEMA["properties"]]:
+            more["extra"] = extra
+        if task.traceback is not None:
+            more["traceback"] = task.traceback
+        if task.clear_unique_id_on_error:
+            more["clear_unique_id_on_error"] = True
+        if more:
+            beside[task.id] = more
+    return {"tasks": printed, "beside": beside}
+
+
+def read_dump(data: Mapping[str, Any], *, is_test: bool) -> list[Task]:
+    """Return the tasks of a dump, which is JSON; raises BadRequest for any other data."""
+    tasks, beside = [], {**data["beside"]}
+    for index, printed in enumerate(data["tasks"]):
+        task = read_task(printed, f"tasks[{index}]", is_test=is_test, is_json=True)
+        more = beside.pop(task.id, EMPTY_DICT)
+        if more:
+            _beside_checker().check(more, f"beside[{task.id}]")
+            task = replace(task, **{name: more[name] for name in more if name != "extra"})
+        known = {*_SCHEMA["properties"], *more.get("extra", ())}
+        if unknown := printed.keys() - known:
+            raise invalid(f"tasks[{index}]", "has an unknown member", min(unknown))
+        tasks.append(task)
+    for task_id in beside:
+        raise invalid("beside", "must hold ids of tasks", task_id)
+    try:
+        check_new(tasks, (), ())
+    except Conflict as error:
+        raise BadRequest(str(error)) from None
+    return tasks
 
 
 def check_new(tasks: Iterable[Task], ids: Container[str], unique_ids: Container[str]) -> None:
@@ -130,19 +193,20 @@ def with_projects(tasks: Sequence[Task], home: Callable[[str], str | None]) -> l
 def read_file(text: str) -> Any:
     """Return the content of a file of tasks; raises BadRequest if it is not JSON."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return decode(text)
+    except ValueError as error:
         raise BadRequest(f"The content is not JSON: {error}") from None
 
 
 def read_json_file(path: str | os.PathLike[str]) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file, in UTF-8 or UTF-16.
 
     Raises OSError if the file cannot be read, BadRequest if it is not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
-    except (ValueError, RecursionError) as error:
+        content = Path(path).read_bytes()
+        return decode(content.decode(json.detect_encoding(content)))
+    except ValueError as error:
         raise BadRequest(f"{os.fspath(path)} is not a JSON file: {error}") from None
 
 

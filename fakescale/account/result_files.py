@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakescale.account import masks
@@ -24,6 +24,7 @@ from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import make_uuid
 
 # The path is documented. The origin is the fake's own.
+_MARK = b"/response_url/"
 _URL = re.compile(r"https?://[^/]+(?:/.*)?(/v1/task/[^/]+/response_url/[0-9a-f-]{36})")
 
 
@@ -56,16 +57,16 @@ def result_file(task: Task, name: str) -> Answer:
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
 
 
-def seen_from(origin: str, content: Any) -> Any:
+def seen_from(origin: Callable[[], str], content: Any) -> Any:
     """Return the content of an answer, with the URLs of result files moved to ``origin``.
 
-    ``origin`` is the one that the client knows. The fake's own may differ, and may have
+    ``origin`` returns the one that the client knows. The fake's own may differ, and may have
     changed since the response was made.
     """
     if isinstance(content, Page):
         return content._replace(docs=[seen_from(origin, item) for item in content.docs])
-    if isinstance(content, Task) and content.type in _TYPES and content.response is not None:
-        return replace(content, response=_moved(content.response, origin))
+    if isinstance(content, Task) and content.type in _TYPES and _MARK in content.to_text():
+        return replace(content, response=_moved(content.response, origin()))
     return content
 
 

@@ -4,13 +4,12 @@ A task never changes. Each move is a function that takes a task and returns the 
 move, or raises BadRequest. ``TRANSITIONS`` says which moves each state allows.
 """
 
-import dataclasses
 import enum
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from sys import intern
+from typing import Any, NoReturn
 
-from fakescale.account.packing import Packing
+from fakescale.values.answer import decode, encode
 from fakescale.values.errors import BadRequest
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
 
@@ -77,17 +76,56 @@ _PAST = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """A member that a task reads from its text, each time; ``absent`` is the value without it."""
+
+    def __init__(self, absent: Any) -> None:
+        self._absent = absent
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._name = name
+
+    def __get__(self, task: Any, owner: type[Any]) -> Any:
+        return self if task is None else freeze(decode(task._text).get(self._name, self._absent))
+
+    def __repr__(self) -> str:  # for the docs, which show it as the default
+        return repr(self._absent)
+
+
+def _member(absent: Any = None) -> Any:
+    return _Member(absent)
+
+
 class Task:
     """A task at one moment. It never changes.
 
+    A task is the JSON text that the API prints. The members that lists, filters and look-ups
+    need are held beside the text, and all others are read from it.
+
     Times are UTC and have the form in which the API prints them:
-    ``2021-06-29T20:21:53.289Z``. The values of fields cannot be changed either.
+    ``2021-06-29T20:21:53.289Z``. The values of members cannot be changed either.
     """
 
+    __slots__ = (
+        "_text",
+        "batch",
+        "clear_unique_id_on_error",
+        "completed_at",
+        "created_at",
+        "customer_review_status",
+        "id",
+        "project",
+        "status",
+        "tags",
+        "traceback",
+        "type",
+        "unique_id",
+        "updated_at",
+    )
+    _text: bytes
     _key = "id"
 
-    # The order of the fields is the order in which the API prints them.
+    # The order is the order in which the API prints them.
 
     #: The id, 24 hex digits unless the task was loaded. Printed as ``task_id``.
     id: str
@@ -96,67 +134,116 @@ class Task:
     #: The time of the last change.
     updated_at: str
     #: The time of completion, or None.
-    completed_at: str | None = None
+    completed_at: str | None
     #: The task type, for example ``imageannotation``.
     type: str
     #: The status. It equals its text, for example ``"pending"``.
-    status: Status = Status.PENDING
+    status: Status
     #: The instruction to the labeler, or None.
-    instruction: str | None = None
+    instruction: str | None = _member()
     #: The parameters of the task type.
-    params: Mapping[str, Any] = EMPTY_DICT
+    params: Mapping[str, Any] = _member(EMPTY_DICT)
     #: The address of the task's callbacks, or None for the default of the account.
-    callback_url: str | None = None
+    callback_url: str | None = _member()
     #: Whether the latest callback succeeded; None until that is known. The name is documented
     #: and observed.
-    callback_completed: bool | None = None
+    callback_completed: bool | None = _member()
     #: The same as ``callback_completed``, under its name on the page about callbacks
     #: (documented).
-    callback_succeeded: bool | None = None
+    callback_succeeded: bool | None = _member()
     #: The response of the labeler, or the detail of the error, or None.
-    response: Mapping[str, Any] | None = None
+    response: Mapping[str, Any] | None = _member()
     #: The metadata, an object.
-    metadata: Mapping[str, Any] = EMPTY_DICT
+    metadata: Mapping[str, Any] = _member(EMPTY_DICT)
     #: The audits, newest first.
-    audits: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    audits: Sequence[Mapping[str, Any]] = _member(EMPTY_LIST)
     #: The tags.
-    tags: Sequence[str] = EMPTY_LIST
+    tags: Sequence[str]
     #: The client's own id, unique within the account's mode, or None.
-    unique_id: str | None = None
+    unique_id: str | None
     #: The name of the project, or None.
-    project: str | None = None
+    project: str | None
     #: The name of the batch, or None.
-    batch: str | None = None
+    batch: str | None
     #: The version of the project's parameters that the task inherited, or None.
-    project_param_version: int | None = None
+    project_param_version: int | None = _member()
     #: Whether the task was created with a test key.
-    is_test: bool = False
+    is_test: bool = _member(False)
     #: The priority, or None.
-    priority: int | None = None
+    priority: int | None = _member()
     #: The urgency, ``standard`` unless another was given (observed in 2019 and 2023).
-    urgency: str = "standard"
+    urgency: str = _member("standard")
     #: The attachments that the API has processed. The fake processes none, and an empty list is
     #: all that was observed.
-    processed_attachments: Sequence[Any] = EMPTY_LIST
+    processed_attachments: Sequence[Any] = _member(EMPTY_LIST)
     #: The size of each page of a document, in the order of the pages (documented).
-    document_pages: Sequence[Mapping[str, Any]] = EMPTY_LIST
+    document_pages: Sequence[Mapping[str, Any]] = _member(EMPTY_LIST)
     #: Whether a labeler began to work on the task. Such a task cannot be canceled.
-    work_started: bool = False
+    work_started: bool = _member(False)
     #: The result of the customer's latest audit, or None.
-    customer_review_status: str | None = None
+    customer_review_status: str | None
     #: The comments of the customer's audits, newest first. They are texts, unless the task was
     #: loaded.
-    customer_review_comments: Sequence[Any] = EMPTY_LIST
+    customer_review_comments: Sequence[Any] = _member(EMPTY_LIST)
+
     #: The traceback of the exception by which a labeler failed the task, or None. Not printed.
-    traceback: str | None = None
+    traceback: str | None
     #: Whether an error takes the ``unique_id`` away. Not printed (guessed: no known example of
     #: a task has it).
-    clear_unique_id_on_error: bool = False
-    #: The members of a loaded task that the fake does not know. They are printed again.
-    extra: Mapping[str, Any] = EMPTY_DICT
+    clear_unique_id_on_error: bool
+
+    def __init__(
+        self,
+        printed: Mapping[str, Any],
+        traceback: str | None = None,
+        clear_unique_id_on_error: bool = False,
+    ) -> None:
+        """Make the task that the API prints with the members ``printed``, which must be JSON.
+
+        Absent members are at their default. Members that the fake does not know are printed
+        last.
+        """
+        members = {
+            name: value
+            for name, value in {**_PRINTED, **printed}.items()
+            if value or (value is not None and name not in _LEFT_OUT_EMPTY)
+        }
+        hold = object.__setattr__
+        hold(self, "_text", encode(members))
+        hold(self, "id", members["task_id"])
+        hold(self, "created_at", members["created_at"])
+        hold(self, "updated_at", members["updated_at"])
+        hold(self, "completed_at", members.get("completed_at"))
+        hold(self, "type", intern(members["type"]))
+        hold(self, "status", _STATUSES[members["status"]])
+        tags = members.get("tags", EMPTY_LIST)
+        hold(self, "tags", tags if isinstance(tags, FrozenList) else FrozenList(tags))
+        hold(self, "unique_id", members.get("unique_id"))
+        hold(self, "project", members.get("project"))
+        hold(self, "batch", members.get("batch"))
+        hold(self, "customer_review_status", members.get("customer_review_status"))
+        hold(self, "traceback", traceback)
+        hold(self, "clear_unique_id_on_error", clear_unique_id_on_error)
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """The members of a loaded task that the fake does not know. They are printed again."""
+        printed = decode(self._text).items()
+        return FrozenDict({name: freeze(it) for name, it in printed if name not in _PRINTED})
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise AttributeError("a task is a snapshot of the fake's state and cannot be changed")
+
+    __setattr__ = __delattr__ = _refuse
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and self.__reduce__() == other.__reduce__()
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Task, (decode(self._text), self.traceback, self.clear_unique_id_on_error)
 
     def __repr__(self) -> str:  # short, since failed tests print it; `to_json` has everything
         unique_id = "" if self.unique_id is None else f" unique_id={self.unique_id!r}"
@@ -164,7 +251,7 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """Return the task as the API prints it: a new dict, whose members cannot be changed."""
-        printed: dict[str, Any] = freeze(json.loads(self.to_text()))
+        printed: dict[str, Any] = freeze(decode(self.to_text()))
         return dict(printed)
 
     def to_limited_json(self) -> dict[str, Any]:
@@ -176,27 +263,40 @@ class Task:
         names = ("task_id", "status", "metadata", "project")
         return {name: printed[name] for name in names if name in printed}
 
-    def to_text(self) -> str:
-        """Return the JSON text of the task as the API prints it, compact and in ASCII."""
-        return _PACKING.to_text(self)
+    def to_text(self) -> bytes:
+        """Return the JSON text of the task as the API prints it: compact, in UTF-8."""
+        return self._text
 
 
-_PACKING = Packing(
-    Task,
-    packed=("params", "response", "metadata", "extra"),
-    labels={"id": "task_id"},
-    hidden=("clear_unique_id_on_error", "traceback"),
-    prints_empty=("is_test", "callback_completed", "callback_succeeded", "processed_attachments"),
-    extra="extra",
-)
+_STATUSES = {str(status): status for status in Status}
+_DEFAULTS = {
+    "status": Status.PENDING,
+    "params": EMPTY_DICT,
+    "metadata": EMPTY_DICT,
+    "is_test": False,
+    "urgency": "standard",
+    "processed_attachments": EMPTY_LIST,
+}
+# The members in the order of printing, each with its default. None is left out.
+_PRINTED = {
+    {"id": "task_id"}.get(name, name): _DEFAULTS.get(name)
+    for name in Task.__annotations__
+    if name not in ("_text", "traceback", "clear_unique_id_on_error")
+}
+# The members that are also left out if they are False or an empty list.
+_LEFT_OUT_EMPTY = {"audits", "tags", "document_pages", "work_started", "customer_review_comments"}
 
 
 # The moves. They are not methods, since a method ``completed`` would be true for every task.
 
 
 def replace(task: Task, **changes: Any) -> Task:
-    """Return the task with ``changes`` to its fields."""
-    return _PACKING.replace(task, changes)
+    """Return the task with ``changes`` to its members, or to what it holds beside them."""
+    beside = {
+        name: changes.pop(name, getattr(task, name))
+        for name in ("traceback", "clear_unique_id_on_error")
+    }
+    return Task({**decode(task._text), **changes}, **beside)
 
 
 def update(task: Task, now: str, **changes: Any) -> Task:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from fakescale.account.words import TaskType
+from fakescale.values.answer import decode
 from fakescale.values.errors import NotFound, PaymentRequired, invalid
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList, freeze
 from fakescale.values.schemas import Checker, Parameters
@@ -169,6 +170,7 @@ def canonical(type: str) -> TaskType | None:
     return cast(TaskType, name) if name in _facts()["types"] else None
 
 
+@functools.cache
 def required(type: str) -> TaskType:
     """Return the name of the type whose name or alias is ``type``; raises NotFound.
 
@@ -240,7 +242,7 @@ def _facts() -> FrozenDict:
     # Not by importlib.resources, whose import takes longer than this does.
     text = pkgutil.get_data("fakescale.account", "task_types.json")
     assert text is not None  # noqa: S101
-    frozen: FrozenDict = freeze(json.loads(text))
+    frozen: FrozenDict = freeze(decode(text))
     return frozen
 
 

@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypedDict, Unpack, get_args, overload
+from typing import Any, Unpack, get_args, overload
 
 from fakescale.account import responses
 from fakescale.account import task as moves
@@ -21,124 +21,45 @@ from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
-    FLAG,
-    PAGE,
-    Filter,
     Page,
-    Parameter,
     Query,
     SortKey,
-    any_of,
     filters_query,
-    one_of,
     page,
-    read_names,
-    read_several,
-    sharing,
-    since,
     sort_key,
-    until,
 )
 from fakescale.account.printed import (
     JsonFile,
     check_new,
+    dump_tasks,
     printed_tasks,
+    read_dump,
     read_json_file,
     read_tasks,
     with_projects,
 )
-from fakescale.account.projects import Project, Projects
-from fakescale.account.task import AUDIT_RESULTS, Status, Task, event
-from fakescale.account.task import ReviewStatus as Review
+from fakescale.account.projects import Projects
+from fakescale.account.task import AUDIT_RESULTS, Task, event
+from fakescale.account.task_filters import HELPER_FILTERS, TaskFilters
 from fakescale.account.task_types import (
     check_common,
     check_enabled,
     check_tags,
     distinct,
     read_creation,
-    read_types,
 )
 from fakescale.account.words import (
     AnyType,
     AuditResult,
     AuditSource,
-    Moment,
-    ReviewStatus,
-    TaskStatus,
-    Texts,
 )
 from fakescale.values.clock import Clock, stamp
-from fakescale.values.dumps import Table, expect, is_stamp, to_data
+from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
-
-#: The filters of the list, by parameter. Guessed: only the filters by status refuse unknown
-#: names. For the others, an unknown name matches nothing: new types keep being added.
-FILTERS: Mapping[str, Filter] = {
-    "start_time": since("created_at"),
-    "end_time": until("created_at"),
-    "completed_after": since("completed_at"),
-    "completed_before": until("completed_at"),
-    "updated_after": since("updated_at"),
-    "updated_before": until("updated_at"),
-    "status": one_of("status", tuple(Status)),
-    "type": any_of("type"),
-    "project": any_of("project", read_names),
-    "batch": any_of("batch", read_names),
-    "customer_review_status": one_of("customer_review_status", tuple(Review)),
-    "unique_id": any_of("unique_id"),
-    # Guessed: a task with any of the tags matches.
-    "tags": sharing("tags"),
-}
-# In a helper, a type that does not exist is a slip.
-_HELPER_FILTERS = {
-    **FILTERS,
-    "type": any_of("type", lambda name, texts: read_types(name, read_several(name, texts))),
-}
-#: All parameters of the list.
-QUERY: Mapping[str, Filter | Parameter] = {
-    **FILTERS,
-    **PAGE,
-    "limited_response": FLAG,
-    # A wrong value is refused. A right one has no effect, since no public source shows what it
-    # adds to a task.
-    "include_attachment_url": FLAG,
-}
-
-
-class TaskFilters(TypedDict, total=False):
-    """The filters of ``tasks.list`` and ``tasks.one``. Several values match any of them."""
-
-    #: Tasks created at or after this moment.
-    start_time: Moment | None
-    #: Tasks created at or before this moment.
-    end_time: Moment | None
-    #: Tasks completed at or after this moment.
-    completed_after: Moment | None
-    #: Tasks completed at or before this moment.
-    completed_before: Moment | None
-    #: Tasks updated at or after this moment.
-    updated_after: Moment | None
-    #: Tasks updated at or before this moment.
-    updated_before: Moment | None
-    #: Tasks in this status.
-    status: TaskStatus | enum.Enum | Iterable[TaskStatus | enum.Enum] | None
-    #: Tasks of this type.
-    type: AnyType | Iterable[AnyType] | None
-    #: Tasks of this project.
-    project: Project | Texts | None
-    #: Tasks of this batch.
-    batch: Batch | Texts | None
-    #: Tasks with this review status.
-    customer_review_status: ReviewStatus | enum.Enum | Iterable[ReviewStatus | enum.Enum] | None
-    #: The task with this unique_id.
-    unique_id: Texts | None
-    #: Tasks with any of these tags.
-    tags: Texts | None
-
 
 # The time from creation to completion in test mode (observed in 2016).
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -191,6 +112,7 @@ class Tasks(Listed[Task]):
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
+        self._is_in_order = True  # whether the table has that order too
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
 
@@ -227,16 +149,19 @@ class Tasks(Listed[Task]):
             self._check_unique_id(creation.fields.get("unique_id"))
             if "batch" in creation.fields:
                 self._batches._check_open(creation.fields["batch"])
-            task = Task(
-                id=self._ids.make(now),
-                created_at=moment,
-                updated_at=moment,
-                type=creation.type,
-                params=creation.params,
-                is_test=self._is_test,
-                project_param_version=inherited.version,
+            members = {
+                "task_id": self._ids.make(now),
+                "created_at": moment,
+                "updated_at": moment,
+                "type": creation.type,
+                "params": creation.params,
+                "is_test": self._is_test,
+                "project_param_version": inherited.version,
                 **creation.fields,
-            )
+            }
+            # The only parameter of every type that no task prints.
+            clear = members.pop("clear_unique_id_on_error", False)
+            task = Task(members, clear_unique_id_on_error=clear)
             if self._is_test:  # observed: completed already in the answer to the creation
                 pending, done = task, stamp(now + TEST_MODE_TAKES)
                 task = moves.complete(task, done, responses.response(task, self._origin()))
@@ -277,7 +202,7 @@ class Tasks(Listed[Task]):
         of them. Raises TypeError for any other filter. Raises BadRequest for a bad value, also
         for a type that does not exist.
         """
-        return self._matches(filters_query(filters, _HELPER_FILTERS))[::-1]
+        return self._matches(filters_query(filters, HELPER_FILTERS))[::-1]
 
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""
@@ -477,15 +402,19 @@ class Tasks(Listed[Task]):
         if a file cannot be read.
         """
         if isinstance(printed, str | os.PathLike):
-            printed = printed_tasks(read_json_file(printed))
-        elif isinstance(printed, Mapping):
-            printed = printed_tasks(printed)
-        tasks = read_tasks(printed, is_test=self._is_test)
+            self._load(printed_tasks(read_json_file(printed)), is_json=True)
+        else:
+            is_page = isinstance(printed, Mapping)
+            self._load(printed_tasks(printed) if is_page else printed, is_json=False)
+
+    def _load(self, printed: Iterable[Any], *, is_json: bool) -> None:
+        tasks = read_tasks(printed, is_test=self._is_test, is_json=is_json)
         with self._lock:
             check_new(tasks, self._table, self._owners)
             tasks = with_projects(tasks, self._batches._home)
             self._ids.reserve(task.id for task in tasks)
-            for task in tasks:
+            # The API prints the newest first, which would have to go before all others each time.
+            for task in sorted(tasks, key=sort_key):
                 if task.project is not None:
                     self._projects._adopt(task.project, task.type, task.created_at)
                     if task.batch is not None:
@@ -563,7 +492,7 @@ class Tasks(Listed[Task]):
         """Return the JSON-able data that ``_restore`` takes."""
         with self._lock:
             return {
-                "tasks": [to_data(self._table.get(task_id)) for _, task_id in self._sorted],
+                **dump_tasks(self._table.get(task_id) for _, task_id in self._sorted),
                 "due": dict(self._due_at),
             }
 
@@ -572,23 +501,22 @@ class Tasks(Listed[Task]):
         return functools.partial(self._note_callback, task_id)
 
     def _restore(self, data: Mapping[str, Any]) -> None:
-        """Take over the data of ``_dump``; raises BadRequest for any other data.
+        """Take over the data of ``_dump``, as JSON; raises BadRequest for any other data.
 
         The world must have no tasks yet. Its projects and batches must be restored before.
         """
+        tasks = read_dump(data, is_test=self._is_test)
         with self._lock:
-            self._table.restore(data["tasks"])
-            tasks = list(self._table)
             for task in tasks:
                 if task.project is not None:
                     expect(task.project in self._projects, "task", "project", task.project)
                 if task.batch is not None:
                     home = self._batches._home(task.batch)
                     expect(home == task.project is not None, "task", "batch", task.batch)
-            self._sorted = sorted(map(sort_key, tasks))
-            for task in tasks:
+            for task in sorted(tasks, key=sort_key):
+                self._table.put(task)
+                self._sorted.append(sort_key(task))
                 if task.unique_id is not None:
-                    expect(task.unique_id not in self._owners, "task", "unique_id", task.unique_id)
                     self._owners[task.unique_id] = task.id
             self._ids.reserve(task.id for task in tasks)
             self._batches._recount(tasks)
@@ -633,7 +561,9 @@ class Tasks(Listed[Task]):
             else:
                 owners = (self._owners.get(unique_id) for unique_id in unique_ids)
                 tasks = [self._table.get(owner) for owner in owners if owner]
-        return sorted(query.select(tasks), key=sort_key)
+            is_in_order = self._is_in_order and unique_ids is None
+        found = query.select(tasks)
+        return found if is_in_order else sorted(found, key=sort_key)
 
     def _change(self, task_id: Task | str, change: Callable[[Task, str], Task]) -> Task:
         self._run_due()
@@ -694,7 +624,12 @@ class Tasks(Listed[Task]):
             self._tell(before, task)
         self._table.put(task)
         if before is None:
-            bisect.insort(self._sorted, sort_key(task))
+            key = sort_key(task)
+            if self._sorted and key < self._sorted[-1]:  # loaded, or the clock went back
+                bisect.insort(self._sorted, key)
+                self._is_in_order = False
+            else:
+                self._sorted.append(key)
         if before is not None and before.unique_id != task.unique_id and before.unique_id:
             del self._owners[before.unique_id]
         if task.unique_id is not None:

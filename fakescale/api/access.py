@@ -108,9 +108,10 @@ class Access:
             )
 
     def _knows(self, name: str, environ: Mapping[str, Any]) -> bool:
-        ours = {_name(environ["SERVER_NAME"]), _name(environ.get(BOUND_HOST, ""))}
-        allowed = {_name(host) for host in self.hosts}
-        return name != "" and (_is_near(name) or name in ours or name in allowed)
+        if name == "" or _is_near(name):
+            return name != ""
+        ours = (environ["SERVER_NAME"], environ.get(BOUND_HOST, ""), *self.hosts)
+        return name in map(_name, ours)
 
 
 def _is_near(name: str) -> bool:

@@ -53,9 +53,7 @@ class _Outcome(NamedTuple):
 
     answer: Answer
     effects: Sequence[Effect]
-    trace: str | None
-    #: The seconds of real time that the answer took, without the delays of faults.
-    duration: float
+    trace: str | None = None
 
 
 def application(
@@ -69,14 +67,16 @@ def application(
 ) -> Iterable[bytes]:
     """Answer a WSGI request: decide, respond, note and send."""
     path = raw_path(environ)
-    # werkzeug cannot read the decoded path that httpx passes.
-    request = Request({**environ, "PATH_INFO": path}, max_body)
+    if not environ["PATH_INFO"].isascii():  # werkzeug cannot read the text that httpx passes
+        environ = {**environ, "PATH_INFO": path}
+    request = Request(environ, max_body)
+    is_control = f"{path}/".startswith(CONTROL)
     now, begun = state.clock.now(), steady()
     effects: list[Effect] = []
 
     def work() -> Answer:
         access.check_host(environ)
-        if _is_control(path):
+        if is_control:
             return _control(state, access, control, request, path)
         effects.extend(_decide(state, request, path))
         if all(effect.works for effect in effects):
@@ -86,13 +86,24 @@ def application(
     answer, trace = _refusing(work)
     for effect in effects:
         answer = effect.spoil(answer)
-    outcome = _Outcome(answer, effects, trace, steady() - begun)
-    _note(state, environ, request, path, now, outcome)
+    duration = steady() - begun
+    outcome = _Outcome(answer, effects, trace)
+    exchange = _exchange(environ, request, path, now, outcome)
+    if not is_control:
+        size = state.journal._append(exchange)
+        state.events._note(
+            "request",
+            request.subject,
+            account=request.account,
+            when=now,
+            exchange=exchange,
+            size=size,
+            duration=duration,
+        )
+    if trace is not None:
+        log.error("a bug in fakescale\n%s", trace)
+    environ.get(REPORT, log_exchange)(exchange)
     return _send(environ, start_response, now, outcome)
-
-
-def _is_control(path: str) -> bool:
-    return f"{path}/".startswith(CONTROL)
 
 
 def _refusing(work: Callable[[], Answer]) -> tuple[Answer, str | None]:
@@ -167,7 +178,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
             content = route.view(call)
             if isinstance(content, Answer):
                 return content
-            seen = seen_from(request.called_at or state.origin(), content)
+            seen = seen_from(lambda: request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
         except ApiError as error:  # caught here so that a saved answer can be a refusal
             return refusal(error)
@@ -200,16 +211,11 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
     return state.once.run((is_test, key), (account, digest), work)
 
 
-def _note(
-    state: State,
-    environ: "WSGIEnvironment",
-    request: Request,
-    path: str,
-    now: dt.datetime,
-    outcome: _Outcome,
-) -> None:
-    """Put the exchange into the journal, the events and the log."""
-    exchange = Exchange(
+def _exchange(
+    environ: "WSGIEnvironment", request: Request, path: str, now: dt.datetime, outcome: _Outcome
+) -> Exchange:
+    """Return the exchange, for the journal, the events and the log."""
+    return Exchange(
         method=request.method,
         path=path,
         query=environ.get("QUERY_STRING", ""),
@@ -222,20 +228,6 @@ def _note(
         fault="; ".join(effect.text for effect in outcome.effects) or None,
         account=request.account,
     )
-    if not _is_control(path):
-        size = state.journal._append(exchange)
-        state.events._note(
-            "request",
-            request.subject,
-            account=request.account,
-            when=now,
-            exchange=exchange,
-            size=size,
-            duration=outcome.duration,
-        )
-    if outcome.trace is not None:
-        log.error("a bug in fakescale\n%s", outcome.trace)
-    environ.get(REPORT, log_exchange)(exchange)
 
 
 def _send(
@@ -251,10 +243,10 @@ def _send(
         environ.get(STOPPED, threading.Event()).wait(delay)
     if answer.status:
         start_response(
-            f"{answer.status} {http.HTTPStatus(answer.status).phrase}",
+            _status_line(answer.status),
             [
                 *header_fields(answer.body, answer.headers),
-                ("Date", _date(now.replace(microsecond=0))),
+                ("Date", _date(int(now.timestamp()))),
             ],
         )
     if answer.is_reset:
@@ -262,6 +254,11 @@ def _send(
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
 
 
+@functools.cache
+def _status_line(status: int) -> str:
+    return f"{status} {http.HTTPStatus(status).phrase}"
+
+
 @functools.lru_cache(maxsize=4)
-def _date(second: dt.datetime) -> str:
-    return email.utils.format_datetime(second, usegmt=True)
+def _date(second: int) -> str:
+    return email.utils.formatdate(second, usegmt=True)

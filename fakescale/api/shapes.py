@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from fakescale.account.printed import read_task
-from fakescale.account.task import Task
+from fakescale.account.task import Task, replace
 from fakescale.traffic.fault import Fault
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.frozen import freeze
@@ -33,7 +33,7 @@ def _read_task(shown: Mapping[str, Any]) -> Task:
     printed = dict(shown)
     clear = printed.pop("clear_unique_id_on_error", False)
     task = read_task(printed, is_test=printed["is_test"])
-    return dataclasses.replace(task, clear_unique_id_on_error=clear)
+    return replace(task, clear_unique_id_on_error=clear)
 
 
 _JSON = Shape(lambda value: value, lambda shown: shown)
@@ -97,7 +97,8 @@ def _one(annotation: Any) -> Shape | None:
         return _items(kind, *arguments[:1])
     if isinstance(kind, enum.EnumMeta):
         return Shape(lambda value: value, kind)
-    return _record(kind) if dataclasses.is_dataclass(kind) else None
+    is_record = dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")  # of a NamedTuple
+    return _record(kind) if is_record else None
 
 
 def _or_none(inner: Shape) -> Shape:
@@ -123,9 +124,8 @@ def _items(kind: Any, annotation: Any = Any) -> Shape | None:
 
 
 def _record(cls: Any) -> Shape | None:
-    """Return the `Shape` of a dataclass, or None if JSON cannot hold all its fields."""
-    hints = get_type_hints(cls)
-    fields = {it.name: shape(hints[it.name]) for it in dataclasses.fields(cls)}
+    """Return the `Shape` of a dataclass or NamedTuple, or None if JSON cannot hold all of it."""
+    fields = {name: shape(hint) for name, hint in get_type_hints(cls).items()}
     known = {name: inner for name, inner in fields.items() if inner is not None}
     if known != fields:
         return None

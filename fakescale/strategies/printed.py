@@ -1,6 +1,5 @@
 """Tasks as the API prints them."""
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,16 +32,17 @@ def printed_tasks(
     creation = read_creation(*draw(valid_creations(types, members)))
     now = draw(_MOMENTS)
     home = EMPTY_DICT if creation.fields.keys() & {"project", "batch"} else draw(_HOMES)
-    task = Task(
-        id=f"{int(now.timestamp()):08x}{draw(_HEXES)}",
-        created_at=stamp(now),
-        updated_at=stamp(now),
-        type=creation.type,
-        params=creation.params,
-        is_test=draw(st.booleans()),
+    members = {
+        "task_id": f"{int(now.timestamp()):08x}{draw(_HEXES)}",
+        "created_at": stamp(now),
+        "updated_at": stamp(now),
+        "type": creation.type,
+        "params": creation.params,
+        "is_test": draw(st.booleans()),
         **home,
         **creation.fields,
-    )
+    }
+    task = Task(members, clear_unique_id_on_error=members.pop("clear_unique_id_on_error", False))
     status = draw(st.sampled_from(statuses))
     done = stamp(now + draw(_SPANS))
     if status is Status.CANCELED:
@@ -85,7 +85,7 @@ def _made_up(draw: DrawFn, task: Task) -> dict[str, Any]:
     if isinstance(made.get("annotations"), list):
         several = draw(st.lists(_HEXES, max_size=2, unique=True))
         ids = [task.id[:8] + digits for digits in several]
-        others = [make_up(dataclasses.replace(task, id=it))["annotations"] for it in ids]
+        others = [make_up(moves.replace(task, task_id=it))["annotations"] for it in ids]
         made["annotations"] = [_moved(draw, annotation) for it in others for annotation in it]
     return made
 

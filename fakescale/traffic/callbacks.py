@@ -66,7 +66,7 @@ class Delivery:
     @property
     def body(self) -> bytes:
         """The body as it is sent."""
-        return encode(self.json).encode()
+        return encode(self.json)
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as a JSON-able dict, with times as text and attempts as dicts."""

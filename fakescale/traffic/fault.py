@@ -267,7 +267,7 @@ class Terms:
             return Answer(status, self.body.encode(), freeze(headers))
         text = http.HTTPStatus(status).phrase if self.error is None else self.error  # guessed
         body = encode({"status_code": status, "error": text})
-        return Answer(status, body.encode(), freeze(headers))
+        return Answer(status, body, freeze(headers))
 
 
 # Each term that means nothing without another, and the pairs that contradict each other.

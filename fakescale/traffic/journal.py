@@ -6,8 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from fakescale.values.paths import pattern
 
@@ -15,8 +14,7 @@ MAX_ENTRIES = 10_000
 MAX_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request and its answer."""
 
     #: The HTTP method.
@@ -173,7 +171,7 @@ class Journal(Sequence[Exchange]):
 
 
 def _size(exchange: Exchange) -> int:
-    headers = sum(len(name) + len(value) for name, value in exchange.headers.items())
+    headers = sum(map(len, exchange.headers)) + sum(map(len, exchange.headers.values()))
     return (
         len(exchange.method)
         + len(exchange.path)

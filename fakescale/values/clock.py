@@ -67,7 +67,7 @@ def stamp(moment: dt.datetime) -> str:
 
     Stamps sort as text in order of time, so the fake stores and compares stamps.
     """
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def read_moment(text: str) -> dt.datetime:

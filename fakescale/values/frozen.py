@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 MAX_DEPTH = 100
 #: The deepest nesting of a value around given ones: a callback, a page, a dump.
 MAX_WRAPPED_DEPTH = 120
-# In bits. Python prints every shorter integer, whatever its limit on digits is set to.
-_LONG = 2000
+_LEAST, _MOST = -(2**63), 2**64 - 1  # the integers that are not read as floats
 
 
 class FrozenDict(dict[str, Any]):
@@ -56,9 +55,11 @@ EMPTY_LIST = FrozenList()
 def freeze(value: Any, depth: int = 0) -> Any:
     """Return a frozen deep copy of a JSON value; tuples become lists.
 
+    An integer of more than 64 bits becomes a float, as in a JSON text that the API reads.
+
     Raises ValueError for a value that JSON cannot hold: another type, a key that is not text,
-    a number that is not finite, an integer too long for Python to print, or text that is not
-    valid Unicode. Raises ValueError also for nesting deeper than ``MAX_WRAPPED_DEPTH``.
+    a number that is not finite, or text that is not valid Unicode. Raises ValueError also for
+    nesting deeper than ``MAX_WRAPPED_DEPTH``.
     """
     kind = type(value)
     if kind is str:
@@ -66,9 +67,7 @@ def freeze(value: Any, depth: int = 0) -> Any:
             _refuse_lone_surrogates(value)
         return value
     if kind is int:
-        if value.bit_length() > _LONG:
-            _refuse_unreadable(value)
-        return value
+        return value if _LEAST <= value <= _MOST else _as_float(value)
     if kind is bool or value is None:
         return value
     if depth == 0 and (kind is FrozenDict or kind is FrozenList):
@@ -112,8 +111,8 @@ def _refuse_lone_surrogates(text: str) -> None:
         raise ValueError("holds half of a surrogate pair, which is not valid Unicode") from None
 
 
-def _refuse_unreadable(number: int) -> None:
+def _as_float(number: int) -> float:
     try:
-        str(number)
-    except ValueError:
+        return float(number)
+    except OverflowError:
         raise ValueError("holds a number that is too long") from None

@@ -1,10 +1,14 @@
 """Ids that look like those of the real API."""
 
 import datetime as dt
-import itertools
 import random
+import re
+import threading
 import uuid
 from collections.abc import Iterable
+
+_MADE = re.compile("[0-9a-f]{24}")
+_AHEAD = 2**32
 
 
 def make_uuid(rng: random.Random) -> str:
@@ -21,23 +25,27 @@ class TaskIds:
     """
 
     def __init__(self, seed: str | int | None = None) -> None:
-        self._reserved: set[str] = set()
-        self._first = self._latest = random.Random(seed).getrandbits(62)
-        self._numbers = itertools.count(self._first)
-
-    @property
-    def total(self) -> int:
-        """The number of ids made or reserved so far."""
-        return self._latest - self._first + len(self._reserved)
+        self._latest = random.Random(seed).getrandbits(62)
+        #: The number of ids made or reserved so far.
+        self.total = 0
+        self._lock = threading.Lock()
 
     def make(self, now: dt.datetime) -> str:
         """Return a new id for a task created at ``now``."""
-        while True:
-            self._latest = number = next(self._numbers)
-            made = f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{number:016x}"
-            if made not in self._reserved:
-                return made
+        with self._lock:
+            self._latest += 1
+            self.total += 1
+            return f"{int(now.timestamp()) & 0xFFFFFFFF:08x}{self._latest:016x}"
 
     def reserve(self, ids: Iterable[str]) -> None:
-        """Never make any of ``ids``, which came from elsewhere."""
-        self._reserved.update(ids)
+        """Never make any of ``ids``, which came from elsewhere.
+
+        The next number is behind theirs, so that no id need be kept. Numbers that lie too far
+        ahead are never reached.
+        """
+        for text in ids:
+            number = int(text[8:], 16) if _MADE.fullmatch(text) else 0
+            with self._lock:
+                self.total += 1
+                if 0 < number - self._latest < _AHEAD:
+                    self._latest = number

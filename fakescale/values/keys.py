@@ -1,5 +1,6 @@
 """API keys: each names an account and one of its two worlds, live or test."""
 
+import functools
 import re
 from typing import NamedTuple
 from urllib.parse import quote
@@ -14,6 +15,7 @@ class Key(NamedTuple):
     is_test: bool
 
 
+@functools.lru_cache(maxsize=1024)
 def read_key(text: str) -> Key:
     """Return the account and mode in the API key ``text``.
 

@@ -1,10 +1,10 @@
 """Our own keywords and formats for JSON Schema, and the phrase of each rule in a refusal."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment
 
 if TYPE_CHECKING:
@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 
 # Keywords.
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def json_bytes(value: Any) -> int:
     """Return the length of ``value`` as compact JSON in UTF-8."""
-    return len(_encode(value).encode())
+    return len(encode(value))
 
 
 def _ascending(pairs: list[list[str]], value: Any) -> None:
@@ -30,7 +28,9 @@ def _ascending(pairs: list[list[str]], value: Any) -> None:
 
 
 def _max_distinct(limit: int, value: Any) -> None:
-    if isinstance(value, list) and len({item for item in value if isinstance(item, str)}) > limit:
+    if not isinstance(value, list) or len(value) <= limit:
+        return
+    if len({item for item in value if isinstance(item, str)}) > limit:
         raise ValueError(f"must contain less than or equal to {limit} items")
 
 

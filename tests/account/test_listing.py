@@ -16,15 +16,15 @@ from fakescale.account.listing import (
     token,
 )
 from fakescale.account.task import Status, Task
-from fakescale.account.tasks import FILTERS, QUERY
+from fakescale.account.task_filters import FILTERS, QUERY
 from fakescale.values.errors import BadRequest
 
 DAYS = [f"2024-01-{day:02}T00:00:00.000Z" for day in range(1, 10)]
 
 
 def task(**changes: Any) -> Task:
-    fields = {"id": "a" * 24, "created_at": DAYS[4], "updated_at": DAYS[5], "type": "chat"}
-    return Task(**{**fields, **changes})
+    members = {"task_id": "a" * 24, "created_at": DAYS[4], "updated_at": DAYS[5], "type": "chat"}
+    return Task({**members, **changes})
 
 
 def refusal(parameters: Mapping[str, Sequence[str]]) -> str:
@@ -153,6 +153,6 @@ def test_an_offset_skips_the_newest(places: list[Any], limit: int, offset: int) 
 
 
 def test_ties_in_time_are_broken_by_the_id() -> None:
-    tasks = [task(id=letter * 24) for letter in "abc"]
+    tasks = [task(task_id=letter * 24) for letter in "abc"]
     found, _ = page(sorted(map(sort_key, tasks)), Query())
     assert [task_id[0] for _, task_id in found] == ["c", "b", "a"]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from fakescale.account import responses, task_types
 from fakescale.account.task import Task
 from fakescale.account.task_types import read_creation
-from fakescale.values.frozen import freeze
 from tests.support import ABSENT, example
 from tests.values.test_frozen import JSON
 
@@ -18,13 +17,8 @@ TYPES = task_types.names()
 
 def task(type: str, params: Any, number: int = 1) -> Task:
     stamp = "2024-01-01T00:00:00.000Z"
-    return Task(
-        id=f"65920080{number:016x}",
-        created_at=stamp,
-        updated_at=stamp,
-        type=type,
-        params=freeze(params),
-    )
+    members = {"task_id": f"65920080{number:016x}", "created_at": stamp, "updated_at": stamp}
+    return Task({**members, "type": type, "params": params})
 
 
 def made(type: str, number: int = 1, **changes: Any) -> Any:

@@ -153,20 +153,21 @@ def test_in_python_urls_have_the_origin_of_the_fake(
 
 
 def made(type: str, response: Any, **changes: Any) -> Task:
-    return Task(id="1", created_at=NOON, updated_at=NOON, type=type, response=response, **changes)
+    members = {"task_id": "1", "created_at": NOON, "updated_at": NOON, "type": type}
+    return Task({**members, "response": response, **changes})
 
 
 def test_only_urls_of_result_files_are_moved() -> None:
     for text in ("https://e.com/video.json", "http://e.com/v1/task/1/response_url/x", "text"):
         task = made("videoannotation", {"annotations": {"url": text}})
-        assert seen_from("http://here", task) == task
+        assert seen_from(lambda: "http://here", task) == task
     url = f"http://e.com:1/v1/task/{'0' * 24}/response_url/{'0' * 8}-0000-4000-8000-{'0' * 12}"
     task = made("chat", {"url": url})
-    assert seen_from("http://here", task) == task
+    assert seen_from(lambda: "http://here", task) == task
     task = made("videoannotation", {"url": [url]}, metadata={"url": url})
     moved = replace(task, response={"url": [url.replace("http://e.com:1", "http://here")]})
-    assert seen_from("http://here", task) == moved != task
-    [seen] = seen_from("http://here", Page([task], 1, Query(), has_more=False)).docs
+    assert seen_from(lambda: "http://here", task) == moved != task
+    [seen] = seen_from(lambda: "http://here", Page([task], 1, Query(), has_more=False)).docs
     assert seen == moved
 
 

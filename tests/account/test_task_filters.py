@@ -5,15 +5,15 @@ import pytest
 
 from fakescale.account.listing import read_query
 from fakescale.account.task import Status, Task
-from fakescale.account.tasks import FILTERS, QUERY
+from fakescale.account.task_filters import FILTERS, QUERY
 from fakescale.values.errors import BadRequest
 
 DAYS = [f"2024-01-{day:02}T00:00:00.000Z" for day in range(1, 10)]
 
 
 def task(**changes: Any) -> Task:
-    fields = {"id": "a" * 24, "created_at": DAYS[4], "updated_at": DAYS[5], "type": "chat"}
-    return Task(**{**fields, **changes})
+    members = {"task_id": "a" * 24, "created_at": DAYS[4], "updated_at": DAYS[5], "type": "chat"}
+    return Task({**members, **changes})
 
 
 def keeps(task: Task, **parameters: str | Sequence[str]) -> bool:

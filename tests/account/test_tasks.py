@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from fakescale import FakeScale, Status, Task
 from fakescale.account.listing import Filter, Query, read_query, token
-from fakescale.account.tasks import QUERY, Tasks
+from fakescale.account.task_filters import QUERY
+from fakescale.account.tasks import Tasks
 from fakescale.values.errors import ApiError, BadRequest, Conflict, NotFound
 from fakescale.values.frozen import EMPTY_DICT, EMPTY_LIST, FrozenDict, FrozenList
 

@@ -785,8 +785,8 @@ def test_control_calls_are_in_no_journal(fake: FakeScale) -> None:
         ("tasks.audit", {"task_id": "5f", "result": "great"}, 400, '"result" must be one of'),
         ("tasks.load", {"printed": {}}, 400, "neither an array of tasks nor a page"),
         ("tasks.load", {"printed": [5]}, 400, '"[0]" must be of type object'),
-        ("load", {"data": {}}, 400, '"fakescale" must be 1'),
-        ("load", {"data": {"fakescale": 1}}, 400, "not a dump"),
+        ("load", {"data": {}}, 400, '"fakescale" must be 2'),
+        ("load", {"data": {"fakescale": 2}}, 400, "not a dump"),
         ("projects.set_template", {"name": "p"}, 400, '"template_variables" is required'),
         (
             "projects.set_template",

@@ -11,7 +11,7 @@ import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakescale import FakeScale, Limits, __main__
-from fakescale.account import batches, files, quality, task_types, tasks
+from fakescale.account import batches, files, quality, task_filters, task_types
 from fakescale.account.listing import Page
 from fakescale.api.app import DOCUMENT as ADDRESS
 from fakescale.api.openapi import document
@@ -53,7 +53,7 @@ def test_it_holds_each_type_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("name", "filters"),
     [
-        ("GET /tasks", tasks.FILTERS),
+        ("GET /tasks", task_filters.FILTERS),
         ("GET /batches", batches.FILTERS),
         ("GET /files", files.FILTERS),
         ("GET /quality/labelers", quality.FILTERS),
@@ -267,7 +267,7 @@ def test_a_page_without_its_offset_is_noticed(
     monkeypatch: pytest.MonkeyPatch, live: Caller, complaints: list[str]
 ) -> None:
     whole = Page.to_text
-    monkeypatch.setattr(Page, "to_text", lambda page: whole(page).replace('"offset":0,', ""))
+    monkeypatch.setattr(Page, "to_text", lambda page: whole(page).replace(b'"offset":0,', b""))
     live.get("/tasks")
     [told] = complaints
     assert told.startswith('GET /tasks -> 200: "offset" is a required property')

@@ -1,7 +1,6 @@
 """Proof that the state machine finds bugs; each test seeds one."""
 
 import bisect
-import dataclasses
 import http.client
 import io
 import json
@@ -12,7 +11,7 @@ import hypothesis
 import pytest
 
 from fakescale import FakeScale
-from fakescale.account import batches, listing, tasks
+from fakescale.account import batches, listing, task_filters, tasks
 from fakescale.account import task as moves
 from fakescale.account.listing import Page, Query
 from fakescale.account.task import TRANSITIONS, Status, Task
@@ -23,7 +22,7 @@ from fakescale.contract.test_machine import run
 from fakescale.traffic import idempotency
 from fakescale.traffic.idempotency import LIFETIME, OncePerKey
 from fakescale.values import errors
-from fakescale.values.answer import json_answer
+from fakescale.values.answer import encode, json_answer
 from fakescale.values.frozen import FrozenDict, FrozenList
 from tests.support import examples, proofs
 
@@ -152,8 +151,8 @@ def key_for_longer(self: OncePerKey, key: Any, fingerprint: Any, work: Any) -> A
     return answer
 
 
-def without(member: str, text: str) -> str:
-    return json.dumps({name: value for name, value in json.loads(text).items() if name != member})
+def without(member: str, text: bytes) -> bytes:
+    return encode({name: value for name, value in json.loads(text).items() if name != member})
 
 
 def any_filter(query: Query, items: list[Any]) -> list[Any]:
@@ -167,7 +166,7 @@ def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
     def wrong(wanted: Any, values: Any) -> Any:
         return [keep(value, wanted) for value in values]
 
-    return tasks.QUERY, name, tasks.QUERY[name]._replace(**{"keep": wrong, **changes})
+    return task_filters.QUERY, name, task_filters.QUERY[name]._replace(**{"keep": wrong, **changes})
 
 
 # Each bug: the owner, the name in it, and the wrong value that replaces it.
@@ -181,7 +180,7 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "a total of the page": (
         Page, "to_text",
-        lambda page: json.dumps({**json.loads(page_text(page)), "total": len(page.docs)}),
+        lambda page: encode({**json.loads(page_text(page)), "total": len(page.docs)}),
     ),
     "filters of the first page only": (route, "read_query", without_filters_behind_the_first_page),
     "any filter instead of all": (Query, "select", any_filter),
@@ -223,14 +222,14 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     "a cancel of done work": (TRANSITIONS, ("completed", "cancel"), Status.CANCELED),
     "a cancel sets completed_at": (
         moves, "cancel",
-        lambda task, now, **clear: dataclasses.replace(
+        lambda task, now, **clear: moves.replace(
             cancel(task, now, **clear), completed_at=now
         ),
     ),
     "an error keeps the unique_id": (
         moves, "fail",
         lambda task, now, response: fail(
-            dataclasses.replace(task, clear_unique_id_on_error=False), now, response
+            moves.replace(task, clear_unique_id_on_error=False), now, response
         ),
     ),
     "an old unique_id not free": (Tasks, "_put", old_unique_id_kept),
@@ -245,11 +244,11 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         lambda self, task_id, tags: change_tags(self, task_id, tags, lambda old, new: new),
     ),
     "updated_at stands": (
-        moves, "update", lambda task, now, **changes: dataclasses.replace(task, **changes),
+        moves, "update", lambda task, now, **changes: moves.replace(task, **changes),
     ),
     "completed_at missing": (
         moves, "complete",
-        lambda task, now, response: dataclasses.replace(
+        lambda task, now, response: moves.replace(
             complete(task, now, response), completed_at=None
         ),
     ),
@@ -262,7 +261,7 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     "an audit of what is pending": (TRANSITIONS, ("pending", "audit"), Status.PENDING),
     "audits oldest first": (
         moves, "audit",
-        lambda task, now, **entry: dataclasses.replace(
+        lambda task, now, **entry: moves.replace(
             done := audit(task, now, **entry), audits=FrozenList(sorted(done.audits, key=str))
         ),
     ),
@@ -277,7 +276,7 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
         Task, "to_text", lambda task: without("project", task_text(task)),
     ),
     "a completion is not printed": (
-        Task, "to_text", lambda task: task_text(task).replace('"completed"', '"pending"'),
+        Task, "to_text", lambda task: task_text(task).replace(b'"completed"', b'"pending"'),
     ),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from fakescale import FakeScale
-from fakescale.account import batches, files, quality, task, task_types, tasks, team, words
+from fakescale.account import batches, files, quality, task, task_filters, task_types, team, words
 from fakescale.fake import Options
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def test_each_literal_has_the_words_of_the_data(literal: Any, data: Iterable[str
 @pytest.mark.parametrize(
     ("options", "data"),
     [
-        (tasks.TaskFilters, tasks.FILTERS),
+        (task_filters.TaskFilters, task_filters.FILTERS),
         (batches.BatchFilters, batches.FILTERS),
         (files.FileFilters, files.FILTERS),
         (files.FileOptions, files.UPLOAD.names),

@@ -13,7 +13,7 @@ from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict, FrozenList, f
 JSON = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text("ab$é"), inner),
@@ -27,6 +27,13 @@ def test_a_frozen_value_equals_and_prints_as_the_value(value: Any) -> None:
     assert json.dumps(freeze(value)) == json.dumps(value)
     assert pickle.loads(pickle.dumps(freeze(value))) == value
     assert copy.deepcopy(freeze(value)) == value
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**30])
+def test_an_integer_of_more_than_64_bits_becomes_a_float(number: int) -> None:
+    # As it does in JSON.parse.
+    frozen = freeze({"a": [number]})["a"][0]
+    assert (type(frozen), frozen) == (float, float(number))
 
 
 def test_frozen_dicts_and_lists_refuse_every_change() -> None:

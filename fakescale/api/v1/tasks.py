@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from fakescale.account import tasks
+from fakescale.account import task_filters
 from fakescale.account.listing import FLAG
 from fakescale.account.result_files import result_file
 from fakescale.account.task import AUDIT_RESULTS, ReviewStatus, Status
@@ -125,7 +125,7 @@ ROUTES = (
         refuses=(402, 409),
     ),
     Route("GET", "/v1/task/<task_id>", get_task, "Task"),
-    Route("GET", "/v1/tasks", list_tasks, "TaskPage", query=tasks.QUERY),
+    Route("GET", "/v1/tasks", list_tasks, "TaskPage", query=task_filters.QUERY),
     Route(
         "POST", "/v1/task/<task_id>/cancel", cancel_task, "Task", query={"clear_unique_id": FLAG}
     ),
