@@ -207,6 +207,10 @@ class FakeScale(Names, LiveView):
         check_account(name)
         return self._state.account(name)
 
+    def accounts(self) -> list[str]:
+        """Return the names of all accounts, in the order in which they were first used."""
+        return self._state.names()
+
     def world(self, account: str | None = None, *, test: bool = False) -> World:
         """Return the live or the test world of an account, by default the fake's own account.
 

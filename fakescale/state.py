@@ -116,6 +116,11 @@ class State:
                         return world
         raise NotFound("There is no such result file.")  # guessed
 
+    def names(self) -> list[str]:
+        """Return the names of all accounts, in the order in which they were first used."""
+        with self._lock:
+            return list(self._accounts)
+
     def live_worlds(self) -> list[World]:
         """Return the live worlds of all accounts."""
         with self._lock:

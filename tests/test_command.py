@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,15 @@ from typing import Any
 import pytest
 import requests
 
-from fakescale import RemoteFakeScale
-from fakescale.__main__ import main
+from fakescale import FakeScale, RemoteFakeScale
+from fakescale.cli import main
 from fakescale.receiver import Receiver
 from fakescale.server.proxy import environment
+from fakescale.values.clock import steady
 from fakescale.values.hosts import HOST
 from tests.account.test_printed import PRINTED
 from tests.raw import wait_until
+from tests.test_docs import PAGES
 
 LOG = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 
@@ -155,23 +159,29 @@ def test_it_ends_on_a_signal_even_with_a_connection_open(process: Process, numbe
 
 def test_each_request_is_a_line_on_standard_error(process: Process) -> None:
     process.call("GET", "/tasks?limit=3")
-    process.call("POST", "/task/chat", json={"secret": 1})
+    made = process.call("POST", "/task/chat", json={"secret": 1}).json()
     process.call("GET", "/tasks", "wrong")
+    assert requests.get(process.url.replace("v1", "_fakescale/health"), timeout=10).ok
     process.stop()
-    lines = process.log.read_text().splitlines()
+    *lines, last = process.log.read_text().splitlines()
+    assert last == "fakescale: 1 task is gone; --dump FILE keeps the state for --load"
     assert len(lines) == 3
     for line, end in zip(
         lines,
-        ["GET /v1/tasks?limit=3 200", "POST /v1/task/chat 200", "GET /v1/tasks 401"],
+        [
+            r"GET /v1/tasks\?limit=3 200 [\d.]+ms account=x",
+            rf"POST /v1/task/chat 200 [\d.]+ms account=x task={made['task_id']}",
+            r"GET /v1/tasks 401 [\d.]+ms: .*API key.*",
+        ],
         strict=True,
     ):
-        assert re.fullmatch(LOG + re.escape(end), line)
+        assert re.fullmatch(LOG + end, line)
 
 
 def test_verbose_logs_the_bodies_too(flagged: Process) -> None:
     flagged.call("POST", "/task/chat", "live_b", json={"inner": 1})
-    line = '/v1/task/chat 200 {"inner": 1} -> {"task_id":'
-    wait_until(lambda: line in flagged.log.read_text())
+    line = r'/v1/task/chat 200 [\d.]+ms account=b task=\w+ {"inner": 1} -> {"task_id":'
+    wait_until(lambda: re.search(line, flagged.log.read_text()) is not None)
     for operation in ("requests.list", "api_key", "faults.add"):
         body = {"api_key": "live_b", "status": 503, "nth": 1000} if "add" in operation else {}
         assert control(flagged, operation, "secret", body).status_code == 200
@@ -252,7 +262,7 @@ def test_a_dump_that_cannot_be_written_goes_elsewhere(
         made = process.call("POST", "/task/chat", json={}).json()
         folder.rmdir()
         assert process.stop(signal.SIGHUP) == 1
-    [line] = log.read_text().splitlines()  # none about the request
+    [line] = log.read_text().splitlines()  # none about the request, nor about lost tasks
     start = f"fakescale: cannot write {folder / 'x'}: No such file or directory; the state is in "
     assert line.startswith(start)
     assert made["task_id"] in Path(line.removeprefix(start)).read_text()
@@ -306,7 +316,7 @@ def test_a_start_that_is_interrupted_says_so_in_one_line(
     def interrupted(text: str) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fakescale.__main__.read_file", interrupted)
+    monkeypatch.setattr("fakescale.cli.serve.read_file", interrupted)
     (tmp_path / "x").touch()
     done = run_here(f"--load={tmp_path / 'x'}")
     assert (done.returncode, done.stderr) == (130, "fakescale: interrupted\n")
@@ -319,9 +329,10 @@ def test_quiet_and_verbose_exclude_each_other() -> None:
 def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        said = refused(f"--port={port}", run=run)
+        where = f"127.0.0.1:{port}"
         assert re.fullmatch(
-            rf"fakescale: cannot listen on 127.0.0.1:{port}: .*in use.*",
-            refused(f"--port={port}", run=run),
+            rf"fakescale: cannot listen on {where}: .*in use.*; --port 0 picks a free port", said
         )
     file = tmp_path / "tasks.json"
     assert refused(f"--load={file}").startswith(f"fakescale: cannot load {file}: ")
@@ -332,7 +343,7 @@ def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     assert refused("--api-key=secret").startswith("fakescale: 'secret' is not an API key")
     assert "cannot listen on" in refused("--host=nowhere.invalid")
     assert "cannot listen on" in refused("--host=a..b")
-    assert "turnaround" in refused("--complete-after=-1")
+    assert "is not a duration" in refused("--complete-after=-1")
     done = run_here(f"--dump={tmp_path / 'nowhere' / 'x'}")
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
     assert "'a:80' is not a host" in refused("--callback-host=b", "--callback-host=a:80")
@@ -344,7 +355,7 @@ def test_a_start_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     for text in ("nan", "1e300", "soon"):
         done = run_here(f"--complete-after={text}")
         assert done.returncode == 2
-        assert f"--complete-after: '{text}' is not a number of seconds" in done.stderr
+        assert f"--complete-after: '{text}' is not a duration" in done.stderr
 
 
 def test_it_ends_quietly_when_the_reader_of_the_document_closes_the_pipe() -> None:
@@ -357,6 +368,180 @@ def test_it_ends_quietly_when_the_reader_of_the_document_closes_the_pipe() -> No
         process.stdout.close()  # more is to come than a pipe holds
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+# The log, files of calls, long work, containers
+
+
+def test_the_log_can_be_json(log: Path, callback_receiver: Receiver, tmp_path: Path) -> None:
+    init = tmp_path / "init.jsonl"
+    task = {"type": "chat", "callback_url": callback_receiver.url, "batch": "monday"}
+    calls = [
+        {"callback_url": {"value": callback_receiver.url}},
+        {"projects.create": {"name": "pets", "type": "chat"}},
+        {"batches.create": {"name": "monday", "project": "pets"}, "tasks.create": task},
+    ]
+    init.write_text("\n\n".join(json.dumps(call) for call in calls))
+    whole = tmp_path / "whole.json"
+    whole.write_text(json.dumps({"tasks.create": {"type": "chat", "unique_id": "é"}}, indent=2))
+    page = tmp_path / "page.json"
+    page.write_text(json.dumps([PRINTED]))
+    flags = [f"--init={file}" for file in (init, whole, page)]
+    with contextlib.closing(Process(log, "--log=json", *flags)) as process:
+        made = process.call("POST", "/task/chat", json={"tags": 3}).json()
+        remote = RemoteFakeScale(process.url)
+        assert len(remote.tasks) == 3
+        [waiting] = remote.tasks.list(batch="monday")
+        remote.tasks.complete(waiting)
+        callback_receiver.wait_for(1)
+        wait_until(lambda: '"event": "callback"' in log.read_text())
+        process.stop()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(line["time"].endswith("Z") and line["level"] == "info" for line in lines)
+    told: dict[str, list[Any]] = {}
+    for line in lines:
+        told.setdefault(line["event"], []).append(line)
+    [refusal] = [it for it in told["request"] if it["method"] == "POST" and it["status"] == 400]
+    assert refusal["error"] == made["error"]
+    assert (refusal["account"], refusal["target"], refusal["ms"] > 0) == (
+        "x",
+        "/v1/task/chat",
+        True,
+    )
+    [sent] = told["callback"]
+    assert (sent["subject"], sent["state"], sent["answer"]) == (waiting.id, "done", 200)
+    [batch] = [it for it in told["batch"] if it["subject"] == "monday"]
+    assert batch["message"] == "batch monday of fakescale is completed (tasks: 1)"
+    assert [it["message"].split(";")[0] for it in told["note"]] == ["3 tasks are gone"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"nope": {}}', "there is no operation 'nope'"),
+        (
+            '{"now": {}}\n\n{"tasks.create": {}}',
+            'line 3: Parameter is invalid, reason: "type" is r',
+        ),
+        ('{"now": {}}\n{', "line 2: The content is not JSON"),
+        ('{"now": 3}', 'it must be like {"tasks.create": {"type": "chat"}}'),
+        ("3", "it must be like"),
+        ('{"fakescale": 0}', "the format of a dump"),
+    ],
+)
+def test_a_file_of_calls_that_is_wrong_is_named(
+    tmp_path: Path, content: str, expected: str
+) -> None:
+    file = tmp_path / "init.jsonl"
+    file.write_text(content)
+    said = refused(f"--init={file}", "--port=0")
+    assert said.startswith(f"fakescale: cannot load {file}")
+    assert expected in said
+
+
+def test_the_state_is_kept_over_a_restart_by_one_command(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    flags = [f"--load={file}", f"--dump={file}", "--seed=7"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        made = process.call("POST", "/task/chat", json={}).json()
+        assert process.stop() == 0
+    said = [line for line in log.read_text().splitlines() if line.startswith("fakescale:")]
+    assert said == [f"fakescale: {file} does not exist yet; the state is empty"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        assert process.call("GET", f"/task/{made['task_id']}").json() == made
+    # The last digits count.
+    assert made["task_id"][8:22] == FakeScale(seed="7").tasks.create("chat").id[8:22]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no terminals like these")
+@pytest.mark.parametrize("command", ["serve", "dump", "load"])
+def test_long_work_shows_that_it_goes_on_and_can_be_interrupted(
+    command: str, tmp_path: Path
+) -> None:
+    import pty
+
+    file, target = tmp_path / "file", tmp_path / "target"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if command == "serve":
+            os.mkfifo(file)  # without a writer, its reader waits
+        else:
+            file.write_text("[]")
+        arguments = {
+            "serve": ["--port=0", f"--load={file}", f"--dump={target}"],
+            "dump": ["dump", str(target), "--url", url],
+            "load": ["load", str(file), "--url", url],
+        }
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fakescale", *arguments[command]],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        while "dumping the state" not in shown.decode() and "loading" not in shown.decode():
+            shown += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[0] == b""
+        assert process.returncode == 128 + signal.SIGINT
+        with contextlib.suppress(OSError):  # the other end is closed
+            while data := os.read(ours, 1000):
+                shown += data
+        os.close(ours)
+    assert shown.endswith(b"\r\nfakescale: interrupted\r\n")
+    assert b"Traceback" not in shown
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_it_ends_soon_under_load(log: Path, tmp_path: Path) -> None:
+    flags = ["--complete-after=1ms", f"--dump={tmp_path / 'state'}", "--quiet"]
+    with contextlib.closing(Process(log, *flags)) as process:
+        busy = threading.Barrier(9)
+
+        def ask() -> None:
+            body = {"callback_url": process.url}
+            with contextlib.suppress(requests.RequestException), requests.Session() as session:
+                for number in itertools.count():
+                    session.post(f"{process.url}/task/chat", json=body, auth=("live_x", ""))
+                    if number == 3:
+                        busy.wait(10)
+
+        clients = [threading.Thread(target=ask) for _ in range(8)]
+        for client in clients:
+            client.start()
+        busy.wait(10)
+        begun = steady()
+        assert process.stop() == 0
+        assert steady() - begun < 3  # a second, on a machine that does nothing else
+        for client in clients:
+            client.join(10)
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_commands_of_the_recipe_for_compose_run(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = PAGES["docs/recipes.md"].partition("Docker compose?")[2].partition("```\n\n")[0]
+    started = re.search(r"exec (fakescale .*?)\"", recipe, re.DOTALL)
+    check = re.search(r"test: (\[.*\])", recipe)
+    variables = dict(re.findall(r"(FAKESCALE_\w+): \"?([^\",} ]+)", recipe))
+    assert started is not None
+    assert check is not None
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with contextlib.closing(Process(log, *shlex.split(started[1])[1:])) as process:
+        port = process.url.split(":")[2].split("/")[0]
+        monkeypatch.setenv("FAKESCALE_PORT", port)
+        kind, *test = json.loads(check[1])
+        assert (kind, test[0]) == ("CMD", "fakescale")
+        done = run(*test[1:])
+        assert (done.returncode, done.stdout) == (0, "ok\n")
+        process.url = f"http://127.0.0.1:{port}/v1"
+        reply = process.call("GET", "/tasks", headers={"Host": "fakescale:8675"})
+        assert reply.status_code == 200
+        assert process.stop() == 0
+    assert [it for it in log.read_text().splitlines() if it.startswith("fakescale:")] == []
 
 
 # Control over HTTP
@@ -412,8 +597,15 @@ def test_control_beyond_loopback_needs_a_token(
         if token:
             check_demands_the_token(process)
         process.stop()
-    said = "control over HTTP is off, since 0.0.0.0 is not a loopback address" in log.read_text()
-    assert said == (not token)
+    for flag, is_given in (
+        ("--control-token", token),
+        ("--allow-host", None),
+        ("--callback-host", None),
+    ):
+        lines = [
+            it for it in log.read_text().splitlines() if it.startswith("fakescale: ") and flag in it
+        ]
+        assert len(lines) == (0 if is_given else 1)
     assert reply.status_code == (200 if token else 403)
     assert token or "switched off" in reply.json()["error"]
     assert "GET /v1/tasks 200" in log.read_text()

@@ -18,11 +18,14 @@ import requests
 from sphinx.pycode import ModuleAnalyzer
 
 import fakescale
-from fakescale import FakeScale, __main__, pytest_plugin, strategies
+from fakescale import FakeScale, pytest_plugin, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.transcript import _LINES
 from fakescale.api.v1 import ROUTES
+from fakescale.cli import serve_parser
+from fakescale.cli.commands import COMMANDS
+from fakescale.cli.flags import SERVE
 from fakescale.traffic.events import Kind
 
 ROOT = Path(__file__).parent.parent
@@ -201,11 +204,25 @@ def test_every_kind_of_event_is_named_and_has_a_line() -> None:
 
 
 def test_every_flag_is_named_and_no_other() -> None:
-    flags = {
-        flag for action in __main__._parser()._actions for flag in action.option_strings[-1:]
-    } - {"--help"}
     table = REFERENCE.partition("## Flags of the command")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == flags
+    told = re.findall(r"^\| (?:`-\w`, )?`(--[\w-]+)(?: [A-Z|a-z]+)?` \| `(\w+)` \|", table, re.M)
+    assert told == [(flag.name, flag.variable) for flag in SERVE]
+
+
+def test_every_command_is_named_and_no_other() -> None:
+    table = REFERENCE.partition("## Commands")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)", table, re.M) == ["serve", *COMMANDS]
+    for name, command in COMMANDS.items():
+        [line] = [it for it in table.splitlines() if it.startswith(f"| `{name}")]
+        for flag in (it for it in command.arguments if it.name.startswith("--")):
+            told = {"--account", "--test", "--live", "--host", "--port"}
+            assert f"`{flag.name}" in line or flag.name in told
+
+
+def test_the_help_names_pages_that_exist() -> None:
+    pages = re.findall(r"docs/[\w-]+\.md", serve_parser("").format_help())
+    assert len(pages) == 2
+    assert all((ROOT / page).is_file() for page in pages)
 
 
 # The Python reference.

@@ -20,7 +20,7 @@ assert RULE is not None
 # The names of the rule, from left to right. The names within one step do not import each other.
 STEPS = [re.split(r",\s*", step) for step in RULE[1].split(" < ")]
 # These may import all others, also within their own step.
-USERS = {"contract", "pytest_plugin", "__main__"}
+USERS = {"contract", "cli", "pytest_plugin", "__main__"}
 # The only places that may import werkzeug, or use sockets.
 WERKZEUG = {"api", "receiver"}
 SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}

@@ -235,7 +235,9 @@ def failed(task_id: str, error: Exception, note: Note) -> tuple[Move, Mapping[st
     if isinstance(error, TaskFailure):
         return moves.fail, error.response
     trace = _tell(task_id, error, note)
-    log.error("the labeler raised an exception for task %s\n%s", task_id, trace)
+    facts = {"event": "labeler", "task": task_id, "error": str(error) or type(error).__name__}
+    line = "the labeler raised an exception for task %s\n%s"
+    log.error(line, task_id, trace, extra={"facts": facts})
     response = FrozenDict(error=str(error) or type(error).__name__)
     return functools.partial(moves.fail, traceback=trace), response
 

@@ -2,6 +2,7 @@
 
 import abc
 import functools
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
 from fakescale.values.named import named
+
+log = logging.getLogger("fakescale")
 
 # In the order of restoring: an owner may refer to the owners before it.
 _OWNERS = (
@@ -83,7 +86,7 @@ class World:
             lock,
             self.projects,
             self._run_due,
-            completed=self._owe_of_batch,
+            completed=self._on_completed,
             finalized=self._begin,
         )
         #: The tasks of this world.
@@ -183,7 +186,11 @@ class World:
             )
         return url is not None
 
-    def _owe_of_batch(self, batch: Batch) -> None:
+    def _on_completed(self, batch: Batch) -> None:
+        account, number = self.key.account, sum(batch.counts.values())
+        facts = {"event": "batch", "account": account, "subject": batch.name, "tasks": number}
+        line = f"batch {batch.name} of {account} is completed (tasks: {number})"
+        log.info("%s", line.encode("unicode_escape").decode(), extra={"facts": facts})
         if batch.callback is None:
             return
         # Documented: a batch has a callback. Guessed: its body.

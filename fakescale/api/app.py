@@ -66,12 +66,13 @@ def application(
     max_body: int,
 ) -> Iterable[bytes]:
     """Answer a WSGI request: decide, respond, note and send."""
+    begun = steady()
     path = raw_path(environ)
     if not environ["PATH_INFO"].isascii():  # werkzeug cannot read the text that httpx passes
         environ = {**environ, "PATH_INFO": path}
     request = Request(environ, max_body)
     is_control = f"{path}/".startswith(CONTROL)
-    now, begun = state.clock.now(), steady()
+    now = state.clock.now()
     effects: list[Effect] = []
 
     def work() -> Answer:
@@ -86,7 +87,7 @@ def application(
     answer, trace = _refusing(work)
     for effect in effects:
         answer = effect.spoil(answer)
-    duration = steady() - begun
+    seconds = steady() - begun
     outcome = _Outcome(answer, effects, trace)
     exchange = _exchange(environ, request, path, now, outcome)
     if not is_control:
@@ -98,11 +99,11 @@ def application(
             when=now,
             exchange=exchange,
             size=size,
-            duration=duration,
+            duration=seconds,
         )
     if trace is not None:
         log.error("a bug in fakescale\n%s", trace)
-    environ.get(REPORT, log_exchange)(exchange)
+    environ.get(REPORT, log_exchange)(exchange, seconds)
     return _send(environ, start_response, now, outcome)
 
 

@@ -6,6 +6,7 @@ arguments. The answer is ``{"result": …}``. A property is read with ``{}``, an
 """
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from fakescale.api.operations import Fake, Operation, operations
@@ -28,7 +29,14 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
             " GET /_fakescale/ lists all operations; call them by POST."
         )
     request.max_depth = MAX_WRAPPED_DEPTH  # a dump, or a printed task, holds what was given
-    given = expect(request.content, FrozenDict)
+    return json_answer({"result": run(fake, operation, expect(request.content, FrozenDict))})
+
+
+def run(fake: Fake, operation: Operation, given: Mapping[str, Any]) -> Any:
+    """Do an operation with the arguments ``given``, and return its result as JSON-able data.
+
+    Raises BadRequest for wrong arguments, and any ApiError of the helper.
+    """
     for argument, value in given.items():
         _check(operation, argument, value)
     for argument, parameter in operation.arguments.items():
@@ -37,10 +45,10 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
     try:
         result = operation.call(fake, given)
     except (TypeError, ValueError, OverflowError) as error:  # an unknown filter, for example
-        raise BadRequest(f"{name}: {error}") from error
+        raise BadRequest(f"{operation.name}: {error}") from error
     except AssertionError as error:
         raise TooSlow(str(error)) from error
-    return json_answer({"result": operation.shape.show(result)})
+    return operation.shape.show(result)
 
 
 def _check(operation: Operation, argument: str, value: Any) -> None:

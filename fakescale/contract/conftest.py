@@ -6,6 +6,7 @@ A test that takes a fixture that the server cannot offer is deselected.
 import contextlib
 import dataclasses
 import importlib
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -147,6 +148,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("what is assumed of the API")
     for line in report(outcomes["passed"], failed):
         terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Give an interrupted run against another server the status that shells know: 130."""
+    has_url = session.config.getoption("--contract-url") is not None
+    if exitstatus == pytest.ExitCode.INTERRUPTED and has_url:
+        session.exitstatus = 128 + signal.SIGINT
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

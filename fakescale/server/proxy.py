@@ -84,7 +84,7 @@ class Proxy(Server):
         port: int = 0,
         limits: Limits = DEFAULTS,
         *,
-        report: Callable[[Reported], None] = log_exchange,
+        report: Callable[[Reported, float], None] = log_exchange,
     ) -> None:
         enter = functools.partial(_enter, authority)
         # Clients reach the proxy itself without TLS, and every client enters this way.

@@ -94,7 +94,7 @@ class Server:
         limits: Limits = DEFAULTS,
         *,
         entrance: Entrance | None = None,
-        report: Callable[[Reported], None] = log_exchange,
+        report: Callable[[Reported, float], None] = log_exchange,
         in_place: bool = True,
     ) -> None:
         #: The listening socket.

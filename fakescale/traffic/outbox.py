@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 
-from fakescale.traffic.callbacks import Attempt, Delivery
-from fakescale.values.clock import Clock
+from fakescale.traffic.callbacks import RETRIES, Attempt, Delivery
+from fakescale.values.clock import Clock, stamp
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.hosts import Address, NotSent, read_address
 from fakescale.values.keys import auth_key, masked
@@ -122,9 +122,6 @@ class Outbox(Sequence[Delivery]):
                 state = refusal.state
         else:
             state = "recorded"
-        if state.startswith("not sent"):
-            line = f"callback {event} {subject} to {url} {state}"
-            log.warning("%s", masked(line).encode("unicode_escape").decode())
         with self._changed:
             delivery = Delivery(
                 number=next(self._numbers),
@@ -145,6 +142,8 @@ class Outbox(Sequence[Delivery]):
             if state.startswith("not sent"):
                 self._tell("callback not sent", delivery, reason=state.partition(": ")[2])
             started = self._start_threads()
+        if state.startswith("not sent"):
+            _log(delivery)
         if not started:
             self._wake()  # the ticker tries again
 
@@ -416,8 +415,31 @@ class Outbox(Sequence[Delivery]):
 
 
 def _log(delivery: Delivery) -> None:
+    """Log the outcome of the latest attempt; a callback that is given up is a warning."""
     outcome: Any = delivery.state
     if delivery.attempts:
         outcome = delivery.attempts[-1].status or delivery.attempts[-1].error
-    line = f"callback {delivery.event} {delivery.subject} to {delivery.url} {outcome}"
-    log.info("%s", masked(line).encode("unicode_escape").decode())
+    is_lost = delivery.state == "failed" or delivery.state.startswith("not sent")
+    text = str(outcome)
+    if delivery.state == "failed":
+        text = f"failed after {len(delivery.attempts)} tries: {outcome}"
+    elif delivery.next_at is not None:
+        tries = f"try {len(delivery.attempts)} of {RETRIES + 1}"
+        text = f"{outcome}, {tries}, the next at {stamp(delivery.next_at)}"
+    line = masked(f"callback {delivery.event} {delivery.subject} to {delivery.url} {text}")
+    facts = {
+        "event": "callback",
+        "account": delivery.account,
+        "kind": delivery.event,
+        "subject": delivery.subject,
+        "url": masked(delivery.url),
+        "state": delivery.state,
+        "tries": len(delivery.attempts),
+        "answer": outcome,
+    }
+    log.log(
+        logging.WARNING if is_lost else logging.INFO,
+        "%s",
+        line.encode("unicode_escape").decode(),
+        extra={"facts": facts},
+    )

@@ -5,7 +5,7 @@ from typing import Protocol
 #: The key in the WSGI environ of an Event that the server sets when it stops.
 STOPPED = "fakescale.stopped"
 #: The key in the WSGI environ of an optional function. The application calls it with each
-#: exchange, instead of logging the exchange.
+#: exchange and the seconds that the answer took, instead of logging the exchange.
 REPORT = "fakescale.report"
 #: The name of the application's method that says, given an environ, whether the request is
 #: answered at once. Without the method, a server treats every request as slow.
@@ -57,3 +57,11 @@ class Reported(Protocol):
     @property
     def fault(self) -> str | None:
         """The fault that applied to the request, or None."""
+
+    @property
+    def account(self) -> str | None:
+        """The name of the account that the API key led to, or None."""
+
+    @property
+    def error(self) -> str | None:
+        """The text of a refusal, or None."""

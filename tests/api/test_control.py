@@ -561,6 +561,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "faults.duplicate_in_flight": faults,
     "faults.list": faults,
     "faults.remove": faults,
+    "accounts": lambda side: side.accounts(),
     "now": now,
     "advance": advance,
     "stop_clock": stop_clock,

@@ -10,7 +10,7 @@ import pytest
 import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from fakescale import FakeScale, Limits, __main__
+from fakescale import FakeScale, Limits, cli
 from fakescale.account import batches, files, quality, task_filters, task_types
 from fakescale.account.listing import Page
 from fakescale.api.app import DOCUMENT as ADDRESS
@@ -117,7 +117,7 @@ def test_it_is_served_to_no_foreign_host(fake: FakeScale) -> None:
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
-    __main__.main(["openapi", "--port", "9000"])
+    cli.main(["openapi", "--port", "9000"])
     expected = {**DOCUMENT, "servers": [{"url": "http://127.0.0.1:9000/v1"}]}
     assert json.loads(capsys.readouterr().out) == expected
 

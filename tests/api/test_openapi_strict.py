@@ -9,7 +9,7 @@ import pytest
 import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from fakescale import FakeScale, __main__
+from fakescale import FakeScale, cli
 from fakescale.api.app import DOCUMENT as ADDRESS
 from fakescale.api.openapi import document
 from fakescale.api.openapi_strict import plain
@@ -172,9 +172,9 @@ def test_it_is_served_on_request(fake: FakeScale) -> None:
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
-    __main__.main(["openapi", "--strict"])
+    cli.main(["openapi", "--strict"])
     told = json.loads(capsys.readouterr().out)
     assert told == {**STRICT, "servers": [{"url": "http://127.0.0.1:8675/v1"}]}
     with pytest.raises(SystemExit):
-        __main__.main(["--strict"])
-    assert "--strict needs the command `openapi`" in capsys.readouterr().err
+        cli.main(["--strict"])
+    assert "--strict is not a flag of `fakescale`" in capsys.readouterr().err

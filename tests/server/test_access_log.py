@@ -16,7 +16,7 @@ def lines(fake: FakeScale, *, bodies: bool = False) -> list[str]:
     stream = io.StringIO()
     log = AccessLog(stream, bodies=bodies)
     for exchange in fake.requests:
-        log(exchange)
+        log(exchange, 0.0012)
     return stream.getvalue().splitlines(keepends=True)
 
 
@@ -25,14 +25,17 @@ def test_a_line_shows_the_request_and_the_answer(fake: FakeScale, live: Caller) 
     fake.faults.add(status=503)
     live("GET", "/task/x\x1b[31m")
     first, second = (line.split(" ", 2)[2] for line in lines(fake))
-    assert first == "GET /v1/tasks?limit=3 200\n"
-    assert re.fullmatch(r"GET /v1/task/x\\x1b\[31m 503 \(fault: .*\)\n", second)
+    assert first == "GET /v1/tasks?limit=3 200 1.2ms account=fakescale\n"
+    assert re.fullmatch(r"GET /v1/task/x\\x1b\[31m 503 1.2ms \(fault: .*\)\n", second)
 
 
 def test_the_bodies_follow_on_the_same_line(fake: FakeScale, live: Caller) -> None:
     live("POST", "/task/chat", data=b'{"a":\n1}')
     [line] = lines(fake, bodies=True)
-    assert line.split(" ", 2)[2].startswith(r'POST /v1/task/chat 200 {"a":\n1} -> {"task_id":')
+    assert line.split(" ", 2)[2].endswith("}\n")
+    assert re.match(
+        r'POST /v1/task/chat 200 1.2ms .* {"a":\\n1} -> {"task_id":', line.split(" ", 2)[2]
+    )
 
 
 def test_a_line_begins_with_the_time_of_the_machine(
@@ -55,4 +58,4 @@ def test_a_closed_stream_breaks_nothing(fake: FakeScale, live: Caller) -> None:
     live("GET", "/tasks")
     stream = io.StringIO()
     stream.close()
-    AccessLog(stream, bodies=False)(fake.requests[0])
+    AccessLog(stream, bodies=False)(fake.requests[0], 0)

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from fakescale import FakeScale, Limits, __main__
+from fakescale import FakeScale, Limits
+from fakescale.cli import serve_parser
+from fakescale.cli.flags import SERVE, fill
+from fakescale.cli.serve import start
 from fakescale.server import connection, loop
 from fakescale.server.server import serving
 from tests.raw import (
@@ -371,9 +374,9 @@ def test_a_limit_must_be_over_zero(field: Any, value: float) -> None:
 def test_every_limit_is_a_flag_of_the_command() -> None:
     for number, field in enumerate(dataclasses.fields(Limits), 7):
         flag = f"--{field.name.replace('_', '-')}"
-        fake, _, server, _, _ = __main__._start(
-            __main__._parser().parse_args(["--port=0", flag, f"{number}"])
-        )
+        options = serve_parser().parse_args(["--port=0", flag, f"{number}"])
+        fill(options, SERVE, {})
+        fake, _, server, _, _ = start(options)
         assert getattr(fake.limits, field.name) == getattr(server.site.limits, field.name) == number
         server.stop()
         server.serve_forever()

@@ -638,7 +638,22 @@ def test_a_callback_is_always_logged_as_one_line(caplog: pytest.LogCaptureFixtur
     outbox.deliver()
     # Other tests' threads may still log their last lines.
     mine = [line for line in caplog.messages if "localhost/x" in line]
-    assert mine == [r"callback completed t\n to http://localhost/x\x1b no\nway"]
+    [line] = mine
+    start = r"callback completed t\n to http://localhost/x\x1b no\nway, try 1 of 21, the next at 2"
+    assert line.startswith(start)
+
+
+def test_a_callback_that_is_given_up_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    outbox = Outbox(clock, Post(*[503] * (RETRIES + 1)))
+    owe(outbox, "http://localhost/y")
+    for _ in range(RETRIES + 1):
+        outbox.deliver()
+        clock.advance(hours=24 / RETRIES)
+    [record] = [it for it in caplog.records if "localhost/y" in it.getMessage()]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().endswith("failed after 21 tries: 503")
+    assert vars(record)["facts"]["state"] == "failed"
 
 
 def test_a_retry_after_the_end_of_the_calendar_breaks_nothing(

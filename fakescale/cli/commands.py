@@ -1,0 +1,281 @@
+"""The table of the commands, without ``serve``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fakescale.cli import actions, kinds
+from fakescale.cli.actions import Options
+from fakescale.cli.client import Client
+from fakescale.cli.flags import HOST, PORT, Flag
+
+
+class Command(NamedTuple):
+    """A command that is not ``serve``."""
+
+    #: The heading in ``fakescale --help``.
+    group: str
+    #: A whole sentence.
+    help: str
+    #: Does the work.
+    run: Callable[[Client, Options], Any]
+    #: The arguments and flags of its own.
+    arguments: Sequence[Flag] = ()
+    #: The columns of a table; without any, a text is printed as it is, and other data as JSON.
+    columns: Sequence[str] = ()
+    #: An example for ``--help``.
+    example: str = ""
+    #: Whether it asks a server.
+    asks: bool = True
+
+
+def _flag(name: str, help: str, **more: Any) -> Flag:
+    return Flag(name, help, **{"group": "Flags", "has_variable": False, **more})
+
+
+_ACCOUNT = Flag("--account", "Only this account.", "Flags", "-a", str, "NAME")
+_TEST = _flag("--test", "Only test mode.", default=False)
+_LIVE = _flag("--live", "Only live mode.", default=False)
+_WORLDS = (_ACCOUNT, _TEST, _LIVE)
+_ID = Flag("id", "The id of the task.", metavar="ID")
+_RESPONSE = Flag(
+    "response",
+    "The response with your labels: JSON, a file of JSON, or - for standard input. By default, one"
+    " is made up.",
+    kind=kinds.json_value,
+    metavar="RESPONSE",
+    optional=True,
+)
+_WORDS = Flag(
+    "word",
+    "An action with its arguments. Without one, all are listed.",
+    several=True,
+    metavar="ACTION",
+)
+_TASK = (
+    "task_id",
+    "status",
+    "type",
+    "account",
+    "mode",
+    "project",
+    "batch",
+    "unique_id",
+    "created_at",
+)
+_CALLBACK = ("owed_at", "subject", "event", "state", "tries", "answer", "url", "next_at")
+_SEE, _DO, _KEEP, _MORE = "See", "Steer", "Keep", "Without a server"
+
+#: Every command but ``serve``, in the order of ``--help``.
+COMMANDS: Mapping[str, Command] = {
+    "tasks": Command(
+        _SEE,
+        "List the tasks of all accounts, newest first.",
+        actions.tasks,
+        (
+            _flag("--status", "Only tasks in this status.", kind=str, metavar="STATUS"),
+            _flag("--type", "Only tasks of this type.", kind=str, metavar="TYPE"),
+            _flag("--project", "Only tasks of this project.", kind=str, metavar="NAME"),
+            _flag("--batch", "Only tasks of this batch.", kind=str, metavar="NAME"),
+            _flag("--unique-id", "Only the task with this unique_id.", kind=str, metavar="TEXT"),
+            _flag("--limit", "At most this many.", short="-n", kind=kinds.count, metavar="NUMBER"),
+            *_WORLDS,
+        ),
+        _TASK,
+        "fakescale tasks --status pending",
+    ),
+    "show": Command(_SEE, "Print a task as the API does.", actions.show, (_ID, *_WORLDS)),
+    "requests": Command(
+        _SEE,
+        "List the latest requests, with the reason of each refusal.",
+        actions.requests,
+        (
+            _flag("--refused", "Only those that were refused or went wrong.", default=False),
+            _flag("--bodies", "Print the bodies of requests and answers too.", default=False),
+            _flag("--follow", "Go on with each request that comes.", short="-f", default=False),
+            _flag(
+                "--limit",
+                "At most this many.",
+                short="-n",
+                kind=kinds.count,
+                metavar="NUMBER",
+                default=50,
+            ),
+            _flag("--method", "Only this method.", kind=str, metavar="METHOD"),
+            _flag(
+                "--path",
+                "Only this path. <name> stands for one segment, and * for any text.",
+                kind=str,
+                metavar="PATH",
+            ),
+            _flag("--status", "Only this status.", kind=kinds.count, metavar="STATUS"),
+            _ACCOUNT,
+        ),
+        ("when", "account", "method", "target", "status", "error"),
+        "fakescale requests --refused --bodies",
+    ),
+    "callbacks": Command(
+        _SEE,
+        "List the callbacks with their outcomes.",
+        actions.callbacks,
+        (_ID._replace(help="Only those of this task or batch.", optional=True), _ACCOUNT),
+        _CALLBACK,
+    ),
+    "projects": Command(
+        _SEE,
+        "List the projects, or create, set_params or archive one.",
+        actions.noun("projects"),
+        (_WORDS, *_WORLDS),
+        ("name", "type", "account", "mode", "created_at"),
+        "fakescale projects create pets type=imageannotation",
+    ),
+    "batches": Command(
+        _SEE,
+        "List the batches, or create, finalize, prioritize or archive one.",
+        actions.noun("batches"),
+        (_WORDS, *_WORLDS),
+        ("name", "status", "project", "account", "mode", "created_at"),
+        "fakescale batches finalize monday",
+    ),
+    "create": Command(
+        _DO,
+        "Create a task of a type.",
+        actions.create,
+        (
+            Flag("type", "The task type; `fakescale types` lists them.", metavar="TYPE"),
+            Flag(
+                "member",
+                "A member of the body. The value is JSON, or else a text.",
+                kind=kinds.member,
+                metavar="NAME=VALUE",
+                several=True,
+            ),
+            _flag(
+                "--body",
+                "The body: JSON, a file of JSON, or - for standard input.",
+                kind=kinds.json_value,
+                metavar="BODY",
+            ),
+            _flag("--example", "Begin with the example body of the type.", default=False),
+            _ACCOUNT._replace(help="In this account; by default, in the server's own."),
+            _TEST._replace(help="In test mode."),
+        ),
+        _TASK,
+        "fakescale create imageannotation --example attachment=https://example.com/a.jpg",
+    ),
+    "complete": Command(
+        _DO,
+        "Complete a task, with your labels or made-up ones.",
+        actions.on_task("tasks.complete", "response"),
+        (_ID, _RESPONSE, *_WORLDS),
+        _TASK,
+        """fakescale complete ID '{"annotations": []}'""",
+    ),
+    "fail": Command(
+        _DO,
+        "Put a task into the status error.",
+        actions.on_task("tasks.fail", "response"),
+        (
+            _ID,
+            Flag("response", "The text of the error.", metavar="REASON", optional=True),
+            *_WORLDS,
+        ),
+        _TASK,
+        "fakescale fail ID 'The image cannot be read.'",
+    ),
+    "cancel": Command(
+        _DO,
+        "Cancel a task.",
+        actions.on_task("tasks.cancel", "clear_unique_id"),
+        (
+            _ID,
+            _flag("--clear-unique-id", "Free its unique_id for another task.", default=False),
+            *_WORLDS,
+        ),
+        _TASK,
+    ),
+    "audit": Command(
+        _DO,
+        "Audit a completed task.",
+        actions.on_task("tasks.audit", "result", "comments"),
+        (
+            _ID,
+            Flag(
+                "result", "The verdict: accepted, fixed, commented or rejected.", metavar="RESULT"
+            ),
+            _flag("--comments", "The comments of the audit.", kind=str, metavar="TEXT"),
+            *_WORLDS,
+        ),
+        (*_TASK, "customer_review_status"),
+        "fakescale audit ID rejected --comments 'A cat is missing.'",
+    ),
+    "redeliver": Command(
+        _DO,
+        "Send the callback of a task again, and wait for the answer.",
+        actions.redeliver,
+        (_ID, *_WORLDS),
+        _CALLBACK,
+    ),
+    "faults": Command(
+        _DO,
+        "List the faults, or add, remove or clear them.",
+        actions.noun("faults"),
+        (_WORDS, _ACCOUNT),
+        ("id", "method", "path", "account", "status", "delay", "reset", "lost", "times", "hits"),
+        "fakescale faults add path=/v1/tasks status=503 times=2",
+    ),
+    "advance": Command(
+        _DO,
+        "Move the clock forward; whatever becomes due on the way happens.",
+        actions.advance,
+        (
+            Flag(
+                "time",
+                "The time to add: seconds, or like 90s, 25h, 1d12h.",
+                kind=kinds.seconds,
+                metavar="TIME",
+            ),
+        ),
+        example="fakescale advance 25h",
+    ),
+    "reset": Command(_DO, "Forget everything, or one account.", actions.reset, (_ACCOUNT,)),
+    "dump": Command(
+        _KEEP,
+        "Write the state to a file, or to standard output.",
+        actions.dump,
+        (Flag("file", "The file.", kind=kinds.writable, metavar="FILE", optional=True),),
+        example="fakescale dump state.json",
+    ),
+    "load": Command(
+        _KEEP,
+        "Load a dump, which replaces the state, or tasks as the API prints them.",
+        actions.load,
+        (Flag("file", "The file, or - for standard input.", kind=Path, metavar="FILE"),),
+        example="fakescale load state.json",
+    ),
+    "health": Command(_KEEP, "Tell whether the server works, by the status.", actions.health),
+    "types": Command(
+        _MORE,
+        "List the task types, or print the members and an example of one.",
+        actions.types,
+        (Flag("name", "The task type.", metavar="NAME", optional=True),),
+        ("type", "summary"),
+        asks=False,
+    ),
+    "openapi": Command(
+        _MORE,
+        "Print the OpenAPI document of the API.",
+        actions.openapi,
+        (
+            _flag(
+                "--strict",
+                "Describe what a client should send, for generators of clients, instead of all"
+                " that is accepted.",
+                default=False,
+            ),
+            HOST._replace(help="The host in the document.", group="Flags"),
+            PORT._replace(help="The port in the document.", group="Flags"),
+        ),
+        asks=False,
+    ),
+}
