@@ -614,7 +614,7 @@ class Tasks(Listed[Task]):
             status=str(task.status),
             type=task.type,
             unique_id=task.unique_id,
-            is_test=task.is_test,
+            is_test=self._is_test,
         )
 
     def _put(self, task: Task, before: Task | None = None) -> None:
