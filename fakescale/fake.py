@@ -30,9 +30,11 @@ from fakescale.traffic.outbox import Outbox
 from fakescale.values import errors
 from fakescale.values.answer import Answer
 from fakescale.values.blocks import Block, block
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH
 from fakescale.values.hosts import read_host
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import check_account, read_key
+from fakescale.values.schemas import frozen_json
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -360,9 +362,14 @@ class FakeScale(Names, LiveView):
         OSError if a file cannot be read. Then nothing has changed.
         """
         if isinstance(data, str | os.PathLike):
-            data = read_json_file(data)
+            self._load(read_json_file(data))
+        else:
+            self._load(frozen_json("data", data, MAX_WRAPPED_DEPTH))
+
+    def _load(self, data: Any) -> None:
+        """Do as ``load``, with data that was read from JSON."""
         if not isinstance(data, Mapping) or "docs" in data:
-            self.tasks.load(printed_tasks(data))
+            self.tasks._load(printed_tasks(data), is_json=True)
             return
         state = self._new_state()
         state.labeling.labeler, state.labeling.turnaround = self.labeler, self.turnaround

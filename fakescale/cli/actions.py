@@ -271,9 +271,9 @@ def reset(client: Client, options: Options) -> str:
 
 def dump(client: Client, options: Options) -> str | None:
     """Write the state to a file, or print it."""
-    content = client.dump().decode()
+    content = client.dump()
     if options.file is None:
-        print(content)
+        print(content.decode())
         return None
     from fakescale import saving
 
