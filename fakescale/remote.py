@@ -21,9 +21,11 @@ from fakescale.api.app import CONTROL
 from fakescale.api.operations import VALUE, Operation, operations
 from fakescale.api.shapes import takes_file
 from fakescale.fake import FakeScale, Names
+from fakescale.traffic.events import Events
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
-from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
+from fakescale.values.clock import steady
+from fakescale.values.errors import ApiError, BadRequest, NotFound, TooSlow, Unauthorized
 from fakescale.values.keys import check_account
 from fakescale.values.named import named
 
@@ -214,10 +216,30 @@ class _Faults(_Collection):
         return wrapped
 
 
+class _Events(_Sequence):
+    """The events, which wait on the server, but never so long that the server seems silent."""
+
+    def __call__(self, **chosen: Any) -> Any:
+        return self.list(**chosen)
+
+    def wait_for(self, *, timeout: float = 10.0, **chosen: Any) -> Any:
+        wait = self._helper(_OPERATIONS[self._below("wait_for")])
+        deadline = steady() + timeout
+        while True:
+            try:
+                left = deadline - steady()
+                return wait(timeout=max(0, min(left, _SECONDS / 2)), **chosen)
+            except TooSlow as error:
+                if steady() >= deadline:
+                    raise AssertionError(str(error)) from None
+
+
 def _kind_of_home(owner: type) -> type[_Helpers]:
     """Return the class of helpers that has the special methods of ``owner``, like ``__len__``."""
     if owner is Faults:
         return _Faults
+    if owner is Events:
+        return _Events
     if issubclass(owner, Sequence):
         return _Sequence
     if hasattr(owner, "__contains__"):

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -22,11 +22,13 @@ import fakescale
 from fakescale import FakeScale, pytest_plugin, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
+from fakescale.api.transcript import _LINES
 from fakescale.api.v1 import ROUTES
 from fakescale.cli import serve_parser
 from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE
 from fakescale.server.limits import Limits
+from fakescale.traffic.events import Kind
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -179,6 +181,19 @@ def test_every_fixture_and_option_is_named() -> None:
     told = re.findall(r"^\| `(--(?:fakescale|contract)-[\w-]+)", REFERENCE, re.M)
     assert set(told) == set(options)
     assert len(set(options)) == 8
+
+
+def test_every_setting_of_a_fake_is_named() -> None:
+    table = REFERENCE.partition("## Settings of fakes")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| `fakescale_\1 = ", table, re.M)
+    assert set(told) == set(pytest_plugin._SETTINGS)
+
+
+def test_every_kind_of_event_is_named_and_has_a_line() -> None:
+    kinds = get_args(Kind)
+    rows = re.findall(r"^\| (`(?:request|[a-z]+ [a-z ]+)`.*?) \|", PAGES["docs/testing.md"], re.M)
+    assert re.findall(r"`(.*?)`", " ".join(rows)) == list(kinds)
+    assert {kind.partition(" ")[0] for kind in kinds} == _LINES.keys()
 
 
 def test_every_flag_is_named_and_no_other() -> None:

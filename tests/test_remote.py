@@ -338,3 +338,13 @@ def test_a_read_only_property_cannot_be_set(remote: RemoteFakeScale) -> None:
             setattr(remote, name, "x")
     with pytest.raises(AttributeError, match="'callback_auth_key' of a remote fake cannot be set"):
         remote.callback_auth_key = "x"
+
+
+def test_a_long_wait_for_an_event_is_made_of_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeScale().serve() as fake:
+        events = RemoteFakeScale(fake.url).events
+        monkeypatch.setattr("fakescale.remote._SECONDS", 0.01)
+        with pytest.raises(AssertionError, match="no event came in time that fits: kind='clock'"):
+            events.wait_for(kind="clock", timeout=0.03)
+        fake.advance(hours=1)
+        assert events.wait_for(kind="clock").number == 1

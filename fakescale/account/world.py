@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.files import Files
-from fakescale.account.labeling import Labeling
+from fakescale.account.labeling import Labeling, Note
 from fakescale.account.projects import Projects
 from fakescale.account.quality import QualityTasks
 from fakescale.account.studio import Studio
@@ -72,6 +72,7 @@ class World:
         *,
         origin: Callable[[], str],
         owe: Owe,
+        note: Note,
     ) -> None:
         lock = self._lock = PatientLock()  # one for all owners, since they call each other
         #: The name of the account, and whether this is its test world.
@@ -103,6 +104,7 @@ class World:
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
+            note=functools.partial(note, account=key.account),
         )
         #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(

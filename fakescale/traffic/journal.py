@@ -97,17 +97,19 @@ class Journal(Sequence[Exchange]):
         #: The number of all exchanges so far, dropped ones included.
         self.total = 0
 
-    def _append(self, exchange: Exchange) -> None:
-        """Add an exchange; drop old ones if the journal is full."""
+    def _append(self, exchange: Exchange) -> int:
+        """Add an exchange, and return its bytes; drop old ones if the journal is full."""
+        added = _size(exchange)
         with self._lock:
             self.total += 1
             self._counts[exchange.account] += 1
             self._entries.append(exchange)
-            self._bytes += _size(exchange)
+            self._bytes += added
             while len(self._entries) > 1 and (
                 len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             ):
                 self._bytes -= _size(self._entries.popleft())
+        return added
 
     def list(
         self,

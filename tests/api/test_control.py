@@ -210,6 +210,30 @@ def requests_(side: Side) -> Any:
     ]
 
 
+def events(side: Side) -> Any:
+    def told(event: Any) -> Any:
+        # No two durations are equal, and the ids of faults are unique in the process.
+        what = {name: value for name, value in event.what.items() if name != "duration"}
+        subject = None if event.kind.startswith("fault") else event.subject
+        return [event.number, event.when, event.kind, subject, what, event.exchange]
+
+    begin = side.events.total
+    task = side.tasks.complete(a_task(side, unique_id="é"))
+    side.tasks.create("chat")
+    found = [
+        *side.events,
+        *side.events(after=begin),
+        *side.events.list(kind="task", subject=task),
+        *side.events.list(kind="request", account="other"),
+        *side.events[-2:],
+        side.events.wait_for(kind="task changed", subject=task.id, after=begin),
+    ]
+    for asked in ({"kind": "task"}, {"subject": 5}):
+        with pytest.raises(AssertionError, match="no event came in time that fits: "):
+            side.events.wait_for(timeout=0, after=side.events.total, **asked)
+    return [*map(told, found), len(side.events)]
+
+
 def url(side: Side) -> Any:
     served = side.__dict__.get("served", side)  # each side is served at its own port, or not
     return side.url == served.url
@@ -528,6 +552,9 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "turnaround": set_turnaround,
     "requests.list": requests_,
     "requests.counted": requests_,
+    "events.list": events,
+    "events.wait_for": events,
+    "events.total": events,
     "callbacks.list": callbacks,
     "callbacks.deliver": callbacks,
     "faults.add": faults,
@@ -834,9 +861,13 @@ def test_no_argument_makes_a_500(name: str) -> None:
         each = [{argument: value} for argument in arguments]
         each += [{"else": value}, {"type": "chat", "type_": value}] if value == [] else []
         for given in [*each, dict.fromkeys(arguments, value)]:
-            body, headers = json.dumps(given).encode(), {"Content-Type": "application/json"}
+            short = {"timeout": 0} if name == "events.wait_for" else {}
+            body, headers = (
+                json.dumps({**short, **given}).encode(),
+                {"Content-Type": "application/json"},
+            )
             status, *_ = sent(fake, "POST", f"/_fakescale/{name}", body, headers)
-            assert status in (200, 400, 404, 409), f"{name}, given {given}"
+            assert status in (200, 400, 404, 408, 409), f"{name}, given {given}"
         fake.callbacks._stop(for_good=True)
 
 
