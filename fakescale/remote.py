@@ -116,6 +116,22 @@ def _takes_file(operation: Operation, name: str) -> bool:
     return name in operation.arguments and takes_file(operation.arguments[name].annotation)
 
 
+class _Copy(Journal):
+    """The journal of a server as it is now; the server alone can count by account."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self._call = call
+        for exchange in call(_OPERATIONS["requests.list"], {}):
+            self._append(exchange)
+        self.total = self.counted()
+
+    def counted(self, *, account: str | None = None) -> int:
+        chosen = {} if account is None else {"account": account}
+        count: int = self._call(_OPERATIONS["requests.counted"], chosen)
+        return count
+
+
 class _Collection(_Helpers):
     def __getitem__(self, index: Any) -> Any:
         return self.list()[index]
@@ -354,10 +370,7 @@ class RemoteFakeScale(Names, _Helpers):
     @property
     def requests(self) -> Journal:
         """A copy of the server's journal, or of the account's part if the fake names an account."""
-        journal = Journal()
-        for exchange in self._call(_OPERATIONS["requests.list"], {}):
-            journal._append(exchange)
-        return journal
+        return _Copy(self._call)
 
     def _call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         given = dict(arguments)

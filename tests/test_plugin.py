@@ -310,9 +310,9 @@ def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytes
     suite.makepyfile(
         """
         import requests
-        from hypothesis import given, settings, strategies as st
+        from hypothesis import Phase, given, settings, strategies as st
 
-        @settings(max_examples=30, database=None)
+        @settings(max_examples=30, database=None, phases=[Phase.generate, Phase.shrink])
         @given(st.integers(0, 100))
         def test_example(fakescale_factory, number):
             with fakescale_factory() as fake:
@@ -446,7 +446,7 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
         if way == "environment":
             monkeypatch.setenv("FAKESCALE_URL", fake.url)
         # Workers inherit the environment, but the option must be passed on to them.
-        arguments = [f"--fakescale-url={fake.url}", "-n", "2"] if way == "option" else []
+        arguments = [f"--fakescale-url={fake.url}", "-n", "1"] if way == "option" else []
         suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
         assert [task.unique_id for task in fake.tasks] == ["mine"]
         # Each test forgot its own account, and nothing else.

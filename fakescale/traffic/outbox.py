@@ -106,12 +106,14 @@ class Outbox(Sequence[Delivery]):
         subject: str,
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
-    ) -> None:
+    ) -> str | None:
         """Owe a callback to ``url`` from now on, and have it sent in the background.
+
+        Return the line to log about a callback that is not sent. Log it without a lock held.
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
         attempt. It never does so for a callback that is not sent. Returns at once, and takes no
-        other lock but those of logging and of the log of events.
+        other lock but that of the log of events.
         """
         now = self._clock.now()
         state, address = "owed", None
@@ -146,6 +148,10 @@ class Outbox(Sequence[Delivery]):
             _log(delivery)
         if not started:
             self._wake()  # the ticker tries again
+        if not state.startswith("not sent"):
+            return None
+        line = f"callback {event} {subject} to {url} {state}"
+        return masked(line).encode("unicode_escape").decode()
 
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Send all callbacks that are due now, and return when all of them were tried.

@@ -17,7 +17,7 @@ from fakescale import ApiError, BadRequest, FakeScale, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
 from tests.conftest import NOON
-from tests.support import Caller, examples
+from tests.support import Caller, examples, sent
 
 OPERATIONS = operations(FakeScale)
 Side = Any  # a FakeScale or a RemoteFakeScale: a step cannot tell which
@@ -199,6 +199,8 @@ def requests_(side: Side) -> Any:
     return [
         list(side.requests),
         side.requests.total,
+        side.requests.counted(),
+        side.requests.counted(account="other"),
         side.requests.list(account="other"),
         side.requests.list(limit=2),
         side.requests.list(method="get", path="/tasks", status=200),
@@ -549,6 +551,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "enable_type": disable_type,
     "turnaround": set_turnaround,
     "requests.list": requests_,
+    "requests.counted": requests_,
     "events.list": events,
     "events.wait_for": events,
     "events.total": events,
@@ -855,10 +858,15 @@ def test_no_argument_makes_a_500(name: str) -> None:
     arguments = OPERATIONS[name].arguments
     for value in WRONG:
         fake = FakeScale(seed="tests")
-        each = [{argument: value} for argument in [*arguments, "else"]]
-        for given in [*each, dict.fromkeys(arguments, value), {"type": "chat", "type_": value}]:
+        each = [{argument: value} for argument in arguments]
+        each += [{"else": value}, {"type": "chat", "type_": value}] if value == [] else []
+        for given in [*each, dict.fromkeys(arguments, value)]:
             short = {"timeout": 0} if name == "events.wait_for" else {}
-            status = post(fake, name, **{**short, **given}).status_code
+            body, headers = (
+                json.dumps({**short, **given}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            status, *_ = sent(fake, "POST", f"/_fakescale/{name}", body, headers)
             assert status in (200, 400, 404, 408, 409), f"{name}, given {given}"
         fake.callbacks._stop(for_good=True)
 
