@@ -146,7 +146,7 @@ class Events(Sequence[Event]):
         exchange: Exchange | None,
         size: int,
     ) -> None:
-        """Store a row with the next number; drop old ones if the log is full. Takes no other lock."""
+        """Store a row with the next number; drop old ones if the log is full."""
         with self._lock:
             rows = self._rows
             rows.append((next(self._numbers), when, kind, subject, account, what, exchange, size))
