@@ -92,15 +92,7 @@ def application(
     exchange = _exchange(environ, request, path, now, outcome)
     if not is_control:
         size = state.journal._append(exchange)
-        state.events._note(
-            "request",
-            request.subject,
-            account=request.account,
-            when=now,
-            exchange=exchange,
-            size=size,
-            duration=seconds,
-        )
+        state.events._note_request(exchange, request.subject, seconds, size)
     if trace is not None:
         log.error("a bug in fakescale\n%s", trace)
     environ.get(REPORT, log_exchange)(exchange, seconds)

@@ -79,8 +79,11 @@ class Chosen(TypedDict, total=False):
     account: str | None
 
 
-# A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast.
-_Row = tuple[int, dt.datetime, Kind, str | None, str | None, dict[str, Any], Exchange | None, int]
+# A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast. In place
+# of `what`, a request has its duration, since the garbage collector looks at each dict.
+_Row = tuple[
+    int, dt.datetime, Kind, str | None, str | None, dict[str, Any] | float, Exchange | None, int
+]
 
 
 class Events(Sequence[Event]):
@@ -117,20 +120,33 @@ class Events(Sequence[Event]):
         *,
         account: str | None = None,
         when: dt.datetime | None = None,
-        exchange: Exchange | None = None,
-        size: int = 0,
         **what: Any,
     ) -> None:
-        """Add an event; drop old ones if the log is full. Takes no other lock.
-
-        ``size`` is the bytes of ``exchange``. A caller that knows the time of the clock passes it
-        as ``when``.
-        """
-        when = when or self._clock.now()
-        size += _ROW_BYTES
+        """Add an event. A caller that knows the time of the clock passes it as ``when``."""
+        size = _ROW_BYTES
         for value in what.values():
             if value.__class__ is str:
                 size += len(value)
+        self._add(when or self._clock.now(), kind, subject, account, what, None, size)
+
+    def _note_request(
+        self, exchange: Exchange, subject: str | None, duration: float, size: int
+    ) -> None:
+        """Add the event of a request; ``size`` is the bytes of ``exchange``."""
+        when, account = exchange.when, exchange.account
+        self._add(when, "request", subject, account, duration, exchange, _ROW_BYTES + size)
+
+    def _add(
+        self,
+        when: dt.datetime,
+        kind: Kind,
+        subject: str | None,
+        account: str | None,
+        what: dict[str, Any] | float,
+        exchange: Exchange | None,
+        size: int,
+    ) -> None:
+        """Store a row with the next number; drop old ones if the log is full."""
         with self._lock:
             rows = self._rows
             rows.append((next(self._numbers), when, kind, subject, account, what, exchange, size))
@@ -262,6 +278,6 @@ def _event(row: _Row) -> Event:
         kind=kind,
         subject=subject,
         account=account,
-        what=freeze(what),
+        what=freeze(what if isinstance(what, dict) else {"duration": what}),
         exchange=exchange,
     )
