@@ -2,6 +2,7 @@
 
 import builtins
 import dataclasses
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
@@ -9,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from fakescale.account import task_types
 from fakescale.account.listed import Listed
 from fakescale.account.words import AnyType
-from fakescale.values.clock import Clock, stamp
+from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.dumps import Table
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
@@ -86,6 +87,16 @@ class Project:
 
     def __repr__(self) -> str:
         return f"<Project {self.name!r} {self.type}>"
+
+    @property
+    def id(self) -> str:
+        """The id, which v2 prints: 24 hex digits (guessed), always the same for a project.
+
+        The first eight are the second of creation, as in all ids. The others are made from the
+        name, which no other project of the world has.
+        """
+        second = int(read_moment(self.created_at).timestamp()) & 0xFFFFFFFF
+        return f"{second:08x}{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
 
     @property
     def stages_batches(self) -> bool:

@@ -58,6 +58,7 @@ from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.merging import merged
 from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
 
@@ -226,11 +227,23 @@ class Tasks(Listed[Task]):
             task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
-    def set_metadata(self, task_id: Task | str, metadata: Mapping[str, Any]) -> Task:
-        """Replace the metadata of a task in any status (documented), and return the task."""
-        metadata = frozen_json("metadata", metadata)
-        check_common("metadata", metadata)
-        return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
+    def set_metadata(
+        self, task_id: Task | str, metadata: Mapping[str, Any], *, merge: bool = False
+    ) -> Task:
+        """Replace the metadata of a task in any status (documented), and return the task.
+
+        With ``merge``, objects in it merge member by member, and new values win (documented, in
+        v2).
+        """
+        given = frozen_json("metadata", metadata)
+        check_common("metadata", given)
+
+        def change(task: Task, now: str) -> Task:
+            whole = merged(task.metadata, given) if merge else given
+            check_common("metadata", whole)
+            return moves.update(task, now, metadata=whole)
+
+        return self._change(task_id, change)
 
     def set_unique_id(
         self, task_id: Task | str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
@@ -470,8 +483,23 @@ class Tasks(Listed[Task]):
         self._schedule_pending(lambda task: True)
 
     def _schedule_batch(self, batch: Batch) -> None:
-        """Schedule the pending tasks of a batch that was finalized."""
-        self._schedule_pending(lambda task: task.batch == batch.name)
+        """Schedule the pending tasks of a batch that was finalized or resumed."""
+        self._schedule_pending(
+            lambda task: task.batch == batch.name and task.id not in self._due_at
+        )
+
+    def _hold_batch(self, batch: Batch, *, cancels: bool) -> None:
+        """Take the tasks of a batch that are not started from the labelers, or cancel them.
+
+        Guessed: their unique_ids stay taken, as after a cancel without ``clear_unique_id``.
+        """
+        now = self._clock.now()
+        for task in self._table:
+            if task.batch == batch.name and task.status == "pending" and not task.work_started:
+                self._due_at.pop(task.id, None)
+                if cancels:
+                    canceled = moves.cancel(task, stamp(now), clear_unique_id=False)
+                    self._replace(task, canceled, now)
 
     def _schedule_pending(self, wanted: Callable[[Task], bool]) -> None:
         with self._lock:

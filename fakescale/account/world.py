@@ -90,7 +90,8 @@ class World:
             self.projects,
             self._run_due,
             completed=self._on_completed,
-            finalized=self._begin,
+            begun=self._begin,
+            held=self._hold,
         )
         #: The tasks of this world.
         self.tasks = Tasks(
@@ -212,6 +213,9 @@ class World:
 
     def _begin(self, batch: Batch) -> None:
         self.tasks._schedule_batch(batch)
+
+    def _hold(self, batch: Batch) -> None:
+        self.tasks._hold_batch(batch, cancels=batch.status == "cancelled")
 
     def _run_due(self) -> None:
         """Run the labelers that are due."""
