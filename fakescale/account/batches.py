@@ -17,11 +17,13 @@ from fakescale.account.listing import (
     NUMBER_OF_PAGE,
     PAGE,
     Filter,
+    Page,
     Parameter,
     Query,
     any_of,
     filters_query,
     one_of,
+    page,
     read_names,
     since,
     sort_key,
@@ -394,7 +396,10 @@ class Batches(Listed[Batch]):
             if action == "pause" and not batch.counts.get(Status.PENDING):
                 return batch
             now = stamp(self._clock.now())
-            moments = {"finalize": {"finalized_at": now}, "resume": {"resumed_at": now}}
+            moments: Mapping[str, Mapping[str, Any]] = {
+                "finalize": {"finalized_at": now},
+                "resume": {"resumed_at": now},
+            }
             after = dataclasses.replace(batch, status=status, **moments.get(action, {}))
             after = self._move(batch, _with_status_by_tasks(after, now))
             if after.status in _HELD:
@@ -439,6 +444,19 @@ class Batches(Listed[Batch]):
         return name in self._table
 
     # Inside.
+
+    def _find(self, id: str | None, name: str | None) -> Batch | None:
+        """Return the batch with this id or name, as v2 finds it, or None; the id decides."""
+        self._run_due()
+        if id is None:
+            return None if name is None else self._table.find(name)
+        return next((batch for batch in self._table if batch.id == id), None)
+
+    def _page_after(self, query: Query) -> Page:
+        """Return a page of the list, whose next page has a token."""
+        matches = self._matches(query)[::-1]
+        docs, has_more = page(matches, query, key=sort_key)
+        return Page(docs, len(matches), query, has_more)
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the JSON-able data that ``_restore`` takes, without the counts."""
@@ -512,6 +530,15 @@ class Batches(Listed[Batch]):
         counts[after.status] = counts.get(after.status, 0) + 1
         counted = dataclasses.replace(batch, counts=FrozenDict(counts))
         self._move(batch, _with_status_by_tasks(counted, after.updated_at))
+
+    def _forget(self, task: Task) -> None:
+        """Count a task no more that was deleted; called under the world's lock."""
+        batch = self._table.get(task.batch or "")
+        counts = {**batch.counts, task.status: batch.counts[task.status] - 1}
+        counted = dataclasses.replace(batch, counts=FrozenDict(counts))
+        is_empty = not any(counts.values())
+        now = stamp(self._clock.now())
+        self._move(batch, counted if is_empty else _with_status_by_tasks(counted, now))
 
     def _adopt(self, name: str, project: str, created_at: str) -> None:
         """Create the batch of a loaded task, unless it exists."""

@@ -288,6 +288,12 @@ class Projects(Listed[Project]):
 
     # Inside.
 
+    def _find(self, id: str | None, name: str | None) -> Project | None:
+        """Return the project with this id or name, as v2 finds it, or None; the id decides."""
+        if id is None:
+            return None if name is None else self._table.find(name)
+        return next((project for project in self._table if project.id == id), None)
+
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the JSON-able data that ``_restore`` takes."""
         return self._table.dump()
