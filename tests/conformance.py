@@ -55,6 +55,8 @@ class Judge:
         kind = media_type.partition(";")[0]
         if "content" not in response:  # a redirect
             return None if not body else f"{asked}: a body where the document has none"
+        if "*/*" in response["content"]:
+            return None
         if kind not in response["content"]:
             return f"{asked}: the document does not have {media_type}"
         if kind != "application/json" or method == "HEAD":  # no body comes with a HEAD

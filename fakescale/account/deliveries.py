@@ -1,4 +1,4 @@
-"""The deliveries of one world: completed tasks that Scale handed over together, and their schemas."""
+"""The deliveries of one world: completed tasks handed over together, and their schemas."""
 
 import dataclasses
 import threading

@@ -12,13 +12,13 @@ from fakescale.api.openapi_answers import object_of
 from fakescale.api.openapi_bodies import COMPONENTS, Schema
 from fakescale.api.openapi_strict import plain_document
 from fakescale.api.route import Multipart, PerType, Route
-from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
 from fakescale.values.schemas import Checker, Parameters
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
+_MEDIA_TYPES = {**v1.tasks.MEDIA_TYPES, **v2.datasets.MEDIA_TYPES}
 _REFUSALS = {
     kind.status: kind
     for kind in vars(errors).values()
@@ -138,7 +138,7 @@ def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> di
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = (_strict_body if strict else _body)(route, type)
-    media_types = MEDIA_TYPES.get(route.answer_schema, (_JSON,))
+    media_types = _MEDIA_TYPES.get(route.answer_schema, (_JSON,))
     refused = {status: _REFUSALS[status].__name__ for status in sorted(_refused(route, path))}
     content = {it: {"schema": {"$ref": COMPONENTS + route.answer_schema}} for it in media_types}
     operation["responses"] = {

@@ -180,3 +180,6 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "DatasetFile": {"description": "The file, of any media type."},
 }
+
+#: The media types of answers that may be other than JSON, by their schemas.
+MEDIA_TYPES: Mapping[str, tuple[str, ...]] = {"DatasetFile": ("*/*",)}

@@ -54,11 +54,11 @@ def show_delivery(call: Call, it: TaskDelivery, expand: Collection[str]) -> dict
 
 
 def get_deliveries(call: Call) -> Any:
-    given = call.query
+    given, query = call.query, call.wanted
     project = named(call.world, "project", given)
     if not isinstance(project, Project):  # guessed: an unknown project has none
         return {"deliveries": []}
-    found = call.wanted.select(call.world.deliveries.list(project=project))
+    found = query.select(call.world.deliveries.list(project=project))
     return {"deliveries": [show_delivery(call, it, given.get("expand", ())) for it in found]}
 
 
