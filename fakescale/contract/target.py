@@ -100,8 +100,8 @@ class Target:
         """Send a request with the key and return the answer.
 
         ``path`` is appended to ``url`` unchanged; one that begins with ``/v2/`` is one of v2.
-        ``body`` is sent as JSON, ``data`` unchanged. A header that is None is left out. Raises Stopped if a server on another
-        machine has answered with 429 or 5xx before.
+        ``body`` is sent as JSON, ``data`` unchanged. A header that is None is left out. Raises
+        Stopped if a server on another machine has answered with 429 or 5xx before.
         """
         fields: dict[str, str | None] = {"Authorization": f"Basic {self._basic}"}
         if body is not ABSENT:
