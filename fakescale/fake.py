@@ -73,6 +73,17 @@ class Names:
 
         return fakescale.without_backoff()
 
+    def sleeping(self) -> Block[None]:
+        """Return ``fakescale.sleeping(self)``: in its ``with`` block, sleeps move the clock."""
+        import fakescale
+
+        return fakescale.sleeping(self)  # type: ignore[arg-type]
+
+    @staticmethod
+    def after_looks(number: int) -> labeling.AfterLooks:
+        """Return ``fakescale.after_looks(number)``: a turnaround that counts looks."""
+        return labeling.after_looks(number)
+
 
 class Options(TypedDict, total=False):
     """The arguments of `FakeScale`, which says what each of them means."""
@@ -252,7 +263,8 @@ class FakeScale(Names, LiveView):
         """The time that a live task is pending before the labeler gets it, on the fake's clock.
 
         It is a timedelta, None for no end, or a function that takes the task and returns one of
-        these. The default is the ``complete_after`` of the fake.
+        these. With ``after_looks(3)``, it ends when a client looks at the task for the third
+        time. The default is the ``complete_after`` of the fake.
 
         Setting it also changes when tasks that are already pending are due. Raises ValueError
         for a negative timedelta, and one over 100 years. Raises TypeError for anything else, for

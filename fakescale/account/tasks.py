@@ -65,6 +65,16 @@ from fakescale.values.schemas import frozen_json
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
 
+# The filters of a list that polls for outcomes: it shows no task before the task has one.
+_OF_OUTCOMES = {
+    "status",
+    "completed_after",
+    "completed_before",
+    "updated_after",
+    "updated_before",
+    "customer_review_status",
+}
+
 # Owes a callback about an event of a task, and returns whether the task has an address for it.
 # The last argument is a function. It gets True if the callback succeeded, otherwise False.
 Owe = Callable[[str, Task, Callable[[bool], None]], bool]
@@ -113,6 +123,7 @@ class Tasks(Listed[Task]):
         self._is_in_order = True  # whether the table has that order too
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
+        self._looks: dict[str, int] = {}  # task id -> the looks until the labeler is called
 
     # For clients of the API.
 
@@ -210,6 +221,38 @@ class Tasks(Listed[Task]):
             keys, has_more = page(self._sorted, query)
             docs = [self._table.get(task_id) for _, task_id in keys]
             return Page(docs, len(self._sorted), query, has_more)
+
+    def _look(self, task_id: str) -> Task:
+        """Count a look of a client at a task, and return the task."""
+        if self._looks:
+            self._count_looks([task_id])
+        return self.get(task_id)
+
+    def _look_at_page(self, query: Query) -> Page:
+        """Count the looks of a list, as ``after_looks`` tells them, and return a page of it."""
+        if not self._looks:
+            return self._page(query)
+        others = {name: it for name, it in query.filters.items() if name not in _OF_OUTCOMES}
+        if len(others) == len(query.filters):
+            self._count_looks(task.id for task in self._page(query).docs)
+        elif query.after is None and not query.offset:  # a further page is the same look
+            self._count_looks(task.id for task in self._matches(Query(others)))
+        return self._page(query)
+
+    def _count_looks(self, task_ids: Iterable[str]) -> None:
+        """Count a look at each of the tasks. After its last look, a task is due."""
+        now = stamp(self._clock.now())
+        due = []
+        with self._lock:
+            for task_id in task_ids:
+                left = self._looks.pop(task_id, 0) - 1
+                if left > 0:
+                    self._looks[task_id] = left
+                elif left == 0:
+                    self._due_at[task_id] = now
+                    due.append(task_id)
+        for task_id in due:
+            self._labeling.put(now, self, task_id)
 
     def cancel(self, task_id: Task | str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task, and return it.
@@ -461,6 +504,7 @@ class Tasks(Listed[Task]):
         """Schedule all pending tasks anew, with the current turnaround."""
         with self._lock:
             self._due_at.clear()
+            self._looks.clear()
         self._schedule_pending(lambda task: True)
 
     def _schedule_batch(self, batch: Batch) -> None:
@@ -478,6 +522,7 @@ class Tasks(Listed[Task]):
         self._labeling.forget(self)
         with self._lock:
             self._due_at.clear()
+            self._looks.clear()
             self._owe = _owe_nothing
 
     # Inside.
@@ -488,6 +533,7 @@ class Tasks(Listed[Task]):
             return {
                 **dump_tasks(self._table.get(task_id) for _, task_id in self._sorted),
                 "due": dict(self._due_at),
+                "looks": dict(self._looks),
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
@@ -514,12 +560,16 @@ class Tasks(Listed[Task]):
                     self._owners[task.unique_id] = task.id
             self._ids.reserve(task.id for task in tasks)
             self._batches._recount(tasks)
-            for task_id, due in data["due"].items():
+            for task_id in (*data["due"], *data.get("looks", {})):
                 found = self._table.find(task_id)
                 is_pending = found is not None and found.status == "pending"
                 expect(is_pending, "due entry", "task", task_id)
+            for task_id, due in data["due"].items():
                 expect(is_stamp(due), "due entry", "moment", due)
                 self._due_at[task_id] = due
+            for task_id, looks in data.get("looks", {}).items():
+                expect(type(looks) is int and looks > 0, "looks entry", "number", looks)
+                self._looks[task_id] = looks
         for task_id, due in self._due_at.items():
             self._labeling.put(due, self, task_id)
 
@@ -527,6 +577,11 @@ class Tasks(Listed[Task]):
         """Schedule the labeler for a pending task. The caller must not hold the lock."""
         begins = self._batches._begins(task)
         if begins is None:
+            return
+        if (looks := self._labeling.looks) is not None:
+            with self._lock:
+                if self._table.get(task.id).status == "pending":
+                    self._looks[task.id] = looks
             return
         try:
             due = self._labeling.due(task, begins)
@@ -609,6 +664,7 @@ class Tasks(Listed[Task]):
             self._batches._note(before, task)
         if task.status != "pending":
             self._due_at.pop(task.id, None)
+            self._looks.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe the callback about a change of a task, if the change is an event."""
