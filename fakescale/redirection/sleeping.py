@@ -15,9 +15,11 @@ from fakescale.redirection.placing import Overlapping
 from fakescale.values.blocks import block
 from fakescale.waiting import in_thread
 
+# Modules of the standard library that call the function that the code under test gives them.
+_CALLERS = {"asyncio", "concurrent", "contextvars", "functools", "sched", "threading", "unittest"}
 # The sleeps of these packages, and of the standard library, are no part of the code under test.
 # A server in this process, for example, looks around every tenth of a second.
-_OTHERS = sys.stdlib_module_names | {
+_OTHERS = (sys.stdlib_module_names - _CALLERS) | {
     "_pytest",
     "execnet",
     "fakescale",
