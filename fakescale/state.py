@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import functools
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -24,12 +25,15 @@ from fakescale.values.errors import BadRequest, NotFound, Unauthorized, invalid
 from fakescale.values.hosts import NOT_SERVED, is_loopback
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
+from fakescale.waiting import Found
 
 #: The number of the format of dumps.
 FORMAT = 2
 #: The word that stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 
+# The shortest wait for a labeler that is due, in seconds; a shorter one would make threads spin.
+_SHORTEST_WAIT = 0.01
 _MANY = 10_000  # tasks that take a filter a while to go through
 
 
@@ -55,7 +59,7 @@ class State:
         self.clock = Clock()
         self.events = Events(self.clock, event_numbers)
         self.once = OncePerKey(self.clock)
-        self.journal = Journal()
+        self.journal = Journal(wait=self._wait)
         self.faults = Faults(self.clock, self.events._note)
         #: Returns the URL at which the fake is served, as far as the fake knows.
         self.origin = origin
@@ -72,6 +76,7 @@ class State:
             run_due=self.labeling.run_due,
             wake=wake,
             note=self.events._note,
+            wait=self._wait,
         )
 
         self._ids = ids
@@ -138,6 +143,7 @@ class State:
             origin=self.origin,
             owe=functools.partial(self.outbox._owe, account=name, is_test=is_test),
             note=self.events._note,
+            wait=self._wait,
         )
 
     def dump(self) -> dict[str, Any]:
@@ -264,6 +270,16 @@ class State:
         self.clock.start()
         self.events._note("clock started")
         self._ticker.wake()
+
+    def _wait(self, look: Callable[[], Found | None], timeout: float, /) -> Found | None:
+        """Wait as `Wait` says: for an event, and for labelers that a look would run."""
+
+        def seconds() -> float:
+            if (due := self.labeling.next_due()) is None:
+                return math.inf
+            return max((read_moment(due) - self.clock.now()).total_seconds(), _SHORTEST_WAIT)
+
+        return self.events._until(look, timeout, seconds)
 
     def begin(self) -> None:
         """Begin to run due work by itself."""

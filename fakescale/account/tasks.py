@@ -47,6 +47,7 @@ from fakescale.account.task_types import (
     check_tags,
     distinct,
     read_creation,
+    required,
 )
 from fakescale.account.words import (
     AnyType,
@@ -58,8 +59,10 @@ from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.matching import matching, not_in_time
 from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
+from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
 
 # The time from creation to completion in test mode (observed in 2016).
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
@@ -107,6 +110,7 @@ class Tasks(Listed[Task]):
         origin: Callable[[], str] = lambda: responses.NOWHERE,
         owe: Owe = _owe_nothing,
         note: Note = lambda *_, **__: None,
+        wait: Wait = look_once,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -119,6 +123,7 @@ class Tasks(Listed[Task]):
         self._origin = origin  # of the result files that a response points to
         self._owe = owe
         self._note = note
+        self._wait = wait
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
@@ -214,6 +219,51 @@ class Tasks(Listed[Task]):
         for a type that does not exist.
         """
         return self._matches(filters_query(filters, HELPER_FILTERS))[::-1]
+
+    def assert_created(
+        self, type: AnyType | None = None, /, count: int | None = None, **members: Any
+    ) -> builtins.list[Task]:
+        """Return the tasks of ``type`` that have all ``members``, newest first.
+
+        ``members`` are parameters and other members of a task as the API prints it, for example
+        ``unique_id="u"``. An object may have further members, and None stands for a missing
+        member. Without ``type``, tasks of all types count.
+
+        Raises AssertionError unless ``count`` tasks fit, or at least one if that is None. It
+        shows the nearest tasks, and how they differ. Raises NotFound for an unknown type.
+        """
+        __tracebackhide__ = HIDDEN
+        of_type = {} if type is None else {"type": required(named(type))}
+        return matching(
+            "created tasks", self.list()[::-1], _members, {**of_type, **members}, count
+        )[::-1]
+
+    def wait_for(
+        self, count: int = 1, timeout: float = 10, **filters: Unpack[TaskFilters]
+    ) -> builtins.list[Task]:
+        """Wait until ``count`` tasks pass ``filters``, and return all that do, newest first.
+
+        Waits in real time, up to ``timeout`` seconds, also while the clock is frozen. Tasks that
+        are there already count too. The filters are those of ``list``. Raises AssertionError if
+        there are fewer tasks in the end.
+        """
+        __tracebackhide__ = HIDDEN
+        found: builtins.list[Task] = []
+
+        def look() -> builtins.list[Task] | None:
+            found[:] = self.list(**filters)
+            return found if len(found) >= count else None
+
+        if self._wait(look, timeout) is None:
+            raise not_in_time("tasks", found, count, timeout, filters, self.list()[::-1])
+        return found
+
+    async def until(
+        self, count: int = 1, timeout: float = 10, **filters: Unpack[TaskFilters]
+    ) -> builtins.list[Task]:
+        """Wait as ``wait_for`` does, in async code, while the event loop runs on."""
+        __tracebackhide__ = HIDDEN
+        return await in_thread(functools.partial(self.wait_for, count, timeout, **filters))
 
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""
@@ -719,6 +769,11 @@ class Tasks(Listed[Task]):
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)
+
+
+def _members(task: Task) -> dict[str, Any]:
+    printed = task.to_json()
+    return {**printed["params"], **printed}
 
 
 def _object(name: str, value: Any) -> FrozenDict:

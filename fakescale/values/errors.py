@@ -69,7 +69,7 @@ class NotFound(ApiError):
 
 
 class TooSlow(ApiError):
-    """The request's body, or the event that a control call waits for, does not come in time."""
+    """The request's body takes longer to arrive than the fake waits."""
 
     status = 408
 
@@ -90,6 +90,15 @@ class Undecodable(ApiError):
     """The Content-Encoding of the request is not supported."""
 
     status = 415
+
+
+class Unmet(ApiError):
+    """An assertion of a control call fails, or its wait ends in vain.
+
+    Only the fake refuses these calls; the API does not.
+    """
+
+    status = 417
 
 
 class TooManyRequests(ApiError):
