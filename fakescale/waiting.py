@@ -50,6 +50,7 @@ async def in_thread(work: Callable[[], Found]) -> Found:
             take(outcome)
 
     def run() -> None:
+        __tracebackhide__ = HIDDEN
         outcome: tuple[Callable[[Any], None], Any]
         try:
             outcome = done.set_result, work()

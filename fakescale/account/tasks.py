@@ -234,9 +234,9 @@ class Tasks(Listed[Task]):
         """
         __tracebackhide__ = HIDDEN
         of_type = {} if type is None else {"type": required(named(type))}
-        return matching(
-            "created tasks", self.list()[::-1], _members, {**of_type, **members}, count
-        )[::-1]
+        return matching("created task", self.list()[::-1], _members, {**of_type, **members}, count)[
+            ::-1
+        ]
 
     def wait_for(
         self, count: int = 1, timeout: float = 10, **filters: Unpack[TaskFilters]
@@ -255,7 +255,7 @@ class Tasks(Listed[Task]):
             return found if len(found) >= count else None
 
         if self._wait(look, timeout) is None:
-            raise not_in_time("tasks", found, count, timeout, filters, self.list()[::-1])
+            raise not_in_time("task", found, count, timeout, filters, self.list()[::-1])
         return found
 
     async def until(

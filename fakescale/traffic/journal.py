@@ -192,7 +192,7 @@ class Journal(Sequence[Exchange]):
             }
 
         items = self.list(account=account)
-        return matching("sent requests", items, show, expected, count, _label)
+        return matching("sent request", items, show, expected, count, _label)
 
     def wait_for(
         self,
@@ -221,7 +221,7 @@ class Journal(Sequence[Exchange]):
         if self._wait(look, timeout) is None:
             asked = {name: it for name, it in asked.items() if it is not None}
             items = self.list(account=account)
-            raise not_in_time("requests", found, count, timeout, asked, items, _label)
+            raise not_in_time("request", found, count, timeout, asked, items, _label)
         return found
 
     async def until(

@@ -303,7 +303,7 @@ class Outbox(Sequence[Delivery]):
             names = ("subject", "event", "url", "state")
             return {**{it: getattr(delivery, it) for it in names}, "body": delivery.json}
 
-        return matching("callbacks", self.list(account=account), show, expected, count)
+        return matching("callback", self.list(account=account), show, expected, count)
 
     def wait_for(
         self,
@@ -336,7 +336,7 @@ class Outbox(Sequence[Delivery]):
 
         if self._wait(look, timeout) is None:
             items = self.list(account=account)
-            raise not_in_time("callbacks", found, count, timeout, asked, items)
+            raise not_in_time("callback", found, count, timeout, asked, items)
         return found
 
     async def until(
@@ -577,9 +577,9 @@ class Outbox(Sequence[Delivery]):
                 return
             _, on_outcome, given = self._owed[delivery.number]
         now = self._clock.now()
-        key = (
-            auth_key(delivery.account, is_test=delivery.is_test) if given is True else given or None
-        )
+        key = given if isinstance(given, str) else None
+        if given is True:
+            key = auth_key(delivery.account, is_test=delivery.is_test)
         content = delivery.body
         try:
             address = self._read(delivery.url)  # again, since a server may have begun since then

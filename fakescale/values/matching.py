@@ -1,6 +1,5 @@
 """Assertions about what is there: the items that fit, or else the nearest, and how they differ."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -30,8 +29,9 @@ def matching(
     found = [item for differing, item in faults if not differing]
     if len(found) == count or (count is None and found):
         return found
-    number = "at least 1" if count is None else str(count)
-    lines = [f"expected {number} {noun}{_with(expected)}; {len(found)} of {len(items)} fit"]
+    number = _number(noun, 1 if count is None else count)
+    least = "at least " if count is None else ""
+    lines = [f"expected {least}{number}{_with(expected)}; {len(found)} of {len(items)} fit"]
     if found:
         lines += ["these fit:", *_labels(found, label)]
     if count is None or len(found) < count:
@@ -53,9 +53,13 @@ def not_in_time(
     label: Callable[[Item], str] = repr,
 ) -> AssertionError:
     """Return the error of a wait for ``count`` items, of which only those ``found`` came."""
-    line = f"expected {count} {noun}{_with(asked)}; {len(found)} came in {timeout} s"
+    line = f"expected {_number(noun, count)}{_with(asked)}; {len(found)} came in {timeout} s"
     lines = [line, f"there are {len(items)} in all" + (", the latest:" if items else "")]
     return AssertionError("\n".join([*lines, *_labels(items, label)]))
+
+
+def _number(noun: str, count: int) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _with(asked: Mapping[str, Any]) -> str:
@@ -79,6 +83,8 @@ def differences(expected: Any, actual: Any, place: str = "") -> Iterator[str]:
             if name in actual or value is None:
                 yield from differences(value, actual.get(name), inner)
                 continue
+            import difflib  # seldom needed
+
             near = difflib.get_close_matches(str(name), [str(it) for it in actual], 1)
             there = f' (there is "{near[0]}")' if near else ""
             yield f"{inner}: missing{there}, expected {short(value)}"
