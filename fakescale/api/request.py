@@ -29,8 +29,9 @@ _FORM = "application/x-www-form-urlencoded"
 # The argument of zlib for each Content-Encoding.
 _WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
 
-#: The largest number of objects and arrays in a body, and that of all values; guessed. Each takes
-#: up to 500 bytes, or 100, so a request takes at most 100 MB, and eight times the size of its body.
+#: The largest number of objects and arrays in a body, and that of values and names of members;
+#: guessed. Each of the first takes up to 500 bytes, and each of the second 200. So a request takes
+#: at most 200 MB, and eight times the size of its body.
 MAX_CONTAINERS, MAX_VALUES = 200_000, 1_000_000
 _OUTSIDE = re.compile(rb'([^"]*+)(?:"[^"]*+"?)?')  # of a text, and then the text
 
@@ -152,8 +153,8 @@ class Request(WerkzeugRequest):
             return frozen_json("body", read_form(_text(body)))
         if _exceeds(body, (b"{", b"["), MAX_CONTAINERS):
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
-        if _exceeds(body, (b",",), MAX_VALUES - 1):
-            raise TooLarge(f"The body holds more than {MAX_VALUES} values.")
+        if _exceeds(body, (b",", b":"), MAX_VALUES):
+            raise TooLarge(f"The body holds more than {MAX_VALUES} values and names.")
         try:
             content = decode(body)
         except ValueError as error:
