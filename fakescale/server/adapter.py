@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 try:
     from requests.adapters import HTTPAdapter
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, Timeout
-    from urllib3 import Retry as Retry
+    from urllib3 import Retry as Retry  # noqa: PLC0414 (for the annotation of `FakeScale.adapter`)
     from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError, ReadTimeoutError
     from urllib3.util.request import body_to_chunks, set_file_position
 except ImportError as error:
