@@ -148,7 +148,7 @@ def test_the_list_names_every_row_with_its_targets(capsys: pytest.CaptureFixture
     listed = capsys.readouterr().out
     for row in ROWS:
         assert f"\n{row.name} " in f"\n{listed}"
-    assert "≥ 1.25 × pytest-httpserver" in listed
+    assert "≥ 1.6 × pytest-httpserver" in listed
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "6"], ["--rounds", "x"], ["no-such-row"]])
