@@ -26,8 +26,10 @@ for profile, examples in {"fakescale": 10, "thorough": 100}.items():
 hypothesis.settings.load_profile("fakescale")
 
 
+gc.set_threshold(200_000, 10, 10)  # collection and tests make many objects
+
+
 def pytest_collection_finish() -> None:
     """Exempt the objects so far from garbage collection: each run of pytester collects often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)  # the tests make many short-lived objects

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fakescale.remote import RemoteFakeScale as RemoteFakeScale
     from fakescale.server.limits import Limits as Limits
     from fakescale.traffic.callbacks import Delivery as Delivery
+    from fakescale.traffic.events import Event as Event
     from fakescale.traffic.fault import Fault as Fault
     from fakescale.traffic.journal import Exchange as Exchange
     from fakescale.values.errors import ApiError as ApiError
@@ -39,6 +40,7 @@ _HOMES = {
     "Batch": "account.batches",
     "Conflict": "values.errors",
     "Delivery": "traffic.callbacks",
+    "Event": "traffic.events",
     "Exchange": "traffic.journal",
     "FakeFactory": "pytest_plugin",
     "FakeScale": "fake",

@@ -5,13 +5,14 @@ The file is over 300 lines because one class has all helpers of a test.
 
 import datetime as dt
 import functools
+import itertools
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from fakescale.account import labeling, task
-from fakescale.account.labeling import Labeler, Turnaround, check_turnaround, in_request
+from fakescale.account.labeling import Labeler, Turnaround, acting, check_turnaround
 from fakescale.account.listing import PAGE
 from fakescale.account.printed import JsonFile, printed_tasks, read_json_file
 from fakescale.account.responses import NOWHERE
@@ -22,15 +23,18 @@ from fakescale.api.request import Request
 from fakescale.server import limits as limits_
 from fakescale.state import State
 from fakescale.traffic.delivery import Carrier
+from fakescale.traffic.events import Events
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
 from fakescale.traffic.outbox import Outbox
 from fakescale.values import errors
 from fakescale.values.answer import Answer
 from fakescale.values.blocks import Block, block
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH
 from fakescale.values.hosts import read_host
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import check_account, read_key
+from fakescale.values.schemas import frozen_json
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -160,6 +164,7 @@ class FakeScale(Names, LiveView):
         self.limits = limits
         self._access = Access(frozenset(allow_hosts), control_token, secure_result_urls)
         # A reset keeps this `TaskIds`: an id from before it must not lead to a task from after.
+        # It keeps the numbers of events too, so that `after` means the same.
         self._new_state = functools.partial(
             State,
             TaskIds(seed),
@@ -168,6 +173,7 @@ class FakeScale(Names, LiveView):
             lambda: self.origin or NOWHERE,
             Carrier,
             frozenset(map(read_host, callback_hosts)),
+            itertools.count(1),
         )
         self._state = self._new_state()
         self._running = 0  # the number of open `running` blocks
@@ -219,6 +225,11 @@ class FakeScale(Names, LiveView):
     def requests(self) -> Journal:
         """The journal: the latest requests to the API with their answers, oldest first."""
         return self._state.journal
+
+    @property
+    def events(self) -> Events:
+        """The events: everything that happened in the fake, oldest first."""
+        return self._state.events
 
     @property
     def callbacks(self) -> Outbox:
@@ -307,7 +318,7 @@ class FakeScale(Names, LiveView):
 
         The clock stands until ``start_clock``, a reset of everything, or the load of a dump.
         """
-        self._state.clock.stop()
+        self._state.stop_clock()
 
     def start_clock(self) -> None:
         """Start a stopped clock again; it catches up at once on the time for which it stood."""
@@ -320,21 +331,24 @@ class FakeScale(Names, LiveView):
     def reset(self, account: str | None = None) -> None:
         """Forget everything, or all that belongs to one account.
 
-        Without ``account``, forgets all accounts, requests, callbacks, saved answers and faults.
-        The clock shows real time again, and ``labeler`` and ``turnaround`` are as at the start.
+        Without ``account``, forgets all accounts, requests, events, callbacks, saved answers and
+        faults. The clock shows real time again, and ``labeler`` and ``turnaround`` are as at the
+        start.
 
-        With ``account``, forgets the account, its requests, callbacks, saved answers and faults.
-        Other accounts stay as they are.
+        With ``account``, forgets the account, its requests, events, callbacks, saved answers and
+        faults. Other accounts stay as they are.
         """
         if account is None:
-            self._replace(self._new_state())
+            state = self._new_state()
+            state.events._note("state reset")
+            self._replace(state)
         else:
             self._state.forget(account)
 
     def dump(self) -> dict[str, Any]:
         """Return the state as JSON-able data, for ``load``.
 
-        The dump leaves out the journal, the faults, the labeler and the seed.
+        The dump leaves out the journal, the events, the faults, the labeler and the seed.
         """
         return self._state.dump()
 
@@ -349,13 +363,19 @@ class FakeScale(Names, LiveView):
         OSError if a file cannot be read. Then nothing has changed.
         """
         if isinstance(data, str | os.PathLike):
-            data = read_json_file(data)
+            self._load(read_json_file(data))
+        else:
+            self._load(frozen_json("data", data, MAX_WRAPPED_DEPTH))
+
+    def _load(self, data: Any) -> None:
+        """Do as ``load``, with data that was read from JSON."""
         if not isinstance(data, Mapping) or "docs" in data:
-            self.tasks.load(printed_tasks(data))
+            self.tasks._load(printed_tasks(data), is_json=True)
             return
         state = self._new_state()
         state.labeling.labeler, state.labeling.turnaround = self.labeler, self.turnaround
         state.restore(data)
+        state.events._note("state loaded")
         self._replace(state)
 
     @block
@@ -444,7 +464,7 @@ class FakeScale(Names, LiveView):
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer a request (WSGI)."""
-        token = in_request.set(True)
+        token = acting.set("client")
         try:
             return application(
                 self._state,
@@ -455,7 +475,7 @@ class FakeScale(Names, LiveView):
                 max_body=self.limits.max_body,
             )
         finally:
-            in_request.reset(token)
+            acting.reset(token)
 
     def _is_quick(self, environ: "WSGIEnvironment") -> bool:
         """Return whether the fake answers a request at once, so that it needs no thread.

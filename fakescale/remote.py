@@ -21,9 +21,11 @@ from fakescale.api.app import CONTROL
 from fakescale.api.operations import VALUE, Operation, operations
 from fakescale.api.shapes import takes_file
 from fakescale.fake import FakeScale, Names
+from fakescale.traffic.events import Events
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
-from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized
+from fakescale.values.clock import steady
+from fakescale.values.errors import ApiError, BadRequest, NotFound, TooSlow, Unauthorized
 from fakescale.values.keys import check_account
 from fakescale.values.named import named
 
@@ -114,6 +116,22 @@ def _takes_file(operation: Operation, name: str) -> bool:
     return name in operation.arguments and takes_file(operation.arguments[name].annotation)
 
 
+class _Copy(Journal):
+    """The journal of a server as it is now; the server alone can count by account."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self._call = call
+        for exchange in call(_OPERATIONS["requests.list"], {}):
+            self._append(exchange)
+        self.total = self.counted()
+
+    def counted(self, *, account: str | None = None) -> int:
+        chosen = {} if account is None else {"account": account}
+        count: int = self._call(_OPERATIONS["requests.counted"], chosen)
+        return count
+
+
 class _Collection(_Helpers):
     def __getitem__(self, index: Any) -> Any:
         return self.list()[index]
@@ -198,10 +216,30 @@ class _Faults(_Collection):
         return wrapped
 
 
+class _Events(_Sequence):
+    """The events, which wait on the server, but never so long that the server seems silent."""
+
+    def __call__(self, **chosen: Any) -> Any:
+        return self.list(**chosen)
+
+    def wait_for(self, *, timeout: float = 10.0, **chosen: Any) -> Any:
+        wait = self._helper(_OPERATIONS[self._below("wait_for")])
+        deadline = steady() + timeout
+        while True:
+            try:
+                left = deadline - steady()
+                return wait(timeout=max(0, min(left, _SECONDS / 2)), **chosen)
+            except TooSlow as error:
+                if steady() >= deadline:
+                    raise AssertionError(str(error)) from None
+
+
 def _kind_of_home(owner: type) -> type[_Helpers]:
     """Return the class of helpers that has the special methods of ``owner``, like ``__len__``."""
     if owner is Faults:
         return _Faults
+    if owner is Events:
+        return _Events
     if issubclass(owner, Sequence):
         return _Sequence
     if hasattr(owner, "__contains__"):
@@ -332,10 +370,7 @@ class RemoteFakeScale(Names, _Helpers):
     @property
     def requests(self) -> Journal:
         """A copy of the server's journal, or of the account's part if the fake names an account."""
-        journal = Journal()
-        for exchange in self._call(_OPERATIONS["requests.list"], {}):
-            journal._append(exchange)
-        return journal
+        return _Copy(self._call)
 
     def _call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         given = dict(arguments)

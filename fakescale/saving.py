@@ -40,15 +40,14 @@ def check(text: str) -> Path:
     return file
 
 
-def save(file: Path, content: str, mode: int = 0o600) -> Path | None:
-    """Write ``content`` to ``file``, in one step, so that nobody reads half of it.
+def save(file: Path, data: bytes, mode: int = 0o600) -> Path | None:
+    """Write ``data`` to ``file``, in one step, so that nobody reads half of it.
 
     Links are followed. A special file, and the output of this process, is written into, and so is
     a file that cannot be replaced. Raises OSError, and leaves no temporary file behind.
 
     Returns the path of the file, or None for a special file.
     """
-    data = content.encode()
     target = Path(os.path.realpath(file))
     try:
         status = file.stat()
@@ -72,19 +71,19 @@ def save(file: Path, content: str, mode: int = 0o600) -> Path | None:
     return target
 
 
-def save_or_tell(file: Path, content: str) -> str | None:
+def save_or_tell(file: Path, data: bytes) -> str | None:
     """Do as ``save``; return a line about the failure, or None.
 
-    After a failure, the content is in a file of the temporary directory, which the line names.
+    After a failure, the data is in a file of the temporary directory, which the line names.
     """
     try:
-        save(file, content)
+        save(file, data)
         return None
     except OSError as error:
         line = f"cannot write {file}: {_reason(error)}"
     try:
         other = Path(tempfile.gettempdir(), f"fakescale-{os.getpid()}-{time.time_ns()}.json")
-        _replace(other, content.encode(), 0o600)
+        _replace(other, data, 0o600)
         return f"{line}; the state is in {other}"
     except OSError as error:
         return f"{line}; the state is lost, for the temporary directory: {_reason(error)}"

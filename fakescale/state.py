@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import functools
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from fakescale.account.result_files import points_to
 from fakescale.account.world import Account, World
 from fakescale.ticker import Ticker
 from fakescale.traffic.callbacks import Delivery
+from fakescale.traffic.events import Events
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.idempotency import OncePerKey
 from fakescale.traffic.journal import Journal
@@ -33,7 +34,7 @@ _MANY = 10_000  # tasks that take a filter a while to go through
 
 
 class State:
-    """The clock, the accounts, the callbacks, the saved answers, the journal and the faults.
+    """The clock, the accounts, callbacks, saved answers, journal, events and faults.
 
     A reset replaces the state with a new one. A request keeps the state that it began with, so
     that a late request does not reach the new state. An account is made when its name is first
@@ -49,11 +50,13 @@ class State:
         origin: Callable[[], str],
         make_carrier: Callable[[], Carrier],
         callback_hosts: Collection[str],
+        event_numbers: Iterator[int],
     ) -> None:
         self.clock = Clock()
+        self.events = Events(self.clock, event_numbers)
         self.once = OncePerKey(self.clock)
         self.journal = Journal()
-        self.faults = Faults(self.clock)
+        self.faults = Faults(self.clock, self.events._note)
         #: Returns the URL at which the fake is served, as far as the fake knows.
         self.origin = origin
         self._ticking = threading.RLock()
@@ -68,6 +71,7 @@ class State:
             to_loopback=lambda: _is_near(urlsplit(origin()).hostname or ""),
             run_due=self.labeling.run_due,
             wake=wake,
+            note=self.events._note,
         )
 
         self._ids = ids
@@ -133,6 +137,7 @@ class State:
             self.labeling,
             origin=self.origin,
             owe=functools.partial(self.outbox._owe, account=name, is_test=is_test),
+            note=self.events._note,
         )
 
     def dump(self) -> dict[str, Any]:
@@ -224,6 +229,7 @@ class State:
         Raises OverflowError, and moves nothing, if the clock would leave the calendar.
         """
         _ = self.clock.now() + by
+        self.events._note("clock moved", seconds=by.total_seconds())
         with self._ticking:  # waits for work that the ticker has begun
             self._advancing += 1
         try:
@@ -244,12 +250,19 @@ class State:
 
     def skip(self, by: dt.timedelta) -> None:
         """Move the clock on, without waiting for the work that becomes due."""
+        self.events._note("clock moved", seconds=by.total_seconds())
         self._move(by)
         self._ticker.wake()
+
+    def stop_clock(self) -> None:
+        """Stop the clock."""
+        self.clock.stop()
+        self.events._note("clock stopped")
 
     def start_clock(self) -> None:
         """Start the clock again; the ticker runs all work that has become due meanwhile."""
         self.clock.start()
+        self.events._note("clock started")
         self._ticker.wake()
 
     def begin(self) -> None:
@@ -281,7 +294,7 @@ class State:
                 self.outbox._start()
 
     def forget(self, account: str) -> None:
-        """Forget an account: its worlds, exchanges, saved answers, callbacks and faults."""
+        """Forget an account: its worlds, exchanges, events, saved answers, callbacks, faults."""
         with self._lock:
             forgotten = self._accounts.pop(account, None)
         if forgotten is not None:
@@ -290,6 +303,8 @@ class State:
         self.outbox._forget(account)
         self.faults._forget(account)
         self.once.forget(lambda fingerprint: fingerprint[0] == account)
+        self.events._forget(account)
+        self.events._note("state reset", account=account)
 
 
 def _abandon(account: Account) -> None:

@@ -1,18 +1,22 @@
 """Helpers of the tests: a caller of the API without a socket, and bodies of creations."""
 
+import io
 import json
+import sys
 import threading
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
-import werkzeug.test
+from werkzeug.datastructures import Headers
 
 from fakescale import FakeScale
 from fakescale.account import task_types
 
 ABSENT = object()
+ASCII = bytes(range(128))
 # The task types that require a project.
 REQUIRED_HOMES = {
     "sensorfusion": ["project"],
@@ -42,11 +46,47 @@ class HeldCreation(NamedTuple):
     go_on: threading.Event
 
 
+def sent(
+    app: Any, method: str, url: str, data: bytes | None, headers: dict[str, str]
+) -> tuple[int, Headers, bytes]:
+    """Send a request to an application; werkzeug's client does this in twice the time."""
+    url = urllib.parse.quote(url, safe=ASCII)
+    path, _, query = url.partition("?")
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": urllib.parse.unquote(path, "latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": url,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(data or b""),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if data is not None:
+        environ["CONTENT_LENGTH"] = str(len(data))
+    for name, value in headers.items():
+        key = name.upper().replace("-", "_")
+        is_content = key in ("CONTENT_TYPE", "CONTENT_LENGTH")
+        environ[key if is_content else f"HTTP_{key}"] = value
+    begun: list[Any] = []
+    body = b"".join(app(environ, lambda *started: begun.extend(started)))
+    status, fields = begun
+    return int(status[:3]), Headers(fields), body
+
+
 class Caller:
     """Calls a fake's API within this process, as one user."""
 
     def __init__(self, fake: FakeScale, key: str | None = None) -> None:
-        self._client = werkzeug.test.Client(fake)
+        self._fake = fake
         self._key = fake.api_key if key is None else key
 
     def __call__(
@@ -62,11 +102,11 @@ class Caller:
         if body is not ABSENT:
             headers.setdefault("Content-Type", "application/json")
             data = json.dumps(body).encode()
-        reply = self._client.open(f"/v1{path}", method=method, data=data, headers=headers)
-        is_json = reply.headers["Content-Type"] == "application/json; charset=utf-8"
+        status, fields, text = sent(self._fake, method, f"/v1{path}", data, headers)
+        is_json = fields["Content-Type"] == "application/json; charset=utf-8"
         assert is_json or method == "OPTIONS"
-        content = json.loads(reply.data) if is_json and method != "HEAD" else None
-        return Reply(reply.status_code, content, reply.headers, reply.data)
+        content = json.loads(text) if is_json and method != "HEAD" else None
+        return Reply(status, content, fields, text)
 
     def get(self, path: str) -> Any:
         reply = self("GET", path)

@@ -1,6 +1,7 @@
 """README and the manual: the examples run, the links lead somewhere, and every name is there."""
 
 import argparse
+import dataclasses
 import inspect
 import json
 import os
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -21,10 +22,13 @@ import fakescale
 from fakescale import FakeScale, pytest_plugin, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
+from fakescale.api.transcript import _LINES
 from fakescale.api.v1 import ROUTES
 from fakescale.cli import serve_parser
 from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE
+from fakescale.server.limits import Limits
+from fakescale.traffic.events import Kind
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -42,14 +46,6 @@ def blocks(language: str, page: str) -> list[str]:
 # The examples.
 
 
-# A busy machine must not fail the example of hypothesis.
-NO_DEADLINE = """
-from hypothesis import HealthCheck, settings
-settings.register_profile("docs", deadline=None, suppress_health_check=HealthCheck)
-settings.load_profile("docs")
-"""
-
-
 def test_the_examples_run(pytester: pytest.Pytester) -> None:
     examples = {
         f"test_{Path(name).stem.lower()}_{number}": example
@@ -60,9 +56,8 @@ def test_the_examples_run(pytester: pytest.Pytester) -> None:
         is_test = "def test_" in example
         body = example if is_test else f"def test_it():\n{textwrap.indent(example, '    ')}"
         pytester.makepyfile(**{name: body})
-    pytester.makeconftest(NO_DEADLINE)
-    # In a process of its own, which imports what the examples do.
-    result = pytester.runpytest_subprocess("-v", "-p", "anyio", "-W", "error")
+    # In this process, which has imported most of what the examples do.
+    result = pytester.runpytest_inprocess("-v", "-p", "anyio", "-W", "error")
     outcomes = result.parseoutcomes()
     assert outcomes.keys() == {"passed"}
     assert {name for name in examples if f"{name}.py::" in result.stdout.str()} == examples.keys()
@@ -188,10 +183,31 @@ def test_every_fixture_and_option_is_named() -> None:
     assert len(set(options)) == 8
 
 
+def test_every_setting_of_a_fake_is_named() -> None:
+    table = REFERENCE.partition("## Settings of fakes")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| `fakescale_\1 = ", table, re.M)
+    assert set(told) == set(pytest_plugin._SETTINGS)
+
+
+def test_every_kind_of_event_is_named_and_has_a_line() -> None:
+    kinds = get_args(Kind)
+    rows = re.findall(r"^\| (`(?:request|[a-z]+ [a-z ]+)`.*?) \|", PAGES["docs/testing.md"], re.M)
+    assert re.findall(r"`(.*?)`", " ".join(rows)) == list(kinds)
+    assert {kind.partition(" ")[0] for kind in kinds} == _LINES.keys()
+
+
 def test_every_flag_is_named_and_no_other() -> None:
     table = REFERENCE.partition("## Flags of the command")[2].partition("\n## ")[0]
     told = re.findall(r"^\| (?:`-\w`, )?`(--[\w-]+)(?: [A-Z|a-z]+)?` \| `(\w+)` \|", table, re.M)
     assert told == [(flag.name, flag.variable) for flag in SERVE]
+
+
+def test_a_limit_is_told_as_its_flag_tells_it() -> None:
+    for limit in dataclasses.fields(Limits):
+        [flag] = [it for it in SERVE if it.name == f"--{limit.name.replace('_', '-')}"]
+        meaning, default = flag.help.split(". The default is ")
+        told = f"{meaning[0].lower()}{meaning[1:]}; by default {default.rstrip('.')}"
+        assert f"| {told} |\n" in REFERENCE
 
 
 def test_every_command_is_named_and_no_other() -> None:

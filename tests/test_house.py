@@ -103,7 +103,7 @@ def test_third_party_packages_and_sockets_are_used_only_in_their_places() -> Non
         assert "socket" not in tops or lies_in(name, SOCKETS), name
         third = tops - set(sys.stdlib_module_names) - {"fakescale", "_typeshed", "werkzeug"}
         of_tests = {"hypothesis", "pytest"} if lies_in(name, ["contract", "strategies"]) else set()
-        plugin = {"pytest"} if name == "pytest_plugin" else set()
+        plugin = {"pytest"} if lies_in(name, ["pytest_plugin"]) else set()
         assert third <= {"jsonschema_rs", "orjson", "qs_codec"}.union(
             of_tests, plugin, EXTRAS.get(name, ())
         ), name

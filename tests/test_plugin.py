@@ -171,7 +171,7 @@ def test_a_failing_test_reports_its_exchanges(suite: pytest.Pytester) -> None:
             def call(method, path, key=fakescale.api_key, **more):
                 return requests.request(method, fakescale.url + path, auth=(key, ""), **more)
 
-            for n in range(25):
+            for n in range(75):
                 call("GET", f"/tasks?limit={n + 1}")
             call("POST", "/task/5f/cancl")
             call("GET", "/tasks?limit=0")
@@ -192,22 +192,23 @@ def test_a_failing_test_reports_its_exchanges(suite: pytest.Pytester) -> None:
         [
             "*- fakescale -*",
             "--fakescale-seed=42",
-            "... 9 earlier exchanges",
-            "GET /v1/tasks?limit=10 -> 200",
-            "GET /v1/tasks?limit=25 -> 200",
-            "POST /v1/task/5f/cancl -> 404 Not found: POST /v1/task/5f/cancl",
+            "... * earlier lines",
+            "GET /v1/tasks?limit=75 -> 200",
+            "POST /v1/task/5f/cancl -> 404 Not found: POST /v1/task/5f/cancl (text: guessed)",
             "    the nearest route is POST /v1/task/<task_id>/cancel",
             'GET /v1/tasks[?]limit=0 -> 400 Parameter is invalid, reason: "limit" must be *',
-            "GET /v1/tasks -> 401 Your API key does not correspond to a registered user.",
+            "GET /v1/tasks -> 401 Your API key does not correspond to a registered user. *",
             "GET /v1/tasks -> 500 *",
             "    Traceback (most recent call last):",
             "    TypeError: 'NoneType' object is not callable",
         ]
     )
     text = result.stdout.str()
-    assert "limit=9 " not in text
+    assert "limit=20 " not in text
+    report = text.split("- fakescale -")[1].partition("\n=")[0]
+    assert len(report.splitlines()) == 1 + 60  # the rest of its title, and 60 lines
     assert text.count("- fakescale -") == 1
-    assert "nobody" not in text.split("- fakescale -")[1].split("short test summary")[0]
+    assert "nobody" not in report
 
 
 def test_a_failing_setup_or_teardown_reports_exchanges_too(suite: pytest.Pytester) -> None:
@@ -274,10 +275,9 @@ def test_a_report_names_other_accounts_and_callbacks_that_failed(suite: pytest.P
     result.stdout.fnmatch_lines(
         [
             "*callback completed * to http://consumer:8000/cb not sent: consumer is not allowed",
-            "POST /v1/task/chat -> 200 (account: pets)",
-            "POST /v1/task/chat -> 200",
-            "callback completed * to http://127.0.0.1:*: owed, 500",
-            "callback completed * to http://consumer:8000/cb: not sent: consumer is not allowed",
+            "POST /v1/task/chat -> 200 * (account: pets)",
+            "POST /v1/task/chat -> 200 *",
+            "callback completed * to http://127.0.0.1:* -> 500",
         ]
     )
 
@@ -310,9 +310,9 @@ def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytes
     suite.makepyfile(
         """
         import requests
-        from hypothesis import given, settings, strategies as st
+        from hypothesis import Phase, given, settings, strategies as st
 
-        @settings(max_examples=30, database=None)
+        @settings(max_examples=30, database=None, phases=[Phase.generate, Phase.shrink])
         @given(st.integers(0, 100))
         def test_example(fakescale_factory, number):
             with fakescale_factory() as fake:
@@ -323,7 +323,7 @@ def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytes
     )
     lines = suite.runpytest_inprocess().stdout.lines
     told = [line for line in lines if line.startswith("GET /v1/")]
-    assert len(told) == 20
+    assert 50 < len(told) <= 60
     assert told[-1].startswith("GET /v1/50/2 -> 401")
 
 
@@ -446,7 +446,7 @@ def test_the_fixture_can_use_a_server_that_runs_elsewhere(
         if way == "environment":
             monkeypatch.setenv("FAKESCALE_URL", fake.url)
         # Workers inherit the environment, but the option must be passed on to them.
-        arguments = [f"--fakescale-url={fake.url}", "-n", "2"] if way == "option" else []
+        arguments = [f"--fakescale-url={fake.url}", "-n", "1"] if way == "option" else []
         suite.runpytest_inprocess(*arguments).assert_outcomes(passed=4)
         assert [task.unique_id for task in fake.tasks] == ["mine"]
         # Each test forgot its own account, and nothing else.

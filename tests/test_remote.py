@@ -85,6 +85,17 @@ def test_a_named_account_is_the_only_one_concerned(served: FakeScale, account: s
     assert len(other.tasks) == len(other.requests) / 2 == (0 if account is None else 1)
 
 
+def test_the_total_counts_the_requests_that_the_server_has_dropped(served: FakeScale) -> None:
+    served.requests._max_entries = 2
+    mine, whole = (RemoteFakeScale(served.url, account=it) for it in ("mine", None))
+    for key in ["live_mine"] * 3 + ["live_other"] * 2:
+        requests.get(f"{served.url}/tasks", auth=(key, ""), timeout=10)
+    assert (len(mine.requests), mine.requests.total) == (0, 3)
+    assert (len(whole.requests), whole.requests.total) == (2, 5)
+    mine.reset()
+    assert (mine.requests.total, whole.requests.total) == (0, 5)
+
+
 def test_an_account_that_was_reset_can_use_its_idempotency_keys_again(
     served: FakeScale,
 ) -> None:
@@ -327,3 +338,13 @@ def test_a_read_only_property_cannot_be_set(remote: RemoteFakeScale) -> None:
             setattr(remote, name, "x")
     with pytest.raises(AttributeError, match="'callback_auth_key' of a remote fake cannot be set"):
         remote.callback_auth_key = "x"
+
+
+def test_a_long_wait_for_an_event_is_made_of_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeScale().serve() as fake:
+        events = RemoteFakeScale(fake.url).events
+        monkeypatch.setattr("fakescale.remote._SECONDS", 0.01)
+        with pytest.raises(AssertionError, match="no event came in time that fits: kind='clock'"):
+            events.wait_for(kind="clock", timeout=0.03)
+        fake.advance(hours=1)
+        assert events.wait_for(kind="clock").number == 1

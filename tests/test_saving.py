@@ -36,7 +36,7 @@ def test_a_file_is_written_in_one_step(tmp_path: Path, before: str | None) -> No
     file = tmp_path / "x"
     if before:
         file.write_text(before)
-    assert save(file, "é") == file
+    assert save(file, "é".encode()) == file
     assert file.read_text("utf-8") == "é"
     assert file.stat().st_mode & 0o777 == 0o600
     assert names(tmp_path) == ["x"]
@@ -50,7 +50,7 @@ def test_a_link_is_followed(tmp_path: Path, exists: bool) -> None:
     if exists:
         target.touch()
     assert check(str(link)) == link
-    assert save(link, "x") == target
+    assert save(link, b"x") == target
     assert link.is_symlink()
     assert target.read_text() == "x"
     assert names(target.parent) == ["x"]
@@ -62,18 +62,18 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     assert check(str(pipe)) == pipe
     thread = threading.Thread(target=lambda: read.append(pipe.read_text()))
     thread.start()
-    assert save(pipe, "x" * 200_000) is None
+    assert save(pipe, b"x" * 200_000) is None
     thread.join(10)
     assert read == ["x" * 200_000]
     assert pipe.is_fifo()
 
 
 def test_devices_are_written_into(tmp_path: Path) -> None:
-    assert save(check("/dev/null"), "x") is None
+    assert save(check("/dev/null"), b"x") is None
     assert Path("/dev/null").is_char_device()
     reader, writer = os.pipe()
     with open(reader, "rb") as read:
-        assert save(check(f"/dev/fd/{writer}"), "x") is None
+        assert save(check(f"/dev/fd/{writer}"), b"x") is None
         os.close(writer)
         assert read.read() == b"x"
 
@@ -84,7 +84,7 @@ def test_the_output_is_continued(tmp_path: Path) -> None:
         with file.open("wb") as output:
             os.dup2(output.fileno(), 1)
             os.write(1, b"a line\n")
-            assert save(check("/dev/stdout"), "content") is None
+            assert save(check("/dev/stdout"), b"content") is None
     finally:
         os.dup2(before, 1)
         os.close(before)
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
     file = tmp_path / "x"
     file.write_text("an old and longer text")
     monkeypatch.setattr(step, failing(number))
-    assert save(file, "new") == file
+    assert save(file, b"new") == file
     assert file.read_text() == "new"
     assert names(tmp_path) == ["x"]
 
@@ -111,7 +111,7 @@ def test_a_failure_leaves_the_old_file_alone(
     file.write_text("old")
     monkeypatch.setattr("os.replace", failing(errno.ENOSPC))
     with pytest.raises(OSError, match="No space left"):
-        save(file, "new")
+        save(file, b"new")
     assert file.read_text() == "old"
     assert names(tmp_path) == ["x"]
     assert saving.temporary == set()
@@ -129,7 +129,7 @@ def test_what_cannot_be_written_goes_to_the_temporary_directory(
         str(pipe): "No such device or address",
     }
     for path, reason in reasons.items():
-        line = save_or_tell(Path(path), "x")
+        line = save_or_tell(Path(path), b"x")
         assert line is not None
         start = f"cannot write {path}: {reason}; the state is in "
         assert line.startswith(start)
@@ -137,10 +137,10 @@ def test_what_cannot_be_written_goes_to_the_temporary_directory(
         assert (file.parent, file.read_text()) == (tmp_path, "x")
         assert file.stat().st_mode & 0o777 == 0o600
         file.unlink()
-    assert save_or_tell(tmp_path / "x", "x") is None
+    assert save_or_tell(tmp_path / "x", b"x") is None
     assert names(tmp_path) == ["pipe", "x"]
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    lost = save_or_tell(tmp_path / "no" / "x", "x")
+    lost = save_or_tell(tmp_path / "no" / "x", b"x")
     assert lost is not None
     assert "the state is lost, for the temporary directory: No such file" in lost
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_written_goes_to_the_temporary_directory(
 def test_a_reader_who_reads_nothing_is_not_waited_for(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     with pytest.raises(TimeoutError, match="Nobody reads it"):
-        save(Path(f"/dev/fd/{writer}"), "x" * 1_000_000)
+        save(Path(f"/dev/fd/{writer}"), b"x" * 1_000_000)
     os.close(reader)
     os.close(writer)
 
@@ -161,7 +161,7 @@ def test_a_process_that_ends_at_once_leaves_nothing_behind(
         assert names(tmp_path) == []
 
     monkeypatch.setattr("os.replace", replace)
-    save(tmp_path / "x", "x")
+    save(tmp_path / "x", b"x")
 
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -186,9 +186,12 @@ def test_all_types_are_drawn_and_an_alias_is_a_type() -> None:
 
 
 def test_a_creation_shrinks_to_what_its_type_requires() -> None:
-    smallest = hypothesis.find(strategies.tasks("annotation"), lambda it: True, settings=STEADY)
+    # Without its explanation, which takes most of the time.
+    phases = [hypothesis.Phase.generate, hypothesis.Phase.shrink]
+    settings = hypothesis.settings(STEADY, phases=phases)
+    smallest = hypothesis.find(strategies.tasks("annotation"), lambda it: True, settings=settings)
     assert set(smallest.body) == {"attachment", "objects_to_annotate"}
-    assert hypothesis.find(strategies.tasks("chat"), lambda it: True, settings=STEADY).body == {}
+    assert hypothesis.find(strategies.tasks("chat"), lambda it: True, settings=settings).body == {}
 
 
 def test_drawn_values_may_be_changed() -> None:

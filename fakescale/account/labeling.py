@@ -9,7 +9,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from fakescale.account import responses
 from fakescale.account import task as moves
@@ -44,13 +44,18 @@ _PATIENCE = 10.0
 
 log = logging.getLogger("fakescale")
 
-#: Whether the current thread serves a request.
-in_request = contextvars.ContextVar("in_request", default=False)
+Actor = Literal["test", "client", "control", "labeler"]
+#: Who acts in the current thread: a ``client`` whose request it serves, a test by a ``control``
+#: call, a ``labeler``, or else the ``test`` itself.
+acting: contextvars.ContextVar[Actor] = contextvars.ContextVar("acting", default="test")
+#: Notes an event: its kind, its subject, and its details.
+Note = Callable[..., None]
 
 
 Move = Callable[[Task, str, Mapping[str, Any]], Task]
 #: Decides on a pending task. Returns the move to make and the response, or None to leave it.
-Decide = Callable[[Task], tuple[Move, Mapping[str, Any]] | None]
+#: Is also given the function that notes an event of the task's account.
+Decide = Callable[[Task, Note], tuple[Move, Mapping[str, Any]] | None]
 
 
 class TaskFailure(Exception):
@@ -186,9 +191,10 @@ class Labeling:
         worker = self._worker
         if worker == threading.get_ident() or not (worker or self._is_due()):
             return
-        waits = not in_request.get() or self.labeler is self._make_up
+        waits = acting.get() == "test" or self.labeler is self._make_up
         if not self._running.acquire(timeout=_PATIENCE if waits else 0):
             return
+        token = acting.set("labeler")
         try:
             self._worker = threading.get_ident()
             while (item := self._take()) is not None:
@@ -196,6 +202,7 @@ class Labeling:
         finally:
             self._worker = None
             self._running.release()
+            acting.reset(token)
 
     def _is_due(self) -> bool:
         due = self.next_due()
@@ -207,26 +214,36 @@ class Labeling:
                 return heapq.heappop(self._due)
             return None
 
-    def _decide(self, task: Task) -> tuple[Move, Mapping[str, Any]] | None:
+    def _decide(self, task: Task, note: Note) -> tuple[Move, Mapping[str, Any]] | None:
         try:
             response = self.labeler(task)
             if response is None:
                 return None
             return moves.complete, frozen_json("response", dict(response))
         except Exception as error:
-            return failed(task.id, error)
+            return failed(task.id, error, note)
+        except BaseException as error:  # pytest's own, for example; the ticker logs it
+            _tell(task.id, error, note)
+            raise
 
 
-def failed(task_id: str, error: Exception) -> tuple[Move, Mapping[str, Any]]:
+def failed(task_id: str, error: Exception, note: Note) -> tuple[Move, Mapping[str, Any]]:
     """Return the move and the response of a task that ``error`` fails.
 
-    The traceback of any error but a `TaskFailure` is logged and kept.
+    The traceback of any error but a `TaskFailure` is noted, logged and kept.
     """
     if isinstance(error, TaskFailure):
         return moves.fail, error.response
-    trace = "".join(traceback.format_exception(error)).rstrip()
+    trace = _tell(task_id, error, note)
     facts = {"event": "labeler", "task": task_id, "error": str(error) or type(error).__name__}
     line = "the labeler raised an exception for task %s\n%s"
     log.error(line, task_id, trace, extra={"facts": facts})
     response = FrozenDict(error=str(error) or type(error).__name__)
     return functools.partial(moves.fail, traceback=trace), response
+
+
+def _tell(task_id: str, error: BaseException, note: Note) -> str:
+    """Note the error of a labeler, and return its traceback."""
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    note("labeler raised", task_id, traceback=trace)
+    return trace

@@ -18,7 +18,7 @@ from fakescale.account import responses
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Decide, Labeling, failed
+from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     Page,
@@ -96,6 +96,7 @@ class Tasks(Listed[Task]):
         disabled_types: Collection[str] = (),
         origin: Callable[[], str] = lambda: responses.NOWHERE,
         owe: Owe = _owe_nothing,
+        note: Note = lambda *_, **__: None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -107,6 +108,7 @@ class Tasks(Listed[Task]):
         self._disabled_types = disabled_types
         self._origin = origin  # of the result files that a response points to
         self._owe = owe
+        self._note = note
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
@@ -163,7 +165,10 @@ class Tasks(Listed[Task]):
             if self._is_test:  # observed: completed already in the answer to the creation
                 pending, done = task, stamp(now + TEST_MODE_TAKES)
                 task = moves.complete(task, done, responses.response(task, self._origin()))
+                self._note_change(None, task, now)
                 self._tell(pending, task)
+            else:
+                self._note_change(None, task, now)
             self._put(task)
         if not self._is_test:
             self._schedule(task)
@@ -415,6 +420,7 @@ class Tasks(Listed[Task]):
                     if task.batch is not None:
                         self._batches._adopt(task.batch, task.project, task.created_at)
                 self._put(task)
+        self._note("state loaded", tasks=len(tasks))
         for task in tasks:
             if task.status == "pending":
                 self._schedule(task)
@@ -441,12 +447,12 @@ class Tasks(Listed[Task]):
                 return  # completed or canceled meanwhile, or scheduled for another time
             del self._due_at[task_id]
             task = self._table.get(task_id)
-        done = decide(task)
+        done = decide(task, self._note)
         with self._lock:
             task = self._table.get(task_id)  # it may have changed meanwhile
             if done is not None and task.status == "pending":
                 move, response = done
-                self._put(move(task, due, response), task)
+                self._replace(task, move(task, due, response), self._clock.now())
 
     def _is_due(self, task_id: str, due: str) -> bool:
         """Return whether the task is due at ``due``."""
@@ -531,7 +537,7 @@ class Tasks(Listed[Task]):
         try:
             due = self._labeling.due(task, begins)
         except Exception as error:  # treated like an error of the labeler
-            move, response = failed(task.id, error)
+            move, response = failed(task.id, error, self._note)
             self._change(task.id, lambda it, now: move(it, now, response))
             return
         if due == NEVER:
@@ -563,8 +569,9 @@ class Tasks(Listed[Task]):
         self._run_due()
         with self._lock:
             before = self._table.get(task_id)
-            task = change(before, stamp(self._clock.now()))
-            self._put(task, before)
+            now = self._clock.now()
+            task = change(before, stamp(now))
+            self._replace(before, task, now)
         if task.status == "pending" and before.status != "pending":
             self._schedule(task)
         return task
@@ -587,6 +594,28 @@ class Tasks(Listed[Task]):
             return moves.update(task, now, tags=merged)
 
         return self._change(task_id, change)
+
+    def _replace(self, before: Task, task: Task, now: dt.datetime) -> None:
+        """Put a task in place of its earlier state, and note the change."""
+        if task is not before:
+            self._note_change(before, task, now)
+        self._put(task, before)
+
+    def _note_change(self, before: Task | None, task: Task, now: dt.datetime) -> None:
+        actor = acting.get()
+        if task.traceback is not None and before is not None and before.traceback is None:
+            actor = "labeler"  # a turnaround function raised, in a thread of another
+        self._note(
+            "task changed",
+            task.id,
+            when=now,
+            by="test" if actor == "control" else actor,
+            was=before and str(before.status),
+            status=str(task.status),
+            type=task.type,
+            unique_id=task.unique_id,
+            is_test=self._is_test,
+        )
 
     def _put(self, task: Task, before: Task | None = None) -> None:
         """Add a task, or put it in place of its earlier state ``before``."""

@@ -1,15 +1,15 @@
 """Accounts, and the two worlds of each account, live and test."""
 
 import abc
+import functools
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.files import Files
-from fakescale.account.labeling import Labeling
+from fakescale.account.labeling import Labeling, Note
 from fakescale.account.projects import Projects
 from fakescale.account.quality import QualityTasks
 from fakescale.account.studio import Studio
@@ -23,6 +23,7 @@ from fakescale.values.dumps import texts
 from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
+from fakescale.values.locks import PatientLock
 from fakescale.values.named import named
 
 log = logging.getLogger("fakescale")
@@ -51,8 +52,11 @@ class Owe(Protocol):
         subject: str,
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
-    ) -> None:
-        """Owe a callback to ``url``, about the task or batch ``subject``."""
+    ) -> str | None:
+        """Owe a callback to ``url``, about the task or batch ``subject``.
+
+        Return the line to log, without a lock held, about a callback that is not sent.
+        """
 
 
 class World:
@@ -68,8 +72,9 @@ class World:
         *,
         origin: Callable[[], str],
         owe: Owe,
+        note: Note,
     ) -> None:
-        lock = self._lock = threading.RLock()  # one for all owners, since they call each other
+        lock = self._lock = PatientLock()  # one for all owners, since they call each other
         #: The name of the account, and whether this is its test world.
         self.key = key
         self._api_key = api_key
@@ -99,6 +104,7 @@ class World:
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
+            note=functools.partial(note, account=key.account),
         )
         #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(
@@ -119,7 +125,7 @@ class World:
             batches=self.batches,
             teammates=self.teammates,
         )
-        self._owe_to = owe
+        self._owe_by = owe
         self._callback_url: str | None = None
 
     def _abandon(self) -> None:
@@ -170,6 +176,11 @@ class World:
     def callback_auth_key(self) -> str:
         """The value of the header ``scale-callback-auth`` in callbacks of this world."""
         return auth_key(self.key.account, is_test=self.key.is_test)
+
+    def _owe_to(self, **details: Any) -> None:
+        line = self._owe_by(**details)
+        if line is not None:
+            self._lock.afterwards(functools.partial(log.warning, "%s", line))
 
     def _owe(self, event: str, task: Task, on_outcome: Callable[[bool], None]) -> bool:
         url = task.callback_url or self._callback_url

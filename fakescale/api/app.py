@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from fakescale.account.labeling import acting
 from fakescale.account.listing import FLAG, read_parameters
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
@@ -86,13 +87,15 @@ def application(
     answer, trace = _refusing(work)
     for effect in effects:
         answer = effect.spoil(answer)
+    seconds = steady() - begun
     outcome = _Outcome(answer, effects, trace)
     exchange = _exchange(environ, request, path, now, outcome)
     if not is_control:
-        state.journal._append(exchange)
+        size = state.journal._append(exchange)
+        state.events._note_request(exchange, request.subject, seconds, size)
     if trace is not None:
         log.error("a bug in fakescale\n%s", trace)
-    environ.get(REPORT, log_exchange)(exchange, steady() - begun)
+    environ.get(REPORT, log_exchange)(exchange, seconds)
     return _send(environ, start_response, now, outcome)
 
 
@@ -134,6 +137,7 @@ def _control(state: State, access: Access, control: Control, request: Request, p
         options = read_parameters(query.values, {"strict": FLAG}, written=query.written)
         return json_answer(document(f"{request.called_at or state.origin()}/v1", **options))
     access.check_control(request)
+    acting.set("control")  # until the end of the request
     return control(request, path[len(CONTROL) :])
 
 
@@ -158,6 +162,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
         # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")
     route, names = found
+    request.subject = names.get("task_id") or names.get("name")
     account = state.account(world.key.account)
     call = Call(account, world, route, names, request)
 
@@ -173,7 +178,10 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:
-        return _once(state, call, key, work)
+        answer = _once(state, call, key, work)
+        if request.subject is None and answer.status == route.status:  # an earlier answer
+            request.subject = json.loads(answer.body).get("task_id")
+        return answer
     return work()
 
 
@@ -199,7 +207,7 @@ def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Ans
 def _exchange(
     environ: "WSGIEnvironment", request: Request, path: str, now: dt.datetime, outcome: _Outcome
 ) -> Exchange:
-    """Return the exchange, for the journal and the log."""
+    """Return the exchange, for the journal, the events and the log."""
     return Exchange(
         method=request.method,
         path=path,

@@ -76,6 +76,8 @@ class Request(WerkzeugRequest):
     max_depth = MAX_DEPTH
     #: The account that the key leads to; None until that is known.
     account: str | None = None
+    #: The id of the task, or the name of the batch, that the request made or names.
+    subject: str | None = None
 
     def __init__(self, environ: dict[str, Any], max_body: int) -> None:
         query = environ.get("QUERY_STRING", "")

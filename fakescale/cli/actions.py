@@ -6,11 +6,9 @@ function for each of many commands.
 """
 
 import argparse
-import collections
-import datetime as dt
+import contextlib
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,12 @@ from typing import Any
 from fakescale.cli import kinds
 from fakescale.cli.client import Client, NotFound, Refused
 from fakescale.cli.progress import progress
-from fakescale.values.clock import read_moment, stamp
+from fakescale.values.paths import pattern
 
 Options = argparse.Namespace
 Rows = Sequence[Mapping[str, Any]]
 
-_POLL_SECONDS = 0.3
-# A request that takes longer is not followed.
-_LONGEST_REQUEST = dt.timedelta(seconds=10)
+_WAIT_SECONDS = 1  # for an event; a server that ends waits so long for the call
 
 
 # The worlds of a server.
@@ -167,8 +163,8 @@ def _error(shown: Mapping[str, Any]) -> Any:
     return told or (shown["fault"] and f"fault: {shown['fault']}")
 
 
-def _latest(exchanges: Iterable[Mapping[str, Any]], options: Options) -> Rows:
-    wanted = [it for it in exchanges if _is_wanted(it, options)]
+def _latest(rows: Iterable[Mapping[str, Any]], options: Options) -> Rows:
+    wanted = [it for it in rows if _is_wanted(it, options)]
     return wanted[max(0, len(wanted) - options.limit) :]
 
 
@@ -176,25 +172,55 @@ def _is_wanted(exchange: Mapping[str, Any], options: Options) -> bool:
     return not options.refused or exchange["status"] >= 400 or exchange["status"] == 0
 
 
+def _is_asked(exchange: Mapping[str, Any], options: Options) -> bool:
+    """Return whether an exchange passes the filters that ``requests.list`` has too."""
+    part = exchange["target" if options.path and "?" in options.path else "path"]
+    paths = [] if options.path is None else [options.path, f"/v1{options.path}"]
+    return (
+        options.method in (None, exchange["method"])
+        and options.status in (None, exchange["status"])
+        and (not paths or any(pattern(it).fullmatch(part) for it in paths))
+    )
+
+
 def _follow(client: Client, options: Options) -> Iterator[Any]:
-    """Yield the latest exchanges, and then each as it comes."""
-    latest = _exchanges(client, options)
-    yield from _latest(map(_exchange, latest), options)
+    """Yield the latest exchanges, and then each as it ends."""
+    for events in _tail(client, kind="request", account=options.account):
+        exchanges = (_exchange(it["exchange"]) for it in events)
+        asked = [it for it in exchanges if _is_asked(it, options)]
+        yield from _latest(asked, options)
+
+
+def events(client: Client, options: Options) -> "Rows | Iterator[Any]":
+    """Return the latest events; with ``--follow``, an iterator of those and all to come."""
+    chosen = {"kind": options.kind, "subject": options.id, "account": options.account}
+    if options.follow:
+        pages = _tail(client, **chosen)
+        return (_event(it) for page in pages for it in page[max(0, len(page) - options.limit) :])
+    return [_event(it) for it in client.call("events.list", **chosen)[-options.limit :]]
+
+
+def _event(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event with a column for people: what happened, in a few words."""
+    if shown["exchange"] is not None:
+        exchange = _exchange(shown["exchange"])
+        told = [exchange[name] for name in ("method", "target", "status", "error")]
+        return {**shown, "what": " ".join(str(it) for it in told if it is not None)}
+    what = shown["what"].items()
+    told = [f"{name}={it}" for name, it in what if it is not None and name != "traceback"]
+    return {**shown, "what": " ".join(told)}
+
+
+def _tail(client: Client, **chosen: Any) -> Iterator[Rows]:
+    """Yield the events so far, and then those that come, each time there are some."""
+    after = 0
     while True:
-        told = collections.Counter(map(json.dumps, latest))
-        time.sleep(_POLL_SECONDS)
-        # An exchange is listed once it is over, but has the time at which it began.
-        newest = max((read_moment(it["when"]) for it in latest), default=None)
-        since = newest and stamp(newest - _LONGEST_REQUEST)
-        latest = _exchanges(client, options, since=since)
-        news = []
-        for shown in latest:
-            key = json.dumps(shown)
-            if told[key]:
-                told[key] -= 1
-            else:
-                news.append(_exchange(shown))
-        yield from (it for it in news if _is_wanted(it, options))
+        page = client.call("events.list", after=after, **chosen)
+        if page:
+            after = page[-1]["number"]
+            yield page
+        with contextlib.suppress(Refused):  # none came in time
+            client.call("events.wait_for", after=after, timeout=_WAIT_SECONDS, **chosen)
 
 
 # Nouns with actions.
@@ -271,9 +297,9 @@ def reset(client: Client, options: Options) -> str:
 
 def dump(client: Client, options: Options) -> str | None:
     """Write the state to a file, or print it."""
-    content = client.dump().decode()
+    content = client.dump()
     if options.file is None:
-        print(content)
+        print(content.decode())
         return None
     from fakescale import saving
 

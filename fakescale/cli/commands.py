@@ -114,6 +114,32 @@ COMMANDS: Mapping[str, Command] = {
         ("when", "account", "method", "target", "status", "error"),
         "fakescale requests --refused --bodies",
     ),
+    "events": Command(
+        _SEE,
+        "List the latest events: requests, changes of tasks, callbacks, faults and the clock.",
+        actions.events,
+        (
+            _flag("--follow", "Go on with each event that comes.", short="-f", default=False),
+            _flag(
+                "--limit",
+                "At most this many.",
+                short="-n",
+                kind=kinds.count,
+                metavar="NUMBER",
+                default=50,
+            ),
+            _flag(
+                "--kind",
+                "Only this kind, or all that begin with this word, for example callback.",
+                kind=str,
+                metavar="KIND",
+            ),
+            Flag("id", "Only events about this task, batch or fault.", metavar="ID", optional=True),
+            _ACCOUNT,
+        ),
+        ("number", "when", "account", "kind", "subject", "what"),
+        "fakescale events --follow --kind callback",
+    ),
     "callbacks": Command(
         _SEE,
         "List the callbacks with their outcomes.",

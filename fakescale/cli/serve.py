@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import errno
 import gc
-import json
 import logging
 import os
 import shlex
@@ -27,6 +26,7 @@ from fakescale.server.access_log import AccessLog, json_line
 from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.lines import Lines
 from fakescale.server.server import Server, entrance_by, running
+from fakescale.values.answer import decode, encode
 from fakescale.values.errors import ApiError
 from fakescale.values.hosts import HOST, HOSTS, is_loopback
 from fakescale.values.keys import read_key
@@ -185,7 +185,7 @@ def _listening(flag: str, host: str, port: int) -> Iterator[None]:
 
 
 def _load(fake: FakeScale, file: Path, options: argparse.Namespace) -> None:
-    with _reading(file), progress(f"loading {file}") as note:
+    with _reading(file), _without_collections(), progress(f"loading {file}") as note:
         text = file.read_text("utf-8-sig")
         note(f"{len(text) / 1e6:.1f} MB")
         _add(fake, read_file(text), options)
@@ -195,9 +195,19 @@ def _add(fake: FakeScale, content: Any, options: argparse.Namespace) -> None:
     """Load a dump, or tasks into the world of the first key."""
     is_test = bool(options.api_key) and read_key(options.api_key[0]).is_test
     if is_test and not (isinstance(content, dict) and "fakescale" in content):
-        fake.test.tasks.load(printed_tasks(content))
+        fake.test.tasks._load(printed_tasks(content), is_json=True)
     else:
-        fake.load(content)
+        fake._load(content)
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Collect no garbage meanwhile: all that is loaded stays, and to walk it takes a while."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _init(fake: FakeScale, file: Path, options: argparse.Namespace) -> None:
@@ -205,8 +215,8 @@ def _init(fake: FakeScale, file: Path, options: argparse.Namespace) -> None:
     with _reading(file):
         text = file.read_text("utf-8-sig")
         try:
-            content: Any = json.loads(text)
-        except (ValueError, RecursionError):
+            content: Any = decode(text)
+        except ValueError:
             content = None
         # A whole file of JSON that is no dump and no page holds calls, as a line does.
         if isinstance(content, list) or (
@@ -303,7 +313,7 @@ def _end(fake: FakeScale, options: argparse.Namespace, log: Log) -> None:
             log.say(f"{number} {are} gone; --dump FILE keeps the state for --load")
         return
     with progress(f"dumping the state to {options.dump}"):
-        failure = saving.save_or_tell(options.dump, json.dumps(fake.dump()))
+        failure = saving.save_or_tell(options.dump, encode(fake.dump()))
     if failure is not None:
         log.say(failure, "error")
         raise SystemExit(1)
@@ -334,7 +344,7 @@ def _saved(authority: "Authority", file: Path | None) -> Iterator[str]:
             path = str(file.absolute())
             try:
                 # Other users and containers must be able to read it.
-                written = saving.save(file, authority.pem, 0o644)
+                written = saving.save(file, authority.pem.encode(), 0o644)
             except OSError as error:
                 raise CannotStart(f"cannot write {file}: {error.strerror}") from None
             if written is not None:

@@ -8,7 +8,7 @@ import argparse
 import contextlib
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Literal, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,6 +27,22 @@ _HERE = (
 
 
 _SCOPES: tuple[Literal["function"], Literal["session"]] = ("function", "session")
+
+
+# The arguments of the mark, each of which is also an ini key, with the type of the key: `strict`,
+# and the arguments of FakeScale.
+_SETTINGS: dict[str, Literal["string", "args", "bool"]] = {
+    "strict": "bool",
+    "seed": "string",
+    "api_keys": "args",
+    "account": "string",
+    "complete_after": "string",
+    "limits": "args",
+    "callback_hosts": "args",
+    "allow_hosts": "args",
+    "secure_result_urls": "bool",
+    "control_token": "string",
+}
 
 
 class FakeFactory(Protocol):
@@ -87,6 +103,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+    parser.addini(
+        "fakescale_report_lines",
+        "The largest number of lines that the report of a failed test has about its fakes.",
+        type="string",
+        default=None,
+    )
+    for name, kind in _SETTINGS.items():
+        text = f"The default of {name} in @pytest.mark.fakescale({name}=…)."
+        parser.addini(f"fakescale_{name}", text, type=kind, default=None)
     # The options of fakescale.contract: pytest reads its conftest too late to add them there.
     group.addoption(
         "--contract-url",
@@ -129,7 +154,8 @@ def fakescale(request: pytest.FixtureRequest) -> Iterator["FakeScale | RemoteFak
     fakes = _fakes(request.config)
     url = request.config.getoption("--fakescale-url")
     name = request.node.nodeid or "run"
-    with fakes.borrow(url, name) if url else fakes.lend(name) as fake:
+    options = _options(request.node)
+    with fakes.borrow(url, name, **options) if url else fakes.lend(name, **options) as fake:
         yield fake
 
 
@@ -159,7 +185,8 @@ def fakescale_app(request: pytest.FixtureRequest) -> Iterator["FakeScale"]:
     Pass it to a WSGI client, for example ``httpx.WSGITransport``.
     """
     name = f"{request.node.nodeid}/app"
-    with _fakes(request.config).make(name=name, served=False) as fake:
+    options = _options(request.node)
+    with _fakes(request.config).make(name=name, served=False, **options) as fake:
         yield fake
 
 
@@ -190,17 +217,33 @@ def _fakes(config: pytest.Config, options: argparse.Namespace | None = None) -> 
     """Return the fakes of this run; the first call makes them."""
     if _FAKES not in config.stash:
         from fakescale.pytest_plugin.fakes import Fakes
+        from fakescale.pytest_plugin.settings import configured, report_lines
 
         options = options or config.option
         config.stash[_FAKES] = Fakes(
-            options.fakescale_seed,
+            options.fakescale_seed or config.getini("fakescale_seed"),
+            configured(config, _SETTINGS),
             allow_real=options.fakescale_allow_real
             or config.getini("fakescale_allow_real")
             or _is_real(options.contract_url),
             keep_one=(options.fakescale_scope or config.getini("fakescale_scope")) == "session",
+            max_lines=report_lines(config),
         )
         config.add_cleanup(config.stash[_FAKES].after.close)
     return config.stash[_FAKES]
+
+
+def _marks(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
+    """Return the arguments of all marks of a test; the nearest mark wins."""
+    given: dict[str, Any] = {}
+    for mark in reversed([*node.iter_markers("fakescale")]):
+        given |= mark.kwargs
+    return given
+
+
+def _options(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
+    """Return the arguments of FakeScale in the marks of a test."""
+    return {name: it for name, it in _marks(node).items() if name != "strict"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -211,7 +254,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Redirect the run, if a conftest.py loaded the plugin only now, and check the options."""
+    config.addinivalue_line(
+        "markers",
+        "fakescale(strict=False, account=…, complete_after=…, …): make the fake of this test with"
+        " these arguments of FakeScale. With strict=True, the test fails if a callback failed for"
+        " good or was not sent, a fault never struck, a request met no route or had unknown"
+        " members, or a labeler raised an exception.",
+    )
     _scope("", config)
+    if any(config.getini(f"fakescale_{name}") for name in (*_SETTINGS, "report_lines")):
+        from fakescale.pytest_plugin.settings import configured, report_lines
+
+        report_lines(config)
+        configured(config, _SETTINGS)
     if _FAKES not in config.stash:
         _redirect(config, config.option)
     where = config.getoption("--contract-url"), config.getoption("--contract-key")
@@ -260,16 +315,34 @@ def _redirect(config: pytest.Config, options: argparse.Namespace) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Separate the test's exchanges from earlier ones."""
+    """Check the test's marks, and separate its events from earlier ones."""
+    reason = None
+    if next(item.iter_markers("fakescale"), None):
+        from fakescale.pytest_plugin.settings import refusal
+
+        is_shared = _scope("", item.config) == "session"
+        reason = refusal(item, _marks(item), _SETTINGS, is_shared=is_shared)
     if _FAKES in item.config.stash:
-        item.config.stash[_FAKES].begin(item.nodeid)
+        item.config.stash[_FAKES].begin(item.nodeid, **({} if reason else _options(item)))
+    if reason:
+        pytest.fail(f"@pytest.mark.fakescale: {reason}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let a strict test fail if its fakes saw troubles."""
+    yield
+    fakes = item.config.stash.get(_FAKES, None)
+    is_strict = _marks(item).get("strict", item.config.getini("fakescale_strict"))
+    if is_strict and fakes is not None and (troubles := fakes.troubles()):
+        pytest.fail(f"fakescale is strict, and this test had troubles:\n{troubles}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the exchanges of the fakes to the report of a failed test."""
+    """Add the events of the fakes to the report of a failed test."""
     report = yield
     fakes = item.config.stash.get(_FAKES, None)
     if report.failed and fakes is not None and (text := fakes.report()):

@@ -1,11 +1,12 @@
-"""The fakes of a run of pytest, and their exchanges in the current test."""
+"""The fakes of a run of pytest, and their events in the current test."""
 
 import contextlib
+import functools
 import itertools
 import os
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 
@@ -15,26 +16,34 @@ if TYPE_CHECKING:
     from fakescale.fake import FakeScale, Options
     from fakescale.redirection import Redirection
     from fakescale.remote import RemoteFakeScale
-    from fakescale.traffic.journal import Exchange
+    from fakescale.traffic.events import Event
 
 
 class Fakes:
-    """The fakes of a run, and their exchanges in the current test.
+    """The fakes of a run, and their events in the current test.
 
-    With ``allow_real``, this process can reach the real API while a fake is up. With
-    ``keep_one``, api.scale.com leads to the same fake in all tests.
+    ``defaults`` are arguments of each FakeScale that is made. With ``allow_real``, this process
+    can reach the real API while a fake is up. With ``keep_one``, api.scale.com leads to the same
+    fake in all tests. A report has at most ``max_lines``.
     """
 
-    def __init__(self, seed: str | None, *, allow_real: bool, keep_one: bool) -> None:
+    def __init__(
+        self,
+        seed: str | None,
+        defaults: "Options",
+        *,
+        allow_real: bool,
+        keep_one: bool,
+        max_lines: int,
+    ) -> None:
         self._allow_real, self._keep_one = allow_real, keep_one
+        self._defaults, self._max_lines = defaults, max_lines
         self.seed = seed or str(random.SystemRandom().randrange(10**9))
-        # The open fakes by name. The number counts the exchanges that are already collected,
-        # or belong to an earlier test.
-        self._open: dict[str, tuple[FakeScale | RemoteFakeScale, int]] = {}
+        self._open: dict[str, _Watched] = {}  # the open fakes by name
         self._used = False
         self._url: str | None = None  # of the server that the current test used
-        self._last: deque[Exchange] = deque(maxlen=20)
-        self._count = 0
+        # Those that the current test has closed, with a function that returns their events.
+        self._closed: deque[tuple[str | None, Callable[[], list[Event]]]] = deque(maxlen=100)
         # With --fakescale-redirect: the redirection, the fake that api.scale.com currently leads
         # to, and the stack that ends this.
         self._is_redirected = False
@@ -60,33 +69,39 @@ class Fakes:
         name = "run" if self._keep_one else "collection"
         return self._present or self._renew(origin, name)
 
-    def _renew(self, origin: str, name: str) -> "FakeScale":
+    def _renew(self, origin: str, name: str, **options: "Unpack[Options]") -> "FakeScale":
         from fakescale.redirection import standing_in
 
         self._until_next.close()
-        fake = self._until_next.enter_context(self.make(name=name, served=False))
+        fake = self._until_next.enter_context(self.make(name=name, served=False, **options))
         self._until_next.enter_context(standing_in(fake, origin))
         self._present = fake
         return fake
 
-    def begin(self, name: str) -> None:
-        """Begin a test: its report holds only exchanges from now on."""
+    def begin(self, name: str, **options: "Unpack[Options]") -> None:
+        """Begin a test: its report holds only events from now on.
+
+        ``options`` are arguments of the fake that api.scale.com leads to.
+        """
         if self._is_redirected:
             self.renew_patches()
             if self._keep_one:
                 self._presented()  # now, or a forked process could make another one
             else:
-                self._renew(self._redirection.origin, name)
+                self._renew(self._redirection.origin, name, **options)
         self._used = False
         self._url = None
-        for opened in self._open:
-            self._collect(opened)
-        self._last.clear()
-        self._count = 0
+        for opened in self._open.values():
+            with contextlib.suppress(OSError):  # the server of a borrowed account is gone
+                opened.begin()
+        self._closed.clear()
 
     @contextlib.contextmanager
-    def lend(self, name: str) -> Iterator["FakeScale"]:
-        """Yield the fake that api.scale.com leads to, or a new one if the run is not redirected."""
+    def lend(self, name: str, **options: "Unpack[Options]") -> Iterator["FakeScale"]:
+        """Yield the fake that api.scale.com leads to, or a new one if the run is not redirected.
+
+        ``options`` are arguments of a new one.
+        """
         from fakescale.redirection.proxies import no_proxy
 
         if self._is_redirected:
@@ -94,7 +109,7 @@ class Fakes:
             with no_proxy("127.0.0.1"):
                 yield self._presented()
         else:
-            with self.make(name=name) as fake:
+            with self.make(name=name, **options) as fake:
                 yield fake
 
     @block
@@ -112,9 +127,10 @@ class Fakes:
             name = next(name for name in map(str, itertools.count()) if name not in self._open)
         # The account has a new name, so that its keys lead to no task of another fake.
         account = f"test-{os.urandom(4).hex()}"
-        options.setdefault("seed", f"{self.seed}/{name}")
-        options.setdefault("account", account)
-        fake = FakeScale(**options)
+        own: Options = {"seed": f"{self.seed}/{name}", "account": account}
+        own.update(self._defaults)
+        own.update(options)
+        fake = FakeScale(**own)
         if served and not self._has_loop:
             from fakescale.server.loop import shared
 
@@ -130,23 +146,32 @@ class Fakes:
                 fake.callbacks._stop(for_good=True)
 
     @contextlib.contextmanager
-    def borrow(self, url: str, name: str) -> Iterator["RemoteFakeScale"]:
-        """Yield a new account of the server at ``url``; the server forgets it at the end."""
+    def borrow(
+        self, url: str, name: str, **options: "Unpack[Options]"
+    ) -> Iterator["RemoteFakeScale"]:
+        """Yield an account of the server at ``url``; the server forgets it at the end.
+
+        It is a new account, unless the ``options`` name one.
+        """
         from fakescale.redirection.proxies import no_proxy
         from fakescale.remote import RemoteFakeScale
 
+        options = {**self._defaults, **options}
         self._used, self._url = True, url
         fake = RemoteFakeScale(
             url,
-            account=f"test-{os.urandom(8).hex()}",
+            account=options.get("account", f"test-{os.urandom(8).hex()}"),
             token=os.environ.get("FAKESCALE_CONTROL_TOKEN"),
         )
         fake.reset()  # without a server there, the fixture fails, not the test
         with contextlib.ExitStack() as after:
             after.callback(fake.reset)
             after.callback(fake.put_back)
+            if "complete_after" in options:
+                fake.turnaround = options["complete_after"]  # type: ignore[assignment]
             host = urlsplit(fake.url).hostname or ""
-            with self._watched(name, fake), self._guarded(), no_proxy(host):
+            whole = RemoteFakeScale(url, token=fake._token)
+            with self._watched(name, fake, whole), self._guarded(), no_proxy(host):
                 yield fake
 
     def renew_patches(self) -> None:
@@ -169,39 +194,90 @@ class Fakes:
         return guarding()
 
     @contextlib.contextmanager
-    def _watched(self, name: str, fake: "FakeScale | RemoteFakeScale") -> Iterator[None]:
-        self._open[name] = fake, 0
+    def _watched(
+        self, name: str, fake: "FakeScale | RemoteFakeScale", whole: "RemoteFakeScale | None" = None
+    ) -> Iterator[None]:
+        opened = self._open[name] = _Watched(fake, whole)
         try:
             yield
         finally:
-            self._collect(name)
             del self._open[name]
+            with contextlib.suppress(OSError):  # the server of a borrowed account is gone
+                self._closed.append((fake._account, opened.closing()))
+
+    def _events(self) -> list[tuple[str | None, list["Event"]]]:
+        """Return the account and the events of each fake of the current test."""
+        told = [(account, events()) for account, events in self._closed]
+        for opened in self._open.values():
+            with contextlib.suppress(OSError):  # the server of a borrowed account is gone
+                told.append((opened.fake._account, opened.events()))
+        return told
 
     def report(self) -> str:
-        """Return the transcript of the current test, or "" if it used no fake."""
-        for name in self._open:
-            self._collect(name)
-        if not self._used and not self._count:
+        """Return the report of the current test, or "" if it used no fake."""
+        told = self._events()
+        if not self._used and not any(events for _, events in told):
             return ""
-        from fakescale.api.transcript import transcript, troubles
+        from fakescale.api.transcript import bodies, entries, folded
 
-        lines = [f"--fakescale-seed={self.seed}"]
-        lines += [f"--fakescale-url={self._url}"] if self._url else []
-        fakes = [fake for fake, _ in self._open.values()]
-        lines += transcript(self._last, self._count, [fake._account for fake in fakes])
-        for fake in fakes:
-            with contextlib.suppress(OSError):  # the server of a borrowed account is gone
-                lines += troubles(fake.callbacks)
-        return "\n".join(lines)
+        head = [f"--fakescale-seed={self.seed}"]
+        head += [f"--fakescale-url={self._url}"] if self._url else []
+        story = [line for account, it in told for line in folded(entries(it, [account]))]
+        exchanges = [event.exchange for _, events in told for event in events if event.exchange]
+        tail = list(bodies(exchanges[-2:]))
+        tail = ["the last requests and answers:", *tail] if tail else []
+        room = max(1, self._max_lines - len(head) - len(tail))
+        if len(story) > room:
+            dropped = len(story) - room + 1
+            story = [f"... {dropped} earlier lines", *story[dropped:]]
+        return "\n".join([*head, *story, *tail])
 
-    def _collect(self, name: str) -> None:
-        fake, told = self._open[name]
-        try:
-            journal = fake.requests
-        except OSError:  # the server of a borrowed account is gone
-            return
-        # The server may have dropped some exchanges, if others use it too.
-        if (new := journal.total - told) > 0:
-            self._last += journal[-new:]
-            self._count += new
-            self._open[name] = fake, journal.total
+    def troubles(self) -> str:
+        """Return the lines for which a strict test fails, or ""."""
+        from fakescale.api.transcript import entries, folded
+
+        return "\n".join(
+            line
+            for account, events in self._events()
+            for line in folded(it for it in entries(events, [account]) if it.is_trouble)
+        )
+
+
+class _Watched:
+    """An open fake. Events up to the number ``_after`` belong to an earlier test.
+
+    ``whole`` is the whole server if the fake is an account of a server that others use too.
+    """
+
+    def __init__(
+        self, fake: "FakeScale | RemoteFakeScale", whole: "RemoteFakeScale | None"
+    ) -> None:
+        self.fake = fake
+        self._whole = whole
+        self._after = 0
+        if whole is not None:
+            self.begin()
+
+    def begin(self) -> None:
+        """Begin a test."""
+        self._after = (self._whole or self.fake).events.total
+
+    def events(self) -> list["Event"]:
+        """Return the events of the current test.
+
+        Those of other accounts of a server are left out, unless they concern a task of this
+        account. If the account made no request, its client has the key of another account.
+        """
+        events: list[Event] = (self._whole or self.fake).events.list(after=self._after)
+        account = self.fake._account
+        if self._whole is None or not any(it.exchange and it.account == account for it in events):
+            return events
+        own = {it.subject for it in events if it.account == account} - {None}
+        return [it for it in events if it.account in (None, account) or it.subject in own]
+
+    def closing(self) -> Callable[[], list["Event"]]:
+        """Return a function that returns the events after the fake is closed."""
+        if self._whole is None:  # read only if the test fails
+            return functools.partial(self.fake.events.list, after=self._after)
+        events: list[Event] = self.fake.events.list(after=self._after)
+        return lambda: events

@@ -20,7 +20,7 @@ log = logging.getLogger("fakescale")
 
 _TELLS_KEY = re.compile(r"/_fakescale/[\w.]+_key(\?|$)")  # a control call whose result is a key
 # Control calls that only look, and may come several times a second.
-_LOOKS = re.compile(r"/_fakescale/(health|now|accounts|[\w.]+\.(list|get))")
+_LOOKS = re.compile(r"/_fakescale/(health|now|accounts|[\w.]+\.(list|get|wait_for|total))")
 _TASK = re.compile(r"/v1/task/([0-9a-f]{24})(?![0-9a-f])")
 _ANSWERED_TASK = re.compile(rb'\{(?:"result": ?\{)?"task_id": ?"([^"]+)"')
 
@@ -53,7 +53,11 @@ class AccessLog:
 
     def __call__(self, exchange: Reported, seconds: float) -> None:
         """Write the line for an exchange, whose answer took ``seconds``."""
-        if _LOOKS.fullmatch(exchange.target) and exchange.status in (200, 404) and not self._bodies:
+        if (
+            _LOOKS.fullmatch(exchange.target)
+            and exchange.status in (200, 404, 408)
+            and not self._bodies
+        ):
             return
         now = time.time()
         if self._as_json:

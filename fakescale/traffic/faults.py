@@ -30,6 +30,9 @@ _OUTAGE_PAGE = (
     "</body>\r\n</html>\r\n"
 )
 
+# The event of a fault that was added tells these in fields of its own, or not at all.
+_NOT_TOLD = {"id", "hits", "account", "api_key"}
+
 
 def _taking(
     terms: Callable[P, Terms],
@@ -53,8 +56,9 @@ class Faults:
     request. A fault that only delays lets the next one decide too.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, note: Callable[..., None] = lambda *_, **__: None) -> None:
         self._clock = clock
+        self._note = note
         self._lock = threading.Lock()
         self._faults: builtins.list[Fault] = []
         self._added = 0
@@ -75,6 +79,8 @@ class Faults:
             fault = Fault(checked, str(self._added), self._clock.now(), self.remove)
             self._added += 1
             self._faults.append(fault)
+        told = {name: it for name, it in fault.to_json().items() if name not in _NOT_TOLD}
+        self._note("fault added", str(fault.id), account=fault.account, **told)
         return fault
 
     # Ready-made faults, documented or observed of the API, except where guessed.
@@ -165,6 +171,7 @@ class Faults:
             for candidate in self._faults:
                 if candidate.id == number:
                     self._faults.remove(candidate)
+                    self._note("fault removed", str(number), account=candidate.account)
                     return
         raise NotFound(f"There is no fault {number}.")
 
@@ -194,6 +201,8 @@ class Faults:
                         asked.api_key, self._clock.now()
                     )
                 if strikes:
+                    where = {"method": asked.method, "path": asked.path}
+                    self._note("fault struck", str(fault.id), account=fault.account, **where)
                     effects.append(fault.effect)
                     if not fault.effect.only_delays:
                         break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakescale.values.answer import Answer, is_final
+from fakescale.values.answer import Answer, decode, is_final
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.errors import Conflict, TooManyRequests
 
@@ -101,6 +101,7 @@ class OncePerKey:
                 raise TypeError(f"not a saved answer: {item}")
             if not _is_saved(item["status"]):
                 raise ValueError(f"not the status of a saved answer: {item['status']}")
+            decode(item["body"])
             answer = Answer(item["status"], item["body"].encode())
             use = _Use(tuple(item["fingerprint"]), read_moment(item["since"]), answer)
             self._uses[tuple(item["key"])] = use

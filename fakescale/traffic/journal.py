@@ -4,7 +4,7 @@ import builtins
 import datetime as dt
 import json
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -93,19 +93,23 @@ class Journal(Sequence[Exchange]):
         self._entries: deque[Exchange] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
+        self._counts: Counter[str | None] = Counter()  # by account
         #: The number of all exchanges so far, dropped ones included.
         self.total = 0
 
-    def _append(self, exchange: Exchange) -> None:
-        """Add an exchange; drop old ones if the journal is full."""
+    def _append(self, exchange: Exchange) -> int:
+        """Add an exchange, and return its bytes; drop old ones if the journal is full."""
+        added = _size(exchange)
         with self._lock:
             self.total += 1
+            self._counts[exchange.account] += 1
             self._entries.append(exchange)
-            self._bytes += _size(exchange)
+            self._bytes += added
             while len(self._entries) > 1 and (
                 len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             ):
                 self._bytes -= _size(self._entries.popleft())
+        return added
 
     def list(
         self,
@@ -138,9 +142,15 @@ class Journal(Sequence[Exchange]):
         ]
         return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
 
+    def counted(self, *, account: str | None = None) -> int:
+        """Return ``total``, or the part of it that came from ``account`` since its last reset."""
+        with self._lock:
+            return self.total if account is None else self._counts[account]
+
     def _forget(self, account: str) -> None:
         """Drop the exchanges of an account; ``total`` still counts them."""
         with self._lock:
+            self._counts.pop(account, None)
             self._entries = deque(it for it in self._entries if it.account != account)
             self._bytes = sum(map(_size, self._entries))
 

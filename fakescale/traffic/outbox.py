@@ -73,8 +73,10 @@ class Outbox(Sequence[Delivery]):
         to_loopback: Callable[[], bool] = lambda: True,
         run_due: Callable[[], object] = lambda: None,
         wake: Callable[[], None] = lambda: None,
+        note: Callable[..., None] = lambda *_, **__: None,
     ) -> None:
         self._clock = clock
+        self._note = note
         self._carrier = carrier
         self._hosts = frozenset(hosts)
         self._to_loopback = to_loopback
@@ -104,12 +106,14 @@ class Outbox(Sequence[Delivery]):
         subject: str,
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
-    ) -> None:
+    ) -> str | None:
         """Owe a callback to ``url`` from now on, and have it sent in the background.
+
+        Return the line to log about a callback that is not sent. Log it without a lock held.
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
         attempt. It never does so for a callback that is not sent. Returns at once, and takes no
-        other lock but those of logging.
+        other lock but that of the log of events.
         """
         now = self._clock.now()
         state, address = "owed", None
@@ -136,11 +140,18 @@ class Outbox(Sequence[Delivery]):
             if address:
                 self._owed[delivery.number] = _Owed(address, on_outcome)
             self._put(delivery)
+            self._tell("callback owed", delivery)
+            if state.startswith("not sent"):
+                self._tell("callback not sent", delivery, reason=state.partition(": ")[2])
             started = self._start_threads()
         if state.startswith("not sent"):
             _log(delivery)
         if not started:
             self._wake()  # the ticker tries again
+        if not state.startswith("not sent"):
+            return None
+        line = f"callback {event} {subject} to {url} {state}"
+        return masked(line).encode("unicode_escape").decode()
 
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Send all callbacks that are due now, and return when all of them were tried.
@@ -379,10 +390,34 @@ class Outbox(Sequence[Delivery]):
             if after.attempts:
                 self._tried.add(after.number)
             self._put(after)
+            if after is not delivery:
+                self._tell_try(after)
         if after is not delivery:
             _log(after)
         if after.next_at is not None:
             self._wake()
+
+    def _tell(self, kind: str, delivery: Delivery, **more: Any) -> None:
+        """Note an event about a callback."""
+        self._note(
+            kind,
+            delivery.subject,
+            account=delivery.account,
+            number=delivery.number,
+            event=delivery.event,
+            url=delivery.url,
+            **more,
+        )
+
+    def _tell_try(self, delivery: Delivery) -> None:
+        """Note the events of a try."""
+        if delivery.state.startswith("not sent"):
+            self._tell("callback not sent", delivery, reason=delivery.state.partition(": ")[2])
+            return
+        last = delivery.attempts[-1]
+        self._tell("callback tried", delivery, status=last.status, error=last.error)
+        if delivery.next_at is None:
+            self._tell("callback settled", delivery, state=delivery.state)
 
 
 def _log(delivery: Delivery) -> None:

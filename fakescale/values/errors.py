@@ -69,7 +69,7 @@ class NotFound(ApiError):
 
 
 class TooSlow(ApiError):
-    """The request's body takes longer to arrive than the fake waits."""
+    """The request's body, or the event that a control call waits for, does not come in time."""
 
     status = 408
 

@@ -17,7 +17,7 @@ from fakescale import ApiError, BadRequest, FakeScale, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
 from tests.conftest import NOON
-from tests.support import Caller, examples
+from tests.support import Caller, examples, sent
 
 OPERATIONS = operations(FakeScale)
 Side = Any  # a FakeScale or a RemoteFakeScale: a step cannot tell which
@@ -199,6 +199,8 @@ def requests_(side: Side) -> Any:
     return [
         list(side.requests),
         side.requests.total,
+        side.requests.counted(),
+        side.requests.counted(account="other"),
         side.requests.list(account="other"),
         side.requests.list(limit=2),
         side.requests.list(method="get", path="/tasks", status=200),
@@ -206,6 +208,33 @@ def requests_(side: Side) -> Any:
         side.requests.list(since=dt.datetime(2025, 1, 1, tzinfo=dt.UTC)),
         [exchange.account for exchange in side.requests],
     ]
+
+
+def events(side: Side) -> Any:
+    def told(event: Any) -> Any:
+        # No two durations are equal, and the ids of faults are unique in the process.
+        what = {name: value for name, value in event.what.items() if name != "duration"}
+        subject = None if event.kind.startswith("fault") else event.subject
+        return [event.when, event.kind, subject, what, event.exchange]
+
+    begin = side.events.total
+    task = side.tasks.complete(a_task(side, unique_id="é"))
+    side.tasks.create("chat")
+    found = [
+        *side.events,
+        *side.events(after=begin),
+        *side.events.list(kind="task", subject=task),
+        *side.events.list(kind="request", account="other"),
+        side.events.wait_for(kind="task changed", subject=task.id, after=begin),
+    ]
+    numbers = [event.number for event in side.events]
+    assert numbers == sorted(set(numbers))
+    assert list(side.events[-2:]) == list(side.events)[-2:]
+    for asked in ({"kind": "task"}, {"subject": 5}):
+        with pytest.raises(AssertionError, match="no event came in time that fits: "):
+            side.events.wait_for(timeout=0, after=side.events.total, **asked)
+    # Callbacks are sent in the background, so their events come at any time.
+    return [told(event) for event in found if not event.kind.startswith("callback")]
 
 
 def url(side: Side) -> Any:
@@ -525,6 +554,10 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "enable_type": disable_type,
     "turnaround": set_turnaround,
     "requests.list": requests_,
+    "requests.counted": requests_,
+    "events.list": events,
+    "events.wait_for": events,
+    "events.total": events,
     "callbacks.list": callbacks,
     "callbacks.deliver": callbacks,
     "faults.add": faults,
@@ -828,10 +861,16 @@ def test_no_argument_makes_a_500(name: str) -> None:
     arguments = OPERATIONS[name].arguments
     for value in WRONG:
         fake = FakeScale(seed="tests")
-        each = [{argument: value} for argument in [*arguments, "else"]]
-        for given in [*each, dict.fromkeys(arguments, value), {"type": "chat", "type_": value}]:
-            status = post(fake, name, **given).status_code
-            assert status in (200, 400, 404, 409), f"{name}, given {given}"
+        each = [{argument: value} for argument in arguments]
+        each += [{"else": value}, {"type": "chat", "type_": value}] if value == [] else []
+        for given in [*each, dict.fromkeys(arguments, value)]:
+            short = {"timeout": 0} if name == "events.wait_for" else {}
+            body, headers = (
+                json.dumps({**short, **given}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            status, *_ = sent(fake, "POST", f"/_fakescale/{name}", body, headers)
+            assert status in (200, 400, 404, 408, 409), f"{name}, given {given}"
         fake.callbacks._stop(for_good=True)
 
 

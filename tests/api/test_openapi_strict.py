@@ -52,8 +52,12 @@ def within(schema: Any, place: str) -> Iterator[tuple[str, Any]]:
         yield from within(schema["items"], f"{place}[]")
 
 
-def test_it_is_valid_and_has_the_same_operations() -> None:
+@pytest.mark.proof  # the other document, from which it is made, is checked in each run
+def test_it_is_valid() -> None:
     OpenAPIV31SpecValidator(STRICT).validate()
+
+
+def test_it_has_the_same_operations() -> None:
     assert {
         f"{method.upper()} {path}"
         for path, methods in STRICT["paths"].items()

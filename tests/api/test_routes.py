@@ -5,8 +5,8 @@ import json
 import pytest
 
 from fakescale import FakeScale
+from fakescale.api.near_misses import nearest
 from fakescale.api.route import match
-from fakescale.api.transcript import nearest
 from fakescale.api.v1 import ROUTES
 from tests.arrangements import ARRANGEMENTS, ask, operations
 from tests.support import Caller

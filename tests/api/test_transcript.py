@@ -1,5 +1,5 @@
 from fakescale import FakeScale
-from fakescale.api.transcript import transcript
+from fakescale.api.transcript import entries, folded
 from tests.support import Caller
 
 
@@ -9,10 +9,9 @@ def test_each_exchange_is_a_line_and_only_an_unknown_route_gets_a_hint(
     live("GET", "/task/unknown")
     live("GET", "/taks?limit=1")
     live("GET", "/tasks?limit=1")
-    assert list(transcript(fake.requests, 5)) == [
-        "... 2 earlier exchanges",
-        "GET /v1/task/unknown -> 404 Task with that ID not found.",
-        "GET /v1/taks?limit=1 -> 404 Not found: GET /v1/taks",
+    assert folded(entries(fake.events)) == [
+        "GET /v1/task/unknown -> 404 Task with that ID not found. (text: observed)",
+        "GET /v1/taks?limit=1 -> 404 Not found: GET /v1/taks (text: guessed)",
         "    the nearest route is GET /v1/tasks",
         "GET /v1/tasks?limit=1 -> 200",
     ]

@@ -16,6 +16,7 @@ import requests
 
 from fakescale import FakeScale, cli
 from fakescale.cli import commands, tables
+from fakescale.cli.client import Client
 from fakescale.receiver import Receiver
 
 
@@ -170,10 +171,8 @@ def test_requests_tell_the_reason_of_a_refusal(shell: Shell) -> None:
     assert shell.json("requests", "-n0") == []
 
 
-def test_requests_are_followed(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each pause lets something happen on the server; the last one is Ctrl-C."""
+def followed(shell: Shell, monkeypatch: pytest.MonkeyPatch, *given: str) -> list[Any]:
+    """Follow while requests come; each wait for an event lets something happen on the server."""
     fake = shell.fake
 
     def ask(name: str) -> Any:
@@ -183,22 +182,52 @@ def test_requests_are_followed(
         raise KeyboardInterrupt
 
     steps = iter(
-        [
-            lambda: [ask(it) for it in "bc"],
-            lambda: None,
-            fake.reset,
-            lambda: None,
-            lambda: ask("d"),
-            interrupt,
-        ]
+        [lambda: [ask(it) for it in "bc"], lambda: None, fake.reset, lambda: ask("d"), interrupt]
     )
-    monkeypatch.setattr("time.sleep", lambda seconds: next(steps)())
+    call = Client.call
+
+    def step(self: Client, operation: str, /, **arguments: Any) -> Any:
+        if operation == "events.wait_for":
+            next(steps)()
+            arguments["timeout"] = 0
+        return call(self, operation, **arguments)
+
+    monkeypatch.setattr(Client, "call", step)
     fake.stop_clock()  # all within one millisecond
     ask("a")
-    said = shell("requests", "--follow", "--json")
+    said = shell(*given, "--follow", "--json")
     assert said.status == 128 + signal.SIGINT
-    paths = [json.loads(line)["path"] for line in said.out.splitlines()]
+    return [json.loads(line) for line in said.out.splitlines()]
+
+
+@pytest.mark.parametrize("more", [[], ["--path=/task/<id>"], ["--refused"]])
+def test_requests_are_followed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    paths = [it["path"] for it in followed(shell, monkeypatch, "requests", *more)]
     assert paths == [f"/v1/task/{name}" for name in "abcd"]
+
+
+def test_requests_that_are_not_asked_for_are_not_followed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert followed(shell, monkeypatch, "requests", "--method=POST") == []
+
+
+def test_events_are_listed_and_followed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = shell.fake
+    task = fake.tasks.create("chat")
+    fake.advance(hours=1)
+    [event] = shell.json("events", task.id)
+    assert (event["kind"], event["subject"]) == ("task changed", task.id)
+    assert [it["kind"] for it in shell.json("events", "-n", "1")] == ["clock moved"]
+    told = shell.out("events")
+    assert "by=test status=pending type=chat is_test=False" in told
+    assert "seconds=3600.0" in told
+    assert "kind must be one of" in shell.refused("events", "--kind=tsk")
+    kinds = [it["kind"] for it in followed(shell, monkeypatch, "events")]
+    assert kinds[-6:-2] == ["clock stopped", "request", "request", "request"]
+    assert (kinds[-2], kinds[-1]) == ("state reset", "request")
 
 
 def test_nouns_have_actions(shell: Shell) -> None:

@@ -14,7 +14,7 @@ from urllib3 import Retry
 from fakescale import FakeScale, Task
 from fakescale.receiver import Receiver
 
-TASKS = 300
+TASKS = 150
 
 
 class Pipeline:
@@ -76,7 +76,7 @@ def test_every_item_is_labeled_once_despite_all_failures(
         ]
         with ThreadPoolExecutor(8) as pool:
             ids = list(pool.map(pipeline.submit, range(TASKS)))
-        assert all(fault.hits > 10 for fault in faults)
+        assert all(fault.hits > 4 for fault in faults)
 
         assert len(set(ids)) == len(fakescale.tasks) == TASKS
         assert {task.id for task in fakescale.tasks.list(status="pending")} == set(ids)

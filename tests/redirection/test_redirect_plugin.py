@@ -246,7 +246,10 @@ def test_one_fake_can_be_kept_for_the_whole_run(suite: pytest.Pytester) -> None:
     result = suite.runpytest_inprocess("--fakescale-scope=session")
     result.assert_outcomes(passed=3, failed=1)
     told = [line for line in result.stdout.lines if line.startswith(("GET", "POST"))]
-    assert told == ["GET /v1/only_this -> 404 Not found: GET /v1/only_this (account: x)"]
+    assert told == [
+        "GET /v1/only_this -> 404 Not found: GET /v1/only_this (text: guessed) (account: x)",
+        "GET /v1/only_this -> 404",
+    ]
 
 
 def test_one_fake_can_be_kept_for_a_redirected_run(suite: pytest.Pytester) -> None:
@@ -323,6 +326,8 @@ def test_a_failing_test_shows_redirected_requests(suite: pytest.Pytester) -> Non
     assert text.count("- fakescale -") == text.count("--fakescale-seed=") == 2
     assert [line for line in text.splitlines() if line.startswith("GET")] == [
         "GET /v1/during -> 401 Your API key does not correspond to a registered user."
+        " (text: observed)",
+        "GET /v1/during -> 401",
     ]
 
 

@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import http.client
 import os
-import pkgutil
 import socket
 import ssl
 import subprocess
@@ -31,7 +30,7 @@ import uvloop
 from scaleapi.api_client.v2.exceptions import NotFoundException
 
 from fakescale import FakeScale, Limits, redirect, redirection
-from fakescale.redirection.patches import ADDRESS, PATCHES
+from fakescale.redirection.patches import ADDRESS
 from fakescale.server.certificates import Authority
 from fakescale.values.hosts import HOST, HOSTS
 
@@ -550,38 +549,6 @@ def test_a_socket_may_be_given_the_name() -> None:
 # The length of the redirection.
 
 
-def _state() -> list[Any]:
-    ways = []
-    for owner, name, _ in PATCHES.table:
-        place = pkgutil.resolve_name(owner)
-        ways.append((owner, name, vars(place).get(name), getattr(place, name, None)))
-    return [ways, dict(os.environ)]
-
-
-@pytest.fixture
-def runs_here(request: pytest.FixtureRequest) -> bool:
-    """Return False if the test has run in a process of its own instead.
-
-    The guard of an earlier test's fake keeps its patches until the run ends.
-    """
-    if not PATCHES._blocks:
-        return True
-    command = [sys.executable, "-m", "pytest", "-q", request.node.nodeid]
-    subprocess.run(command, check=True, cwd=request.config.rootpath, capture_output=True)
-    return False
-
-
-def test_leaving_restores_everything(runs_here: bool) -> None:
-    if not runs_here:
-        return
-    before = _state()
-    with contextlib.suppress(ZeroDivisionError), redirect():
-        unchanged = [way[:2] for way in _state()[0] if way in before[0]]
-        assert unchanged == [("pycares:Channel", "gethostbyname")]  # only version 4 had it
-        raise ZeroDivisionError
-    assert _state() == before
-
-
 def test_no_kept_connection_outlives_the_redirection() -> None:
     with requests.Session() as session:
         with redirect() as fake:
@@ -592,20 +559,6 @@ def test_no_kept_connection_outlives_the_redirection() -> None:
         with redirect() as other:
             assert session.get(URL, auth=AUTH).status_code == 200
         assert (fake.requests.total, other.requests.total) == (1, 1)
-
-
-def test_there_is_one_redirection_at_a_time(runs_here: bool) -> None:
-    if not runs_here:
-        return
-    before = _state()
-    with redirect() as fake:
-        with pytest.raises(RuntimeError, match="redirected in this process already"), redirect():
-            raise AssertionError
-        with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError):
-            pool.submit(redirect().__enter__).result()
-        assert requests.get(URL, auth=AUTH).status_code == 200
-        assert fake.requests.total == 1
-    assert _state() == before
 
 
 def test_all_threads_are_redirected() -> None:

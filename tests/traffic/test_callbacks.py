@@ -4,9 +4,11 @@ import base64
 import contextlib
 import datetime as dt
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import freezegun
@@ -629,6 +631,24 @@ def test_a_bug_in_on_outcome_hangs_nobody(caplog: pytest.LogCaptureFixture) -> N
     owe(outbox, on_outcome=lambda ok: 1 // 0)
     outbox.deliver()
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_callback_that_is_not_sent_is_logged_while_others_can_use_the_account(
+    fake: FakeScale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def warning(*told: Any) -> None:
+        """Do as a handler that gives lines to a thread, which looks the task up."""
+        [task] = pool.submit(fake.tasks.list).result(10)
+        seen.append((task.status, told[-1].rpartition(" not sent: ")[2]))
+
+    monkeypatch.setattr(logging.getLogger("fakescale"), "warning", warning)
+    task = fake.tasks.create("chat", callback_url="http://consumer:8000/")
+    with ThreadPoolExecutor(1) as pool:
+        fake.tasks.complete(task)
+        fake.tasks.send_callback(task)
+    assert seen == [("completed", "consumer is not allowed")] * 2
 
 
 def test_a_callback_is_always_logged_as_one_line(caplog: pytest.LogCaptureFixture) -> None:

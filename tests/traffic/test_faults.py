@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
 from fakescale import ApiError, FakeScale
-from fakescale.api.transcript import transcript
+from fakescale.api.transcript import entries, folded
 from fakescale.api.v1 import ROUTES
 from fakescale.traffic.fault import Asked, Fault
 from fakescale.traffic.faults import Faults
@@ -211,9 +211,10 @@ def test_the_transcript_and_the_log_show_faults(
             live("POST", "/task/chat", {})
         with fake.faults.add(status=502, body="é", truncated=True):
             httpx.Client(transport=httpx.WSGITransport(app=fake)).get(f"{fake.url}/tasks")
-    assert list(transcript(fake.requests, 3)) == [
+    assert folded(entries(fake.events(kind="request"))) == [
         "GET /v1/tasks -> reset (fault: reset before the answer)",
-        "POST /v1/task/chat -> 500 Internal Server Error (fault: answer lost, status 500)",
+        "POST /v1/task/chat -> 500 Internal Server Error"
+        f" {fake.tasks[0].id} (fault: answer lost, status 500)",
         "GET /v1/tasks -> 502 (fault: status 502, truncated)",
     ]
     assert repr(fake.requests[0]).endswith("-> 0 b'' (reset before the answer)>")

@@ -63,6 +63,9 @@ def of_the_fake(fakescale: FakeScale) -> None:
     fakescale.load(5)  # slip
     fakescale.requests.list(staus=200)  # slip
     fakescale.requests.list(status="200")  # slip
+    fakescale.events.list(knd="task")  # slip
+    fakescale.events(kind="tsk")  # slip
+    fakescale.events.wait_for(timeout="1")  # slip
     fakescale.faults.add(stauts=503)  # slip
     fakescale.turnarond = dt.timedelta(hours=1)  # slip
     FakeScale(complete_after=5)  # slip

@@ -353,6 +353,7 @@ TASK = (*WORLD, "tasks", "tasks", 0)
         (("accounts", ""), "COPY"),
         (("saved_answers", 0, "status"), "200"),
         *((("saved_answers", 0, "status"), it) for it in (0, True, 100, 204, 304, 429, 500, 999)),
+        *((("saved_answers", 0, "body"), it) for it in ("", "{", "NaN", 5)),
         (("saved_answers", 0, "fingerprint"), []),
         (("callbacks", 0, "number"), "x"),
         (("callbacks", 0, "account"), 5),

@@ -51,7 +51,9 @@ _TAGS = common_checker("tags")
 def create_task(call: Call) -> Any:
     form = call.request.is_form
     body = expect(call.request.json_content, dict)
-    return call.world.tasks._submit(call.path["type"], body, form=form, is_json=True)
+    task = call.world.tasks._submit(call.path["type"], body, form=form, is_json=True)
+    call.request.subject = task.id
+    return task
 
 
 def get_task(call: Call) -> Any:

@@ -1,10 +1,11 @@
 """The rows in the order of their measurement."""
 
-from tests.benchmarks.rows import clients, held, memory, processes, requests, suites, tls
+from tests.benchmarks.rows import clients, events, held, memory, processes, requests, suites, tls
 
 ROWS = (
     *requests.ROWS,
     *clients.ROWS,
+    *events.ROWS,
     *held.ROWS,
     *memory.ROWS,
     *suites.ROWS,

@@ -1,0 +1,97 @@
+"""Near misses in requests: the nearest route, the nearest member, the source of a refusal."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from fakescale.account import task_types
+from fakescale.api.forms import read_form
+from fakescale.api.route import PerType, Route, match
+from fakescale.api.v1 import ROUTES
+from fakescale.traffic.journal import Exchange
+from fakescale.values.errors import ApiError
+from fakescale.values.paths import pattern
+from fakescale.values.schemas import Parameters
+
+# The refusals whose text is known. All others are guessed.
+_SOURCES = (
+    (r"Your API key does not correspond to a registered user\.", "observed"),
+    (r"Task with that ID not found\.", "observed"),
+    (r"The task was already completed and cannot be canceled\.", "observed"),
+    (r"You have not been authorized to use this API endpoint, .*", "observed"),
+    (r'The unique_id \(".*"\) is already used for a different task \(.*\)\.', "documented"),
+    (r"Please include an attachment or attachments parameter\.", "documented"),
+    (r'Parameter is invalid, reason: "[^"]*" is required', "documented"),
+    (r"Parameter is invalid, reason: .*", "documented up to its reason"),
+)
+
+
+def source(refusal: str) -> str:
+    """Return whether the text of a refusal is documented, observed or guessed."""
+    found = (word for text, word in _SOURCES if re.fullmatch(text, refusal, re.DOTALL))
+    return next(found, "guessed")
+
+
+def route_of(exchange: Exchange) -> Route | None:
+    """Return the route of a request, or None if there is none."""
+    method = "GET" if exchange.method == "HEAD" else exchange.method
+    found = match(ROUTES, method, exchange.path)
+    return found and found[0]
+
+
+def unknown_members(exchange: Exchange) -> Iterator[str]:
+    """Yield a line about each member of the request's body that its endpoint does not know."""
+    known = _known_members(exchange)
+    if not known:
+        return
+    try:
+        is_form = "form-urlencoded" in exchange.headers.get("Content-Type", "")
+        body = read_form(exchange.body.decode()) if is_form else json.loads(exchange.body)
+    except (ValueError, ApiError):
+        return
+    for name in body if isinstance(body, dict) else ():
+        if name not in known:
+            near = difflib.get_close_matches(name[:80], known, 1)
+            yield f'unknown member "{name[:80]}"' + (f': did you mean "{near[0]}"?' if near else "")
+
+
+def _known_members(exchange: Exchange) -> Iterable[str]:
+    route = route_of(exchange)
+    if route is None or not exchange.body:
+        return ()
+    if isinstance(route.body, Parameters):
+        return route.body.names
+    if isinstance(route.body, PerType):
+        name = task_types.canonical(exchange.path.rstrip("/").rpartition("/")[2])
+        more = route.body.more.get("properties", {})
+        return {*task_types.schema(name)["properties"], *more} if name else ()
+    return ()
+
+
+def nearest(method: str | None, path: str) -> Route:
+    """Return the route that is most like the request, with any method if that is None."""
+    wanted = path.strip("/").split("/")
+
+    def likeness(route: Route) -> float:
+        segments = route.path.strip("/").split("/")
+        filled = [
+            given if pattern.startswith("<") else pattern
+            for pattern, given in zip(segments, wanted, strict=False)
+        ] + segments[len(wanted) :]
+        ours = f"{method and route.method} /{'/'.join(filled)}"
+        return difflib.SequenceMatcher(None, ours, f"{method} {path}").ratio()
+
+    return max(ROUTES, key=likeness)
+
+
+def nearest_for(method: str | None, path: str | None) -> Route | None:
+    """Return the route nearest to the pattern of a fault; None if it fits a route already."""
+    if path is None:
+        return None
+    for route in ROUTES:
+        if method in (None, route.method) and (
+            pattern(path).fullmatch(route.path) or pattern(route.path).fullmatch(path)
+        ):
+            return None
+    return nearest(method, path)

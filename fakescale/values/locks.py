@@ -1,0 +1,34 @@
+"""A lock that its holder can give calls to make once it is free."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+_RLock: Any = type(threading.RLock())
+
+
+class PatientLock(_RLock):  # type: ignore[misc]  # checkers of types take the class for final
+    """A reentrant lock that puts calls off until its holder has released it.
+
+    A call that other code may answer, like a line of the log, must not be made with a lock held:
+    that code may wait for another thread, which waits for the lock.
+    """
+
+    def __init__(self) -> None:
+        self._late: deque[Callable[[], object]] = deque()
+
+    def afterwards(self, call: Callable[[], object]) -> None:
+        """Have ``call`` made soon, by a thread that does not hold the lock."""
+        with self:
+            self._late.append(call)
+
+    def __exit__(self, *error: object) -> None:
+        """Release the lock, and make the calls that were put off."""
+        super().__exit__(*error)
+        while self._late and not self._is_owned():
+            try:
+                call = self._late.popleft()
+            except IndexError:  # another thread was first
+                return
+            call()
