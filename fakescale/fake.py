@@ -39,6 +39,7 @@ from fakescale.values.schemas import frozen_json
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from fakescale.server.adapter import Adapter, Retry
     from fakescale.server.certificates import Authority
 
 
@@ -427,6 +428,19 @@ class FakeScale(Names, LiveView):
 
         with self.running(), proxying(self, authority, self.limits) as environment:
             yield environment
+
+    def adapter(self, *, max_retries: "int | Retry" = 0) -> "Adapter":
+        """Return an adapter for ``requests`` that calls the fake in place, without a socket.
+
+        Mount it on a session: ``session.mount("https://api.scale.com", fake.adapter())``. Faults
+        raise the errors that ``requests`` raises for a server. ``max_retries`` is as for
+        ``requests.adapters.HTTPAdapter``.
+
+        Raises ImportError without ``requests``.
+        """
+        from fakescale.server.adapter import Adapter
+
+        return Adapter(self, max_retries)
 
     @block
     def running(self) -> Iterator[Self]:

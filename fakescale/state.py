@@ -186,6 +186,7 @@ class State:
         """
         if data.get("fakescale") != FORMAT:
             raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
+        _refuse_unknown(data, self._dump())
         try:
             self.clock.advance(milliseconds=data["advanced_ms"])
             turnaround = data["turnaround_ms"]
@@ -195,8 +196,10 @@ class State:
                 self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
             for name, worlds in data["accounts"].items():
                 account = self.account(name)
-                account.world(is_test=False)._restore(worlds["live"])
-                account.world(is_test=True)._restore(worlds["test"])
+                for is_test, mode in enumerate(("live", "test")):
+                    world = account.world(is_test=bool(is_test))
+                    _refuse_unknown(worlds[mode], world._dump(), f"{name}.{mode}.")
+                    world._restore(worlds[mode])
             self.once.restore(data["saved_answers"])
             for item in data["callbacks"]:
                 check_types(Delivery.from_json(item))
@@ -326,6 +329,18 @@ class State:
 def _abandon(account: Account) -> None:
     for is_test in (False, True):
         account.world(is_test=is_test)._abandon()
+
+
+def _refuse_unknown(data: Mapping[str, Any], empty: Mapping[str, Any], name: str = "") -> None:
+    """Raise BadRequest if a part of a dump has a member that ``empty``, the same part, lacks.
+
+    A part that is empty in ``empty`` may have any members: its names are ids and the like.
+    """
+    for member, value in data.items():
+        if member not in empty:
+            raise invalid(f"{name}{member}", "is not a member of a dump")
+        if isinstance(value, Mapping) and empty[member]:
+            _refuse_unknown(value, empty[member], f"{name}{member}.")
 
 
 def _is_near(host: str) -> bool:

@@ -120,5 +120,10 @@ def invalid(field: str, rule: str, value: Any = _ABSENT) -> BadRequest:
 
 def shown(value: Any) -> str:
     """Return ``value`` as JSON, cut to 80 characters."""
-    text = json.dumps(value, default=repr)
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = ""
+    # In pieces, since the whole of a large value could take some hundred MB.
+    for piece in json.JSONEncoder(default=repr).iterencode(value):
+        text += piece
+        if len(text) > 80:
+            return text[:77] + "..."
+    return text

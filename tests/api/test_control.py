@@ -216,7 +216,7 @@ def events(side: Side) -> Any:
         # No two durations are equal, and the ids of faults are unique in the process.
         what = {name: value for name, value in event.what.items() if name != "duration"}
         subject = None if event.kind.startswith("fault") else event.subject
-        return [event.number, event.when, event.kind, subject, what, event.exchange]
+        return [event.when, event.kind, subject, what, event.exchange]
 
     begin = side.events.total
     task = side.tasks.complete(a_task(side, unique_id="é"))
@@ -226,13 +226,17 @@ def events(side: Side) -> Any:
         *side.events(after=begin),
         *side.events.list(kind="task", subject=task),
         *side.events.list(kind="request", account="other"),
-        *side.events[-2:],
         side.events.wait_for(kind="task changed", subject=task.id, after=begin),
     ]
+    numbers = [event.number for event in side.events]
+    assert numbers == sorted(set(numbers))
+    assert list(side.events[-2:]) == list(side.events)[-2:]
     for asked in ({"kind": "task"}, {"subject": 5}):
         with pytest.raises(AssertionError, match="no event came in time that fits: "):
             side.events.wait_for(timeout=0, after=side.events.total, **asked)
-    return [*map(told, found), len(side.events)]
+    # In a fake that is served, due callbacks and labelers come in by themselves.
+    steady = [event for event in found if event.kind.partition(" ")[0] not in ("callback", "clock")]
+    return list(map(told, steady))
 
 
 def url(side: Side) -> Any:
