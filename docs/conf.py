@@ -21,4 +21,5 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:class", r"(collections|contextlib|datetime|enum|hypothesis|os|werkzeug)\..*"),
     ("py:class", r"fakescale\.remote\._Helpers"),
+    ("py:class", r"Adapter|Retry"),  # of requests and urllib3, which are not imported
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fakescale.account.batches import Batch as Batch
     from fakescale.account.labeling import TaskFailure as TaskFailure
+    from fakescale.account.labeling import after_looks as after_looks
     from fakescale.account.projects import Project as Project
     from fakescale.account.task import Status as Status
     from fakescale.account.task import Task as Task
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fakescale.receiver import Receiver as Receiver
     from fakescale.redirection import redirect as redirect
     from fakescale.redirection.backoff import without_backoff as without_backoff
+    from fakescale.redirection.sleeping import sleeping as sleeping
     from fakescale.remote import RemoteFakeScale as RemoteFakeScale
     from fakescale.server.limits import Limits as Limits
     from fakescale.traffic.callbacks import Delivery as Delivery
@@ -56,7 +58,9 @@ _HOMES = {
     "Task": "account.task",
     "TaskFailure": "account.labeling",
     "World": "account.world",
+    "after_looks": "account.labeling",
     "redirect": "redirection",
+    "sleeping": "redirection.sleeping",
     "without_backoff": "redirection.backoff",
 }
 __all__ = list(_HOMES)

@@ -39,6 +39,7 @@ from fakescale.values.schemas import frozen_json
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from fakescale.server.adapter import Adapter, Retry
     from fakescale.server.certificates import Authority
 
 
@@ -74,6 +75,17 @@ class Names:
         import fakescale
 
         return fakescale.without_backoff()
+
+    def sleeping(self) -> Block[None]:
+        """Return ``fakescale.sleeping(self)``: in its ``with`` block, sleeps move the clock."""
+        import fakescale
+
+        return fakescale.sleeping(self)  # type: ignore[arg-type]
+
+    @staticmethod
+    def after_looks(number: int) -> labeling.AfterLooks:
+        """Return ``fakescale.after_looks(number)``: a turnaround that counts looks."""
+        return labeling.after_looks(number)
 
 
 class Options(TypedDict, total=False):
@@ -261,7 +273,8 @@ class FakeScale(Names, LiveView):
         """The time that a live task is pending before the labeler gets it, on the fake's clock.
 
         It is a timedelta, None for no end, or a function that takes the task and returns one of
-        these. The default is the ``complete_after`` of the fake.
+        these. With ``after_looks(3)``, it ends when a client looks at the task for the third
+        time. The default is the ``complete_after`` of the fake.
 
         Setting it also changes when tasks that are already pending are due. Raises ValueError
         for a negative timedelta, and one over 100 years. Raises TypeError for anything else, for
@@ -415,6 +428,19 @@ class FakeScale(Names, LiveView):
 
         with self.running(), proxying(self, authority, self.limits) as environment:
             yield environment
+
+    def adapter(self, *, max_retries: "int | Retry" = 0) -> "Adapter":
+        """Return an adapter for ``requests`` that calls the fake in place, without a socket.
+
+        Mount it on a session: ``session.mount("https://api.scale.com", fake.adapter())``. Faults
+        raise the errors that ``requests`` raises for a server. ``max_retries`` is as for
+        ``requests.adapters.HTTPAdapter``.
+
+        Raises ImportError without ``requests``.
+        """
+        from fakescale.server.adapter import Adapter
+
+        return Adapter(self, max_retries)
 
     @block
     def running(self) -> Iterator[Self]:

@@ -11,7 +11,7 @@ import http.client
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -24,17 +24,20 @@ from fakescale.fake import FakeScale, Names
 from fakescale.traffic.events import Events
 from fakescale.traffic.faults import Faults
 from fakescale.traffic.journal import Journal
-from fakescale.values.clock import steady
-from fakescale.values.errors import ApiError, BadRequest, NotFound, TooSlow, Unauthorized
+from fakescale.values.errors import ApiError, BadRequest, NotFound, Unauthorized, Unmet
 from fakescale.values.keys import check_account
 from fakescale.values.named import named
+from fakescale.waiting import HIDDEN, in_thread
 
-_SECONDS = 60  # how long the server may be silent
-_KINDS = {
+_SECONDS = 60  # how long the server may be silent, beside the time of a wait
+_DAY = 24 * 3600
+_PATIENCE = 10  # the default timeout of a wait
+_KINDS: dict[int, type[Exception]] = {
     kind.status: kind
     for kind in ApiError.__subclasses__()
     if kind.__module__ == ApiError.__module__ and kind is not Unauthorized
 }
+_KINDS[Unmet.status] = AssertionError
 _OPERATIONS = operations(FakeScale)
 
 
@@ -50,6 +53,8 @@ class _Helpers:
         self._world = world
 
     def __getattr__(self, name: str) -> Any:
+        if name == "until":
+            return _twin(self.wait_for)
         operation = self._operation(name)
         if operation is not None and operation.is_property:
             return self._call(operation, self._world)
@@ -93,6 +98,7 @@ class _Helpers:
 
         @functools.wraps(operation.helper)
         def helper(*placed: Any, **named: Any) -> Any:
+            __tracebackhide__ = HIDDEN
             bound = signature.bind(*placed, **named).arguments
             for name, value in bound.items():
                 if isinstance(value, str | os.PathLike) and _takes_file(operation, name):
@@ -112,6 +118,17 @@ class _Helpers:
         return f"<the {self._path or 'world'} of {self._call.__self__!r}>"  # type: ignore[attr-defined]
 
 
+def _twin(wait: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Return the form of ``wait_for`` for async code."""
+
+    @functools.wraps(wait)
+    async def until(*placed: Any, **named: Any) -> Any:
+        __tracebackhide__ = HIDDEN
+        return await in_thread(functools.partial(wait, *placed, **named))
+
+    return until
+
+
 def _takes_file(operation: Operation, name: str) -> bool:
     return name in operation.arguments and takes_file(operation.arguments[name].annotation)
 
@@ -125,6 +142,11 @@ class _Copy(Journal):
         for exchange in call(_OPERATIONS["requests.list"], {}):
             self._append(exchange)
         self.total = self.counted()
+        server = _Helpers(call, "requests")
+        # They look at the requests that the server has by then.
+        self.assert_sent = server.assert_sent  # type: ignore[method-assign]
+        self.wait_for = server.wait_for  # type: ignore[method-assign]
+        self.until = server.until  # type: ignore[method-assign]
 
     def counted(self, *, account: str | None = None) -> int:
         chosen = {} if account is None else {"account": account}
@@ -217,21 +239,10 @@ class _Faults(_Collection):
 
 
 class _Events(_Sequence):
-    """The events, which wait on the server, but never so long that the server seems silent."""
+    """The events."""
 
     def __call__(self, **chosen: Any) -> Any:
         return self.list(**chosen)
-
-    def wait_for(self, *, timeout: float = 10.0, **chosen: Any) -> Any:
-        wait = self._helper(_OPERATIONS[self._below("wait_for")])
-        deadline = steady() + timeout
-        while True:
-            try:
-                left = deadline - steady()
-                return wait(timeout=max(0, min(left, _SECONDS / 2)), **chosen)
-            except TooSlow as error:
-                if steady() >= deadline:
-                    raise AssertionError(str(error)) from None
 
 
 def _kind_of_home(owner: type) -> type[_Helpers]:
@@ -278,7 +289,7 @@ class RemoteFakeScale(Names, _Helpers):
         is_https = parts.scheme == "https"
         kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
         self._path, self._world = "", {}
-        self._connect = functools.partial(kind, parts.hostname, parts.port, timeout=_SECONDS)
+        self._connect = functools.partial(kind, parts.hostname, parts.port)
         self._base = base
         self._account = account
         self._token = token
@@ -345,6 +356,10 @@ class RemoteFakeScale(Names, _Helpers):
         self._has_stopped_clock = True
         self._call(_OPERATIONS["stop_clock"], {})
 
+    def _skip(self, seconds: float) -> None:
+        """Move the clock on; a call to the server has no way to do less than ``advance``."""
+        self.advance(seconds=seconds)
+
     def put_back(self) -> None:
         """Undo the changes that other accounts notice: ``turnaround`` and ``stop_clock``.
 
@@ -373,17 +388,22 @@ class RemoteFakeScale(Names, _Helpers):
         return _Copy(self._call)
 
     def _call(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        __tracebackhide__ = HIDDEN
         given = dict(arguments)
         if self._account is not None and "account" in operation.arguments:
             given.setdefault("account", self._account)
-        return operation.shape.read(self._post(operation.name, json.dumps(given, default=_plain)))
+        waits = given.get("timeout", _PATIENCE) if "timeout" in operation.arguments else 0
+        body = json.dumps(given, default=_plain)
+        seconds = _SECONDS + (min(waits, _DAY) if isinstance(waits, int | float) else 0)
+        return operation.shape.read(self._post(operation.name, body, seconds))
 
-    def _post(self, name: str, body: str) -> Any:
+    def _post(self, name: str, body: str, seconds: float = _SECONDS) -> Any:
+        __tracebackhide__ = HIDDEN
         headers = {"Content-Type": "application/json"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}".encode().decode("latin-1")
         # Calls may come from any thread, so each has its own connection.
-        connection = self._connect()
+        connection = self._connect(timeout=seconds)
         try:
             connection.request("POST", f"{self._base}{CONTROL}{name}", body, headers)
             reply = connection.getresponse()

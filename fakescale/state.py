@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import functools
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -24,12 +25,15 @@ from fakescale.values.errors import BadRequest, NotFound, Unauthorized, invalid
 from fakescale.values.hosts import NOT_SERVED, is_loopback
 from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, check_account, read_key
+from fakescale.waiting import Found
 
 #: The number of the format of dumps.
 FORMAT = 2
 #: The word that stands for a callable turnaround in a dump.
 CALLABLE = "callable"
 
+# The shortest wait for a labeler that is due, in seconds; a shorter one would make threads spin.
+_SHORTEST_WAIT = 0.01
 _MANY = 10_000  # tasks that take a filter a while to go through
 
 
@@ -55,7 +59,7 @@ class State:
         self.clock = Clock()
         self.events = Events(self.clock, event_numbers)
         self.once = OncePerKey(self.clock)
-        self.journal = Journal()
+        self.journal = Journal(wait=self._wait)
         self.faults = Faults(self.clock, self.events._note)
         #: Returns the URL at which the fake is served, as far as the fake knows.
         self.origin = origin
@@ -72,6 +76,7 @@ class State:
             run_due=self.labeling.run_due,
             wake=wake,
             note=self.events._note,
+            wait=self._wait,
         )
 
         self._ids = ids
@@ -138,6 +143,7 @@ class State:
             origin=self.origin,
             owe=functools.partial(self.outbox._owe, account=name, is_test=is_test),
             note=self.events._note,
+            wait=self._wait,
         )
 
     def dump(self) -> dict[str, Any]:
@@ -180,6 +186,7 @@ class State:
         """
         if data.get("fakescale") != FORMAT:
             raise invalid("fakescale", f"must be {FORMAT}, the format of a dump", data)
+        _refuse_unknown(data, self._dump())
         try:
             self.clock.advance(milliseconds=data["advanced_ms"])
             turnaround = data["turnaround_ms"]
@@ -189,8 +196,10 @@ class State:
                 self.labeling.turnaround = dt.timedelta(milliseconds=turnaround)
             for name, worlds in data["accounts"].items():
                 account = self.account(name)
-                account.world(is_test=False)._restore(worlds["live"])
-                account.world(is_test=True)._restore(worlds["test"])
+                for is_test, mode in enumerate(("live", "test")):
+                    world = account.world(is_test=bool(is_test))
+                    _refuse_unknown(worlds[mode], world._dump(), f"{name}.{mode}.")
+                    world._restore(worlds[mode])
             self.once.restore(data["saved_answers"])
             for item in data["callbacks"]:
                 check_types(Delivery.from_json(item))
@@ -265,6 +274,16 @@ class State:
         self.events._note("clock started")
         self._ticker.wake()
 
+    def _wait(self, look: Callable[[], Found | None], timeout: float, /) -> Found | None:
+        """Wait as `Wait` says: for an event, and for labelers that a look would run."""
+
+        def seconds() -> float:
+            if (due := self.labeling.next_due()) is None:
+                return math.inf
+            return max((read_moment(due) - self.clock.now()).total_seconds(), _SHORTEST_WAIT)
+
+        return self.events._until(look, timeout, seconds)
+
     def begin(self) -> None:
         """Begin to run due work by itself."""
         self._ticker.begin()
@@ -310,6 +329,18 @@ class State:
 def _abandon(account: Account) -> None:
     for is_test in (False, True):
         account.world(is_test=is_test)._abandon()
+
+
+def _refuse_unknown(data: Mapping[str, Any], empty: Mapping[str, Any], name: str = "") -> None:
+    """Raise BadRequest if a part of a dump has a member that ``empty``, the same part, lacks.
+
+    A part that is empty in ``empty`` may have any members: its names are ids and the like.
+    """
+    for member, value in data.items():
+        if member not in empty:
+            raise invalid(f"{name}{member}", "is not a member of a dump")
+        if isinstance(value, Mapping) and empty[member]:
+            _refuse_unknown(value, empty[member], f"{name}{member}.")
 
 
 def _is_near(host: str) -> bool:

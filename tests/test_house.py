@@ -28,8 +28,12 @@ SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}
 # Docstrings name their noun first.
 BACKWARD = ("Return what", "Return how", "Return those", "What")
 
-# The packages of the extras that these modules may import, inside functions.
-EXTRAS = {"redirection.backoff": ["urllib3"], "server.certificates": ["trustme"]}
+# The packages that these modules may import, as they are imported only when they are used.
+EXTRAS = {
+    "redirection.backoff": ["urllib3"],
+    "server.adapter": ["requests", "urllib3"],
+    "server.certificates": ["trustme"],
+}
 
 
 def modules() -> dict[str, Path]:

@@ -340,11 +340,22 @@ def test_a_read_only_property_cannot_be_set(remote: RemoteFakeScale) -> None:
         remote.callback_auth_key = "x"
 
 
-def test_a_long_wait_for_an_event_is_made_of_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_on_the_server_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeScale().serve() as fake:
-        events = RemoteFakeScale(fake.url).events
-        monkeypatch.setattr("fakescale.remote._SECONDS", 0.01)
+        remote = RemoteFakeScale(fake.url)
+        connect, given = remote._connect, []
+
+        def noting(timeout: float) -> Any:
+            given.append(timeout)
+            return connect(timeout=timeout)
+
+        monkeypatch.setattr(remote, "_connect", noting)
         with pytest.raises(AssertionError, match="no event came in time that fits: kind='clock'"):
-            events.wait_for(kind="clock", timeout=0.03)
+            remote.events.wait_for(kind="clock", timeout=0.01)
         fake.advance(hours=1)
-        assert events.wait_for(kind="clock").number == 1
+        assert remote.events.wait_for(kind="clock").number == 1
+        with pytest.raises(fake.BadRequest, match="at most a day"):
+            remote.tasks.wait_for(timeout=1e9)
+        fake.tasks.create("chat")
+        assert len(remote.tasks.wait_for()) == 1
+        assert given == [60.01, 70, 86460, 70]

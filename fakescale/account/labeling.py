@@ -9,6 +9,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from fakescale.account import responses, threads
@@ -35,6 +36,34 @@ def check_turnaround(turnaround: Any) -> None:
         raise TypeError(f"a turnaround must be a timedelta, a function or None, not {turnaround!r}")
     if not dt.timedelta() <= turnaround <= _FOREVER:
         raise ValueError(f"a turnaround must be between zero and 100 years, not {turnaround}")
+
+
+@dataclass(frozen=True, slots=True)
+class AfterLooks:
+    """A turnaround that counts looks instead of time; ``after_looks`` makes it."""
+
+    #: The look that completes a task, counted from 1.
+    number: int
+
+    def __call__(self, task: Task) -> None:
+        """Return None, since no time completes the task."""
+
+
+def after_looks(number: int) -> AfterLooks:
+    """Return a turnaround: a task is labeled when a client looks at it for the ``number``-th time.
+
+    The answer to that request shows the task completed already. A look is a request for the
+    task, or for a list. A list by status, or by times of completion or update, looks at all
+    pending tasks that pass its other filters. Any other list looks at the tasks of its page.
+    Helpers like ``tasks.get`` do not count.
+
+    Raises TypeError for anything but a whole number, and ValueError for one below 1.
+    """
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"after_looks() takes a whole number, not {number!r}")
+    if number < 1:
+        raise ValueError(f"after_looks() takes a number over 0, not {number}")
+    return AfterLooks(number)
 
 
 #: Sorts after every stamp.
@@ -125,8 +154,14 @@ class Labeling:
         Also False while any labeler runs. An earlier labeler of yours may still run then, and
         `run_due` would wait for it.
         """
-        is_own = self.labeler is self._make_up and not callable(self._turnaround)
-        return is_own and self._worker is None
+        has_own_time = not callable(self._turnaround) or self.looks is not None
+        return self.labeler is self._make_up and has_own_time and self._worker is None
+
+    @property
+    def looks(self) -> int | None:
+        """The look that completes a task, or None if the turnaround counts time."""
+        turnaround = self._turnaround
+        return turnaround.number if isinstance(turnaround, AfterLooks) else None
 
     @property
     def turnaround(self) -> Turnaround:

@@ -47,6 +47,7 @@ from fakescale.account.task_types import (
     check_tags,
     distinct,
     read_creation,
+    required,
 )
 from fakescale.account.words import (
     AnyType,
@@ -58,13 +59,25 @@ from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.matching import matching, not_in_time
 from fakescale.values.merging import merged
 from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
+from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
 
 # The time from creation to completion in test mode (observed in 2016).
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
+
+# The filters of a list that polls for outcomes: it shows no task before the task has one.
+_OF_OUTCOMES = {
+    "status",
+    "completed_after",
+    "completed_before",
+    "updated_after",
+    "updated_before",
+    "customer_review_status",
+}
 
 # Owes a callback about an event of a task, and returns whether the task has an address for it.
 # The last argument is a function. It gets True if the callback succeeded, otherwise False.
@@ -101,6 +114,7 @@ class Tasks(Listed[Task]):
         origin: Callable[[], str] = lambda: responses.NOWHERE,
         owe: Owe = _owe_nothing,
         note: Note = lambda *_, **__: None,
+        wait: Wait = look_once,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -113,6 +127,7 @@ class Tasks(Listed[Task]):
         self._origin = origin  # of the result files that a response points to
         self._owe = owe
         self._note = note
+        self._wait = wait
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
         self._deleted = Table(Task, "id", lock, "Task with that ID not found.")  # as they were
@@ -120,6 +135,7 @@ class Tasks(Listed[Task]):
         self._is_in_order = True  # whether the table has that order too
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
+        self._looks: dict[str, int] = {}  # task id -> the looks until the labeler is called
 
     # For clients of the API.
 
@@ -209,6 +225,51 @@ class Tasks(Listed[Task]):
         """
         return self._matches(filters_query(filters, HELPER_FILTERS))[::-1]
 
+    def assert_created(
+        self, type: AnyType | None = None, /, count: int | None = None, **members: Any
+    ) -> builtins.list[Task]:
+        """Return the tasks of ``type`` that have all ``members``, newest first.
+
+        ``members`` are parameters and other members of a task as the API prints it, for example
+        ``unique_id="u"``. An object may have further members, and None stands for a missing
+        member. Without ``type``, tasks of all types count.
+
+        Raises AssertionError unless ``count`` tasks fit, or at least one if that is None. It
+        shows the nearest tasks, and how they differ. Raises NotFound for an unknown type.
+        """
+        __tracebackhide__ = HIDDEN
+        of_type = {} if type is None else {"type": required(named(type))}
+        return matching("created task", self.list()[::-1], _members, {**of_type, **members}, count)[
+            ::-1
+        ]
+
+    def wait_for(
+        self, count: int = 1, timeout: float = 10, **filters: Unpack[TaskFilters]
+    ) -> builtins.list[Task]:
+        """Wait until ``count`` tasks pass ``filters``, and return all that do, newest first.
+
+        Waits in real time, up to ``timeout`` seconds, also while the clock is frozen. Tasks that
+        are there already count too. The filters are those of ``list``. Raises AssertionError if
+        there are fewer tasks in the end.
+        """
+        __tracebackhide__ = HIDDEN
+        found: builtins.list[Task] = []
+
+        def look() -> builtins.list[Task] | None:
+            found[:] = self.list(**filters)
+            return found if len(found) >= count else None
+
+        if self._wait(look, timeout) is None:
+            raise not_in_time("task", found, count, timeout, filters, self.list()[::-1])
+        return found
+
+    async def until(
+        self, count: int = 1, timeout: float = 10, **filters: Unpack[TaskFilters]
+    ) -> builtins.list[Task]:
+        """Wait as ``wait_for`` does, in async code, while the event loop runs on."""
+        __tracebackhide__ = HIDDEN
+        return await in_thread(functools.partial(self.wait_for, count, timeout, **filters))
+
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""
         if query.filters:
@@ -220,6 +281,38 @@ class Tasks(Listed[Task]):
             keys, has_more = page(self._sorted, query)
             docs = [self._table.get(task_id) for _, task_id in keys]
             return Page(docs, len(self._sorted), query, has_more)
+
+    def _look(self, task_id: str) -> Task:
+        """Count a look of a client at a task, and return the task."""
+        if self._looks:
+            self._count_looks([task_id])
+        return self.get(task_id)
+
+    def _look_at_page(self, query: Query) -> Page:
+        """Count the looks of a list, as ``after_looks`` tells them, and return a page of it."""
+        if not self._looks:
+            return self._page(query)
+        others = {name: it for name, it in query.filters.items() if name not in _OF_OUTCOMES}
+        if len(others) == len(query.filters):
+            self._count_looks(task.id for task in self._page(query).docs)
+        elif query.after is None and not query.offset:  # a further page is the same look
+            self._count_looks(task.id for task in self._matches(Query(others)))
+        return self._page(query)
+
+    def _count_looks(self, task_ids: Iterable[str]) -> None:
+        """Count a look at each of the tasks. After its last look, a task is due."""
+        now = stamp(self._clock.now())
+        due = []
+        with self._lock:
+            for task_id in task_ids:
+                left = self._looks.pop(task_id, 0) - 1
+                if left > 0:
+                    self._looks[task_id] = left
+                elif left == 0:
+                    self._due_at[task_id] = now
+                    due.append(task_id)
+        for task_id in due:
+            self._labeling.put(now, self, task_id)
 
     def _page_of_all(self, query: Query, status: str | None) -> Page:
         """Return a page of the list of v2, in which deleted tasks are too."""
@@ -539,6 +632,7 @@ class Tasks(Listed[Task]):
         """Schedule all pending tasks anew, with the current turnaround."""
         with self._lock:
             self._due_at.clear()
+            self._looks.clear()
         self._schedule_pending(lambda task: True)
 
     def _schedule_batch(self, batch: Batch) -> None:
@@ -571,6 +665,7 @@ class Tasks(Listed[Task]):
         self._labeling.forget(self)
         with self._lock:
             self._due_at.clear()
+            self._looks.clear()
             self._owe = _owe_nothing
 
     # Inside.
@@ -581,7 +676,8 @@ class Tasks(Listed[Task]):
             return {
                 **dump_tasks(self._table.get(task_id) for _, task_id in self._sorted),
                 "due": dict(self._due_at),
-                **({"deleted": dump_tasks(self._deleted)} if len(self._deleted) else {}),
+                "looks": dict(self._looks),
+                "deleted": dump_tasks(self._deleted),
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
@@ -612,12 +708,16 @@ class Tasks(Listed[Task]):
                 self._deleted.put(task)
             self._ids.reserve(task.id for task in (*tasks, *deleted))
             self._batches._recount(tasks)
-            for task_id, due in data["due"].items():
+            for task_id in (*data["due"], *data.get("looks", {})):
                 found = self._table.find(task_id)
                 is_pending = found is not None and found.status == "pending"
                 expect(is_pending, "due entry", "task", task_id)
+            for task_id, due in data["due"].items():
                 expect(is_stamp(due), "due entry", "moment", due)
                 self._due_at[task_id] = due
+            for task_id, looks in data.get("looks", {}).items():
+                expect(type(looks) is int and looks > 0, "looks entry", "number", looks)
+                self._looks[task_id] = looks
         for task_id, due in self._due_at.items():
             self._labeling.put(due, self, task_id)
 
@@ -625,6 +725,11 @@ class Tasks(Listed[Task]):
         """Schedule the labeler for a pending task. The caller must not hold the lock."""
         begins = self._batches._begins(task)
         if begins is None:
+            return
+        if (looks := self._labeling.looks) is not None:
+            with self._lock:
+                if self._table.get(task.id).status == "pending":
+                    self._looks[task.id] = looks
             return
         try:
             due = self._labeling.due(task, begins)
@@ -732,6 +837,7 @@ class Tasks(Listed[Task]):
             self._batches._note(before, task)
         if task.status != "pending":
             self._due_at.pop(task.id, None)
+            self._looks.pop(task.id, None)
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe the callback about a change of a task, if the change is an event."""
@@ -757,6 +863,11 @@ class Tasks(Listed[Task]):
         if task is None or task.type != wanted["type"] or task.status != wanted["status"]:
             phrase = f"must be the id of a {wanted['status']} task of type {wanted['type']}"
             raise invalid(name, phrase, task_id)
+
+
+def _members(task: Task) -> dict[str, Any]:
+    printed = task.to_json()
+    return {**printed["params"], **printed}
 
 
 def _object(name: str, value: Any) -> FrozenDict:

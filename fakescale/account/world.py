@@ -27,6 +27,7 @@ from fakescale.values.ids import TaskIds
 from fakescale.values.keys import Key, auth_key
 from fakescale.values.locks import PatientLock
 from fakescale.values.named import named
+from fakescale.waiting import Wait, look_once
 
 log = logging.getLogger("fakescale")
 
@@ -58,10 +59,10 @@ class Owe(Protocol):
         subject: str,
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
-    ) -> str | None:
+    ) -> Callable[[], None] | None:
         """Owe a callback to ``url``, about the task or batch ``subject``.
 
-        Return the line to log, without a lock held, about a callback that is not sent.
+        Return the call that logs a callback that is not sent. Make it without a lock held.
         """
 
 
@@ -79,6 +80,7 @@ class World:
         origin: Callable[[], str],
         owe: Owe,
         note: Note,
+        wait: Wait = look_once,
     ) -> None:
         lock = self._lock = PatientLock()  # one for all owners, since they call each other
         #: The name of the account, and whether this is its test world.
@@ -112,6 +114,7 @@ class World:
             origin=origin,
             owe=self._owe,
             note=functools.partial(note, account=key.account),
+            wait=wait,
         )
         #: The evaluation and training tasks of this world.
         self.quality_tasks = QualityTasks(
@@ -190,9 +193,9 @@ class World:
         return auth_key(self.key.account, is_test=self.key.is_test)
 
     def _owe_to(self, **details: Any) -> None:
-        line = self._owe_by(**details)
-        if line is not None:
-            self._lock.afterwards(functools.partial(log.warning, "%s", line))
+        tell = self._owe_by(**details)
+        if tell is not None:
+            self._lock.afterwards(tell)
 
     def _owe(self, event: str, task: Task, on_outcome: Callable[[bool], None]) -> bool:
         url = task.callback_url or self._callback_url

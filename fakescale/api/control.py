@@ -13,7 +13,7 @@ from fakescale.api.operations import Fake, Operation, operations
 from fakescale.api.request import Request, expect
 from fakescale.api.shapes import schema
 from fakescale.values.answer import Answer, json_answer
-from fakescale.values.errors import BadRequest, NotFound, TooSlow, invalid
+from fakescale.values.errors import BadRequest, NotFound, Unmet, invalid
 from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 
 
@@ -47,7 +47,7 @@ def run(fake: Fake, operation: Operation, given: Mapping[str, Any]) -> Any:
     except (TypeError, ValueError, OverflowError) as error:  # an unknown filter, for example
         raise BadRequest(f"{operation.name}: {error}") from error
     except AssertionError as error:
-        raise TooSlow(str(error)) from error
+        raise Unmet(str(error)) from error
     return operation.shape.show(result)
 
 

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple, cast
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
@@ -17,6 +17,7 @@ _MAX_PARAMETERS = 1_000
 # Guessed: those of a multipart form. The first is that of the texts, and of each part's header.
 _MAX_TEXT, _MAX_PARTS = 500_000, 1_000
 _QUERY_DEPTH, _QUERY_LIST = 5, 20
+_LONG = 100_000
 _FORM_DEPTH, _FORM_LIST = 32, 100
 
 
@@ -50,11 +51,11 @@ def read_form(text: str) -> dict[str, Any]:
     A name that comes again makes a list (documented, in 2017). Every value is text. Raises
     BadRequest for names that nest deeper than 32 levels, and TooLarge for more than 1,000 fields.
     """
-    pairs = text.split("&")
-    if len(pairs) > _MAX_PARAMETERS:
+    if text.count("&") >= _MAX_PARAMETERS:
         raise TooLarge(f"The form has more than {_MAX_PARAMETERS} fields.")
+    pairs = text.split("&")
     for pair in pairs:
-        name = unquote_plus(pair.partition("=")[0])
+        name = _decoded(pair.partition("=")[0]) or ""
         if name.count("[") > _FORM_DEPTH:
             raise invalid(name, f"is nested deeper than {_FORM_DEPTH} levels")
     return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(pairs)))
@@ -64,9 +65,27 @@ def _parse(given: str | Mapping[str, Any], depth: int, longest_list: int) -> dic
     import qs_codec  # here, because few requests have a query or a form
 
     options = qs_codec.DecodeOptions(
-        depth=depth, list_limit=longest_list, parameter_limit=_MAX_PARAMETERS
+        depth=depth,
+        list_limit=longest_list,
+        parameter_limit=_MAX_PARAMETERS,
+        # Its own is quicker for short texts, but takes 80 times the size of a long one.
+        decoder=_decoded if len(given) > _LONG else None,
     )
     return qs_codec.decode(given, options)
+
+
+def _decoded(text: str | None) -> str | None:
+    """Return the text that ``unquote_plus`` returns, but take it in pieces, to save memory."""
+    if not text:
+        return text
+    escaped, whole, begin = text.replace("+", " ").encode(), bytearray(), 0
+    while begin < len(escaped):
+        end = begin + _LONG
+        if (cut := escaped.find(b"%", end - 2, end)) >= 0:
+            end = cut
+        whole += unquote_to_bytes(escaped[begin:end])
+        begin = end
+    return whole.decode("utf-8", "replace")
 
 
 class Form(NamedTuple):

@@ -99,8 +99,9 @@ class Operation:
         for step in path:
             home = getattr(home, step)
         if not self.is_property:
-            placed = [it.name for it in self.parameters if it.kind is it.POSITIONAL_ONLY]
-            return self.helper(home, *[named.pop(name) for name in placed], **named)
+            placed = [it for it in self.parameters if it.kind is it.POSITIONAL_ONLY]
+            first = [named.pop(it.name, it.default) for it in placed]
+            return self.helper(home, *first, **named)
         if VALUE in named:
             setattr(home, last, named[VALUE])
         value = getattr(home, last)
@@ -155,6 +156,8 @@ def _members(cls: type) -> Iterator[tuple[str, Any]]:
 
 def _operation(name: str, helper: Any, root: type, owner: type) -> Operation | None:
     """Return the operation of a method or property, or None if JSON cannot hold it."""
+    if inspect.iscoroutinefunction(helper):  # the twin of a method that waits
+        return None
     shown = shape(_result(helper))
     wanted = _parameters(helper)
     held = [it for it in wanted if schema(it.annotation) is not None]

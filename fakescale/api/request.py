@@ -5,7 +5,7 @@ import codecs
 import functools
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -31,10 +31,11 @@ _FORM = "application/x-www-form-urlencoded"
 # The argument of zlib for each Content-Encoding.
 _WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
 
-#: The largest number of objects and arrays in a body; guessed. Each takes up to 500 bytes, so a
-#: request takes at most 100 MB, and eight times the size of its body.
-MAX_CONTAINERS = 200_000
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+#: The largest number of objects and arrays in a body, and that of values and names of members;
+#: guessed. Each of the first takes up to 500 bytes, and each of the second 200. So a request takes
+#: at most 200 MB, and eight times the size of its body.
+MAX_CONTAINERS, MAX_VALUES = 200_000, 1_000_000
+_OUTSIDE = re.compile(rb'([^"]*+)(?:"[^"]*+"?)?')  # of a text, and then the text
 
 _AROUND_FILES = 2**20  # bytes of an upload beside its file; guessed
 
@@ -163,14 +164,15 @@ class Request(WerkzeugRequest):
             return None
         if self.is_form:
             return frozen_json("body", read_form(_text(body)))
-        containers = _containers(body)
-        if containers > MAX_CONTAINERS:
+        if _exceeds(body, (b"{", b"["), MAX_CONTAINERS):
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
+        if _exceeds(body, (b",", b":"), MAX_VALUES):
+            raise TooLarge(f"The body holds more than {MAX_VALUES} values and names.")
         try:
             content = decode(body)
         except ValueError as error:
             raise invalid("body", f"must be valid JSON: {error}", _text(body)) from None
-        if containers > MAX_DEPTH:  # only then can it nest so deep
+        if body.count(b"{") + body.count(b"[") > MAX_DEPTH:  # only then can it nest so deep
             check_depth("body", content, self.max_depth)
         return content
 
@@ -271,13 +273,17 @@ def _text(body: bytes) -> str:
         raise invalid("body", f"must be UTF-8 ({where})") from None
 
 
-def _containers(body: bytes) -> int:
-    """Return the number of objects and arrays in a JSON text, exact if it is over the limit."""
-    number = body.count(b"{") + body.count(b"[")
-    if number > MAX_CONTAINERS:  # count anew, without those in texts
-        body = _STRING.sub(b"", body)
-        number = body.count(b"{") + body.count(b"[")
-    return number
+def _exceeds(body: bytes, marks: Sequence[bytes], most: int) -> bool:
+    """Return whether a JSON text has more than ``most`` of the marks outside of its texts."""
+    if sum(map(body.count, marks)) <= most:
+        return False
+    body = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # the other quotes are at ends of texts
+    number = 0
+    for found in _OUTSIDE.finditer(body):
+        number += sum(map(found[1].count, marks))
+        if number > most:
+            return True
+    return False
 
 
 Kind = TypeVar("Kind", dict[str, Any], FrozenDict, FrozenList)

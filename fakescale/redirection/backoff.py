@@ -1,20 +1,15 @@
 """Retries without the wait between them."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakescale.fake import RUNNING
-from fakescale.redirection.placing import replaced
+from fakescale.redirection.placing import Overlapping, replaced
 from fakescale.values.blocks import block
 
 if TYPE_CHECKING:
     from urllib3.util.retry import Retry
-
-_lock = threading.Lock()
-_blocks: list[None] = []  # one for each open block, in any thread
-_replacement = contextlib.ExitStack()
 
 
 def _skip(retry: "Retry", response: Any = None) -> None:
@@ -26,6 +21,15 @@ def _skip(retry: "Retry", response: Any = None) -> None:
         fake._skip(wait or retry.get_backoff_time())
 
 
+def _patched() -> contextlib.AbstractContextManager[None]:
+    from urllib3.util.retry import Retry
+
+    return replaced(Retry, "sleep", _skip)
+
+
+_PATCHES = Overlapping(_patched)
+
+
 @block
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
@@ -35,16 +39,5 @@ def without_backoff() -> Iterator[None]:
     as much, as they would if the client waited. So a rate limit ends. Raises ImportError without
     urllib3.
     """
-    from urllib3.util.retry import Retry
-
-    with _lock:
-        if not _blocks:
-            _replacement.enter_context(replaced(Retry, "sleep", _skip))
-        _blocks.append(None)
-    try:
+    with _PATCHES.open():
         yield
-    finally:
-        with _lock:
-            _blocks.pop()
-            if not _blocks:
-                _replacement.close()

@@ -30,6 +30,34 @@ def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
             setattr(place, name, before)
 
 
+class Overlapping:
+    """A context manager that is entered with the first of several blocks, and left with the last.
+
+    The blocks may overlap, in any threads.
+    """
+
+    def __init__(self, make: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._until_end = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Keep it entered for a ``with`` block."""
+        with self._lock:
+            if not self._blocks:
+                self._until_end.enter_context(self._make())
+            self._blocks += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._blocks -= 1
+                if not self._blocks:
+                    self._until_end.close()
+
+
 class Patches:
     """Patches that are in place while a ``with`` block of ``placed`` is open.
 

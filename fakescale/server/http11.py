@@ -172,7 +172,7 @@ def read_head(head: bytes, limits: Limits) -> Head:
     host = environ.pop("HTTP_HOST", None)
     for line in lines:
         name, colon, value = line.partition(":")
-        key = _key(name)
+        key = field_key(name)
         if not colon or key is None:  # also a folded line, and "Name : value"
             raise _malformed(f"the line {shown(masked(line))} is malformed")
         value = value.strip(" \t")
@@ -265,7 +265,7 @@ def _check_size(size: int, number: int, limits: Limits) -> None:
 
 
 @functools.lru_cache(maxsize=128)
-def _key(name: str) -> str | None:
+def field_key(name: str) -> str | None:
     """Return the WSGI key of a header name: "" if WSGI has none, None if the name is bad."""
     if not _TOKEN.fullmatch(name):
         return None

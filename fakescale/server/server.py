@@ -27,7 +27,8 @@ _NAP_SECONDS = 0.05  # of real time, even if the clock is frozen
 _TOGETHER_SECONDS = 0.2  # between signals that count as one
 _CROWD = 16  # connections over the limit that get a refusal; further ones are just closed
 
-_WSGI = {
+#: The entries of the environ that are the same on all servers.
+WSGI = {
     "wsgi.version": (1, 0),
     "wsgi.url_scheme": "http",
     "wsgi.errors": sys.stderr,
@@ -106,7 +107,7 @@ class Server:
             app=app,
             limits=limits,
             environ={
-                **_WSGI,
+                **WSGI,
                 "SERVER_NAME": self.host,
                 "SERVER_PORT": str(self.port),
                 BOUND_HOST: host,

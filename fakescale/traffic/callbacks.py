@@ -35,6 +35,8 @@ class Attempt:
 class Delivery:
     """A callback as it was when you asked for it; later attempts do not change it."""
 
+    _key = "number"
+
     #: The number of the callback, counted from 0.
     number: int
     #: The name of the account.
@@ -97,13 +99,14 @@ class Delivery:
         """Return the delivery as it is after ``attempt``."""
         attempts = (*self.attempts, attempt)
         if not attempt.succeeded and len(attempts) <= RETRIES:
-            next_at = _later(self.owed_at, GAP * len(attempts))
+            next_at = later(self.owed_at, GAP * len(attempts))
             return dataclasses.replace(self, attempts=attempts, next_at=next_at)
         state = "done" if attempt.succeeded else "failed"
         return dataclasses.replace(self, state=state, attempts=attempts, next_at=None)
 
 
-def _later(moment: dt.datetime, by: dt.timedelta) -> dt.datetime:
+def later(moment: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    """Return the moment later by a time, or the last one of the calendar."""
     try:
         return moment + by
     except OverflowError:

@@ -32,8 +32,10 @@ class Carrier:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
 
-    def post(self, address: Address, auth_key: str, content: bytes) -> int:
+    def post(self, address: Address, auth_key: str | None, content: bytes) -> int:
         """Send ``content`` as JSON, and return the status of the answer.
+
+        Without ``auth_key``, the request has no header ``scale-callback-auth``.
 
         Raises NotSent if the host is neither on loopback nor allowed by name. Raises OSError if
         no answer comes.
@@ -47,9 +49,10 @@ class Carrier:
             fields = {
                 "Host": address.origin,
                 "Content-Type": "application/json",
-                "scale-callback-auth": auth_key,
                 "Connection": "close",
             }
+            if auth_key is not None:
+                fields["scale-callback-auth"] = auth_key
             if address.user:  # guessed; without a password, it is empty (RFC 7617)
                 user = address.user if ":" in address.user else f"{address.user}:"
                 fields["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"

@@ -2,10 +2,12 @@
 
 import builtins
 import datetime as dt
+import functools
 import itertools
+import math
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 
@@ -14,9 +16,11 @@ from fakescale.values.clock import Clock, steady
 from fakescale.values.frozen import freeze
 from fakescale.values.keys import masked
 from fakescale.values.named import named
+from fakescale.waiting import HIDDEN, Found, in_thread
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 32 * 2**20
+_DAY = 86_400
 _ROW_BYTES = 200  # about the memory of an event without its texts
 
 #: The kind of an event. In a filter, a first word stands for all kinds that begin with it.
@@ -182,26 +186,59 @@ class Events(Sequence[Event]):
         counts too, unless ``after`` leaves it out. Raises AssertionError if there is none in time,
         and ValueError for an unknown kind.
         """
+        __tracebackhide__ = HIDDEN
         wanted = _Wanted(**chosen)
-        deadline = steady() + timeout
-        with self._lock:
-            seen = wanted.after
-            self._waiting += 1
-            try:
-                while True:
-                    rows = self._after(seen)
-                    for row in rows:
-                        if wanted.fits(row):
-                            return _event(row)
-                    seen = rows[-1][0] if rows else seen
-                    left = deadline - steady()
-                    if left <= 0:
-                        break
-                    self._changed.wait(left)
-            finally:
-                self._waiting -= 1
+        seen = wanted.after
+
+        def look() -> Event | None:
+            nonlocal seen
+            with self._lock:
+                rows = self._after(seen)
+            seen = rows[-1][0] if rows else seen
+            return next((_event(row) for row in rows if wanted.fits(row)), None)
+
+        if (found := self._until(look, timeout)) is not None:
+            return found
         asked = ", ".join(f"{name}={named(it)!r}" for name, it in chosen.items()) or "any event"
         raise AssertionError(f"no event came in time that fits: {asked}")
+
+    async def until(self, *, timeout: float = 10.0, **chosen: Unpack[Chosen]) -> Event:
+        """Return the first event that fits, as ``wait_for`` does, while the event loop runs on."""
+        __tracebackhide__ = HIDDEN
+        return await in_thread(functools.partial(self.wait_for, timeout=timeout, **chosen))
+
+    def _until(
+        self,
+        look: Callable[[], Found | None],
+        timeout: float,
+        /,
+        longest: Callable[[], float] = lambda: math.inf,
+    ) -> Found | None:
+        """Return the first result of ``look`` that is not None, or None after ``timeout`` seconds.
+
+        Looks now, and again after each event, and after ``longest`` seconds without one. Raises
+        ValueError for a timeout of more than a day.
+        """
+        if not timeout <= _DAY:
+            raise ValueError(f"timeout must be at most a day, in seconds (got {timeout!r})")
+        deadline = steady() + timeout
+        with self._lock:
+            self._waiting += 1
+        try:
+            while True:
+                latest = self.total
+                if (found := look()) is not None:
+                    return found
+                left = deadline - steady()
+                if left <= 0:
+                    return None
+                pause = min(left, longest())
+                with self._lock:
+                    if (self._rows[-1][0] if self._rows else 0) == latest:
+                        self._changed.wait(pause)
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     @property
     def total(self) -> int:

@@ -34,6 +34,9 @@ class _Use:
         return now - self.since >= LIFETIME
 
 
+_SAVED = {"key", "fingerprint", "since", "status", "body"}  # the members in a dump
+
+
 class OncePerKey:
     """The saved answers of all accounts, by key; another user's key is a conflict."""
 
@@ -96,6 +99,8 @@ class OncePerKey:
     def restore(self, data: Iterable[Mapping[str, Any]]) -> None:
         """Restore a dump; raises one of several errors if ``data`` is not a dump."""
         for item in data:
+            if unknown := item.keys() - _SAVED:
+                raise ValueError(f"not a member of a saved answer: {min(unknown)}")
             # ``api/app.py`` makes the fingerprint of a request; its first part is the account.
             if not isinstance(item["status"], int) or not isinstance(item["fingerprint"][0], str):
                 raise TypeError(f"not a saved answer: {item}")

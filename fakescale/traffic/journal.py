@@ -3,12 +3,15 @@
 import builtins
 import datetime as dt
 import json
+import operator
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
+from fakescale.values.matching import matching, not_in_time
 from fakescale.values.paths import pattern
+from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
 
 MAX_ENTRIES = 10_000
 MAX_BYTES = 32 * 2**20
@@ -87,7 +90,14 @@ class Journal(Sequence[Exchange]):
     The journal drops the oldest when it holds more than 10,000 exchanges or 32 MiB.
     """
 
-    def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+        *,
+        wait: Wait = look_once,
+    ) -> None:
+        self._wait = wait
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._entries: deque[Exchange] = deque()
@@ -129,18 +139,108 @@ class Journal(Sequence[Exchange]):
         ``limit`` chooses the latest ones, up to this number.
         """
         method = method and method.upper()
-        part = "target" if path and "?" in path else "path"
-        fits = [pattern(each) for each in (path, f"/v1{path}") if path is not None]
+        fits = _fitting(path)
         chosen = [
             exchange
             for exchange in self._snapshot()
             if method in (None, exchange.method)
-            and (path is None or any(it.fullmatch(getattr(exchange, part)) for it in fits))
+            and fits(exchange)
             and status in (None, exchange.status)
             and account in (None, exchange.account)
             and (since is None or exchange.when >= since)
         ]
         return chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
+
+    def assert_sent(
+        self,
+        method: str | None = None,
+        path: str | None = None,
+        count: int | None = None,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        account: str | None = None,
+        **members: Any,
+    ) -> builtins.list[Exchange]:
+        """Return the exchanges that fit all arguments, oldest first.
+
+        ``method``, ``path``, ``status`` and ``account`` are those of ``list``. The request has
+        all ``headers``, whose names match in any case, and its JSON body has all ``members``. An
+        object may have further members, and None stands for a missing member.
+
+        Raises AssertionError unless ``count`` requests fit, or at least one if that is None. It
+        shows the nearest requests, and how they differ.
+        """
+        __tracebackhide__ = HIDDEN
+        fits = _fitting(path)
+        expected = {
+            "method": method and method.upper(),
+            "path": path,
+            "status": status,
+            "headers": headers and {name.title(): it for name, it in headers.items()},
+            "body": members or None,
+        }
+        expected = {name: it for name, it in expected.items() if it is not None}
+
+        def show(exchange: Exchange) -> dict[str, Any]:
+            return {
+                "method": exchange.method,
+                "path": path if fits(exchange) else exchange.target,
+                "status": exchange.status,
+                "headers": {name.title(): it for name, it in exchange.headers.items()},
+                "body": _body(exchange) if members else None,
+            }
+
+        items = self.list(account=account)
+        return matching("sent request", items, show, expected, count, _label)
+
+    def wait_for(
+        self,
+        count: int = 1,
+        timeout: float = 10,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        account: str | None = None,
+    ) -> builtins.list[Exchange]:
+        """Wait until ``count`` requests were answered, and return all of them, oldest first.
+
+        Waits in real time, up to ``timeout`` seconds, also while the clock is frozen. Requests
+        from before the call count too. The other arguments are those of ``list``. Raises
+        AssertionError if there are fewer requests in the end.
+        """
+        __tracebackhide__ = HIDDEN
+        asked = {"method": method, "path": path, "status": status}
+        found: builtins.list[Exchange] = []
+
+        def look() -> builtins.list[Exchange] | None:
+            found[:] = self.list(method=method, path=path, status=status, account=account)
+            return found if len(found) >= count else None
+
+        if self._wait(look, timeout) is None:
+            asked = {name: it for name, it in asked.items() if it is not None}
+            items = self.list(account=account)
+            raise not_in_time("request", found, count, timeout, asked, items, _label)
+        return found
+
+    async def until(
+        self,
+        count: int = 1,
+        timeout: float = 10,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        account: str | None = None,
+    ) -> builtins.list[Exchange]:
+        """Wait as ``wait_for`` does, in async code, while the event loop runs on."""
+        __tracebackhide__ = HIDDEN
+        return await in_thread(
+            lambda: self.wait_for(
+                count, timeout, method=method, path=path, status=status, account=account
+            )
+        )
 
     def counted(self, *, account: str | None = None) -> int:
         """Return ``total``, or the part of it that came from ``account`` since its last reset."""
@@ -176,6 +276,27 @@ class Journal(Sequence[Exchange]):
 
     def __repr__(self) -> str:
         return f"<Journal of {len(self)} exchanges>"
+
+
+def _fitting(path: str | None) -> Callable[[Exchange], bool]:
+    """Return the function that says whether the path of an exchange fits ``path``."""
+    if path is None:
+        return lambda exchange: True
+    patterns = [pattern(each) for each in (path, f"/v1{path}")]
+    part = operator.attrgetter("target" if "?" in path else "path")
+    return lambda exchange: any(it.fullmatch(part(exchange)) for it in patterns)
+
+
+def _body(exchange: Exchange) -> Any:
+    """Return the parsed body, or its bytes if it is not JSON."""
+    try:
+        return exchange.json
+    except ValueError:
+        return exchange.body
+
+
+def _label(exchange: Exchange) -> str:
+    return f"{exchange.method} {exchange.target} -> {exchange.status}"
 
 
 def _size(exchange: Exchange) -> int:

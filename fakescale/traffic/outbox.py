@@ -10,31 +10,38 @@ The file is long because one lock guards all of it.
 import builtins
 import dataclasses
 import datetime as dt
+import functools
 import heapq
 import itertools
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
-from fakescale.traffic.callbacks import RETRIES, Attempt, Delivery
+from fakescale.traffic.callbacks import RETRIES, Attempt, Delivery, later
 from fakescale.values.clock import Clock, stamp
+from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.hosts import Address, NotSent, read_address
 from fakescale.values.keys import auth_key, masked
+from fakescale.values.matching import matching, not_in_time
+from fakescale.values.named import named
+from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
 
 log = logging.getLogger("fakescale")
 
 MAX_OVER = 10_000  # callbacks kept after they are no longer owed
 _MAX_THREADS = 8
+_MAX_TIMES = 100
 _MAX_STOP_ROUNDS = 200
 
 
 class Carrier(Protocol):
     """Sends callbacks to their receivers; ``delivery`` has the one that uses sockets."""
 
-    def post(self, address: Address, auth_key: str, content: bytes) -> int:
+    def post(self, address: Address, auth_key: str | None, content: bytes) -> int:
         """Send ``content``, and return the status of the answer.
 
         Raises NotSent if the address turns out not to be allowed. Raises any other exception if
@@ -50,9 +57,15 @@ class _Owed(NamedTuple):
 
     address: Address
     on_outcome: Callable[[bool], None] | None
+    auth_key: str | bool  # a wrong key, True for the right one, or False for none
 
 
-_Entry = tuple[dt.datetime, int]  # of a heap: the time and the number of a callback
+# An entry of a heap: the time of a callback, its rank if callbacks are shuffled, and its number.
+_Entry = tuple[dt.datetime, int, int]
+
+_Value = TypeVar("_Value")
+# A manner of sending: its value by account; None stands for all accounts.
+_ByAccount = dict[str | None, _Value]
 
 
 class Outbox(Sequence[Delivery]):
@@ -74,8 +87,10 @@ class Outbox(Sequence[Delivery]):
         run_due: Callable[[], object] = lambda: None,
         wake: Callable[[], None] = lambda: None,
         note: Callable[..., None] = lambda *_, **__: None,
+        wait: Wait = look_once,
     ) -> None:
         self._clock = clock
+        self._wait = wait
         self._note = note
         self._carrier = carrier
         self._hosts = frozenset(hosts)
@@ -95,6 +110,11 @@ class Outbox(Sequence[Delivery]):
         self._tried: set[int] = set()  # numbers, since the last call of `deliver`
         self._open = True
         self._stopping = False
+        # The manners that a test asked for, and the callbacks that wait to be shuffled.
+        self._times: _ByAccount[int] = {}
+        self._delays: _ByAccount[dt.timedelta] = {}
+        self._dice: _ByAccount[random.Random] = {}
+        self._held: list[int] = []
 
     def _owe(
         self,
@@ -106,52 +126,65 @@ class Outbox(Sequence[Delivery]):
         subject: str,
         body: FrozenDict,
         on_outcome: Callable[[bool], None] | None = None,
-    ) -> str | None:
+    ) -> Callable[[], None] | None:
         """Owe a callback to ``url`` from now on, and have it sent in the background.
 
-        Return the line to log about a callback that is not sent. Log it without a lock held.
+        Return the call that logs a callback that is not sent. Make it without a lock held.
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
         attempt. It never does so for a callback that is not sent. Returns at once, and takes no
         other lock but that of the log of events.
         """
-        now = self._clock.now()
+        delivery = Delivery(
+            number=-1,  # set when it is added
+            account=account,
+            is_test=is_test,
+            url=url,
+            event=event,
+            subject=subject,
+            json=body,
+            owed_at=self._clock.now(),
+        )
+        delay = _of(self._delays, account, dt.timedelta())
+        first = self._add(delivery, on_outcome, delay=delay)
+        for _ in range(_of(self._times, account, 1) - 1):
+            self._add(delivery, delay=delay)
+        return functools.partial(_log, first) if first.state.startswith("not sent") else None
+
+    def _add(
+        self,
+        delivery: Delivery,
+        on_outcome: Callable[[bool], None] | None = None,
+        *,
+        auth_key: str | bool = True,
+        delay: dt.timedelta = dt.timedelta(),
+    ) -> Delivery:
+        """Owe a callback like ``delivery``, with a new number, and return it."""
         state, address = "owed", None
-        if "://" in url:
+        if "://" in delivery.url:
             try:
-                address = self._read(url)
+                address = self._read(delivery.url)
             except NotSent as refusal:
                 state = refusal.state
         else:
             state = "recorded"
         with self._changed:
-            delivery = Delivery(
+            delivery = dataclasses.replace(
+                delivery,
                 number=next(self._numbers),
-                account=account,
-                is_test=is_test,
-                url=url,
-                event=event,
-                subject=subject,
-                json=body,
-                owed_at=now,
                 state=state,
-                next_at=now if address else None,
+                next_at=later(delivery.owed_at, delay) if address else None,
             )
             if address:
-                self._owed[delivery.number] = _Owed(address, on_outcome)
+                self._owed[delivery.number] = _Owed(address, on_outcome, auth_key)
             self._put(delivery)
             self._tell("callback owed", delivery)
             if state.startswith("not sent"):
                 self._tell("callback not sent", delivery, reason=state.partition(": ")[2])
             started = self._start_threads()
-        if state.startswith("not sent"):
-            _log(delivery)
-        if not started:
+        if not started or delay:
             self._wake()  # the ticker tries again
-        if not state.startswith("not sent"):
-            return None
-        line = f"callback {event} {subject} to {url} {state}"
-        return masked(line).encode("unicode_escape").decode()
+        return delivery
 
     def deliver(self, *, account: str | None = None) -> builtins.list[Delivery]:
         """Send all callbacks that are due now, and return when all of them were tried.
@@ -172,6 +205,158 @@ class Outbox(Sequence[Delivery]):
         """Return all callbacks, or those of ``account``, oldest first."""
         return [it for it in self._snapshot() if account in (None, it.account)]
 
+    # For tests: callbacks that come twice, late, out of order, or from somebody else.
+
+    def redeliver(self, callback: Delivery | int, *, auth_key: str | bool = True) -> Delivery:
+        """Send a callback again, with the same body, and return the new one.
+
+        ``callback`` is a callback or its number. ``auth_key`` is the value of the header
+        ``scale-callback-auth``: True for the right one, another text for a wrong one, or False to
+        leave the header out. The new callback is sent and retried like any other. It does not
+        change the members of the task that tell of its callback.
+
+        Raises NotFound for an unknown number, and ValueError for a text that no header can hold.
+        """
+        if isinstance(auth_key, str) and not (auth_key.isascii() and auth_key.isprintable()):
+            raise ValueError(f"auth_key must be printable ASCII (got {auth_key!r})")
+        number = named(callback)
+        with self._changed:
+            delivery = self._deliveries.get(number)
+        if delivery is None:
+            raise NotFound(f"There is no callback {number}.")
+        again = dataclasses.replace(delivery, owed_at=self._clock.now(), attempts=())
+        added = self._add(again, auth_key=auth_key)
+        if added.state.startswith("not sent"):
+            _log(added)
+        return added
+
+    def duplicate(self, times: int = 2, *, account: str | None = None) -> None:
+        """Send each callback ``times`` times, from now on.
+
+        Each is a callback of its own here. The first alone sets the members of the task that tell
+        of its callback. ``account`` limits this to one account. It ends with ``duplicate(1)`` or
+        a reset. Raises ValueError for a number below 1 or over 100.
+        """
+        if not 1 <= times <= _MAX_TIMES:
+            raise ValueError(f"times must be from 1 to {_MAX_TIMES} (got {times!r})")
+        with self._changed:
+            self._times[account] = times
+
+    def delay(self, by: dt.timedelta, *, account: str | None = None) -> None:
+        """Send each callback later by a time on the fake's clock, from now on.
+
+        ``account`` limits this to one account. It ends with ``delay(timedelta())`` or a reset.
+        Raises ValueError for a negative time.
+        """
+        if by < dt.timedelta():
+            raise ValueError(f"a delay must not be negative (got {by})")
+        with self._changed:
+            self._delays[account] = by
+
+    def shuffle(self, seed: int | str | None = 0, *, account: str | None = None) -> None:
+        """Send callbacks out of order, from now on: only with ``deliver`` or ``advance``.
+
+        All that are due then go out in an order that ``seed`` determines. ``account`` limits this
+        to one account. It ends with ``shuffle(None)`` or a reset.
+        """
+        with self._changed:
+            if seed is not None:
+                # The order need not be hard to guess.
+                self._dice[account] = random.Random(seed)
+                return
+            self._dice.pop(account, None)
+            self._release(it for it in self._held if self._dice_of(it) is None)
+            started = self._start_threads()
+        if not started:
+            self._wake()
+
+    # Assertions and waits.
+
+    def assert_delivered(
+        self,
+        subject: Any = None,
+        event: str | None = None,
+        count: int | None = None,
+        *,
+        state: str = "done",
+        url: str | None = None,
+        account: str | None = None,
+        **members: Any,
+    ) -> builtins.list[Delivery]:
+        """Return the callbacks that fit all arguments, oldest first; due ones are sent first.
+
+        ``subject`` is a task or its id, or the name of a batch. ``event``, ``url``, ``account``
+        and ``state`` are those of a callback; ``done`` means that the receiver answered with a
+        2xx. The body has all ``members``. An object may have further members, and None stands
+        for a missing member.
+
+        Raises AssertionError unless ``count`` callbacks fit, or at least one if that is None. It
+        shows the nearest callbacks, and how they differ. A receiver must not call this.
+        """
+        __tracebackhide__ = HIDDEN
+        self._do_due()
+        expected = {**_given(subject=subject, event=event, url=url), "state": state}
+        if members:
+            expected["body"] = members
+
+        def show(delivery: Delivery) -> dict[str, Any]:
+            names = ("subject", "event", "url", "state")
+            return {**{it: getattr(delivery, it) for it in names}, "body": delivery.json}
+
+        return matching("callback", self.list(account=account), show, expected, count)
+
+    def wait_for(
+        self,
+        count: int = 1,
+        timeout: float = 10,
+        *,
+        subject: Any = None,
+        event: str | None = None,
+        state: str | None = "done",
+        account: str | None = None,
+    ) -> builtins.list[Delivery]:
+        """Wait until ``count`` callbacks fit, and return all that do, oldest first.
+
+        Waits in real time, up to ``timeout`` seconds, also while the clock is frozen. Callbacks
+        that are there already count too. ``subject``, ``event`` and ``account`` are those of
+        ``assert_delivered``. By default only callbacks count that the receiver answered with a
+        2xx; with ``state=None``, all do. Raises AssertionError if there are fewer in the end.
+        """
+        __tracebackhide__ = HIDDEN
+        asked = _given(subject=named(subject), event=event, state=state)
+        found: builtins.list[Delivery] = []
+
+        def look() -> builtins.list[Delivery] | None:
+            found[:] = [
+                it
+                for it in self.list(account=account)
+                if all(getattr(it, name) == value for name, value in asked.items())
+            ]
+            return found if len(found) >= count else None
+
+        if self._wait(look, timeout) is None:
+            items = self.list(account=account)
+            raise not_in_time("callback", found, count, timeout, asked, items)
+        return found
+
+    async def until(
+        self,
+        count: int = 1,
+        timeout: float = 10,
+        *,
+        subject: Any = None,
+        event: str | None = None,
+        state: str | None = "done",
+        account: str | None = None,
+    ) -> builtins.list[Delivery]:
+        """Wait as ``wait_for`` does, in async code, while the event loop runs on."""
+        __tracebackhide__ = HIDDEN
+        return await in_thread(
+            lambda: self.wait_for(
+                count, timeout, subject=subject, event=event, state=state, account=account
+            )
+        )
+
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the callbacks as JSON-able data for ``_restore``."""
         return [delivery.to_json() for delivery in self._snapshot()]
@@ -191,7 +376,7 @@ class Outbox(Sequence[Delivery]):
                 try:
                     if delivery.next_at is not None:
                         address = self._read(delivery.url)
-                        self._owed[delivery.number] = _Owed(address, on_outcome(delivery))
+                        self._owed[delivery.number] = _Owed(address, on_outcome(delivery), True)
                 except NotSent as refusal:  # allowed where it was dumped, but not here
                     delivery = dataclasses.replace(delivery, state=refusal.state, next_at=None)
                 self._put(delivery)
@@ -202,10 +387,13 @@ class Outbox(Sequence[Delivery]):
         with self._changed:
             gone = {number for number, it in self._deliveries.items() if it.account == account}
             for queue in self._waiting():
-                queue[:] = sorted(entry for entry in queue if entry[1] not in gone)
+                queue[:] = sorted(entry for entry in queue if entry[-1] not in gone)
             self._due = {origin: queue for origin, queue in self._due.items() if queue}
             self._over = deque(number for number in self._over if number not in gone)
+            self._held = [number for number in self._held if number not in gone]
             self._tried -= gone
+            for table in (self._times, self._delays, self._dice):
+                table.pop(account, None)
             for number in gone:
                 del self._deliveries[number]
                 self._owed.pop(number, None)
@@ -217,6 +405,8 @@ class Outbox(Sequence[Delivery]):
         """
         self._run_due()
         with self._changed:
+            self._find_due()
+            self._release(self._held)
             while self._open and not self._stopping:
                 started = self._start_threads()
                 if not self._threads:
@@ -294,7 +484,7 @@ class Outbox(Sequence[Delivery]):
         """Store the new state of a delivery, and drop the oldest if there are too many."""
         self._deliveries[delivery.number] = delivery
         if delivery.next_at is not None:
-            heapq.heappush(self._put_off, (delivery.next_at, delivery.number))
+            heapq.heappush(self._put_off, (delivery.next_at, 0, delivery.number))
             return
         self._owed.pop(delivery.number, None)
         self._over.append(delivery.number)
@@ -304,12 +494,32 @@ class Outbox(Sequence[Delivery]):
             self._tried.discard(number)
 
     def _find_due(self) -> None:
-        """Give the callbacks that have become due to their receivers."""
+        """Give the callbacks that have become due to their receivers, or hold them."""
         now = self._clock.now()
         while self._put_off and self._put_off[0][0] <= now:
             entry = heapq.heappop(self._put_off)
-            origin = self._owed[entry[1]].address.origin
-            heapq.heappush(self._due.setdefault(origin, []), entry)
+            if self._dice_of(entry[-1]) is None:
+                self._give(entry)
+            else:
+                self._held.append(entry[-1])
+
+    def _release(self, held: Iterable[int]) -> None:
+        """Give held callbacks to their receivers, those of each account shuffled by its dice."""
+        now = self._clock.now()
+        places = {it: it if (own := self._dice_of(it)) is None else own.random() for it in held}
+        for rank, number in enumerate(sorted(places, key=places.__getitem__), 1):
+            self._give((now, rank, number))
+        self._held = [number for number in self._held if number not in places]
+
+    def _give(self, entry: _Entry) -> None:
+        """Give a due callback to its receiver."""
+        origin = self._owed[entry[-1]].address.origin
+        heapq.heappush(self._due.setdefault(origin, []), entry)
+
+    def _dice_of(self, number: int) -> random.Random | None:
+        if not self._dice:
+            return None
+        return self._dice.get(self._deliveries[number].account, self._dice.get(None))
 
     def _start_threads(self) -> bool:
         """Start a thread for each receiver with a due callback, up to the limit.
@@ -349,7 +559,7 @@ class Outbox(Sequence[Delivery]):
             self._find_due()
             queue = self._due.get(origin)
             if queue and self._open and not self._stopping:
-                _, number = heapq.heappop(queue)
+                *_, number = heapq.heappop(queue)
                 if not queue:
                     del self._due[origin]
                 return self._deliveries[number]
@@ -365,9 +575,11 @@ class Outbox(Sequence[Delivery]):
         with self._changed:
             if delivery.number not in self._owed:  # forgotten meanwhile
                 return
-            on_outcome = self._owed[delivery.number].on_outcome
+            _, on_outcome, given = self._owed[delivery.number]
         now = self._clock.now()
-        key = auth_key(delivery.account, is_test=delivery.is_test)
+        key = given if isinstance(given, str) else None
+        if given is True:
+            key = auth_key(delivery.account, is_test=delivery.is_test)
         content = delivery.body
         try:
             address = self._read(delivery.url)  # again, since a server may have begun since then
@@ -418,6 +630,15 @@ class Outbox(Sequence[Delivery]):
         self._tell("callback tried", delivery, status=last.status, error=last.error)
         if delivery.next_at is None:
             self._tell("callback settled", delivery, state=delivery.state)
+
+
+def _of(table: _ByAccount[_Value], account: str, default: _Value) -> _Value:
+    """Return the manner of an account, which is its own or that of all accounts."""
+    return table.get(account, table.get(None, default))
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    return {name: it for name, it in arguments.items() if it is not None}
 
 
 def _log(delivery: Delivery) -> None:

@@ -69,7 +69,7 @@ class NotFound(ApiError):
 
 
 class TooSlow(ApiError):
-    """The request's body, or the event that a control call waits for, does not come in time."""
+    """The request's body takes longer to arrive than the fake waits."""
 
     status = 408
 
@@ -92,6 +92,15 @@ class Undecodable(ApiError):
     status = 415
 
 
+class Unmet(ApiError):
+    """An assertion of a control call fails, or its wait ends in vain.
+
+    Only the fake refuses these calls; the API does not.
+    """
+
+    status = 417
+
+
 class TooManyRequests(ApiError):
     """An identical request is still in progress; repeating the request is safe."""
 
@@ -111,5 +120,10 @@ def invalid(field: str, rule: str, value: Any = _ABSENT) -> BadRequest:
 
 def shown(value: Any) -> str:
     """Return ``value`` as JSON, cut to 80 characters."""
-    text = json.dumps(value, default=repr)
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = ""
+    # In pieces, since the whole of a large value could take some hundred MB.
+    for piece in json.JSONEncoder(default=repr).iterencode(value):
+        text += piece
+        if len(text) > 80:
+            return text[:77] + "..."
+    return text

@@ -24,9 +24,10 @@ from hypothesis import strategies as st
 from fakescale import FakeScale, Limits
 from fakescale.account import task_types
 from fakescale.account.tasks import Tasks
+from fakescale.api import forms, request
 from tests.account.test_tasks import in_threads
 from tests.arrangements import ARRANGEMENTS, ask
-from tests.support import ABSENT, Caller, HeldCreation, example
+from tests.support import ABSENT, Caller, HeldCreation, example, sent
 from tests.values.test_frozen import JSON
 
 KNOWN_401 = "Your API key does not correspond to a registered user."
@@ -479,31 +480,72 @@ SHAPES = {
 }
 
 
+def peak_of(fake: FakeScale, data: bytes, kind: str = "application/json") -> int:
+    """Return how many bytes of memory a creation with this body takes."""
+    headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": kind}
+    tracemalloc.start()
+    try:
+        sent(fake, "POST", "/v1/task/textcollection", data, headers)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("member", ["attachments", "tags", "unknown"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_memory_of_a_request_is_bounded(fake: FakeScale, member: str, shape: str) -> None:
     number = 2_000
     items = b",".join([SHAPES[shape]] * number)
+    peak_of(fake, b'{"attachments":[{}]}')  # compiles the schemas
     body = b'{"%s":[%s],"instruction":"i"}' % (member.encode(), items)
-    for data in (b'{"attachments":[{}]}', body):  # the first compiles the schemas
-        headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": "application/json"}
-        environ = werkzeug.test.create_environ(
-            "/v1/task/textcollection", method="POST", headers=headers
-        )
-        environ |= {"wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(len(data))}
-        tracemalloc.start()
-        try:
-            list(fake(environ, lambda *_: None))  # type: ignore[arg-type]
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    assert peak < 50_000 + 500 * number + 8 * len(body)
+    assert peak_of(fake, body) < 50_000 + 500 * number + 8 * len(body)
 
 
-def test_a_body_of_too_many_objects_is_refused_before_it_is_parsed(live: Caller) -> None:
-    items = b",".join([b"{}"] * 200_000)
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"instruction=" + b"%41" * 20_000, b"instruction=" + b"%41a" * 20_000, b"%41" * 20_000,
+     b"&" * 200_000],
+    ids=["escapes", "escapes apart", "an escaped name", "fields"],
+)  # fmt: skip
+def test_the_memory_of_a_form_is_bounded(
+    fake: FakeScale, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert forms._LONG == 100_000
+    monkeypatch.setattr(forms, "_LONG", 1_000)
+    peak_of(fake, b"a=" + b"1" * 1_001, FORM)
+    assert peak_of(fake, body, FORM) < 200_000 + 8 * len(body)
+
+
+@pytest.mark.parametrize("inside", [b"{", b'\\"'], ids=["brackets", "quotes"])
+def test_the_memory_of_the_count_is_bounded(
+    fake: FakeScale, inside: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request, "MAX_CONTAINERS", 2_000)
+    peak_of(fake, b"{}")
+    body = b'{"":"' + b"{" * 2_001 + inside * 9_000 + b'"}'
+    assert peak_of(fake, body) < 200_000 + 8 * len(body)
+
+
+def test_a_body_of_too_many_objects_is_refused_before_it_is_parsed(
+    live: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (request.MAX_CONTAINERS, request.MAX_VALUES) == (200_000, 1_000_000)
+    monkeypatch.setattr(request, "MAX_CONTAINERS", 20_000)
+    monkeypatch.setattr(request, "MAX_VALUES", 100_000)
+    items = b",".join([b"{}"] * 20_000)
     reply = live("POST", "/task/chat", data=b'{"x":[%s]}' % items)
     assert reply.status == 413
-    assert "more than 200000 objects and arrays" in reply.error
-    text = b'{"metadata":{"x":"\\"%s"}}' % (b"{[" * 125_001)  # texts may hold any brackets
+    assert "more than 20000 objects and arrays" in reply.error
+    text = b'{"metadata":{"x":"\\"%s"}}' % (b"{[" * 12_501)  # texts may hold any brackets
     assert '"metadata" must not be larger' in live("POST", "/task/chat", data=text).error
+    reply = live("POST", "/task/chat", data=b'{"tags":[1%s]}' % (b",1" * 99_990))
+    assert '"tags[0]" must be' in reply.error
+    reply = live("POST", "/task/chat", data=b'{"tags":[1%s]}' % (b",1" * 100_000))
+    assert (reply.status, "more than 100000 values and names" in reply.error) == (413, True)
+    text = b'{"metadata":{"x":"\\"%s"}}' % (b"," * 100_000)
+    assert '"metadata" must not be larger' in live("POST", "/task/chat", data=text).error
+    for broken in (b'"' + b"{" * 25_000, b"{" * 25_000 + b'"\\', b'",' * 100_001):
+        assert live("POST", "/task/chat", data=broken).status in (400, 413)

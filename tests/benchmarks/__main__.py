@@ -22,6 +22,9 @@ _FEWEST_ROUNDS = 7
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 if a row failed, and 0 even if targets are missed."""
     options = _parser().parse_args(arguments)
+    if options.table:
+        report.write_table(json.loads(options.table.read_text("utf-8")))
+        return 0
     rows = [row for row in ROWS if not options.rows or row.name in options.rows]
     if options.list:
         print("\n".join(_listed(row) for row in rows))
@@ -89,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="Write all measurements to this file."
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="Write the measurements in this file, of a run with --json, into docs/design.md as a"
+        " table, and exit.",
     )
     parser.add_argument(
         "--quick",

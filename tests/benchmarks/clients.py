@@ -95,6 +95,14 @@ def durations(once: Callable[[], object], seconds: float) -> list[float]:
     return taken
 
 
+def anew(client: Client, message: bytes) -> bytes:
+    """Send a request on a connection of its own, and return the body of its answer."""
+    try:
+        return client.ask(message)
+    finally:
+        client.close()
+
+
 def latencies(
     port: int, make: Callable[[], bytes], seconds: float, connections: int
 ) -> list[float]:

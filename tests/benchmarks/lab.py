@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -44,6 +44,10 @@ class Lab:
         """Return ``number``, scaled."""
         return max(1, round(number * self.scale))
 
+    def given(self, arguments: Iterable[object]) -> list[str]:
+        """Return arguments as text, with the numbers scaled."""
+        return [str(self.many(it) if isinstance(it, int) else it) for it in arguments]
+
     def enter(self, context: contextlib.AbstractContextManager[Entered]) -> Entered:
         """Enter a context that ends with the lab."""
         return self._stack.enter_context(context)
@@ -65,23 +69,29 @@ class Lab:
         CACHE.mkdir(exist_ok=True)
         return running(*command, log=CACHE / "log.txt")
 
-    def port(self, program: str, *arguments: str) -> int:
-        """Return the port of a server; the first call starts it."""
-        key = (program, *arguments)
+    def port(self, program: str, *arguments: object) -> int:
+        """Return the port of a server; the first call starts it.
+
+        A number among the arguments is scaled.
+        """
+        key = (program, *self.given(arguments))
         if key not in self._ports:
             self._ports[key] = int(self.enter(self.program(*key)).line())
         return self._ports[key]
 
-    def client(self, program: str, *arguments: str) -> Client:
+    def client(self, program: str, *arguments: object) -> Client:
         """Return a connection to a server."""
         return self.enter(Client(self.port(program, *arguments)))
 
 
-def worker(program: str, *arguments: str) -> Callable[[Lab], Round]:
-    """Return a side that a worker process measures."""
+def worker(program: str, *arguments: object) -> Callable[[Lab], Round]:
+    """Return a side that a worker process measures.
+
+    A number among the arguments is scaled by ``Lab.many``.
+    """
 
     def prepare(lab: Lab) -> Round:
-        child = lab.enter(lab.program(program, *arguments))
+        child = lab.enter(lab.program(program, *lab.given(arguments)))
         child.line()
         return lambda: child.ask(lab.seconds)
 
@@ -96,7 +106,7 @@ def once(program: str, *arguments: object, beside: str | None = None) -> Callabl
 
     def prepare(lab: Lab) -> Round:
         lab.python(program, beside)  # raises Missing before the first round
-        given = [str(lab.many(it) if isinstance(it, int) else it) for it in arguments]
+        given = lab.given(arguments)
 
         def measure() -> float:
             with lab.program(program, *given, beside=beside) as child:
@@ -108,9 +118,9 @@ def once(program: str, *arguments: object, beside: str | None = None) -> Callabl
 
 
 @contextlib.contextmanager
-def command() -> Iterator[tuple[Child, int]]:
+def command(*flags: str) -> Iterator[tuple[Child, int]]:
     """Run the command ``fakescale`` for a ``with`` block; give its process and its port."""
-    with running(sys.executable, "-m", "fakescale", "--port", "0") as child:
+    with running(sys.executable, "-m", "fakescale", "--port", "0", *flags) as child:
         try:
             yield child, int(child.line().split(":")[-1].split("/")[0])
         finally:

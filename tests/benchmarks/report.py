@@ -5,15 +5,22 @@ import importlib.metadata
 import math
 import os
 import platform
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.children import ROOT
 from tests.benchmarks.measure import Result, Verdict, interval
 from tests.benchmarks.venvs import PEERS
 
-_SHOWN = ("fakescale", "werkzeug", "jsonschema-rs", "requests", "httpx", "scaleapi")
+_SHOWN = ("fakescale", "werkzeug", "jsonschema-rs", "orjson", "requests", "httpx", "scaleapi")
+
+#: The page of the manual that has the table of results.
+PAGE = ROOT / "docs" / "design.md"
+#: The place of the table in the page, between two comments.
+PLACE = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- end of results -->\n)", re.DOTALL)
 
 
 def machine() -> dict[str, Any]:
@@ -106,6 +113,41 @@ def as_json(machine: dict[str, Any], results: Sequence[Result]) -> dict[str, Any
             for result in results
         ],
     }
+
+
+def table(kept: dict[str, Any]) -> str:
+    """Return the table of targets as Markdown, given all measurements as JSON-able data."""
+    about = kept["machine"]
+    lines = [
+        "",
+        f"Results of {about['date']}, with {about['python']}, {about['cores']} cores"
+        f" ({about['processor']}), load {about['load']:.1f} at the start:",
+        "",
+        "| row | figure | median | interval | target | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in kept["rows"]:
+        for target in row["targets"]:
+            ends = (target["figure"], target["low"], target["high"])
+            figure, low, high = ("-" if it is None else number(it) for it in ends)
+            cells = (
+                f"`{row['name']}`",
+                row["what"],
+                figure,
+                f"{low} … {high}",
+                target["target"],
+                target["word"].partition(":")[0],
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", ""])
+
+
+def write_table(kept: dict[str, Any], page: Path = PAGE) -> None:
+    """Write the table into the page, in place of the one that is there."""
+    text = page.read_text("utf-8")
+    if not PLACE.search(text):
+        raise ValueError(f"{page} has no place for the table: {PLACE.pattern}")
+    page.write_text(PLACE.sub(lambda _: table(kept), text), "utf-8")
 
 
 def _finite(value: Any) -> Any:

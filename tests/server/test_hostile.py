@@ -569,8 +569,8 @@ BUGS = {
     "a client is told to go on again": Bug(
         fuzz_segments, Body, "_ask", property(lambda body: body.__dict__.get("kept"), ask_again)
     ),
-    "an underscore is a dash": Bug(fuzz_segments, http11, "_key", any_key),
-    "a space before the colon is nothing": Bug(fuzz_poison, http11, "_key", any_key),
+    "an underscore is a dash": Bug(fuzz_segments, http11, "field_key", any_key),
+    "a space before the colon is nothing": Bug(fuzz_poison, http11, "field_key", any_key),
     "of two hosts one counts": Bug(fuzz_poison, http11, "_ONCE", ()),
     "control characters pass": Bug(fuzz_poison, http11, "_CONTROLS", b""),
     "a path must be UTF-8": Bug(

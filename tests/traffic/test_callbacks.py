@@ -40,7 +40,7 @@ class Post:
         self.answers = list(answers)
         self.targets: list[str] = []
 
-    def post(self, address: Address, auth_key: str, content: bytes) -> int:
+    def post(self, address: Address, auth_key: str | None, content: bytes) -> int:
         self.targets.append(address.target)
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, Exception):
@@ -59,7 +59,7 @@ class Waiting(Post):
         self.inside, self.go_on = threading.Event(), threading.Event()
         self.broken = False
 
-    def post(self, address: Address, auth_key: str, content: bytes) -> int:
+    def post(self, address: Address, auth_key: str | None, content: bytes) -> int:
         if address.target == "/slow":
             self.inside.set()
             assert self.go_on.wait(10)
@@ -638,12 +638,12 @@ def test_a_callback_that_is_not_sent_is_logged_while_others_can_use_the_account(
 ) -> None:
     seen: list[Any] = []
 
-    def warning(*told: Any) -> None:
+    def note(*told: Any, **more: Any) -> None:
         """Do as a handler that gives lines to a thread, which looks the task up."""
         [task] = pool.submit(fake.tasks.list).result(10)
         seen.append((task.status, told[-1].rpartition(" not sent: ")[2]))
 
-    monkeypatch.setattr(logging.getLogger("fakescale"), "warning", warning)
+    monkeypatch.setattr(logging.getLogger("fakescale"), "log", note)
     task = fake.tasks.create("chat", callback_url="http://consumer:8000/")
     with ThreadPoolExecutor(1) as pool:
         fake.tasks.complete(task)

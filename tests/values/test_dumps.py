@@ -185,6 +185,28 @@ def test_the_refusal_of_a_dump_names_an_unknown_field(fake: FakeScale) -> None:
         fake.load(dump)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ((), "colour"),
+        (("accounts", "fakescale", "live"), "fakescale.live.colour"),
+        (("accounts", "fakescale", "test", "tasks"), "fakescale.test.tasks.colour"),
+        (("accounts", "fakescale", "live", "studio"), "fakescale.live.studio.colour"),
+    ],
+)
+def test_an_unknown_member_of_a_dump_is_refused(
+    fake: FakeScale, path: tuple[str, ...], name: str
+) -> None:
+    fake.tasks.create("chat")
+    dump = json.loads(json.dumps(fake.dump()))
+    place = dump
+    for step in path:
+        place = place[step]
+    place["colour"] = "red"
+    with pytest.raises(BadRequest, match=f'"{name}" is not a member of a dump'):
+        fake.load(dump)
+
+
 def test_the_copy_of_a_fake_sends_the_callbacks_it_owed(
     noon: time_machine.Traveller, callback_receiver: Receiver
 ) -> None:
@@ -336,6 +358,9 @@ TASK = (*WORLD, "tasks", "tasks", 0)
         ((*WORLD, "tasks", "due"), []),
         ((*WORLD, "tasks", "due", "ID"), "soon"),
         ((*WORLD, "tasks", "due", "ID"), None),
+        ((*WORLD, "tasks", "looks"), {"nothing": 1}),
+        ((*WORLD, "tasks", "looks"), []),
+        ((*WORLD, "tasks", "looks", "ID"), 0),
         ((*WORLD, "batches", 0, "project"), "nothing"),
         ((*WORLD, "batches", 0, "status"), "begun"),
         ((*WORLD, "projects", 0, "param_history"), [5]),
@@ -355,6 +380,8 @@ TASK = (*WORLD, "tasks", "tasks", 0)
         *((("saved_answers", 0, "status"), it) for it in (0, True, 100, 204, 304, 429, 500, 999)),
         *((("saved_answers", 0, "body"), it) for it in ("", "{", "NaN", 5)),
         (("saved_answers", 0, "fingerprint"), []),
+        (("saved_answers", 0, "colour"), "red"),
+        (("callbacks", 0, "colour"), "red"),
         (("callbacks", 0, "number"), "x"),
         (("callbacks", 0, "account"), 5),
         (("turnaround_ms",), "x"),

@@ -57,11 +57,11 @@ def create_task(call: Call) -> Any:
 
 
 def get_task(call: Call) -> Any:
-    return call.world.tasks.get(call.path["task_id"])
+    return call.world.tasks._look(call.path["task_id"])
 
 
 def list_tasks(call: Call) -> Any:
-    return call.world.tasks._page(call.wanted)
+    return call.world.tasks._look_at_page(call.wanted)
 
 
 def cancel_task(call: Call) -> Any:

@@ -7,11 +7,12 @@ a worker answers each line with a number. Both end with their input.
 
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 
-def stay(port: int) -> None:
+def stay(port: int, output: TextIO | None = None) -> None:
     """Print the port of the server, and wait for the end of the input."""
-    print(port, flush=True)
+    print(port, file=output, flush=True)
     sys.stdin.read()
 
 

@@ -1,4 +1,4 @@
-"""requests with the library responses, which returns a canned answer without a socket."""
+"""requests with the library responses, which gives a canned answer without a socket."""
 
 import requests
 import responses
@@ -7,7 +7,7 @@ from tests.benchmarks.clients import rate
 from tests.benchmarks.peers import work
 from tests.benchmarks.requests_sent import CREATE, KEY, TASK, next_number, params
 
-URL = f"http://127.0.0.1:8675{CREATE}"
+URL = f"https://api.scale.com{CREATE}"
 
 
 def measure(seconds: float) -> float:

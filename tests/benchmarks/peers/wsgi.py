@@ -1,6 +1,7 @@
-"""The microseconds of CPU of a creation in a WSGI application, called without a socket."""
+"""The microseconds of CPU of a request to a WSGI application, called without a socket."""
 
 import io
+import json
 import sys
 import time
 from typing import Any
@@ -57,15 +58,33 @@ def call(app: Any, environ: dict[str, Any], status: str = "200") -> bytes:
     return content
 
 
-def creations(app: Any, count: int) -> float:
-    """Return the microseconds of CPU of one creation, averaged over ``count``."""
-    environs = [environ(body(next_number())) for _ in range(count)]
+def getting(path: str, query: str = "") -> dict[str, Any]:
+    """Return the WSGI environ of a get."""
+    target = f"{path}?{query}" if query else path
+    told = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_URI": target, "RAW_URI": target}
+    return environ(b"", REQUEST_METHOD="GET", **told)
+
+
+def environs(app: Any, act: str, count: int) -> list[dict[str, Any]]:
+    """Return the environs of ``count`` requests: ``create``, ``get`` or ``page``."""
+    if act == "create":
+        return [environ(body(next_number())) for _ in range(count)]
+    made = [json.loads(call(app, environ(body(next_number()))))["task_id"] for _ in range(100)]
+    if act == "page":
+        return [getting("/v1/tasks", "limit=100") for _ in range(count)]
+    return [getting(f"/v1/task/{made[number % 100]}") for number in range(count)]
+
+
+def cpu(app: Any, act: str, count: int) -> float:
+    """Return the microseconds of CPU of one request, averaged over ``count``."""
+    asked = environs(app, act, count)
     begin = time.process_time()
-    for each in environs:
+    for each in asked:
         call(app, each)
     return 1e6 * (time.process_time() - begin) / count
 
 
 if __name__ == "__main__":
     measured = app_named(sys.argv[1])
-    work(lambda seconds: creations(measured, int(5000 * seconds)))
+    per_second = {"create": 5000, "get": 10_000, "page": 2000}[sys.argv[2]]
+    work(lambda seconds: cpu(measured, sys.argv[2], int(per_second * seconds)))

@@ -62,9 +62,16 @@ ROWS = (
         sides={
             "fakescale": requests_session(*OURS),
             "floor": requests_session(*FLOOR),
-            "responses": worker("responses"),
         },
         targets=(Target(at_least=0.85, times="floor"),),
+        group="clients",
+    ),
+    Row(
+        name="requests-app",
+        what="creations through requests.Session, without a socket",
+        unit="req/s",
+        sides={"fakescale": worker("adapter"), "responses": worker("responses")},
+        targets=(Target(at_least=1, times="responses"),),
         group="clients",
     ),
     Row(

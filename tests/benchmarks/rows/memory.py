@@ -63,7 +63,7 @@ ROWS = (
         what="memory of each held task (RSS), relative to its JSON text as the API prints it",
         unit="× its JSON",
         sides={"fakescale": once("memory", "task", 10_000)},
-        targets=(Target(at_most=3),),
+        targets=(Target(at_most=2),),
     ),
     Row(
         name="journal",

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks import clients, requests_sent
 from tests.benchmarks.clients import Client
@@ -65,12 +66,22 @@ def per_second(asker: Asker, *server: str) -> Side:
     return prepare
 
 
-def eight(what: Callable[[list[float]], float], *server: str) -> Side:
-    """Return a side: a figure from the latencies of creations on eight connections."""
+def each_anew(*server: str) -> Side:
+    """Return a side: the creations per second, each on a connection of its own."""
+
+    def prepare(lab: Lab) -> Round:
+        client = lab.client(*server)
+        return lambda: clients.rate(lambda: clients.anew(client, create()), lab.seconds)
+
+    return prepare
+
+
+def at_once(what: Callable[[list[float]], float], connections: int, *server: str) -> Side:
+    """Return a side: a figure from the latencies of creations on several connections."""
 
     def prepare(lab: Lab) -> Round:
         port = lab.port(*server)
-        return lambda: what(clients.latencies(port, create, 4 * lab.seconds, 8))
+        return lambda: what(clients.latencies(port, create, 4 * lab.seconds, connections))
 
     return prepare
 
@@ -83,13 +94,24 @@ def over_median(latencies: list[float]) -> float:
     return max(latencies) - statistics.median(latencies)
 
 
-def wrk(*server: str) -> Side:
-    """Return a side: the creations per second of wrk on eight connections."""
+def rate_by_wrk(report: str) -> float:
+    """Return the answers per second in a report of wrk."""
+    return float(re.findall(r"Requests/sec: +([\d.]+)", report)[0])
+
+
+def p99_by_wrk(report: str) -> float:
+    """Return the milliseconds in which 99 % of the requests in a report of wrk were answered."""
+    [(number, unit)] = re.findall(r" 99% +([\d.]+)(us|ms|s)\n", report)
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def wrk(what: Callable[[str], float], connections: int, *server: Any) -> Side:
+    """Return a side: a figure of creations by wrk on several connections."""
 
     def prepare(lab: Lab) -> Round:
         if shutil.which("wrk") is None:
             raise Missing("wrk is not installed")
-        command = ["wrk", "-t1", "-c8", "-d1s", "-s", str(_SCRIPT)]
+        command = ["wrk", "-t1", f"-c{connections}", "-d1s", "--latency", "-s", str(_SCRIPT)]
         command += [f"http://127.0.0.1:{lab.port(*server)}{requests_sent.CREATE}", "--"]
 
         def measure() -> float:
@@ -97,7 +119,7 @@ def wrk(*server: str) -> Side:
             done = subprocess.run([*command, *given], check=True, capture_output=True, text=True)
             if "Non-2xx" in done.stdout:
                 raise ValueError(f"not answered with 200: {done.stdout}")
-            return float(re.findall(r"Requests/sec: +([\d.]+)", done.stdout)[0])
+            return what(done.stdout)
 
         return measure
 
@@ -109,6 +131,69 @@ FLOOR = ("floor",)
 BARE = ("stock", "bare")
 OBJECTS = ("stock", "objects")
 HTTPSERVER = ("pytest_httpserver",)
+#: A fake of the fixture, in a pytest of its own, with 10,000 tasks made.
+IN_PYTEST = ("fakescale", 10_000)
+
+
+def late(connections: int) -> Row:
+    """Return the row of the slowest 1 % of answers on some connections."""
+    return Row(
+        name=f"p99-{connections}",
+        what=f"the time in which 99 % of creations are answered, {connections} connections",
+        unit="ms",
+        sides={
+            "fakescale": at_once(p99, connections, *OURS),
+            "pytest-httpserver": at_once(p99, connections, *HTTPSERVER),
+            "werkzeug app": at_once(p99, connections, *OBJECTS),
+            "floor": at_once(p99, connections, *FLOOR),
+        },
+        targets=(Target(at_most=0.6, times="pytest-httpserver"),),
+        group="at once",
+    )
+
+
+def many(connections: int) -> Row:
+    """Return the row of creations by wrk on some connections."""
+    return Row(
+        name=f"wrk-{connections}",
+        what=f"creations, by wrk -c{connections}",
+        unit="req/s",
+        sides={
+            "fakescale": wrk(rate_by_wrk, connections, *OURS),
+            "floor": wrk(rate_by_wrk, connections, *FLOOR),
+            "pytest-httpserver": wrk(rate_by_wrk, connections, *HTTPSERVER),
+        },
+        targets=(Target(at_least=2, times="pytest-httpserver"),),
+        group="at once",
+    )
+
+
+def late_in_pytest(connections: int, bound: float) -> Row:
+    """Return the row of the slowest 1 % of answers of a fake inside a test."""
+    return Row(
+        name=f"pytest-p99-{connections}",
+        what=f"the time in which 99 % of creations by wrk -c{connections} are answered, by a fake"
+        " in a test that has made 10,000 tasks",
+        unit="ms",
+        sides={"fakescale": wrk(p99_by_wrk, connections, *IN_PYTEST)},
+        targets=(Target(at_most=bound),),
+        group="in pytest",
+    )
+
+
+def without_socket(act: str, what: str, *targets: Target) -> Row:
+    """Return the row of a request without a socket."""
+    sides = {"fakescale": worker("wsgi", "fakescale", act)}
+    if act == "create":
+        sides["werkzeug app"] = worker("wsgi", "objects", act)
+    return Row(
+        name=f"wsgi-{act}",
+        what=f"{what} without a socket, CPU",
+        unit="µs",
+        sides=sides,
+        targets=targets,
+    )
+
 
 ROWS = (
     Row(
@@ -124,7 +209,7 @@ ROWS = (
             "moto put": per_second(putting_items, "moto"),
         },
         targets=(
-            Target(at_least=1.25, times="pytest-httpserver"),
+            Target(at_least=1.6, times="pytest-httpserver"),
             Target(at_least=2, times="werkzeug app"),
             Target(at_least=0.45, times="floor"),
         ),
@@ -142,51 +227,46 @@ ROWS = (
             "localstripe get": per_second(getting_a_customer, "localstripe"),
         },
         targets=(
-            Target(at_least=1.4, times="pytest-httpserver"),
-            Target(at_least=0.5, times="floor"),
+            Target(at_least=2.2, times="pytest-httpserver"),
+            Target(at_least=0.55, times="floor"),
         ),
         group="one by one",
     ),
     Row(
-        name="p99",
-        what="the time in which 99 % of creations are answered, 8 connections",
-        unit="ms",
+        name="create-anew",
+        what="create a task of 400 bytes, a connection each",
+        unit="req/s",
         sides={
-            "fakescale": eight(p99, *OURS),
-            "werkzeug app": eight(p99, *OBJECTS),
-            "floor": eight(p99, *FLOOR),
+            "fakescale": each_anew(*OURS),
+            "floor": each_anew(*FLOOR),
+            "pytest-httpserver": each_anew(*HTTPSERVER),
         },
-        targets=(Target(at_most=0.5, times="werkzeug app"),),
-        group="eight",
+        targets=(Target(at_least=1.15, times="pytest-httpserver"),),
+        group="one by one",
     ),
+    late(8),
+    late(32),
     Row(
         name="longest",
         what="the longest answer to a creation, beyond the median, 8 connections",
         unit="ms",
-        sides={"fakescale": eight(over_median, *OURS), "floor": eight(over_median, *FLOOR)},
-        targets=(Target(at_most=40, always=True),),
-        group="eight",
-    ),
-    Row(
-        name="wrk",
-        what="creations, by wrk -c8",
-        unit="req/s",
         sides={
-            "fakescale": wrk(*OURS),
-            "floor": wrk(*FLOOR),
-            "pytest-httpserver": wrk(*HTTPSERVER),
+            "fakescale": at_once(over_median, 8, *OURS),
+            "floor": at_once(over_median, 8, *FLOOR),
         },
-        targets=(Target(at_least=2.5, times="pytest-httpserver"),),
-        group="eight",
+        targets=(Target(at_most=20, always=True),),
+        group="at once",
     ),
-    Row(
-        name="wsgi",
-        what="a creation without a socket, CPU",
-        unit="µs",
-        sides={
-            "fakescale": worker("wsgi", "fakescale"),
-            "werkzeug app": worker("wsgi", "objects"),
-        },
-        targets=(Target(at_most=120), Target(at_most=2.5, times="werkzeug app")),
+    many(8),
+    many(32),
+    late_in_pytest(8, 6),
+    late_in_pytest(32, 20),
+    without_socket(
+        "create",
+        "a creation",
+        Target(at_most=52),
+        Target(at_most=1.1, times="werkzeug app"),
     ),
+    without_socket("get", "a get of a task by its id", Target(at_most=20)),
+    without_socket("page", "a page of 100 tasks", Target(at_most=150)),
 )

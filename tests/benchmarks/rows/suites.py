@@ -47,7 +47,7 @@ ROWS = (
         what="the cost of the fixture `fakescale` for a test, without a request",
         unit="ms",
         sides={"fakescale": suite("fakescale", "cost")},
-        targets=(Target(at_most=1.5),),
+        targets=(Target(at_most=0.45),),
     ),
     Row(
         name="fixture-post",
@@ -57,7 +57,18 @@ ROWS = (
             "fakescale": suite("fakescale with a POST", "cost"),
             "pytest-httpserver": suite("pytest-httpserver with a POST", "cost"),
         },
-        targets=(Target(at_most=1, times="pytest-httpserver"),),
+        targets=(Target(at_most=1.3, times="pytest-httpserver"),),
+    ),
+    Row(
+        name="first-test",
+        what="CPU of the first test of a run, with the fixture and one creation",
+        unit="ms",
+        sides={
+            "fakescale": suite("fakescale with a POST", "first", 1),
+            "pytest-httpserver": suite("pytest-httpserver with a POST", "first", 1),
+            "nothing": suite("nothing", "first", 1),
+        },
+        targets=(Target(at_most=60),),
     ),
     Row(
         name="fixture-app",
