@@ -21,7 +21,11 @@ from fakescale.values.paths import pattern
 P = ParamSpec("P")
 
 #: The paths of all creations of tasks, quality tasks among them.
-CREATIONS = tuple(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks"))
+CREATIONS = (
+    *(f"/v1/{kind}/<type>" for kind in ("task", "evaluation_tasks", "training_tasks")),
+    "/v2/task",
+    "/v2/task/chat",
+)
 
 # Observed in 2016: a 503 was an HTML page of the host; its text is guessed.
 _OUTAGE_PAGE = (

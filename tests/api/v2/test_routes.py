@@ -260,6 +260,15 @@ def test_faults_events_and_rate_limits_cover_v2(fake: FakeScale, noon: Any) -> N
     assert fake.events.list(kind="request", subject="B")
 
 
+def test_an_answer_to_a_creation_of_v2_can_be_lost(fake: FakeScale) -> None:
+    homes, call = Homes(fake), Caller(fake)
+    number = len(fake.tasks)
+    with fake.faults.lost_answer() as fault:
+        assert ask(call, homes, "GET /v2/task").status == 200  # the path of a creation
+        assert ask(call, homes, "POST /v2/task/chat").status == 500
+    assert (len(fake.tasks), fault.hits) == (number + 1, 1)
+
+
 # The document.
 
 
