@@ -26,7 +26,7 @@ for profile, examples in {"fakescale": 10, "thorough": 100}.items():
 hypothesis.settings.load_profile("fakescale")
 
 
-gc.set_threshold(200_000, 10, 10)  # collection and tests make many objects
+gc.set_threshold(500_000, 20, 50)  # collection and tests make many objects
 
 
 def pytest_collection_finish() -> None:

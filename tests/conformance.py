@@ -12,13 +12,14 @@ from fakescale.api import request
 from fakescale.api.app import CONTROL
 from fakescale.api.openapi import document
 
-BASE = "http://127.0.0.1/v1"
+BASE = "http://127.0.0.1"
 
 
 class Judge:
     """Finds answers that do not conform to the OpenAPI document."""
 
-    def __init__(self, described: dict[str, Any]) -> None:
+    def __init__(self, described: dict[str, Any], *, types: bool = True) -> None:
+        self._has_types = types
         self._document = json.loads(json.dumps(described))
         self._validators: dict[int, jsonschema_rs.Validator] = {}
         paths = self._document["paths"]
@@ -43,11 +44,19 @@ class Judge:
         if method == "OPTIONS" and status == 200:  # it tells the methods of the document
             return None
         operation = self._find(method, path)
-        responses = _undescribed(method, path) if operation is None else operation["responses"]
+        responses = (
+            _undescribed(method, path if self._has_types else "")
+            if operation is None
+            else operation["responses"]
+        )
         if str(status) not in responses:
             return f"{asked}: the document does not have this status: {body[:200]!r}"
         response = self._resolved(responses[str(status)])
         kind = media_type.partition(";")[0]
+        if "content" not in response:  # a redirect
+            return None if not body else f"{asked}: a body where the document has none"
+        if "*/*" in response["content"]:
+            return None
         if kind not in response["content"]:
             return f"{asked}: the document does not have {media_type}"
         if kind != "application/json" or method == "HEAD":  # no body comes with a HEAD
@@ -110,8 +119,10 @@ def closed(described: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def judge() -> Judge:
+def judge(version: str = "v1") -> Judge:
     """Return the judge of the suite, in which no loaded task has additional members."""
+    if version == "v2":
+        return Judge(document(BASE, version="v2"), types=False)
     return Judge(closed(document(BASE)))
 
 
@@ -134,8 +145,9 @@ def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) 
         if begun and not has_faults and not f"{path}/".startswith(CONTROL):
             status, media_type = begun
             method = environ["REQUEST_METHOD"]
-            found = judge().complaint(
-                method, path.removeprefix("/v1"), status, media_type, b"".join(content)
+            version = "v2" if path.startswith("/v2/") else "v1"
+            found = judge(version).complaint(
+                method, path.removeprefix(f"/{version}"), status, media_type, b"".join(content)
             )
             if found is not None:
                 tell(found)

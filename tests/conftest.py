@@ -18,7 +18,13 @@ from tests.conformance import judged
 from tests.support import Caller, HeldCreation
 
 # No test needs the time in these large packages, and each freeze searches all other modules.
-freezegun.configure(extend_ignore_list=["schemathesis", "scaleapi", "pydantic", "rich"])
+freezegun.configure(
+    extend_ignore_list=[
+        *("schemathesis", "scaleapi", "pydantic", "rich", "hypothesis", "sphinx", "docutils"),
+        *("django", "flask", "fastapi", "starlette", "cryptography", "jsonschema", "pygments"),
+        *("openapi_spec_validator", "openapi_schema_validator", "aiohttp", "babel", "jinja2"),
+    ]
+)
 
 NOON = "2024-02-29T12:00:00.000Z"
 

@@ -102,9 +102,10 @@ class Caller:
         if body is not ABSENT:
             headers.setdefault("Content-Type", "application/json")
             data = json.dumps(body).encode()
-        status, fields, text = sent(self._fake, method, f"/v1{path}", data, headers)
+        url = path if path.startswith("/v2/") else f"/v1{path}"
+        status, fields, text = sent(self._fake, method, url, data, headers)
         is_json = fields["Content-Type"] == "application/json; charset=utf-8"
-        assert is_json or method == "OPTIONS"
+        assert is_json or method == "OPTIONS" or path.startswith("/v2/datasets/")
         content = json.loads(text) if is_json and method != "HEAD" else None
         return Reply(status, content, fields, text)
 

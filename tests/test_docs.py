@@ -22,8 +22,8 @@ import fakescale
 from fakescale import FakeScale, pytest_plugin, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
+from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import _LINES
-from fakescale.api.v1 import ROUTES
 from fakescale.cli import serve_parser
 from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE

@@ -17,11 +17,13 @@ from fakescale.account.listing import (
     NUMBER_OF_PAGE,
     PAGE,
     Filter,
+    Page,
     Parameter,
     Query,
     any_of,
     filters_query,
     one_of,
+    page,
     read_names,
     since,
     sort_key,
@@ -36,6 +38,7 @@ from fakescale.values.dumps import Table, expect, to_data
 from fakescale.values.errors import BadRequest, Conflict, invalid
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict
 from fakescale.values.ids import TaskIds
+from fakescale.values.merging import merged
 from fakescale.values.named import named
 from fakescale.values.schemas import TEXT, Parameters, frozen_json
 
@@ -62,6 +65,19 @@ PRIORITY = Parameters(
 )
 #: The statuses of a batch (documented).
 STATUSES = get_args(BatchStatus)
+#: The moves by a client of v2: (status, action) -> status (documented). Any other pair is refused.
+#: The last task of a batch in progress completes it; that is no move of a client.
+TRANSITIONS: Mapping[tuple[str, str], BatchStatus] = {
+    ("staging", "finalize"): "in_progress",
+    ("in_progress", "pause"): "paused",
+    ("paused", "resume"): "in_progress",
+    ("staging", "cancel"): "cancelled",
+    ("in_progress", "cancel"): "cancelled",
+    ("paused", "cancel"): "cancelled",
+}
+_PAST = {"finalize": "finalized", "pause": "paused", "resume": "resumed", "cancel": "cancelled"}
+# The statuses in which no labeler begins to work on a task of the batch (documented).
+_HELD = ("staging", "paused", "cancelled")
 #: The filters of the list, by parameter. Observed: one client names the filters by time.
 #: Guessed: the filters by time of completion work as in the list of tasks.
 FILTERS: Mapping[str, Filter] = {
@@ -104,7 +120,8 @@ class Batch:
     name: str
     #: The name of the batch's project.
     project: str
-    #: The status: ``staging``, ``in_progress`` or ``completed`` (documented).
+    #: The status: ``staging``, ``in_progress``, ``completed``, ``paused`` or ``cancelled``
+    #: (documented).
     status: str
     #: The address of the batch's callback, or None.
     callback: str | None = None
@@ -120,6 +137,8 @@ class Batch:
     staged: bool = False
     #: The time at which the batch left staging, or None. Not printed.
     finalized_at: str | None = None
+    #: The time of the last resume, or None. Not printed.
+    resumed_at: str | None = None
     #: Whether the batch is a calibration batch. Printed only in the Studio.
     calibration: bool = False
     #: Whether the batch is a self-label batch. Not printed.
@@ -224,8 +243,8 @@ class Batches(Listed[Batch]):
     for a call that the API refuses, and then changes nothing.
 
     ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
-    called for each completed batch, under the lock; ``finalized`` for each finalized batch,
-    without the lock.
+    called for each completed batch, and ``held`` for each paused or cancelled one, under the
+    lock; ``begun`` for each finalized or resumed batch, without the lock.
     """
 
     def __init__(
@@ -237,12 +256,14 @@ class Batches(Listed[Batch]):
         run_due: Callable[[], None],
         *,
         completed: Callable[[Batch], None] = lambda batch: None,
-        finalized: Callable[[Batch], None] = lambda batch: None,
+        begun: Callable[[Batch], None] = lambda batch: None,
+        held: Callable[[Batch], None] = lambda batch: None,
     ) -> None:
         self._clock = clock
         self._run_due = run_due
         self._completed = completed
-        self._finalized = finalized
+        self._begun = begun
+        self._held = held
         self._ids = ids
         self._lock = lock
         self._projects = projects
@@ -270,8 +291,11 @@ class Batches(Listed[Batch]):
         kind = {"calibration_batch": calibration_batch, "self_label_batch": self_label_batch}
         return self._create({**body, **kind, "metadata": metadata})
 
-    def _create(self, body: Mapping[str, Any]) -> Batch:
-        """Create a batch from the body of a request."""
+    def _create(self, body: Mapping[str, Any], *, staged: bool | None = None) -> Batch:
+        """Create a batch from the body of a request.
+
+        ``staged`` says whether the batch begins in staging; by default, its project decides.
+        """
         given = CREATION.read(frozen_json("value", body))
         check_common("metadata", given.get("metadata", EMPTY_DICT))
         with self._lock:
@@ -280,7 +304,8 @@ class Batches(Listed[Batch]):
             if given["name"] in self._table:  # documented, except the text
                 raise Conflict(f'A batch with the name "{given["name"]}" already exists.')
             now = self._clock.now()
-            staged = self._projects.get(given["project"]).stages_batches
+            if staged is None:
+                staged = self._projects.get(given["project"]).stages_batches
             batch = Batch(
                 id=self._ids.make(now),
                 name=given["name"],
@@ -331,17 +356,73 @@ class Batches(Listed[Batch]):
                 raise BadRequest(
                     f'Batch "{batch.name}" was finalized already.'
                 )  # the text is guessed
-            now = stamp(self._clock.now())
-            begun = dataclasses.replace(batch, status="in_progress", finalized_at=now)
-            batch = self._move(batch, _with_status_by_tasks(begun, now))
-        self._finalized(batch)
-        return batch
+        return self._act(batch, "finalize")
 
-    def set_metadata(self, name: Batch | str, metadata: Mapping[str, Any]) -> Batch:
-        """Replace the metadata of a batch, and return the batch (guessed: as for tasks)."""
+    def pause(self, name: Batch | str) -> Batch:
+        """Pause a batch in progress, and return it (documented, in v2).
+
+        Labelers begin no more tasks of it. Tasks that are started go on, and ``tasks.complete``
+        works on all. Observed: a batch without unfinished tasks stays as it is. Raises
+        BadRequest for a batch in another status.
+        """
+        return self._act(name, "pause")
+
+    def resume(self, name: Batch | str) -> Batch:
+        """Let the work on a paused batch go on, and return the batch (documented, in v2).
+
+        Guessed: the turnaround of its tasks begins anew. Raises BadRequest for a batch in
+        another status.
+        """
+        return self._act(name, "resume")
+
+    def cancel(self, name: Batch | str) -> Batch:
+        """Cancel a batch for good, and return it (documented, in v2).
+
+        Its pending tasks that are not started become canceled. Raises BadRequest for a batch
+        that is completed or cancelled.
+        """
+        return self._act(name, "cancel")
+
+    def _act(self, name: Batch | str, action: str) -> Batch:
+        """Make a move of ``TRANSITIONS``, and return the batch; raises BadRequest."""
+        self._run_due()
+        with self._lock:
+            batch = self._table.get(name)
+            status = TRANSITIONS.get((batch.status, action))
+            if status is None:  # the status and the text are guessed
+                raise BadRequest(
+                    f'Batch "{batch.name}" is {batch.status} and cannot be {_PAST[action]}.'
+                )
+            if action == "pause" and not batch.counts.get(Status.PENDING):
+                return batch
+            now = stamp(self._clock.now())
+            moments: Mapping[str, Mapping[str, Any]] = {
+                "finalize": {"finalized_at": now},
+                "resume": {"resumed_at": now},
+            }
+            after = dataclasses.replace(batch, status=status, **moments.get(action, {}))
+            after = self._move(batch, _with_status_by_tasks(after, now))
+            if after.status in _HELD:
+                self._held(after)
+        if action in moments:
+            self._begun(after)
+        return self._table.get(after.name)
+
+    def set_metadata(
+        self, name: Batch | str, metadata: Mapping[str, Any], *, merge: bool = False
+    ) -> Batch:
+        """Replace the metadata of a batch, and return the batch (documented, in v2).
+
+        With ``merge``, objects in it merge member by member, and new values win.
+        """
         given = frozen_json("metadata", metadata)
         check_common("metadata", given)
-        return self._change(name, metadata=given)
+        self._run_due()
+        with self._lock:
+            if merge:
+                given = merged(self._table.get(name).metadata, given)
+                check_common("metadata", given)
+            return self._table.change(name, metadata=given)
 
     def prioritize(self, name: Batch | str, /, **body: Unpack[PriorityBody]) -> Batch:
         """Set ``priority``, from 10 to 30, and return the batch.
@@ -363,6 +444,19 @@ class Batches(Listed[Batch]):
         return name in self._table
 
     # Inside.
+
+    def _find(self, id: str | None, name: str | None) -> Batch | None:
+        """Return the batch with this id or name, as v2 finds it, or None; the id decides."""
+        self._run_due()
+        if id is None:
+            return None if name is None else self._table.find(name)
+        return next((batch for batch in self._table if batch.id == id), None)
+
+    def _page_after(self, query: Query) -> Page:
+        """Return a page of the list, whose next page has a token."""
+        matches = self._matches(query)[::-1]
+        docs, has_more = page(matches, query, key=sort_key)
+        return Page(docs, len(matches), query, has_more)
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the JSON-able data that ``_restore`` takes, without the counts."""
@@ -396,23 +490,28 @@ class Batches(Listed[Batch]):
     def _abandon(self) -> None:
         """Let go of the world, because the fake has forgotten it."""
         self._run_due = lambda: None
-        self._completed = self._finalized = lambda batch: None
+        self._completed = self._begun = self._held = lambda batch: None
 
     def _begins(self, task: Task) -> str | None:
-        """Return when work on a pending task may begin, or None while its batch is in staging.
+        """Return when work on a pending task may begin, or None while its batch holds it.
 
-        Documented: work on a batch in staging begins when it is finalized.
+        Documented: work on a batch in staging begins when it is finalized, and work on a task
+        of a paused batch when it is resumed, unless the task was started.
         """
         batch = None if task.batch is None else self._table.find(task.batch)
-        if batch is None or not batch.staged:
+        if batch is None:
             return task.updated_at
-        if batch.status == "staging":
+        is_started = task.work_started and batch.status != "staging"
+        if batch.status in _HELD and not is_started:
             return None
-        return max(task.updated_at, batch.finalized_at or "")
+        resumed_at = None if is_started else batch.resumed_at
+        return max(task.updated_at, batch.finalized_at or "", resumed_at or "")
 
     def _check_open(self, name: str) -> None:
         """Raise BadRequest unless tasks may be added to the batch (documented)."""
         batch = self._table.get(name)
+        if batch.status == "cancelled":  # guessed
+            raise invalid("batch", "must not be cancelled", name)
         if batch.staged and batch.status != "staging":
             raise invalid("batch", "must not be finalized already", name)
 
@@ -431,6 +530,15 @@ class Batches(Listed[Batch]):
         counts[after.status] = counts.get(after.status, 0) + 1
         counted = dataclasses.replace(batch, counts=FrozenDict(counts))
         self._move(batch, _with_status_by_tasks(counted, after.updated_at))
+
+    def _forget(self, task: Task) -> None:
+        """Count a task no more that was deleted; called under the world's lock."""
+        batch = self._table.get(task.batch or "")
+        counts = {**batch.counts, task.status: batch.counts[task.status] - 1}
+        counted = dataclasses.replace(batch, counts=FrozenDict(counts))
+        is_empty = not any(counts.values())
+        now = stamp(self._clock.now())
+        self._move(batch, counted if is_empty else _with_status_by_tasks(counted, now))
 
     def _adopt(self, name: str, project: str, created_at: str) -> None:
         """Create the batch of a loaded task, unless it exists."""
@@ -466,9 +574,10 @@ def _with_status_by_tasks(batch: Batch, now: str) -> Batch:
     """Return the batch in the status that follows from its tasks.
 
     Documented: a batch is completed with its last task. Guessed: canceled tasks and errors
-    count as done, and a new task reopens a completed batch.
+    count as done, and a new task reopens a completed batch. Guessed: a paused batch stays so
+    until it is resumed.
     """
-    if batch.status == "staging":
+    if batch.status in _HELD:
         return batch
     done = sum(batch.counts.values()) > 0 and batch.counts.get(Status.PENDING, 0) == 0
     if done == (batch.status == "completed"):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from fakescale.account import responses
+from fakescale.account import responses, threads
 from fakescale.account import task as moves
 from fakescale.account.task import Task
 from fakescale.values.clock import Clock, read_moment, stamp
@@ -254,7 +254,8 @@ class Labeling:
             response = self.labeler(task)
             if response is None:
                 return None
-            return moves.complete, frozen_json("response", dict(response))
+            given = frozen_json("response", dict(response))
+            return moves.complete, threads.stored(task.id, given)
         except Exception as error:
             return failed(task.id, error, note)
         except BaseException as error:  # pytest's own, for example; the ticker logs it

@@ -128,6 +128,11 @@ class Page(NamedTuple):
         docs = b",".join([task.to_text() for task in self.docs])
         return b'{"docs":[%b],%b' % (docs, encode(self._position())[1:])
 
+    @property
+    def next_token(self) -> str | None:
+        """The token of the next page, or None on the last page."""
+        return token(self.sort_key(self.docs[-1])) if self.has_more else None
+
     def _position(self) -> dict[str, Any]:
         position: dict[str, Any] = {
             "total": self.total,
@@ -136,7 +141,7 @@ class Page(NamedTuple):
             "has_more": self.has_more,
         }
         if self.has_more:
-            position["next_token"] = token(self.sort_key(self.docs[-1]))
+            position["next_token"] = self.next_token
         return position
 
 
@@ -396,6 +401,17 @@ def including(field: str) -> Filter:
 def _is_given(wanted: Any, value: Any) -> bool:
     is_spelled = isinstance(wanted, str) and isinstance(value, int | float)
     return bool(wanted == value) or (is_spelled and wanted == encode(value).decode())
+
+
+def choice(*words: str) -> Parameter:
+    """Return a parameter that takes one of ``words``."""
+
+    def read(name: str, texts: Sequence[str]) -> str:
+        if texts[-1] not in words:
+            raise invalid(name, f"must be one of [{', '.join(words)}]", texts[-1])
+        return texts[-1]
+
+    return Parameter(read, {"type": "string", "enum": list(words)})
 
 
 def token(last: SortKey) -> str:

@@ -54,6 +54,7 @@ _SCHEMA = {
         "work_started": {"type": "boolean"},
         "customer_review_status": TEXT,
         "customer_review_comments": {"type": "array"},
+        "sensitive_content_reports": {"type": "array", "items": {"type": "object"}},
     },
 }
 

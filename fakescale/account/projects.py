@@ -2,6 +2,7 @@
 
 import builtins
 import dataclasses
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
@@ -9,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from fakescale.account import task_types
 from fakescale.account.listed import Listed
 from fakescale.account.words import AnyType
-from fakescale.values.clock import Clock, stamp
+from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.dumps import Table
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
@@ -86,6 +87,16 @@ class Project:
 
     def __repr__(self) -> str:
         return f"<Project {self.name!r} {self.type}>"
+
+    @property
+    def id(self) -> str:
+        """The id, which v2 prints: 24 hex digits (guessed), always the same for a project.
+
+        The first eight are the second of creation, as in all ids. The others are made from the
+        name, which no other project of the world has.
+        """
+        second = int(read_moment(self.created_at).timestamp()) & 0xFFFFFFFF
+        return f"{second:08x}{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
 
     @property
     def stages_batches(self) -> bool:
@@ -276,6 +287,12 @@ class Projects(Listed[Project]):
         return name in self._table
 
     # Inside.
+
+    def _find(self, id: str | None, name: str | None) -> Project | None:
+        """Return the project with this id or name, as v2 finds it, or None; the id decides."""
+        if id is None:
+            return None if name is None else self._table.find(name)
+        return next((project for project in self._table if project.id == id), None)
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the JSON-able data that ``_restore`` takes."""

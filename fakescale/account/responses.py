@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fakescale.account import masks, task_types
+from fakescale.account import masks, task_types, threads
 from fakescale.account.form_values import field_values
 from fakescale.account.made_up import (
     TEXT,
@@ -48,6 +48,10 @@ def response(task: Task, origin: str = NOWHERE) -> FrozenDict:
     if task.type in FILES:
         names = [name for name in FILES[task.type] if _has_file(task, name)]
         return _frozen({name: {"url": base + make_uuid(rng)} for name in names})
+    if task.type in threads.TYPES and task.project is not None:  # v2 shows no other tasks
+        example = task_types.example(task.type)[1]
+        made = threads.made_up(task.params, rng)
+        return threads.stored(task.id, _frozen({**example, "threads": made}))
     if task.type in _MAKERS:
         return _frozen(_MAKERS[task.type](task.params, rng))
     # The type of a loaded task may be unknown.

@@ -185,6 +185,9 @@ class Task:
     #: The comments of the customer's audits, newest first. They are texts, unless the task was
     #: loaded.
     customer_review_comments: Sequence[Any] = _member(EMPTY_LIST)
+    #: The reports of sensitive content, each with ``type`` and ``message`` (documented, in v2).
+    #: Guessed: v1 prints them too.
+    sensitive_content_reports: Sequence[Mapping[str, Any]] = _member(EMPTY_LIST)
 
     #: The traceback of the exception by which a labeler failed the task, or None. Not printed.
     traceback: str | None
@@ -285,6 +288,7 @@ _PRINTED = {
 }
 # The members that are also left out if they are False or an empty list.
 _LEFT_OUT_EMPTY = {"audits", "tags", "document_pages", "work_started", "customer_review_comments"}
+_LEFT_OUT_EMPTY.add("sensitive_content_reports")
 
 
 # The moves. They are not methods, since a method ``completed`` would be true for every task.

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Unpack, get_args, overload
 
-from fakescale.account import responses
+from fakescale.account import responses, threads
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
@@ -60,6 +60,7 @@ from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import FrozenDict
 from fakescale.values.ids import TaskIds
 from fakescale.values.matching import matching, not_in_time
+from fakescale.values.merging import merged
 from fakescale.values.named import named
 from fakescale.values.schemas import frozen_json
 from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
@@ -85,6 +86,9 @@ Owe = Callable[[str, Task, Callable[[bool], None]], bool]
 
 def _owe_nothing(*_: Any) -> bool:
     return False
+
+
+_NONE: Mapping[str, Any] = {"tasks": (), "beside": {}}  # the dump of no tasks
 
 
 class Tasks(Listed[Task]):
@@ -126,6 +130,7 @@ class Tasks(Listed[Task]):
         self._wait = wait
         # The text was observed in 2019.
         self._table = Table(Task, "id", lock, "Task with that ID not found.")
+        self._deleted = Table(Task, "id", lock, "Task with that ID not found.")  # as they were
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._is_in_order = True  # whether the table has that order too
         self._owners: dict[str, str] = {}  # unique_id -> task id
@@ -309,6 +314,22 @@ class Tasks(Listed[Task]):
         for task_id in due:
             self._labeling.put(now, self, task_id)
 
+    def _page_of_all(self, query: Query, status: str | None) -> Page:
+        """Return a page of the list of v2, in which deleted tasks are too."""
+        matches = [] if status == "deleted" else self._matches(query)
+        if status in (None, "deleted"):
+            matches = sorted([*matches, *query.select(list(self._deleted))], key=sort_key)
+        docs, has_more = page(matches, query, key=sort_key)
+        return Page(docs, len(matches), query, has_more)
+
+    def _get_of_all(self, task_id: str) -> Task:
+        """Return the task with this id, as v2 finds it: also a deleted one."""
+        self._run_due()
+        return self._deleted.find(task_id) or self._table.get(task_id)
+
+    def _is_deleted(self, task: Task) -> bool:
+        return task.id in self._deleted
+
     def cancel(self, task_id: Task | str, *, clear_unique_id: bool = False) -> Task:
         """Cancel a pending task, and return it.
 
@@ -319,11 +340,23 @@ class Tasks(Listed[Task]):
             task_id, lambda task, now: moves.cancel(task, now, clear_unique_id=clear_unique_id)
         )
 
-    def set_metadata(self, task_id: Task | str, metadata: Mapping[str, Any]) -> Task:
-        """Replace the metadata of a task in any status (documented), and return the task."""
-        metadata = frozen_json("metadata", metadata)
-        check_common("metadata", metadata)
-        return self._change(task_id, lambda task, now: moves.update(task, now, metadata=metadata))
+    def set_metadata(
+        self, task_id: Task | str, metadata: Mapping[str, Any], *, merge: bool = False
+    ) -> Task:
+        """Replace the metadata of a task in any status (documented), and return the task.
+
+        With ``merge``, objects in it merge member by member, and new values win (documented, in
+        v2).
+        """
+        given = frozen_json("metadata", metadata)
+        check_common("metadata", given)
+
+        def change(task: Task, now: str) -> Task:
+            whole = merged(task.metadata, given) if merge else given
+            check_common("metadata", whole)
+            return moves.update(task, now, metadata=whole)
+
+        return self._change(task_id, change)
 
     def set_unique_id(
         self, task_id: Task | str, unique_id: str, *, clear_unique_id_on_error: bool | None = None
@@ -456,13 +489,19 @@ class Tasks(Listed[Task]):
     def complete(self, task_id: Task | str, response: Mapping[str, Any] | None = None) -> Task:
         """Complete a pending task with ``response``, and return the task.
 
-        Without ``response``, the fake makes up a response that fits the type.
+        Without ``response``, the fake makes up a response that fits the type. The member
+        ``threads`` of a response is the result that v2 shows; missing ids and empty lists in it
+        are added. Raises BadRequest if a client could not read the threads.
         """
         given = None if response is None else _object("response", response)
         return self._change(
             task_id,
             lambda task, now: moves.complete(
-                task, now, responses.response(task, self._origin()) if given is None else given
+                task,
+                now,
+                responses.response(task, self._origin())
+                if given is None
+                else threads.stored(task.id, given),
             ),
         )
 
@@ -484,6 +523,39 @@ class Tasks(Listed[Task]):
     def recall(self, task_id: Task | str) -> Task:
         """Make a completed task pending again, and return the task."""
         return self._change(task_id, moves.recall)
+
+    def report(self, task_id: Task | str, type: str, message: str) -> Task:
+        """Report sensitive content in a task, and return the task.
+
+        Documented: v2 then shows the reports, and no threads.
+        """
+        report = frozen_json("report", {"type": type, "message": message})
+        return self._change(
+            task_id,
+            lambda task, now: moves.update(
+                task, now, sensitive_content_reports=[*task.sensitive_content_reports, report]
+            ),
+        )
+
+    def delete(self, task_id: Task | str) -> Task:
+        """Delete a task, and return it as it was.
+
+        Documented: v2 has the status ``deleted``. Guessed: only Scale deletes tasks, v1 knows the
+        task no more, and its unique_id is free.
+        """
+        self._run_due()
+        with self._lock:
+            now = self._clock.now()
+            task = self._table.remove(task_id)
+            self._sorted.remove(sort_key(task))
+            self._due_at.pop(task.id, None)
+            if task.unique_id is not None:
+                del self._owners[task.unique_id]
+            self._deleted.put(task)
+            if task.batch is not None:
+                self._batches._forget(task)
+            self._note_change(task, task, now, status="deleted")
+        return task
 
     def load(self, printed: Iterable[Any] | Mapping[str, Any] | JsonFile) -> None:
         """Add tasks that the API printed, with their ids and times: all of them, or none.
@@ -564,8 +636,23 @@ class Tasks(Listed[Task]):
         self._schedule_pending(lambda task: True)
 
     def _schedule_batch(self, batch: Batch) -> None:
-        """Schedule the pending tasks of a batch that was finalized."""
-        self._schedule_pending(lambda task: task.batch == batch.name)
+        """Schedule the pending tasks of a batch that was finalized or resumed."""
+        self._schedule_pending(
+            lambda task: task.batch == batch.name and task.id not in self._due_at
+        )
+
+    def _hold_batch(self, batch: Batch, *, cancels: bool) -> None:
+        """Take the tasks of a batch that are not started from the labelers, or cancel them.
+
+        Guessed: their unique_ids stay taken, as after a cancel without ``clear_unique_id``.
+        """
+        now = self._clock.now()
+        for task in self._table:
+            if task.batch == batch.name and task.status == "pending" and not task.work_started:
+                self._due_at.pop(task.id, None)
+                if cancels:
+                    canceled = moves.cancel(task, stamp(now), clear_unique_id=False)
+                    self._replace(task, canceled, now)
 
     def _schedule_pending(self, wanted: Callable[[Task], bool]) -> None:
         with self._lock:
@@ -590,6 +677,7 @@ class Tasks(Listed[Task]):
                 **dump_tasks(self._table.get(task_id) for _, task_id in self._sorted),
                 "due": dict(self._due_at),
                 "looks": dict(self._looks),
+                "deleted": dump_tasks(self._deleted),
             }
 
     def _on_outcome(self, task_id: str) -> Callable[[bool], None]:
@@ -602,8 +690,9 @@ class Tasks(Listed[Task]):
         The world must have no tasks yet. Its projects and batches must be restored before.
         """
         tasks = read_dump(data, is_test=self._is_test)
+        deleted = read_dump(data.get("deleted", _NONE), is_test=self._is_test)
         with self._lock:
-            for task in tasks:
+            for task in (*tasks, *deleted):
                 if task.project is not None:
                     expect(task.project in self._projects, "task", "project", task.project)
                 if task.batch is not None:
@@ -614,7 +703,10 @@ class Tasks(Listed[Task]):
                 self._sorted.append(sort_key(task))
                 if task.unique_id is not None:
                     self._owners[task.unique_id] = task.id
-            self._ids.reserve(task.id for task in tasks)
+            for task in deleted:
+                expect(task.id not in self._table, "deleted task", "task_id", task.id)
+                self._deleted.put(task)
+            self._ids.reserve(task.id for task in (*tasks, *deleted))
             self._batches._recount(tasks)
             for task_id in (*data["due"], *data.get("looks", {})):
                 found = self._table.find(task_id)
@@ -706,7 +798,9 @@ class Tasks(Listed[Task]):
             self._note_change(before, task, now)
         self._put(task, before)
 
-    def _note_change(self, before: Task | None, task: Task, now: dt.datetime) -> None:
+    def _note_change(
+        self, before: Task | None, task: Task, now: dt.datetime, status: str | None = None
+    ) -> None:
         actor = acting.get()
         if task.traceback is not None and before is not None and before.traceback is None:
             actor = "labeler"  # a turnaround function raised, in a thread of another
@@ -716,7 +810,7 @@ class Tasks(Listed[Task]):
             when=now,
             by="test" if actor == "control" else actor,
             was=before and str(before.status),
-            status=str(task.status),
+            status=status or str(task.status),
             type=task.type,
             unique_id=task.unique_id,
             is_test=self._is_test,

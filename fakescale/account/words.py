@@ -55,8 +55,8 @@ AuditResult = Literal["accepted", "fixed", "commented", "rejected"]
 ReviewStatus = Literal[AuditResult, "pending"]
 #: The sources of audits.
 AuditSource = Literal["customer", "scale"]
-#: The statuses of a batch.
-BatchStatus = Literal["staging", "in_progress", "completed"]
+#: The statuses of a batch; the last two come from v2.
+BatchStatus = Literal["staging", "in_progress", "completed", "paused", "cancelled"]
 #: The kinds of quality tasks.
 QualityKind = Literal["evaluation", "training"]
 #: The roles of teammates.

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from fakescale.account.audits import Audits
 from fakescale.account.batches import Batch, Batches
+from fakescale.account.datasets import Datasets
+from fakescale.account.deliveries import Deliveries
 from fakescale.account.files import Files
 from fakescale.account.labeling import Labeling, Note
 from fakescale.account.projects import Projects
@@ -39,7 +41,11 @@ _OWNERS = (
     "files",
     "teammates",
     "studio",
+    "deliveries",
+    "datasets",
 )
+# A dump of an earlier version lacks these, and then the world has none of them.
+_NEWER = ("deliveries", "datasets")
 
 
 class Owe(Protocol):
@@ -92,7 +98,8 @@ class World:
             self.projects,
             self._run_due,
             completed=self._on_completed,
-            finalized=self._begin,
+            begun=self._begin,
+            held=self._hold,
         )
         #: The tasks of this world.
         self.tasks = Tasks(
@@ -128,6 +135,10 @@ class World:
             batches=self.batches,
             teammates=self.teammates,
         )
+        #: The deliveries of this world.
+        self.deliveries = Deliveries(clock, ids, lock, self.projects, self.tasks)
+        #: The datasets of this world.
+        self.datasets = Datasets(clock, ids, lock)
         self._owe_by = owe
         self._callback_url: str | None = None
 
@@ -151,7 +162,8 @@ class World:
     def _restore(self, data: Mapping[str, Any]) -> None:
         """Take over the data of ``_dump``; raises BadRequest or KeyError for any other data."""
         for name in _OWNERS:
-            getattr(self, name)._restore(data[name])
+            if name in data or name not in _NEWER:
+                getattr(self, name)._restore(data[name])
         self.disabled_types |= set(texts("disabled_types", data["disabled_types"]))
         self.callback_url = data["callback_url"]
 
@@ -215,6 +227,9 @@ class World:
 
     def _begin(self, batch: Batch) -> None:
         self.tasks._schedule_batch(batch)
+
+    def _hold(self, batch: Batch) -> None:
+        self.tasks._hold_batch(batch, cancels=batch.status == "cancelled")
 
     def _run_due(self) -> None:
         """Run the labelers that are due."""
@@ -283,6 +298,16 @@ class LiveView(abc.ABC):
     def studio(self) -> Studio:
         """The Studio of the live world."""
         return self._live.studio
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The deliveries of the live world."""
+        return self._live.deliveries
+
+    @property
+    def datasets(self) -> Datasets:
+        """The datasets of the live world."""
+        return self._live.datasets
 
     @property
     def callback_url(self) -> str | None:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakescale.account.labeling import acting
-from fakescale.account.listing import FLAG, read_parameters
+from fakescale.account.listing import FLAG, choice, read_parameters
 from fakescale.account.result_files import seen_from
 from fakescale.api.access import Access
 from fakescale.api.request import Request, raw_path
 from fakescale.api.route import Call, match, methods
-from fakescale.api.v1 import ROUTES
+from fakescale.api.routes import ROUTES
 from fakescale.server.access_log import log_exchange
 from fakescale.state import State
 from fakescale.traffic.fault import Asked, Effect
@@ -43,6 +43,8 @@ log = logging.getLogger("fakescale")
 CONTROL = "/_fakescale/"
 HEALTH = f"{CONTROL}health"
 DOCUMENT = f"{CONTROL}openapi.json"
+
+_VERSION = choice("v1", "v2")  # of the API that the document describes
 
 #: The function that answers an allowed control call, given the request and the operation's name.
 Control = Callable[[Request, str], Answer]
@@ -134,8 +136,9 @@ def _control(state: State, access: Access, control: Control, request: Request, p
         from fakescale.api.openapi import document
 
         query = request.query
-        options = read_parameters(query.values, {"strict": FLAG}, written=query.written)
-        return json_answer(document(f"{request.called_at or state.origin()}/v1", **options))
+        known = {"strict": FLAG, "version": _VERSION}
+        options = read_parameters(query.values, known, written=query.written)
+        return json_answer(document(request.called_at or state.origin(), **options))
     access.check_control(request)
     acting.set("control")  # until the end of the request
     return control(request, path[len(CONTROL) :])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fakescale.account import task_types
 from fakescale.api.forms import read_form
 from fakescale.api.route import PerType, Route, match
-from fakescale.api.v1 import ROUTES
+from fakescale.api.routes import ROUTES
 from fakescale.traffic.journal import Exchange
 from fakescale.values.errors import ApiError
 from fakescale.values.paths import pattern
@@ -82,7 +82,8 @@ def nearest(method: str | None, path: str) -> Route:
         ours = f"{method and route.method} /{'/'.join(filled)}"
         return difflib.SequenceMatcher(None, ours, f"{method} {path}").ratio()
 
-    return max(ROUTES, key=likeness)
+    version = path[:4] if path.startswith(("/v1/", "/v2/")) else ""  # it is hardly mistaken
+    return max((it for it in ROUTES if it.path.startswith(version)), key=likeness)
 
 
 def nearest_for(method: str | None, path: str | None) -> Route | None:

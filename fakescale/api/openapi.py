@@ -3,23 +3,22 @@
 import functools
 import importlib.metadata
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from fakescale.account import task_types
-from fakescale.api import openapi_bodies
+from fakescale.api import openapi_bodies, v1, v2
 from fakescale.api.openapi_answers import object_of
 from fakescale.api.openapi_bodies import COMPONENTS, Schema
 from fakescale.api.openapi_strict import plain_document
 from fakescale.api.route import Multipart, PerType, Route
-from fakescale.api.v1 import ROUTES, SCHEMAS
-from fakescale.api.v1.tasks import MEDIA_TYPES
 from fakescale.values import errors
 from fakescale.values.errors import ApiError
 from fakescale.values.schemas import Checker, Parameters
 
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
+_MEDIA_TYPES = {**v1.tasks.MEDIA_TYPES, **v2.datasets.MEDIA_TYPES}
 _REFUSALS = {
     kind.status: kind
     for kind in vars(errors).values()
@@ -49,37 +48,39 @@ and says whether it is a guess. `x-default` is the value that counts if a client
 `x-pattern` a regular expression that a text must match."""
 
 
-def document(url: str, *, strict: bool = False) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of v1 at ``url``, the base URL for clients.
+#: The versions of the API; each has a document of its own, since they share paths.
+VERSIONS: Mapping[str, Any] = {"v1": v1, "v2": v2}
+
+
+def document(origin: str, *, version: str = "v1", strict: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a ``version`` of the API at ``origin``.
 
     It describes all that is accepted. With ``strict``, it describes what a client should send, in
     the part of JSON Schema that generators of clients understand.
     """
-    return {**_document(strict), "servers": [{"url": url}]}
+    return {**_document(version, strict), "servers": [{"url": f"{origin}/{version}"}]}
 
 
 @functools.cache
-def _document(strict: bool) -> dict[str, Any]:
-    return plain_document(_described(strict=True)) if strict else _described(strict=False)
+def _document(version: str, strict: bool) -> dict[str, Any]:
+    described = _described(version, strict=strict)
+    return plain_document(described) if strict else described
 
 
-def _described(*, strict: bool) -> dict[str, Any]:
+def _described(version: str, *, strict: bool) -> dict[str, Any]:
+    api = VERSIONS[version]
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in api.ROUTES:
         for type in route.body.types() if isinstance(route.body, PerType) else (None,):
-            path = route.path.removeprefix("/v1").replace("<type>", type or "")
+            path = route.path.removeprefix(f"/{version}").replace("<type>", type or "")
             methods = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", path), {})
             methods[route.method.lower()] = _operation(route, path, type, strict=strict)
-    bodies = {name: openapi_bodies.creation(name, strict=strict) for name in task_types.names()}
-    definitions = task_types.schema(task_types.names()[0])["$defs"]
-    shapes = {
-        name: openapi_bodies.shape(schema, strict=strict) for name, schema in definitions.items()
-    }
+    named = _of_types(strict=strict) if version == "v1" else {}
     error = {"$ref": f"{COMPONENTS}ApiError"}
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "fakescale: Scale AI's task API, v1",
+            "title": f"fakescale: Scale AI's task API, {version}",
             "version": importlib.metadata.version("fakescale"),
             "description": _ABOUT_STRICT if strict else _ABOUT,
         },
@@ -101,9 +102,19 @@ def _described(*, strict: bool) -> dict[str, Any]:
                 }
                 for status, kind in _REFUSALS.items()
             },
-            "schemas": {**SCHEMAS, **shapes, **bodies, **({"ApiError": _ERROR} if strict else {})},
+            "schemas": {**api.SCHEMAS, **named, **({"ApiError": _ERROR} if strict else {})},
         },
     }
+
+
+def _of_types(*, strict: bool) -> dict[str, Schema]:
+    """Return the schemas of the bodies that create tasks, and of their parts."""
+    definitions = task_types.schema(task_types.names()[0])["$defs"]
+    shapes = {
+        name: openapi_bodies.shape(schema, strict=strict) for name, schema in definitions.items()
+    }
+    bodies = {name: openapi_bodies.creation(name, strict=strict) for name in task_types.names()}
+    return {**shapes, **bodies}
 
 
 def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> dict[str, Any]:
@@ -127,14 +138,13 @@ def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> di
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = (_strict_body if strict else _body)(route, type)
-    media_types = MEDIA_TYPES.get(route.answer_schema, (_JSON,))
+    media_types = _MEDIA_TYPES.get(route.answer_schema, (_JSON,))
     refused = {status: _REFUSALS[status].__name__ for status in sorted(_refused(route, path))}
+    content = {it: {"schema": {"$ref": COMPONENTS + route.answer_schema}} for it in media_types}
     operation["responses"] = {
         str(route.status): {
             "description": "Done.",
-            "content": {
-                it: {"schema": {"$ref": COMPONENTS + route.answer_schema}} for it in media_types
-            },
+            **({"content": content} if route.status < 300 else {}),
         },
         **{
             str(status): {"$ref": f"#/components/responses/{kind}"}

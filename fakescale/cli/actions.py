@@ -369,4 +369,6 @@ def openapi(client: Client, options: Options) -> Any:
     """Return the OpenAPI document of the API."""
     from fakescale.api.openapi import document
 
-    return document(f"http://{options.host}:{options.port}/v1", strict=options.strict)
+    return document(
+        f"http://{options.host}:{options.port}", version=options.api, strict=options.strict
+    )

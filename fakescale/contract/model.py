@@ -126,6 +126,15 @@ class Model:
         task["metadata"] = metadata
         self._touch(task)
 
+    def merge_metadata(self, task: Printed, metadata: Any) -> None:
+        """Merge the metadata deeply; v2 does not know a task without a project."""
+        if not isinstance(metadata, dict):
+            raise Refused(400)
+        if "project" not in task:
+            raise Refused(404)
+        task["metadata"] = _merged(task["metadata"], metadata)
+        self._touch(task)
+
     def change_tags(self, verb: str, task: Printed, given: Sequence[str]) -> None:
         """Add tags at the end (PUT), replace all tags (POST), or remove tags (DELETE)."""
         before, given = task.get("tags", []), self._tags(given)
@@ -236,6 +245,12 @@ class Model:
             task[name] = value
         else:
             task.pop(name, None)
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
 
 
 # Whether a filter with these values keeps a task. Several values of a filter are alternatives,

@@ -90,6 +90,8 @@ STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "clear_unique_id": {"number": NUMBERS},
     "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
     "set_metadata": {"number": NUMBERS, "metadata": METADATA},
+    "merge_metadata": {"number": NUMBERS, "metadata": METADATA},
+    "list_by_v2": {"status": st.integers(0, 5), "batch": st.integers(0, 3)},
     "change_tags": {
         "number": NUMBERS,
         "changes": st.lists(st.tuples(VERBS, TAGS), min_size=1, max_size=3),

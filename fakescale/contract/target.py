@@ -99,8 +99,8 @@ class Target:
     ) -> Reply:
         """Send a request with the key and return the answer.
 
-        ``path`` is appended to ``url`` unchanged. ``body`` is sent as JSON, ``data``
-        unchanged. A header that is None is left out. Raises Stopped if a server on another
+        ``path`` is appended to ``url`` unchanged; one that begins with ``/v2/`` is one of v2.
+        ``body`` is sent as JSON, ``data`` unchanged. A header that is None is left out. Raises Stopped if a server on another
         machine has answered with 429 or 5xx before.
         """
         fields: dict[str, str | None] = {"Authorization": f"Basic {self._basic}"}
@@ -191,18 +191,25 @@ class Line:
 
     def send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Send a request and return the answer. Raises Stopped and OSError."""
+        is_v2 = path.startswith("/v2/")
         if self.is_far:
-            self._spare(method, path)
-        reply = self._send(method, f"{self._base}{path}", data, headers)
+            self._spare(method, path, data if is_v2 else None)
+        base = self._base.removesuffix("/v1") if is_v2 else self._base
+        reply = self._send(method, f"{base}{path}", data, headers)
         if isinstance(reply.json, dict) and "task_id" in reply.json and method == "POST":
             self.note(str(reply.json["task_id"]))
         if self.is_far and (reply.status == 429 or reply.status >= 500):
             self.stopped = f"{method} {path} was answered with {reply.status}"
         return reply
 
-    def _spare(self, method: str, path: str) -> None:
-        """Wait until the pause is over. Refuse requests that could change other things."""
+    def _spare(self, method: str, path: str, data: bytes | None) -> None:
+        """Wait until the pause is over. Refuse requests that could change other things.
+
+        A request of v2 names the things in its body, ``data``.
+        """
         nouns = [unquote(noun) for noun in path.partition("?")[0].strip("/").split("/")]
+        if data is not None:
+            nouns = ["v2", *(it for it in json.loads(data).values() if isinstance(it, str))]
         makes = (len(nouns) == 1 and method == "POST") or (
             nouns[0] == "files" or (len(nouns) == 2 and nouns[0] in _MAKERS)
         )

@@ -197,6 +197,48 @@ class Machine(RuleBasedStateMachine):
         change = functools.partial(self.model.set_metadata, task, metadata)
         self.change(task, ("POST", "/setMetadata", metadata), change)
 
+    def merge_metadata(self, number: int, metadata: Any) -> None:
+        """Merge metadata into that of a task by v2, if v2 shows it."""
+        task = self.one(number, self.model.tasks)
+        change = functools.partial(self.model.merge_metadata, task, metadata)
+        status = modeled(change)
+        body = {"task_id": task["task_id"], "metadata": metadata, "merge": True}
+        reply = self.call("POST", "/v2/task/metadata", body, status=status)
+        if status == 200:
+            self.check_view(reply.json, task)
+        self.changed.append(task)
+
+    def list_by_v2(self, status: int, batch: int) -> None:
+        """Compare the tasks of v2 in the project, under filters, page by page."""
+        query: dict[str, Any] = {"project_name": self.project, "limit": PAGE}
+        wanted: dict[str, Sequence[str]] = {"project": [self.project]}
+        if batch < len(self.batches):
+            query["batch_name"] = self.batches[batch]
+            wanted["batch"] = [self.batches[batch]]
+        if status < len(STATUSES):
+            query["status"] = STATUSES[status]
+            wanted["status"] = [STATUSES[status]]
+        expected = self.model.listed(wanted)
+        shown: list[Printed] = []
+        for _ in range(len(expected) // PAGE + 1):
+            page = self.call("GET", f"/v2/tasks?{urlencode(query)}").json
+            shown += page["tasks"]
+            if "next_token" not in page:
+                break
+            query["next_token"] = page["next_token"]
+        what = f"the list of v2 by {query}"
+        assert [it["task_id"] for it in shown] == [it["task_id"] for it in expected], what
+        for view, task in zip(shown, expected, strict=True):
+            self.check_view(view, task)
+
+    def check_view(self, view: Printed, task: Printed) -> None:
+        """Compare a task as v2 shows it with the model's."""
+        times = ("created_at", "completed_at") if self.steered else ()
+        members = ("status", "metadata", *times)
+        assert {name: view.get(name) for name in members} == {
+            name: task.get(name) for name in members
+        }, f"task {task['task_id']} in v2"
+
     def change_tags(self, number: int, changes: Sequence[tuple[str, list[str]]]) -> None:
         """Add, replace and remove tags of a task."""
         task = self.one(number, self.model.tasks)

@@ -69,6 +69,13 @@ class Table(Generic[Value]):
             self._values[getattr(value, self._key)] = value
         return value
 
+    def remove(self, key: Value | str) -> Value:
+        """Remove the value with this key, and return it; raises NotFound if there is none."""
+        with self._lock:
+            value = self.get(key)
+            del self._values[self._name(key)]
+        return value
+
     def change(self, key: Value | str, **changes: Any) -> Value:
         """Replace some fields of a value, and return the new value.
 

@@ -144,6 +144,7 @@ def test_members_are_printed_in_the_documented_order() -> None:
         project="p", batch="b", project_param_version=1, is_test=True, priority=10,
         urgency="day", document_pages=FrozenList([FrozenDict(width=1)]), work_started=True,
         customer_review_status="fixed", customer_review_comments=FrozenList(["c"]),
+        sensitive_content_reports=FrozenList([FrozenDict(type="t")]),
         projectId="x",
     )  # fmt: skip
     assert list(full.to_json())[:16] == [

@@ -544,6 +544,59 @@ def faults(side: Side) -> Any:
 
 
 #: Every operation, and a step that uses it: both sides must return the same.
+def batch_moves(side: Side) -> Any:
+    batch = a_batch(side)
+    side.tasks.create("chat", batch="b")
+    moved = [side.batches.pause(batch), side.batches.resume("b"), side.batches.cancel(batch)]
+    merged = side.batches.set_metadata("b", {"m": {"x": 1}}, merge=True)
+    return [*moved, merged, side.tasks.list(batch="b", status="canceled")]
+
+
+def deleted_tasks(side: Side) -> Any:
+    task = side.tasks.create("chat", unique_id="u")
+    gone = side.tasks.delete(task)
+    return [gone, side.tasks.list(), side.tasks.create("chat", unique_id="u")]
+
+
+def reports(side: Side) -> Any:
+    task = a_task(side)
+    return [side.tasks.report(task, "violence", "m"), side.tasks.report(task, type="t", message="")]
+
+
+def deliveries(side: Side) -> Any:
+    side.projects.create(type="chat", name="p")
+    tasks = [side.tasks.complete(a_task(side, project="p")) for _ in range(2)]
+    schema = {"type": "object"}
+    first = side.deliveries.create(tasks, name="d", response_schema=schema)
+    empty = side.deliveries.create([], project="p")
+    return [
+        first,
+        empty,
+        first.task_count,
+        side.deliveries.get(first),
+        side.deliveries.list(project="p"),
+        side.deliveries.schema(first.response_schema_id),
+        [len(side.deliveries), side.deliveries[0]],
+    ]
+
+
+def datasets(side: Side) -> Any:
+    dataset = side.datasets.create("ds")
+    delivery = side.datasets.deliver(dataset, [{"threads": [{"turns": [{}]}]}, {}], name="d")
+    [task, _] = side.datasets.tasks(delivery)
+    attachment = side.datasets.attach(task, "text", media_type="text/csv")
+    return [
+        side.datasets.get(dataset),
+        side.datasets.list(),
+        delivery,
+        side.datasets.delivery(delivery),
+        side.datasets.deliveries(dataset),
+        side.datasets.task(task),
+        attachment,
+        side.datasets.attachment(attachment),
+    ]
+
+
 STEPS: dict[str, Callable[[Side], Any]] = {
     "api_key": api_key,
     "test_api_key": api_key,
@@ -601,6 +654,29 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "teammates.add": add_teammate,
     "teammates.accept": accept_invitation,
     "teammates.disable": accept_invitation,
+    "batches.pause": batch_moves,
+    "batches.resume": batch_moves,
+    "batches.cancel": batch_moves,
+    "tasks.delete": deleted_tasks,
+    "tasks.report": reports,
+    **dict.fromkeys(
+        ("deliveries.create", "deliveries.get", "deliveries.list", "deliveries.schema"), deliveries
+    ),
+    **{
+        f"datasets.{name}": datasets
+        for name in (
+            "create",
+            "get",
+            "list",
+            "deliver",
+            "delivery",
+            "deliveries",
+            "task",
+            "tasks",
+            "attach",
+            "attachment",
+        )
+    },
     "studio.assignments": studio,
     "studio.assign": studio,
     "studio.unassign": studio,

@@ -47,6 +47,12 @@ def of_owners(fakescale: FakeScale) -> None:
     fakescale.batches.list(status="complete")  # slip
     fakescale.batches.list(projet="drive")  # slip
     fakescale.batches.prioritize("b", priority="high")  # slip
+    fakescale.batches.pause(5)  # slip
+    fakescale.tasks.delete(5)  # slip
+    fakescale.deliveries.create(tsks=[])  # slip
+    fakescale.deliveries.list(projct="drive")  # slip
+    fakescale.datasets.create(5)  # slip
+    fakescale.datasets.attach("t", 5)  # slip
     fakescale.files.list(projects="drive")  # slip
     fakescale.files.upload(b"", name="a.png")  # slip
     fakescale.files.import_file(url="https://example.com/a.png")  # slip

@@ -195,6 +195,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "work_started": TRUE,
             "customer_review_status": {"enum": list(ReviewStatus)},
             "customer_review_comments": array_of({}, minItems=1),
+            "sensitive_content_reports": array_of(ANY, minItems=1),
         },
         description="A task. A task that was loaded into the fake may have further members.",
         additionalProperties=True,

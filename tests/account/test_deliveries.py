@@ -1,0 +1,158 @@
+"""Deliveries, datasets, deleted and reported tasks, and the threads that are stored."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fakescale import BadRequest, Conflict, FakeScale, NotFound
+from fakescale.account import threads
+
+
+@pytest.fixture
+def chats(fake: FakeScale) -> FakeScale:
+    fake.projects.create("p", type="chat")
+    fake.projects.create("q", type="chat")
+    return fake
+
+
+def done(fake: FakeScale, **more: Any) -> Any:
+    return fake.tasks.complete(fake.tasks.create("chat", project="p", **more))
+
+
+def test_a_delivery_keeps_the_responses_of_its_time(chats: FakeScale) -> None:
+    task = done(chats)
+    delivery = chats.deliveries.create([task])
+    assert (delivery.name, delivery.project, delivery.task_count) == ("Delivery 1", "p", 1)
+    chats.tasks.recall(task)
+    assert task.response is not None
+    assert chats.deliveries[0].responses[task.id] == {"threads": task.response["threads"]}
+    plain = chats.tasks.complete(task, {"annotations": []})
+    later = chats.deliveries.create([plain.id], name="later")
+    assert later.responses[task.id] == {"annotations": []}
+    assert chats.deliveries._of_task(task) == later
+    assert [it.name for it in chats.deliveries] == ["later", "Delivery 1"]
+
+
+def test_a_delivery_is_refused_with_the_reason(chats: FakeScale) -> None:
+    chats.deliveries.create([done(chats)], name="d")
+    pending = chats.tasks.create("chat", project="p")
+    for tasks, more, kind, says in (
+        ([], {}, BadRequest, '"project" is required'),
+        ([pending], {}, BadRequest, r'"tasks\[0\]" must be a completed task'),
+        ([done(chats)], {"project": "q"}, BadRequest, 'must be of the project "q"'),
+        ([done(chats)], {"project": "x"}, NotFound, 'Project "x" not found'),
+        (["x"], {}, NotFound, "Task with that ID"),
+        ([done(chats)], {"name": "d"}, Conflict, 'the name "d" already exists'),
+    ):
+        options: dict[str, Any] = more
+        with pytest.raises(kind, match=says):
+            chats.deliveries.create(tasks, **options)
+    assert len(chats.deliveries) == 1
+    assert chats.deliveries.create([], project="q", name="d").task_count == 0
+
+
+def test_names_of_datasets_are_unique(fake: FakeScale) -> None:
+    dataset = fake.datasets.create("ds")
+    fake.datasets.deliver(dataset, [], name="d")
+    with pytest.raises(Conflict):
+        fake.datasets.create("ds")
+    with pytest.raises(Conflict):
+        fake.datasets.deliver(dataset, [], name="d")
+    bad: Any = [1]
+    with pytest.raises(BadRequest, match=r'"responses\[0\]" must be of type object'):
+        fake.datasets.deliver(dataset, bad)
+
+
+def test_deliveries_datasets_and_deleted_tasks_survive_a_dump(chats: FakeScale) -> None:
+    task = done(chats)
+    made = chats.deliveries.create([task], response_schema={"a": 1})
+    dataset = chats.datasets.create("ds")
+    chats.datasets.deliver(dataset, [{"threads": []}])
+    attachment = chats.datasets.attach(chats.datasets.tasks()[0], "text")
+    chats.tasks.delete(task)
+    other = FakeScale()
+    dump = json.loads(json.dumps(chats.dump()))
+    other.load(dump)
+    assert other.deliveries.get(made) == made
+    assert other.deliveries.schema(made.response_schema_id or "").json == '{"a":1}'
+    assert other.datasets.tasks() == chats.datasets.tasks()
+    assert other.datasets.attachment(attachment) == attachment
+    assert other.tasks._get_of_all(task.id) == task
+    assert len(other.tasks) == 0
+    world = dump["accounts"]["fakescale"]["live"]
+    world["deliveries"]["deliveries"][0]["project"] = "x"
+    with pytest.raises(BadRequest, match="must match the rest of the dump"):
+        other.load(dump)
+    for name in ("deliveries", "datasets"):  # as in a dump of an earlier version
+        del world[name]
+    del world["tasks"]["deleted"]
+    other.load(dump)
+    assert len(other.deliveries) == 0
+
+
+def test_a_deleted_task_is_gone_from_v1_and_its_batch(chats: FakeScale) -> None:
+    chats.batches.create("b", project="p")
+    first = done(chats, batch="b", unique_id="u")
+    second = chats.tasks.create("chat", project="p", batch="b")
+    assert chats.tasks.delete(second) == second
+    assert chats.batches.get("b").status == "completed"
+    chats.tasks.delete(first)
+    assert len(chats.tasks) == sum(chats.batches.get("b").counts.values()) == 0
+    with pytest.raises(NotFound):
+        chats.tasks.get(first)
+    assert done(chats, unique_id="u").unique_id == "u"
+    [event, *_] = chats.events.list(kind="task changed", subject=second.id)[::-1]
+    assert event.what["status"] == "deleted"
+
+
+def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
+    rating = {"key": "k", "type": "integer", "value": 3}
+    message = {"role": "user", "annotations": [rating, rating]}
+    task = chats.tasks.create("chat", project="p")
+    done = chats.tasks.complete(task, {"threads": [{"turns": [{"messages": [message]}]}]})
+    assert done.response is not None
+    [thread] = done.response["threads"]
+    [turn] = thread["turns"]
+    assert (thread["id"], turn["id"], turn["messages"][0]["source_id"]) == (
+        "thread_0",
+        "turn_0",
+        "user",
+    )
+    ids = [it["id"] for it in threads.annotations(done.response["threads"])]
+    assert ids == [f"an_{task.id}_0", f"an_{task.id}_1"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        ({"key": "k", "type": "odd"}, r"annotations\[0\].type"),
+        ({"type": "text"}, r"annotations\[0\].key"),
+        ({"key": "k"}, r"annotations\[0\].type"),
+        ({"key": "k", "type": "integer", "value": "3"}, r"annotations\[0\].value"),
+        ({"key": "k", "type": "integer", "possible_values": [[1]]}, "possible_values"),
+        ({"key": "k", "type": "ranked_groups", "value": ["a"]}, "value"),
+        ({"key": "k", "type": "text", "labels": "l"}, "labels"),
+    ],
+)
+def test_threads_that_no_client_could_read_are_refused(
+    chats: FakeScale, annotation: Any, says: str
+) -> None:
+    task = chats.tasks.create("chat", project="p")
+    with pytest.raises(BadRequest, match=says):
+        chats.tasks.complete(task, {"threads": [{"annotations": [annotation]}]})
+    assert chats.tasks.get(task) == task
+
+
+def test_a_labeler_s_threads_are_completed_too(chats: FakeScale) -> None:
+    chats.labeler = lambda task: {"threads": [{}]}
+    chats.turnaround = chats.now() - chats.now()
+    task = chats.tasks.create("chat", project="p")
+    done = chats.tasks.get(task)
+    assert done.response == {"threads": [{"id": "thread_0", "turns": [], "annotations": []}]}
+
+
+def test_a_member_named_threads_of_another_kind_is_free() -> None:
+    fake = FakeScale()
+    task = fake.tasks.complete(fake.tasks.create("chat"), {"threads": {"free": 1}})
+    assert threads.of(task.response) == []
