@@ -243,15 +243,17 @@ class State:
             self._advancing += 1
         try:
             # Callbacks being sent come first, since they may put off further attempts.
-            self.outbox._do_due()
+            self.outbox._do_due(shuffles=False)
             while (due := self.next_due()) is not None:
                 step = max(due - self.clock.now(), dt.timedelta())
                 if step > by:
                     break
                 self._move(step)
                 by -= step
-                self.outbox._do_due()
+                self.outbox._do_due(shuffles=False)
             self._move(by)
+            if self.outbox._holds:
+                self.outbox._do_due()
         finally:
             with self._ticking:
                 self._advancing -= 1

@@ -282,22 +282,20 @@ class Tasks(Listed[Task]):
             docs = [self._table.get(task_id) for _, task_id in keys]
             return Page(docs, len(self._sorted), query, has_more)
 
-    def _look(self, task_id: str) -> Task:
-        """Count a look of a client at a task, and return the task."""
+    def _look_at(self, task_id: str) -> None:
+        """Count a look of a client at a task."""
         if self._looks:
             self._count_looks([task_id])
-        return self.get(task_id)
 
-    def _look_at_page(self, query: Query) -> Page:
-        """Count the looks of a list, as ``after_looks`` tells them, and return a page of it."""
-        if not self._looks:
-            return self._page(query)
-        others = {name: it for name, it in query.filters.items() if name not in _OF_OUTCOMES}
-        if len(others) == len(query.filters):
-            self._count_looks(task.id for task in self._page(query).docs)
-        elif query.after is None and not query.offset:  # a further page is the same look
-            self._count_looks(task.id for task in self._matches(Query(others)))
-        return self._page(query)
+    def _look_at_list(self, query: Query, get_page: Callable[[], Page]) -> Page:
+        """Count the looks of a list, as ``after_looks`` tells them, and return its page."""
+        if self._looks:
+            others = {name: it for name, it in query.filters.items() if name not in _OF_OUTCOMES}
+            if len(others) == len(query.filters):
+                self._count_looks(task.id for task in get_page().docs)
+            elif query.after is None and not query.offset:  # a further page is the same look
+                self._count_looks(task.id for task in self._matches(Query(others)))
+        return get_page()
 
     def _count_looks(self, task_ids: Iterable[str]) -> None:
         """Count a look at each of the tasks. After its last look, a task is due."""
@@ -549,6 +547,7 @@ class Tasks(Listed[Task]):
             task = self._table.remove(task_id)
             self._sorted.remove(sort_key(task))
             self._due_at.pop(task.id, None)
+            self._looks.pop(task.id, None)
             if task.unique_id is not None:
                 del self._owners[task.unique_id]
             self._deleted.put(task)
@@ -638,7 +637,11 @@ class Tasks(Listed[Task]):
     def _schedule_batch(self, batch: Batch) -> None:
         """Schedule the pending tasks of a batch that was finalized or resumed."""
         self._schedule_pending(
-            lambda task: task.batch == batch.name and task.id not in self._due_at
+            lambda task: (
+                task.batch == batch.name
+                and task.id not in self._due_at
+                and task.id not in self._looks
+            )
         )
 
     def _hold_batch(self, batch: Batch, *, cancels: bool) -> None:
@@ -650,6 +653,7 @@ class Tasks(Listed[Task]):
         for task in self._table:
             if task.batch == batch.name and task.status == "pending" and not task.work_started:
                 self._due_at.pop(task.id, None)
+                self._looks.pop(task.id, None)
                 if cancels:
                     canceled = moves.cancel(task, stamp(now), clear_unique_id=False)
                     self._replace(task, canceled, now)

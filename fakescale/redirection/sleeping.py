@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
-from fakescale.fake import RUNNING
+from fakescale.fake import RUNNING, FakeScale
 from fakescale.redirection.placing import Overlapping
 from fakescale.values.blocks import block
 from fakescale.waiting import in_thread
@@ -31,26 +31,17 @@ _OTHERS = (sys.stdlib_module_names - _CALLERS) | {
 }
 
 
-class Movable(Protocol):
-    """A fake whose clock can move."""
-
-    def advance(self, *, seconds: float) -> None:
-        """Move the clock, and do all that becomes due on the way."""
-
-    def _skip(self, seconds: float) -> None:
-        """Move the clock; all that becomes due happens by itself."""
-
-
 # The open blocks: the fake of each, or None for all running ones, and its thread.
-_blocks: list[tuple[Movable | None, int]] = []
+_blocks: list[tuple[FakeScale | None, int]] = []
 _lock = threading.Lock()
 
 
 @block
-def sleeping(fake: Movable | None = None) -> Iterator[None]:
+def sleeping(fake: FakeScale | None = None) -> Iterator[None]:
     """Let ``time.sleep`` and ``asyncio.sleep`` move the clock of ``fake`` instead.
 
     Use it in a ``with`` block. Without ``fake``, the clocks of all running fakes move.
+    ``fake.sleeping()`` is the same, also for a ``RemoteFakeScale``.
 
     In the thread of the block, a sleep is like ``advance``: due labelers and callbacks have run
     when it returns. In other threads the clock only moves, and due work follows by itself; so a
@@ -78,7 +69,7 @@ def _movers() -> list[Callable[..., None]]:
         blocks = list(_blocks)
     movers: dict[int, Callable[..., None]] = {}
     for fake, thread in blocks:
-        fakes: list[Movable] = [*RUNNING.values()] if fake is None else [fake]
+        fakes: list[FakeScale] = [*RUNNING.values()] if fake is None else [fake]
         for it in fakes:
             if thread == threading.get_ident():
                 movers[id(it)] = it.advance

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment, stamp
@@ -12,6 +12,9 @@ from fakescale.values.frozen import freeze
 # Documented: up to 20 retries within 24 hours. Guessed: the gaps are equal.
 RETRIES = 20
 GAP = dt.timedelta(hours=24) / RETRIES
+
+#: The kind of event that a callback tells.
+CallbackEvent = Literal["completed", "error", "audit", "recall", "batch"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
-from fakescale.traffic.callbacks import RETRIES, Attempt, Delivery, later
+from fakescale.traffic.callbacks import RETRIES, Attempt, CallbackEvent, Delivery, later
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
@@ -254,10 +254,11 @@ class Outbox(Sequence[Delivery]):
             self._delays[account] = by
 
     def shuffle(self, seed: int | str | None = 0, *, account: str | None = None) -> None:
-        """Send callbacks out of order, from now on: only with ``deliver`` or ``advance``.
+        """Send callbacks out of order, from now on: only by ``deliver`` or ``advance``.
 
-        All that are due then go out in an order that ``seed`` determines. ``account`` limits this
-        to one account. It ends with ``shuffle(None)`` or a reset.
+        All that are due then, or at the end of the ``advance``, go out in an order that ``seed``
+        determines. ``account`` limits this to one account. It ends with ``shuffle(None)`` or a
+        reset.
         """
         with self._changed:
             if seed is not None:
@@ -275,7 +276,7 @@ class Outbox(Sequence[Delivery]):
     def assert_delivered(
         self,
         subject: Any = None,
-        event: str | None = None,
+        event: CallbackEvent | None = None,
         count: int | None = None,
         *,
         state: str = "done",
@@ -311,7 +312,7 @@ class Outbox(Sequence[Delivery]):
         timeout: float = 10,
         *,
         subject: Any = None,
-        event: str | None = None,
+        event: CallbackEvent | None = None,
         state: str | None = "done",
         account: str | None = None,
     ) -> builtins.list[Delivery]:
@@ -345,7 +346,7 @@ class Outbox(Sequence[Delivery]):
         timeout: float = 10,
         *,
         subject: Any = None,
-        event: str | None = None,
+        event: CallbackEvent | None = None,
         state: str | None = "done",
         account: str | None = None,
     ) -> builtins.list[Delivery]:
@@ -398,18 +399,25 @@ class Outbox(Sequence[Delivery]):
                 del self._deliveries[number]
                 self._owed.pop(number, None)
 
-    def _do_due(self) -> None:
+    @property
+    def _holds(self) -> bool:
+        """Whether a callback is due and waits to be shuffled."""
+        return bool(self._held)
+
+    def _do_due(self, *, shuffles: bool = True) -> None:
         """Send all that is due now, and return when every callback was tried.
 
-        Raises RuntimeError if the system has no thread left.
+        Without ``shuffles``, callbacks that wait to be shuffled go on waiting. Raises RuntimeError
+        if the system has no thread left.
         """
         self._run_due()
         with self._changed:
-            self._find_due()
-            self._release(self._held)
             while self._open and not self._stopping:
                 started = self._start_threads()
                 if not self._threads:
+                    if shuffles and self._held:
+                        self._release(self._held)
+                        continue
                     if not started:
                         raise RuntimeError("callbacks are due, but the system has no thread left")
                     return

@@ -118,6 +118,46 @@ def test_a_staging_batch_is_not_looked_at(fake: FakeScale, client: Caller) -> No
     assert statuses(client, f"/task/{task.id}", 3) == [["pending"], ["pending"], ["completed"]]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/task?task_id={}",
+        "/v2/tasks?project_name=p",
+        "/v2/tasks?project_name=p&status=completed",
+        "/v2/tasks?project_name=p&completed_after=2024-01-01",
+    ],
+)
+def test_the_requests_of_v2_look_too(fake: FakeScale, client: Caller, path: str) -> None:
+    for name in "pq":
+        fake.projects.create(name, type="chat")
+    task, other = (fake.tasks.create("chat", project=name) for name in "pq")
+    for _ in range(2):
+        client.get(path.format(task.id))
+        assert fake.tasks.get(task).status == "pending"
+    answer = client.get(path.format(task.id))
+    assert [it["status"] for it in answer.get("tasks", [answer])] == ["completed"]
+    assert fake.tasks.get(other).status == "pending"
+
+
+def test_a_paused_batch_is_not_looked_at(fake: FakeScale, client: Caller) -> None:
+    fake.projects.create("p", type="chat")
+    fake.batches.create("b", project="p")
+    task = fake.tasks.create("chat", batch="b")
+    statuses(client, f"/task/{task.id}", 2)
+    fake.batches.pause("b")
+    statuses(client, f"/task/{task.id}", 4)
+    fake.batches.resume("b")
+    assert statuses(client, f"/task/{task.id}", 3) == [["pending"], ["pending"], ["completed"]]
+
+
+def test_a_deleted_task_is_not_labeled(fake: FakeScale, client: Caller) -> None:
+    fake.projects.create("p", type="chat")
+    task = fake.tasks.create("chat", project="p")
+    fake.tasks.delete(task)
+    for _ in range(4):
+        assert client.get(f"/v2/task?task_id={task.id}")["status"] == "deleted"
+
+
 def test_a_canceled_task_stays_canceled(fake: FakeScale, client: Caller) -> None:
     task = fake.tasks.create("chat")
     fake.tasks.cancel(task)

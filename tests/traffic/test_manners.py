@@ -160,12 +160,28 @@ def test_shuffled_callbacks_wait_for_deliver_or_advance(callback_receiver: Recei
         callback_receiver.answer(503)
         complete(fake, "d")
         fake.callbacks.deliver()
-        fake.advance(hours=2)  # the retry is held, and sent at its moment
+        fake.advance(hours=2)  # the retry is held to the end
         assert came(callback_receiver)[3:] == ["d", "d"]
         complete(fake, "e", "f")
         fake.callbacks.shuffle(None)  # what was held goes out, in order
         callback_receiver.wait_for(7)
         assert came(callback_receiver)[5:] == ["e", "f"]
+
+
+def test_all_that_become_due_within_an_advance_are_shuffled(
+    fake: FakeScale, callback_receiver: Receiver
+) -> None:
+    fake.start_clock()  # so that time passes between them
+    fake.callbacks.shuffle("x")
+    fake.turnaround = lambda task: dt.timedelta(minutes=int(task.unique_id or 0))
+    names = [str(number) for number in range(9)]
+    for name in names:
+        fake.tasks.create("chat", unique_id=name)
+    fake.advance(HOUR)
+    assert sorted(came(callback_receiver)) == names != came(callback_receiver)
+    completed = [task.completed_at for task in fake.tasks]
+    assert completed == sorted(completed, key=str, reverse=True)
+    assert len(set(completed)) == 9  # each at its own moment
 
 
 def test_a_manner_of_one_account_ends_with_its_reset(callback_receiver: Receiver) -> None:

@@ -28,6 +28,10 @@ def of_tasks(fakescale: FakeScale) -> None:
     fakescale.tasks.fail(task, 5)  # slip
     fakescale.tasks.get(5)  # slip
     fakescale.test.tasks.list(stats="pending")  # slip
+    fakescale.tasks.assert_created("chta")  # slip
+    fakescale.tasks.wait_for(statuss="pending")  # slip
+    fakescale.tasks.wait_for(status="pendign")  # slip
+    fakescale.tasks.wait_for("2")  # slip
     print(task.staus)  # slip
     assert task.completed  # slip
 
@@ -69,6 +73,16 @@ def of_the_fake(fakescale: FakeScale) -> None:
     fakescale.load(5)  # slip
     fakescale.requests.list(staus=200)  # slip
     fakescale.requests.list(status="200")  # slip
+    fakescale.requests.assert_sent("POST", staus=200, status="200")  # slip
+    fakescale.requests.wait_for(1, staus=200)  # slip
+    fakescale.callbacks.assert_delivered(count="2")  # slip
+    fakescale.callbacks.assert_delivered(event="complete")  # slip
+    fakescale.callbacks.wait_for(sbject="5f")  # slip
+    fakescale.callbacks.redeliver("0")  # slip
+    fakescale.callbacks.redeliver(0, auth_key=5)  # slip
+    fakescale.callbacks.duplicate("2")  # slip
+    fakescale.callbacks.delay(3600)  # slip
+    fakescale.turnaround = fakescale.after_looks("3")  # slip
     fakescale.events.list(knd="task")  # slip
     fakescale.events(kind="tsk")  # slip
     fakescale.events.wait_for(timeout="1")  # slip
@@ -87,6 +101,7 @@ def of_other_fixtures(fakescale_factory: FakeFactory, callback_receiver: Receive
         pass
     callback_receiver.wait_for("1")  # slip
     callback_receiver.wait_fr(1)  # slip
+    callback_receiver.forward_to(None, 5)  # slip
     print(callback_receiver.received[0].boddy)  # slip
 
 

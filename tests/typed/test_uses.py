@@ -1,5 +1,6 @@
 """Right uses of the helpers: they work, and no checker of types marks any of them."""
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -107,3 +108,37 @@ def test_other_fixtures(
         assert received.json["task_id"] == task.id
     with fakescale_redirect.faults.add(status=503, times=1) as fault:
         assert fault.hits == 0
+
+
+def test_asserting_and_waiting(fakescale: FakeScale, callback_receiver: Receiver) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    fakescale.callback_url = callback_receiver.forward_to(app, "/scale")
+    fakescale.turnaround = fakescale.after_looks(2)
+    fakescale.callbacks.duplicate()
+    fakescale.callbacks.delay(HOUR)
+    fakescale.callbacks.shuffle("x")
+    created = fakescale.tasks.create("chat", unique_id="u")
+    for _ in range(2):
+        requests.get(f"{fakescale.url}/task/{created.id}", auth=(fakescale.api_key, ""), timeout=10)
+    with fakescale.sleeping():
+        fakescale.advance(HOUR)
+    tasks = fakescale.tasks.assert_created("chat", 1, unique_id="u")
+    assert tasks == fakescale.tasks.wait_for(status="completed")
+    [first, _] = fakescale.callbacks.assert_delivered(tasks[0], "completed", 2)
+    assert len(fakescale.callbacks.wait_for(2, subject=tasks[0])) == 2
+    assert fakescale.requests.assert_sent("GET", "/task/<task_id>")[0].status == 200
+    assert fakescale.requests.wait_for(2, method="GET")[1].target.startswith("/v1/task/")
+    assert fakescale.callbacks.redeliver(first, auth_key=False).event == "completed"
+    assert fakescale.callbacks.redeliver(first.number, auth_key="wrong").number == 3
+    asyncio.run(waits(fakescale, callback_receiver))
+
+
+async def waits(fakescale: FakeScale, callback_receiver: Receiver) -> None:
+    assert [task.type for task in await fakescale.tasks.until(type="chat")] == ["chat"]
+    assert (await fakescale.requests.until(path="/task/<task_id>"))[0].method == "GET"
+    assert (await fakescale.callbacks.until())[0].state == "done"
+    assert (await callback_receiver.until(1))[0].json["status"] == "completed"
+    assert (await fakescale.events.until(kind="request")).account is not None

@@ -57,11 +57,13 @@ def create_task(call: Call) -> Any:
 
 
 def get_task(call: Call) -> Any:
-    return call.world.tasks._look(call.path["task_id"])
+    call.world.tasks._look_at(call.path["task_id"])
+    return call.world.tasks.get(call.path["task_id"])
 
 
 def list_tasks(call: Call) -> Any:
-    return call.world.tasks._look_at_page(call.wanted)
+    tasks, query = call.world.tasks, call.wanted
+    return tasks._look_at_list(query, lambda: tasks._page(query))
 
 
 def cancel_task(call: Call) -> Any:

@@ -130,6 +130,7 @@ def _get(call: Call, task_id: str) -> Task:
 
 def get_task(call: Call) -> Any:
     given = call.query
+    call.world.tasks._look_at(given["task_id"])
     return show_task(call.world, _get(call, given["task_id"]), given)
 
 
@@ -160,7 +161,8 @@ def get_tasks(call: Call) -> Any:
     given, query = call.query, call.wanted
     for noun in ("project", "batch"):
         query = within(query, call.world, noun, given)
-    page = call.world.tasks._page_of_all(*with_deleted(query))
+    tasks = call.world.tasks
+    page = tasks._look_at_list(query, lambda: tasks._page_of_all(*with_deleted(query)))
     shown = [show_task(call.world, it, given) for it in page.docs]
     return page_of("tasks", shown, page.next_token)
 
