@@ -107,7 +107,7 @@ def test_a_deleted_task_is_gone_from_v1_and_its_batch(chats: FakeScale) -> None:
 
 
 def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
-    rating = {"key": "k", "type": "integer", "value": 3}
+    rating = {"key": "k", "type": "integer", "value": 3.0}  # Node prints 3
     message = {"role": "user", "annotations": [rating, rating]}
     task = chats.tasks.create("chat", project="p")
     done = chats.tasks.complete(task, {"threads": [{"turns": [{"messages": [message]}]}]})
@@ -119,6 +119,7 @@ def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
         "turn_0",
         "user",
     )
+    assert repr(turn["messages"][0]["annotations"][0]["value"]) == "3"
     ids = [it["id"] for it in threads.annotations(done.response["threads"])]
     assert ids == [f"an_{task.id}_0", f"an_{task.id}_1"]
 
