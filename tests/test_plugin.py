@@ -312,7 +312,7 @@ def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytes
         import requests
         from hypothesis import Phase, given, settings, strategies as st
 
-        @settings(max_examples=30, database=None, phases=[Phase.generate, Phase.shrink])
+        @settings(max_examples=30, derandomize=True, phases=[Phase.generate, Phase.shrink])
         @given(st.integers(0, 100))
         def test_example(fakescale_factory, number):
             with fakescale_factory() as fake:
@@ -323,7 +323,7 @@ def test_a_report_holds_the_last_exchanges_of_hypothesis_s_examples(suite: pytes
     )
     lines = suite.runpytest_inprocess().stdout.lines
     told = [line for line in lines if line.startswith("GET /v1/")]
-    assert 50 < len(told) <= 60
+    assert 40 < len(told) <= 60
     assert told[-1].startswith("GET /v1/50/2 -> 401")
 
 
