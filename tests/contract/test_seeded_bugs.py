@@ -254,8 +254,8 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "metadata merged": (
         Tasks, "set_metadata",
-        lambda self, task_id, metadata: set_metadata(
-            self, task_id, FrozenDict({**self.get(task_id).metadata, **metadata})
+        lambda self, task_id, metadata, **how: set_metadata(
+            self, task_id, FrozenDict({**self.get(task_id).metadata, **metadata}), **how
         ),
     ),
     "an audit of what is pending": (TRANSITIONS, ("pending", "audit"), Status.PENDING),
