@@ -52,6 +52,9 @@ _WORDS = Flag(
     several=True,
     metavar="ACTION",
 )
+_LATEST = _flag(
+    "--limit", "At most this many.", short="-n", kind=kinds.count, metavar="NUMBER", default=50
+)
 _TASK = (
     "task_id",
     "status",
@@ -93,14 +96,7 @@ COMMANDS: Mapping[str, Command] = {
             _flag("--refused", "Only those that were refused or went wrong.", default=False),
             _flag("--bodies", "Print the bodies of requests and answers too.", default=False),
             _flag("--follow", "Go on with each request that comes.", short="-f", default=False),
-            _flag(
-                "--limit",
-                "At most this many.",
-                short="-n",
-                kind=kinds.count,
-                metavar="NUMBER",
-                default=50,
-            ),
+            _LATEST,
             _flag("--method", "Only this method.", kind=str, metavar="METHOD"),
             _flag(
                 "--path",
@@ -120,14 +116,7 @@ COMMANDS: Mapping[str, Command] = {
         actions.events,
         (
             _flag("--follow", "Go on with each event that comes.", short="-f", default=False),
-            _flag(
-                "--limit",
-                "At most this many.",
-                short="-n",
-                kind=kinds.count,
-                metavar="NUMBER",
-                default=50,
-            ),
+            _LATEST,
             _flag(
                 "--kind",
                 "Only this kind, or all that begin with this word, for example callback.",
