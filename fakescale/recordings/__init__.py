@@ -1,0 +1,1 @@
+"""Recordings of the API: read, redacted, imported, and made."""

@@ -1,0 +1,32 @@
+"""A recorded exchange: a request that went to the API, and the answer that came."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Recorded(NamedTuple):
+    """A request that went to the API, and the answer that came."""
+
+    #: The method, in upper case.
+    method: str
+    #: The URL as recorded, absolute.
+    url: str
+    #: The header fields of the request.
+    headers: Sequence[tuple[str, str]]
+    #: The body of the request, decoded of any transfer and content encoding.
+    body: bytes
+    #: The status of the answer.
+    status: int
+    #: The header fields of the answer.
+    answer_headers: Sequence[tuple[str, str]]
+    #: The body of the answer, decoded likewise.
+    answer: bytes
+    #: The time of the request in UTC, or None if the file does not tell.
+    when: dt.datetime | None
+    #: The place, for messages: ``FILE, exchange 3``.
+    source: str
+
+
+class Unreadable(ValueError):
+    """A file or exchange that cannot be read; the text names file, exchange and reason."""
