@@ -1,0 +1,197 @@
+"""The comparison of recordings with a fake that is asked the same."""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+from urllib.parse import urlsplit
+
+from fakescale.api.route import match
+from fakescale.api.routes import ROUTES
+from fakescale.recordings.arranging import Arranger
+from fakescale.recordings.asking import Asked, media_type, target_of
+from fakescale.recordings.bindings import Bindings
+from fakescale.recordings.differences import Answered, Difference, content_of, differences
+from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.ordering import Entry, Ordering
+from fakescale.recordings.reading import in_order, read
+from fakescale.recordings.report import Allowed, Compared, Facts, Report
+
+#: The mode of requests whose key the recording does not show.
+Mode = Literal["live", "test"]
+
+_LONG = 200  # characters of a shown target
+# An answer that differs may fit after the next requests, if the recording shows an overlap.
+_TRIES = 64
+_OVERLAP = dt.timedelta(seconds=1)
+
+
+def compare(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    mode: Mode = "live",
+    allow: Iterable[str] = (),
+    facts: Facts | None = None,
+) -> Report:
+    """Ask a fake what the recordings in files asked, and compare the answers.
+
+    ``mode`` is that of requests whose key the recording does not show. ``allow`` are known
+    differences: a kind, or ``KIND:MEMBER``. ``facts`` finds the facts of the contract for the
+    table of the report.
+
+    Raises Unreadable for a file or an exchange that cannot be read, ValueError for a wrong kind.
+    """
+    return compare_exchanges(in_order(read(paths)), mode=mode, allow=allow, facts=facts)
+
+
+def compare_exchanges(
+    exchanges: Iterable[Recorded],
+    *,
+    mode: Mode = "live",
+    allow: Iterable[str] = (),
+    facts: Facts | None = None,
+    each: Callable[[Compared], object] = lambda it: None,
+) -> Report:
+    """Do as ``compare``, with exchanges in order of time.
+
+    ``each`` is called with the outcome of each exchange, in this order.
+    """
+    report = Report(facts=facts)
+    for it in outcomes(exchanges, mode=mode, allow=allow):
+        report.exchanges.append(it)
+        each(it)
+    return report
+
+
+def outcomes(
+    exchanges: Iterable[Recorded], *, mode: Mode = "live", allow: Iterable[str] = ()
+) -> Iterator[Compared]:
+    """Yield the outcome of each exchange, in the order of the recording."""
+    return _Comparison(mode, Allowed(allow)).run(exchanges)
+
+
+class _Tried:
+    """An exchange that was asked, and its outcome so far."""
+
+    def __init__(self, entry: Entry, arranged: list[str]) -> None:
+        self.entry = entry
+        self.arranged = arranged
+        self.differences: list[Difference] | None = None
+
+    def note(self, found: list[Difference]) -> bool:
+        """Note the differences of a try; return whether they are the fewest so far."""
+        is_best = self.differences is None or len(found) < len(self.differences)
+        self.differences = found if is_best else self.differences
+        return is_best
+
+
+class _Comparison:
+    def __init__(self, mode: Mode, allowed: Allowed) -> None:
+        self._asked = Asked(is_test=mode == "test")
+        self._allowed = allowed
+        self._bindings = Bindings()
+        self._arranger = Arranger(self._asked, self._bindings)
+        self._held: list[_Tried] = []
+        self._done: dict[int, Compared] = {}
+
+    def run(self, exchanges: Iterable[Recorded]) -> Iterator[Compared]:
+        """Yield the outcomes, each once the outcomes of all before it are known."""
+        place = 0
+        for entry in Ordering(exchanges):
+            self._take(entry)
+            while (done := self._done.pop(place, None)) is not None:
+                yield done
+                place += 1
+        for tried in self._held:
+            self._end(tried)
+        yield from (self._done[it] for it in sorted(self._done))
+
+    def _take(self, entry: Entry) -> None:
+        status = entry.exchange.status
+        if status == 429 or not 0 < status < 500:
+            # The service failed. Nobody knows whether it did the work.
+            self._done[entry.place] = _compared(entry, "not asked")
+            return
+        tried = _Tried(entry, self._arrange(entry))
+        self._try(tried)
+        if tried.differences and entry.overlaps and not entry.spot.action:
+            self._held.append(tried)
+        else:
+            self._end(tried)
+        if entry.spot.action:
+            for held in self._held:
+                self._try(held)
+        over = [it for it in self._held if not it.differences or _is_over(it.entry, entry)]
+        for held in over:
+            self._held.remove(held)
+            self._end(held)
+
+    def _arrange(self, entry: Entry) -> list[str]:
+        exchange, spot = entry.exchange, entry.spot
+        world = self._asked.world(self._asked.key(exchange))
+        is_new = spot.action != "create" or spot.made_id not in world.tasks
+        with contextlib.suppress(ValueError):
+            self._asked.stand_at(exchange.when, spot.moment if is_new else None)
+        return self._arranger.arrange(spot, exchange.status, world)
+
+    def _try(self, tried: _Tried) -> None:
+        """Ask the fake, and note the differences."""
+        entry = tried.entry
+        exchange, spot = entry.exchange, entry.spot
+        recorded = Answered(exchange.status, media_type(exchange.answer_headers), exchange.answer)
+        ours = self._ask(entry)
+        if not spot.action and spot.noun == "task" and ours.status == 200 and spot.query:
+            with contextlib.suppress(ValueError):
+                world = self._asked.world(self._asked.key(exchange))
+                if told := self._arranger.unlisted(spot, content_of(ours.body), world):
+                    tried.arranged += told
+                    ours = self._ask(entry)
+        bindings = self._bindings.trial()
+        same = recorded[::2] == ours[::2]
+        if tried.note([] if same else differences(exchange.method, recorded, ours, bindings)):
+            bindings.keep()
+
+    def _ask(self, entry: Entry) -> Answered:
+        exchange = entry.exchange
+        key = self._asked.key(exchange)
+        made = entry.spot.made_id
+        return self._asked.ask(
+            exchange,
+            key,
+            self._bindings.in_target(target_of(exchange.url)),
+            self._bindings.in_body(exchange.body),
+            None if made in self._asked.world(key).tasks else made,
+        )
+
+    def _end(self, tried: _Tried) -> None:
+        entry = tried.entry
+        endpoint = _endpoint(entry.exchange)
+        found = tried.differences or []
+        allowed = [it for it in found if self._allowed(it, endpoint)]
+        wrong = [it for it in found if it not in allowed]
+        self._done[entry.place] = _compared(entry, "differs" if wrong else "same")._replace(
+            differences=wrong, allowed=allowed, arranged=tried.arranged
+        )
+
+
+def _compared(entry: Entry, verdict: Literal["same", "differs", "not asked"]) -> Compared:
+    exchange = entry.exchange
+    target = target_of(exchange.url)
+    shown = target if len(target) <= _LONG else f"{target[: _LONG - 1]}…"
+    request = f"{exchange.method} {shown}"
+    return Compared(exchange.source, request, _endpoint(exchange), exchange.status, verdict)
+
+
+def _endpoint(exchange: Recorded) -> str:
+    path = urlsplit(exchange.url).path
+    found = match(ROUTES, "GET" if exchange.method == "HEAD" else exchange.method, path)
+    return f"{exchange.method} {found[0].path if found else path}"
+
+
+def _is_over(held: Entry, entry: Entry) -> bool:
+    """Return whether a held exchange cannot overlap with those after ``entry``."""
+    began, when = held.exchange.when, entry.exchange.when
+    if began is not None and when is not None and when - began > _OVERLAP:
+        return True
+    return entry.place - held.place > _TRIES

@@ -1,0 +1,341 @@
+"""The differences between a recorded answer and the fake's answer to the same request."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+from fakescale.account.listing import token
+from fakescale.recordings.bindings import ID, Bindings
+from fakescale.values.answer import decode
+
+#: The kinds of differences. ``missing`` is a member that the fake lacks, ``unknown`` one that
+#: the recording lacks. ``text`` is the text of a refusal. ``order`` is that of a list.
+Kind = Literal["status", "text", "missing", "unknown", "type", "value", "order"]
+KINDS = get_args(Kind)
+
+_MOST = 50  # differences of one exchange
+_LONG = 80  # characters of a shown value
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+_URL = re.compile(r"(https?|s3|gs|scaledata)://\S+")
+
+# The members that a client chose, or that follow from what it chose: their values are equal.
+_CHOSEN = {
+    "params",
+    "metadata",
+    "tags",
+    "unique_id",
+    "instruction",
+    "callback",
+    "callback_url",
+    "display_name",
+    "reference_id",
+    "template_variables",
+    "initial_response",
+    "expected_response",
+    "ontology",
+}
+# The members whose values nothing in a recording determines: only their types are compared.
+_MADE_UP = {
+    "audited_by",
+    "audit_time_secs",
+    "callback_completed",
+    "callback_succeeded",
+    "mime_type",
+    "isSingleton",
+    "message",
+}
+# The objects that a labeler makes: of them, the names and types of the members are compared.
+_LABELED = {"response", "threads", "errors"}
+# The members of a page that tell of other pages.
+_POSITION = {
+    "total",
+    "totalDocs",
+    "has_more",
+    "hasNextPage",
+    "nextPage",
+    "totalPages",
+    "next_token",
+}
+_ITEMS = ("docs", "tasks", "batches")  # the members that hold the items of a page
+_IDENTITIES = ("task_id", "id", "name", "email")
+
+
+class Difference(NamedTuple):
+    """A difference between the recording and the fake."""
+
+    kind: Kind
+    #: The path of the member, for example ``docs[].params.objects``; empty for a status or text.
+    member: str
+    #: The recorded value, shortened.
+    recorded: str
+    #: The value of the fake, shortened.
+    ours: str
+
+    def __str__(self) -> str:
+        place = f" {self.member}" if self.member else ""
+        return f"{self.kind}{place}: recorded {self.recorded}, the fake has {self.ours}"
+
+
+class Answered(NamedTuple):
+    """An answer to compare."""
+
+    status: int
+    #: The media type, without parameters; empty without a body.
+    media_type: str
+    body: bytes
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_NOTHING = _Nothing()
+
+
+def differences(
+    method: str, recorded: Answered, ours: Answered, bindings: Bindings
+) -> list[Difference]:
+    """Return the differences of two answers; new ids of the recording are bound to the fake's."""
+    found = _Comparison(bindings)
+    if recorded.status != ours.status:
+        found.note("status", "", _status(recorded), _status(ours))
+    elif method != "HEAD":
+        found.answers(recorded, ours)
+    return found.differences
+
+
+def content_of(body: bytes) -> Any:
+    """Return the JSON value of a body; raises ValueError for any other body."""
+    return decode(body)
+
+
+def _status(answer: Answered) -> str:
+    try:
+        text = content_of(answer.body)["error"] if answer.status >= 400 else None
+    except (ValueError, LookupError, TypeError):
+        text = None
+    return str(answer.status) if text is None else f"{answer.status} ({_shown(text)})"
+
+
+class _Comparison:
+    """The comparison of one pair of answers."""
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self._found: dict[tuple[Kind, str], Difference] = {}
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The differences so far; of several items of a list, the first of each kind."""
+        return list(self._found.values())
+
+    def note(self, kind: Kind, member: str, recorded: Any, ours: Any) -> None:
+        """Add a difference, unless there is one of the same kind and member."""
+        if len(self._found) < _MOST and (kind, member) not in self._found:
+            texts = (it if kind == "status" else _shown(it) for it in (recorded, ours))
+            self._found[kind, member] = Difference(kind, member, *texts)
+
+    def answers(self, recorded: Answered, ours: Answered) -> None:
+        """Compare two answers of the same status."""
+        try:
+            theirs = content_of(recorded.body)
+        except ValueError:
+            theirs = _NOTHING
+        try:
+            mine = content_of(ours.body)
+        except ValueError:
+            mine = _NOTHING
+        if theirs is _NOTHING or mine is _NOTHING:
+            # A page, an image or nothing: their contents are made up.
+            if recorded.media_type != ours.media_type or (theirs is _NOTHING) != (mine is _NOTHING):
+                self.note("type", "", recorded.media_type, ours.media_type)
+            return
+        if recorded.status >= 400 and isinstance(theirs, dict) and isinstance(mine, dict):
+            texts = self._bindings.in_json(theirs.pop("error", None)), mine.pop("error", None)
+            if texts[0] != texts[1]:
+                self.note("text", "", *texts)
+        self._values(theirs, mine, "", is_chosen=False)
+
+    def _values(self, theirs: Any, mine: Any, path: str, *, is_chosen: bool) -> None:
+        name = path[path.rfind(".") + 1 :].removesuffix("[]")
+        is_chosen = is_chosen or name in _CHOSEN
+        if _type(theirs) != _type(mine):
+            self.note("type", path, theirs, mine)
+        elif name in _LABELED and not is_chosen:
+            self._labels(theirs, mine, path)
+        elif isinstance(theirs, dict):
+            self._objects(theirs, mine, path, is_chosen=is_chosen)
+        elif isinstance(theirs, list):
+            self._lists(theirs, mine, path, is_chosen=is_chosen)
+        elif isinstance(theirs, str):
+            self._texts(theirs, mine, path, is_chosen=is_chosen or name in _MADE_UP)
+        elif theirs != mine and name not in _MADE_UP:
+            self.note("value", path, theirs, mine)
+
+    def _objects(
+        self, theirs: dict[str, Any], mine: dict[str, Any], path: str, *, is_chosen: bool
+    ) -> None:
+        skipped = () if is_chosen else self._position(theirs, mine)
+        before = f"{path}." if path else ""
+        for name, value in theirs.items():
+            if name in skipped:
+                continue
+            if name not in mine:
+                self.note("missing", f"{before}{name}", value, _NOTHING)
+            else:
+                self._values(value, mine[name], f"{before}{name}", is_chosen=is_chosen)
+        for name in mine:
+            if name not in theirs and name not in skipped:
+                self.note("unknown", f"{before}{name}", _NOTHING, mine[name])
+
+    def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
+        """Return the members of a page that the recording does not determine.
+
+        If the recorded list goes on behind its page, the fake cannot know how many items it has:
+        perhaps the recording never shows the others. The token of the next page is bound.
+        """
+        items = next((it for it in _ITEMS if isinstance(theirs.get(it), list)), None)
+        if items is None or not (_goes_on(theirs) or _goes_on(mine)):
+            return set()
+        theirs_next, mine_next = theirs.get("next_token"), mine.get("next_token")
+        knows_less = _goes_on(theirs) and (
+            not _goes_on(mine) or _total(mine) < _total(theirs)  # it may know just one page more
+        )
+        if isinstance(theirs_next, str):
+            if not isinstance(mine_next, str) and knows_less and mine.get(items):
+                last = mine[items][-1]
+                key = last.get("attachment_url", last.get("task_id", last.get("id", "")))
+                mine_next = token((last.get("created_at", ""), key))
+            if isinstance(mine_next, str):
+                self._bindings.bind(theirs_next, mine_next)
+        if knows_less:
+            return _POSITION
+        return {"next_token"} if theirs_next and mine_next else set()
+
+    def _labels(self, theirs: Any, mine: Any, path: str) -> None:
+        """Compare what labelers make: by the names and types of the members, if it differs."""
+        if isinstance(theirs, dict) and theirs != mine:
+            for name, value in theirs.items():
+                if name not in mine:
+                    self.note("missing", f"{path}.{name}", value, _NOTHING)
+                elif _type(value) != _type(mine[name]):
+                    self.note("type", f"{path}.{name}", value, mine[name])
+            for name in mine:
+                if name not in theirs:
+                    self.note("unknown", f"{path}.{name}", _NOTHING, mine[name])
+
+    def _texts(self, theirs: str, mine: str, path: str, *, is_chosen: bool) -> None:
+        if theirs == mine:
+            return
+        if is_chosen:
+            name = path[path.rfind(".") + 1 :]
+            if name not in _MADE_UP and self._bindings.in_text(theirs) != mine:
+                self.note("value", path, theirs, mine)
+            return
+        times = _MOMENT.fullmatch(theirs), _MOMENT.fullmatch(mine)
+        if times[0] and times[1]:
+            if _form(theirs) != _form(mine):
+                self.note("type", path, theirs, mine)
+            return
+        if ID.sub("", theirs) == ID.sub("", mine):
+            pairs = zip(ID.findall(theirs), ID.findall(mine), strict=False)
+            if all(len(a) == len(b) and self._bindings.agree(a, b) for a, b in pairs):
+                return
+        elif _URL.fullmatch(theirs) and _URL.fullmatch(mine) and _scheme(theirs) == _scheme(mine):
+            ids = ID.findall(theirs), ID.findall(mine)
+            if len(ids[0]) == len(ids[1]):
+                for recorded, ours in zip(*ids, strict=True):
+                    self._bindings.agree(recorded, ours)
+            return
+        self.note("value", path, theirs, mine)
+
+    def _lists(
+        self, theirs: Sequence[Any], mine: Sequence[Any], path: str, *, is_chosen: bool
+    ) -> None:
+        pairs: list[tuple[Any, Any]]
+        names = None if is_chosen else _identity(theirs, mine)
+        if names is None:
+            pairs = list(zip(theirs, mine, strict=False))
+            gone, more = list(theirs[len(mine) :]), list(mine[len(theirs) :])
+        else:
+            pairs, gone, more = self._paired(theirs, mine, names, path)
+        for item, other in pairs:
+            self._values(item, other, f"{path}[]", is_chosen=is_chosen)
+        if gone:
+            self.note("missing", f"{path}[]", gone[0], _NOTHING)
+        if more:
+            self.note("unknown", f"{path}[]", _NOTHING, more[0])
+
+    def _paired(
+        self, theirs: Sequence[Any], mine: Sequence[Any], name: str, path: str
+    ) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:
+        """Return the pairs of items with the same identity, and the items that are left over."""
+        places = {item[name]: place for place, item in enumerate(mine)}
+        found: dict[int, int] = {}  # the place of a recorded item -> that of the fake's
+        for place, item in enumerate(theirs):
+            ours = self._bindings.find(item[name]) or item[name]
+            if ours in places:
+                found[place] = places.pop(ours)
+        # Items that nobody has seen before stand in the same order on both sides.
+        free = iter(sorted(places.values()))
+        for place, item in enumerate(theirs):
+            if place in found or not ID.fullmatch(item[name]) or self._bindings.find(item[name]):
+                continue
+            if (other := next(free, None)) is not None:
+                found[place] = other
+        order = [found[place] for place in sorted(found)]
+        for before, after in zip(order, order[1:], strict=False):
+            if before > after and _time(mine[before]) != _time(mine[after]):
+                self.note("order", f"{path}[]", mine[before][name], mine[after][name])
+        taken = set(found.values())
+        return (
+            [(theirs[place], mine[other]) for place, other in sorted(found.items())],
+            [item for place, item in enumerate(theirs) if place not in found],
+            [item for place, item in enumerate(mine) if place not in taken],
+        )
+
+
+def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
+    """Return the member by which all items of two lists are told apart, or None."""
+    items = [*theirs, *mine]
+    if not items or not all(isinstance(item, Mapping) for item in items):
+        return None
+    for name in _IDENTITIES:
+        if all(isinstance(item.get(name), str) for item in items):
+            return name
+    return None
+
+
+def _goes_on(page: Mapping[str, Any]) -> bool:
+    return bool(page.get("has_more") or page.get("hasNextPage") or page.get("next_token"))
+
+
+def _total(page: Mapping[str, Any]) -> int:
+    total = page.get("total", page.get("totalDocs"))
+    return total if isinstance(total, int) else 0
+
+
+def _time(item: Mapping[str, Any]) -> Any:
+    return item.get("created_at")
+
+
+def _type(value: Any) -> str:
+    return {int: "number", float: "number"}.get(type(value), type(value).__name__)
+
+
+def _form(moment: str) -> str:
+    return re.sub(r"\d", "0", moment)
+
+
+def _scheme(url: str) -> bool:
+    return urlsplit(url).scheme == "scaledata"  # http and https are one
+
+
+def _shown(value: Any) -> str:
+    if value is _NOTHING:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"

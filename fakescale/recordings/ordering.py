@@ -1,0 +1,145 @@
+"""The order in which recorded exchanges are asked.
+
+A recording is in the order in which its requests began. Requests of several threads overlap, so
+one may have taken effect before another that began earlier. The recording itself tells where:
+
+- an exchange that shows a thing is asked after the exchange that makes the thing;
+- a request that reads, began before a thing was made, and does not show the thing, is asked
+  before the exchange that makes it.
+
+All this is looked for among the next 64 exchanges.
+"""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.spots import Spot, mentions, read_spot
+from fakescale.values.clock import read_moment
+
+_AHEAD = 64  # exchanges
+_NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
+_SECOND = dt.timedelta(seconds=1)
+
+
+class Entry:
+    """An exchange with its place in the recording."""
+
+    def __init__(self, place: int, exchange: Recorded) -> None:
+        #: The number in the recording, from 0.
+        self.place = place
+        self.exchange = exchange
+        self.spot: Spot = read_spot(exchange)
+        #: The keys of the things that it makes.
+        self.makes = set(self.spot.makes())
+        #: Whether the recording shows that other requests went on at the same time.
+        self.overlaps = False
+        #: The time at which it took effect, on the clock of ``when``; None if that is not known.
+        self.effect: dt.datetime | None = None
+        self._mentions: set[str] | None = None
+
+    @property
+    def mentions(self) -> set[str]:
+        """The keys of the things that it shows to exist."""
+        if self._mentions is None:
+            self._mentions = mentions(self.exchange, self.spot)
+        return self._mentions
+
+
+class Ordering:
+    """The exchanges of a recording, in the order in which they are asked."""
+
+    def __init__(self, exchanges: Iterable[Recorded]) -> None:
+        self._coming = iter(exchanges)
+        self._places = 0
+        self._waiting: deque[Entry] = deque()
+        self._makers: dict[str, Entry] = {}  # those among the waiting
+        self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
+        self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._fill()
+        while self._waiting:
+            entry = self._next(self._waiting[0])
+            self._waiting.remove(entry)
+            for key in entry.makes:
+                if self._makers.get(key) is entry:
+                    del self._makers[key]
+            self._mark(entry)
+            yield entry
+            self._fill()
+
+    def _fill(self) -> None:
+        while len(self._waiting) < _AHEAD:
+            exchange = next(self._coming, None)
+            if exchange is None:
+                return
+            entry = Entry(self._places, exchange)
+            self._places += 1
+            self._set_effect(entry)
+            self._waiting.append(entry)
+            for key in entry.makes:
+                self._makers.setdefault(key, entry)
+
+    def _set_effect(self, entry: Entry) -> None:
+        """Set the time of effect of a request that changes, by the moment in its answer.
+
+        The clocks of client and server may differ. The least difference seen counts as that of
+        the clocks, and what is over it as the time that a request took.
+        """
+        when, moment = entry.exchange.when, entry.spot.moment
+        if when is None or moment is None or not when.microsecond > 0:
+            return
+        try:
+            apart = read_moment(moment) - when
+        except ValueError:
+            return
+        self._apart = apart if self._apart is None else min(self._apart, apart)
+        entry.effect = when + (apart - self._apart)
+
+    def _next(self, entry: Entry) -> Entry:
+        seen = {entry.place}
+        while (maker := self._maker(entry)) is not None and maker.place not in seen:
+            self._note_overlap(entry)
+            self._note_overlap(maker)
+            seen.add(maker.place)
+            entry = maker
+        if entry.effect is not None:
+            for other in self._waiting:
+                when = other.exchange.when
+                if other is entry or when is None:
+                    continue
+                if when >= entry.effect:
+                    break
+                self._note_overlap(other)
+                if (
+                    entry.makes
+                    and other.spot.action == ""
+                    and other.spot.is_good
+                    and not entry.makes & other.mentions
+                    and self._maker(other) is None
+                ):
+                    return other
+        return entry
+
+    def _maker(self, entry: Entry) -> Entry | None:
+        """Return the first waiting exchange that makes a thing that ``entry`` shows."""
+        if not self._makers.keys() - entry.makes:
+            return None
+        found = (self._makers[it] for it in entry.mentions & self._makers.keys())
+        return min((it for it in found if it is not entry), key=lambda it: it.place, default=None)
+
+    def _note_overlap(self, entry: Entry) -> None:
+        entry.overlaps = True
+        when = entry.exchange.when
+        self._overlaps_until = entry.place + _NEAR, when and when + _SECOND
+
+    def _mark(self, entry: Entry) -> None:
+        """Mark an exchange that is near to some that overlap."""
+        place, moment = self._overlaps_until
+        when = entry.exchange.when
+        if when is not None and moment is not None:
+            entry.overlaps |= when <= moment
+        else:
+            entry.overlaps |= entry.place <= place

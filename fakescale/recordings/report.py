@@ -1,0 +1,238 @@
+"""The report of a comparison: for people, for programs, and for CI."""
+
+import dataclasses
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+from xml.etree import ElementTree
+
+from fakescale.recordings.differences import KINDS, Difference
+
+#: The outcome of an exchange. The fake is not asked what the service itself failed to answer.
+Verdict = Literal["same", "differs", "not asked"]
+#: Returns lines about the facts of the contract nearest to an endpoint and a member of it.
+Facts = Callable[[str, str], Sequence[str]]
+
+_SHOWN = 20  # arranged things in the report for people
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Compared(NamedTuple):
+    """The outcome of one exchange."""
+
+    #: The file and the number of the exchange: ``FILE, exchange 3``.
+    source: str
+    #: The method and the target, for example ``GET /v1/tasks?limit=2``.
+    request: str
+    #: The method and the pattern of the path, for example ``GET /v1/task/<task_id>``.
+    endpoint: str
+    #: The recorded status.
+    status: int
+    #: The outcome.
+    verdict: Verdict
+    #: The differences that are not allowed.
+    differences: Sequence[Difference] = ()
+    #: The differences that are allowed.
+    allowed: Sequence[Difference] = ()
+    #: What was arranged before the exchange, in words.
+    arranged: Sequence[str] = ()
+
+    @property
+    def file(self) -> str:
+        """The path of the file."""
+        return self.source.rpartition(", exchange ")[0] or self.source
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines about the exchange: one, and one for each difference."""
+        told = f"{self.verdict} (the status is {self.status})"
+        told = told if self.verdict == "not asked" else self.verdict
+        yield f"{self.source}: {self.request}: {told}"
+        for it in self.differences:
+            yield f"    {it}"
+        for it in self.allowed:
+            yield f"    allowed: {it}"
+
+
+class Row(NamedTuple):
+    """A row of the table of differences."""
+
+    kind: str
+    #: The path of the member.
+    member: str
+    endpoint: str
+    #: The number of exchanges that have the difference.
+    count: int
+    is_allowed: bool
+    #: The first exchange that has it, and the difference there.
+    source: str
+    example: Difference
+    #: The nearest facts of the contract.
+    facts: Sequence[str]
+
+
+@dataclasses.dataclass
+class Report:
+    """The result of a comparison."""
+
+    #: The outcomes, in the order of the recording.
+    exchanges: list[Compared] = dataclasses.field(default_factory=list)
+    #: Finds the facts of the contract for the table; None leaves them out.
+    facts: Facts | None = None
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs that is not allowed."""
+        return not any(it.verdict == "differs" for it in self.exchanges)
+
+    @property
+    def differing(self) -> list[Compared]:
+        """The exchanges that differ, except for allowed differences."""
+        return [it for it in self.exchanges if it.verdict == "differs"]
+
+    @property
+    def arranged(self) -> list[tuple[str, str]]:
+        """What was arranged: the exchange that showed it, and the thing in words."""
+        return [(it.source, text) for it in self.exchanges for text in it.arranged]
+
+    def counts(self) -> dict[Verdict, int]:
+        """Return the number of exchanges by outcome."""
+        counts = Counter(it.verdict for it in self.exchanges)
+        return {verdict: counts[verdict] for verdict in ("same", "differs", "not asked")}
+
+    def table(self) -> list[Row]:
+        """Return the differences by kind, member and endpoint, the most frequent first."""
+        found: dict[tuple[str, str, str, bool], tuple[int, str, Difference]] = {}
+        for it in self.exchanges:
+            for is_allowed, several in ((False, it.differences), (True, it.allowed)):
+                for difference in several:
+                    key = difference.kind, difference.member, it.endpoint, is_allowed
+                    count, *first = found.get(key, (0, it.source, difference))
+                    found[key] = (count + 1, *first)  # type: ignore[assignment]
+        rows = [
+            Row(*key[:3], count, key[3], source, example, self._facts(key[2], key[1]))
+            for key, (count, source, example) in found.items()
+        ]
+        return sorted(rows, key=lambda row: (row.is_allowed, -row.count))
+
+    def _facts(self, endpoint: str, member: str) -> Sequence[str]:
+        return self.facts(endpoint, member) if self.facts else ()
+
+    def summary(self) -> str:
+        """Return one line with the number of exchanges by outcome."""
+        counts = self.counts()
+        texts = (
+            f"{len(self.exchanges)} exchanges",
+            f"{counts['same']} same",
+            f"{counts['differs']} different",
+            f"{counts['not asked']} not asked",
+        )
+        return f"{texts[0]}: {', '.join(texts[1:])}"
+
+    def to_text(self) -> str:
+        """Return the report for people."""
+        lines = [line for it in self.exchanges for line in it.lines()]
+        return "\n".join([*lines, self.ending()])
+
+    def ending(self) -> str:
+        """Return the end of the report for people, behind the lines about the exchanges."""
+        lines = []
+        if arranged := self.arranged:
+            lines += ["", "Arranged, because no client in the recording did it:"]
+            lines += [f"    before {source}: {text}" for source, text in arranged[:_SHOWN]]
+            if len(arranged) > _SHOWN:
+                lines.append(f"    and {len(arranged) - _SHOWN} more")
+        rows = self.table()
+        if rows:
+            lines += ["", "Differences by kind:"]
+        for row in rows:
+            times = "once" if row.count == 1 else f"{row.count} times"
+            allowed = ", allowed" if row.is_allowed else ""
+            name = f"{row.kind} {row.member}" if row.member else row.kind
+            lines.append(f"    {name} in {row.endpoint} ({times}{allowed})")
+            lines.append(f"        {row.source}: recorded {row.example.recorded}")
+            lines.append(f"        the fake has {row.example.ours}")
+            lines += [f"        {fact}" for fact in row.facts]
+        return "\n".join([*lines, "", self.summary()])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-able data, for programs."""
+        return {
+            "counts": self.counts(),
+            "exchanges": [
+                {
+                    **it._asdict(),
+                    "differences": [difference._asdict() for difference in it.differences],
+                    "allowed": [difference._asdict() for difference in it.allowed],
+                    "arranged": list(it.arranged),
+                }
+                for it in self.exchanges
+            ],
+            "table": [
+                {**row._asdict(), "example": row.example._asdict(), "facts": list(row.facts)}
+                for row in self.table()
+            ],
+        }
+
+    def to_junit(self) -> str:
+        """Return the report as JUnit XML: an exchange is a test case, a file a suite."""
+        suites = ElementTree.Element("testsuites", name="fakescale compare")
+        files: dict[str, list[Compared]] = {}
+        for it in self.exchanges:
+            files.setdefault(it.file, []).append(it)
+        for file, several in files.items():
+            suite = ElementTree.SubElement(
+                suites,
+                "testsuite",
+                name=_xml(file),
+                tests=str(len(several)),
+                failures=str(sum(it.verdict == "differs" for it in several)),
+                skipped=str(sum(it.verdict == "not asked" for it in several)),
+                errors="0",
+            )
+            for it in several:
+                name = f"{it.source.rpartition(', ')[2]}: {it.request}"
+                case = ElementTree.SubElement(
+                    suite, "testcase", classname=_xml(file), name=_xml(name), time="0"
+                )
+                if it.verdict == "differs":
+                    first, *_ = it.differences
+                    failure = ElementTree.SubElement(case, "failure", message=_xml(str(first)))
+                    failure.text = _xml("\n".join(map(str, it.differences)))
+                elif it.verdict == "not asked":
+                    told = f"the recorded status is {it.status}"
+                    ElementTree.SubElement(case, "skipped", message=told)
+        ElementTree.indent(suites)
+        return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+class Allowed:
+    """The differences that are known, and so no reason to fail.
+
+    Each is a kind, or ``KIND:MEMBER``, where the member may have wildcards. A status and a text
+    have no member: the path of the endpoint stands for it. Raises ValueError for any other text.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._rules = [text.partition(":")[::2] for text in texts]
+        for kind, _ in self._rules:
+            if kind not in KINDS:
+                raise ValueError(f"{kind!r} is not one of: {', '.join(KINDS)}")
+
+    def __call__(self, difference: Difference, endpoint: str) -> bool:
+        """Return whether a difference is allowed."""
+        member = difference.member or endpoint.partition(" ")[2]
+        return any(
+            kind == difference.kind and (not wanted or _fits(member, wanted))
+            for kind, wanted in self._rules
+        )
+
+
+def _fits(member: str, wanted: str) -> bool:
+    # Brackets are no wildcards here: they stand for the items of a list.
+    return fnmatch.fnmatchcase(member, wanted.replace("[", "[[]"))
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
