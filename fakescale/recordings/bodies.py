@@ -31,7 +31,7 @@ def read_base64(text: Any) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError as error:
-        raise ValueError(f"a body in base64 is broken: {error}") from None
+        raise ValueError(f"a text in base64 is broken: {error}") from None
 
 
 def read_body(value: Any) -> bytes:

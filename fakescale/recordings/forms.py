@@ -20,6 +20,9 @@ from fakescale.values.hosts import HOST
 
 Fields = list[tuple[str, str]]
 
+#: HAR demands a time: this one stands for none.
+NO_TIME = "1970-01-01T00:00:00.000Z"
+
 _METHOD = re.compile(r"[A-Za-z]{1,20}", re.ASCII)
 
 
@@ -71,7 +74,7 @@ def _read_har(item: Any, source: str) -> Recorded | None:
     if _number(response.get("status")) == 0:  # browsers write it for a request without an answer
         return None
     headers = _fields(request.get("headers"))
-    content = response.get("content")
+    content, when = response.get("content"), item.get("startedDateTime")
     return _recorded(
         method=_text(request, "method"),
         url=_har_url(item),
@@ -80,7 +83,7 @@ def _read_har(item: Any, source: str) -> Recorded | None:
         status=response.get("status"),
         answer_headers=_fields(response.get("headers")),
         answer=_content(content),
-        when=item.get("startedDateTime"),
+        when=None if when == NO_TIME else when,
         source=source,
     )
 

@@ -126,12 +126,12 @@ def _items_of(name: str, head: str) -> Callable[[Text], Iterator[tuple[str, Any]
     if not first:
         raise Unreadable(f"{name}: it is empty")
     try:
-        from fakescale.recordings import yaml_items
+        from fakescale.recordings.yaml_items import items as items_of_yaml
     except ImportError as error:
         raise ImportError(
             f"{name}: YAML needs PyYAML: pip install 'fakescale[recordings]'"
         ) from error
-    return yaml_items.items
+    return items_of_yaml
 
 
 def leads_to(url: str, hosts: Container[str]) -> bool:

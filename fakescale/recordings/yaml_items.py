@@ -5,7 +5,6 @@ that asks for another is refused. An alias shares the value of its anchor, and c
 it is used, so that a few lines cannot stand for gigabytes.
 """
 
-import binascii
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from fakescale.recordings.bodies import read_base64
 from fakescale.recordings.texts import MAX_DEPTH, MAX_EXCHANGE, Text
 
 _HOLDERS = ("interactions", "http_interactions")
@@ -171,10 +171,7 @@ class _Events:
 
 def _scalar(event: Any) -> str | bytes | None:
     if event.tag in _KNOWN["bytes"]:
-        try:
-            return binascii.a2b_base64(event.value.encode())
-        except ValueError as error:
-            raise ValueError(f"a binary text is broken: {error}") from None
+        return read_base64(event.value)
     _check_tag(event.tag, "text")
     is_plain = not event.style and event.tag in (None, f"{_YAML}null")
     return None if is_plain and event.value in _NULLS else event.value
