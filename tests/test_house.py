@@ -32,6 +32,7 @@ BACKWARD = ("Return what", "Return how", "Return those", "What")
 EXTRAS = {
     "redirection.backoff": ["urllib3"],
     "server.adapter": ["requests", "urllib3"],
+    "recordings.yaml_items": ["yaml"],
     "server.certificates": ["trustme"],
 }
 
