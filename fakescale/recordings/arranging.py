@@ -9,7 +9,7 @@ for each noun, and for each kind of change.
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from fakescale.account import task_types
 from fakescale.account.batches import Batch
@@ -81,13 +81,14 @@ class Arranger:
             self._refusal(spot, world)
         elif spot.noun == "teammate":
             self._team(spot, world)
-        elif spot.noun == "batch" and spot.answer is not None and "pending" in spot.answer:
+        elif spot.noun == "batch" and "pending" in (spot.answer or ()):
             self._counts(spot, world)
         else:
+            arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
             for shown in spot.shown:
                 # A thing that cannot be arranged is a difference, which is found by asking.
                 with contextlib.suppress(ApiError, ValueError, TypeError, LookupError):
-                    _NOUNS.get(spot.noun, _nothing)(self, shown, spot, world)
+                    arrange(self, shown, spot, world)
         self._asked.set_clock(max(now, self._asked.now()))
         return self._told
 
@@ -103,7 +104,7 @@ class Arranger:
         if not spot.is_good or spot.answer.get("has_more") or spot.answer.get("next_token"):
             return []
         shown = {self._bindings.in_text(str(it.get("task_id"))) for it in spot.shown}
-        for item in ours.get("docs", ours.get("tasks", ())):
+        for item in ours.get("docs") or ours.get("tasks") or ():
             if item["task_id"] not in shown and item["status"] == "pending":
                 self._complete_unseen(item["task_id"], world)
         return self._told
@@ -197,16 +198,31 @@ class Arranger:
         return found.name if found else str(name or id)
 
     def _task(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
+        task_id = self._bindings.in_text(shown["task_id"])
+        task = world.tasks._table.find(task_id)
         if spot.is_v2:
+            if task is not None:
+                self._bind_home(task, shown, world)
             self._home_of_v2(self._bindings.in_json(shown), world)
         printed = self._bindings.in_json(dict(shown))
-        task_id = printed["task_id"]
-        task = world.tasks._table.find(task_id)
         if task is None and task_id not in world.tasks._deleted:
             self._load(printed, spot, world)
         elif task is not None:
             self._move(task, printed, spot, world)
-        self._last[task_id] = _digest(printed)
+        if "params" in printed:
+            self._last[task_id] = _digest(printed)
+
+    def _bind_home(self, task: Task, shown: Mapping[str, Any], world: World) -> None:
+        """Bind the ids of the project and batch of a known task, which v1 does not show."""
+        homes = {
+            "project": task.project and world.projects.get(task.project),
+            "batch": task.batch and world.batches.get(task.batch),
+        }
+        for noun, home in homes.items():
+            id = shown.get(noun)
+            id = id.get("id") if isinstance(id, Mapping) else id
+            if isinstance(home, Project | Batch) and is_id(id):
+                self._bindings.agree(str(id), home.id)
 
     def _load(self, printed: dict[str, Any], spot: Spot, world: World) -> None:
         """Add a task that was there already, as it was before the request."""
@@ -274,7 +290,7 @@ class Arranger:
         if isinstance(succeeded, bool) and world.tasks.get(task.id).callback_completed != succeeded:
             world.tasks._note_callback(task.id, succeeded)
             self._tell(f"task {task.id} has a callback that {'worked' if succeeded else 'failed'}")
-        if not own and self._last.get(task.id) not in (None, _digest(printed)):
+        if not own and "params" in printed and self._last.get(task.id) not in (None, _digest(printed)):
             self._change_members(task.id, printed, world)
 
     def _change_status(
@@ -311,15 +327,17 @@ class Arranger:
     def _audit(self, task_id: str, printed: Mapping[str, Any], own: str, world: World) -> None:
         shown = [it for it in printed.get("audits") or () if isinstance(it, Mapping)]
         shown = shown[1:] if own == "audit" else shown
-        known = len(world.tasks.get(task_id).audits)
-        comments = [it for it in printed.get("customer_review_comments") or ()]
+        task = world.tasks.get(task_id)
+        known = len(task.audits)
+        comments = list(printed.get("customer_review_comments") or ())
+        comments = comments[: max(0, len(comments) - len(task.customer_review_comments))]
         for audit in reversed(shown[: max(0, len(shown) - known)]):
             is_newest = audit is shown[0] and own != "audit"
             comment = comments[0] if is_newest and comments else None
             with self._at(audit.get("audited_at")), contextlib.suppress(ApiError):
                 world.tasks.audit(
                     task_id,
-                    str(audit.get("audit_result")),
+                    cast(Any, audit.get("audit_result")),
                     comment if isinstance(comment, str) else None,
                     source="scale" if audit.get("audit_source") == "scale" else "customer",
                 )
@@ -477,7 +495,7 @@ class Arranger:
         batch = world.batches.get(name)
         if (world, f"batch {name}") in self._foreign:
             # Its tasks may never be shown.
-            changes = {"counts": FrozenDict(shown), "status": answer.get("status", batch.status)}
+            changes = {"counts": FrozenDict({str(k): it for k, it in shown.items()}), "status": answer.get("status", batch.status)}
             world.batches._table.change(name, **changes)
             return
         tasks = world.tasks

@@ -15,7 +15,7 @@ from fakescale.recordings.bindings import Bindings
 from fakescale.recordings.differences import Answered, Difference, content_of, differences
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.ordering import Entry, Ordering
-from fakescale.recordings.reading import in_order, read
+from fakescale.recordings.reading import in_order
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
 
 #: The mode of requests whose key the recording does not show.
@@ -42,7 +42,7 @@ def compare(
 
     Raises Unreadable for a file or an exchange that cannot be read, ValueError for a wrong kind.
     """
-    return compare_exchanges(in_order(read(paths)), mode=mode, allow=allow, facts=facts)
+    return compare_exchanges(in_order(paths), mode=mode, allow=allow, facts=facts)
 
 
 def compare_exchanges(

@@ -1,5 +1,6 @@
 """The differences between a recorded answer and the fake's answer to the same request."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -187,9 +188,9 @@ class _Comparison:
                 self.note("missing", f"{before}{name}", value, _NOTHING)
             else:
                 self._values(value, mine[name], f"{before}{name}", is_chosen=is_chosen)
-        for name in mine:
+        for name, value in mine.items():
             if name not in theirs and name not in skipped:
-                self.note("unknown", f"{before}{name}", _NOTHING, mine[name])
+                self.note("unknown", f"{before}{name}", _NOTHING, value)
 
     def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
         """Return the members of a page that the recording does not determine.
@@ -287,7 +288,7 @@ class _Comparison:
             if (other := next(free, None)) is not None:
                 found[place] = other
         order = [found[place] for place in sorted(found)]
-        for before, after in zip(order, order[1:], strict=False):
+        for before, after in itertools.pairwise(order):
             if before > after and _time(mine[before]) != _time(mine[after]):
                 self.note("order", f"{path}[]", mine[before][name], mine[after][name])
         taken = set(found.values())

@@ -55,7 +55,8 @@ class Compared(NamedTuple):
             yield f"    allowed: {it}"
 
 
-class Row(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Row:
     """A row of the table of differences."""
 
     kind: str
@@ -170,7 +171,7 @@ class Report:
                 for it in self.exchanges
             ],
             "table": [
-                {**row._asdict(), "example": row.example._asdict(), "facts": list(row.facts)}
+                {**dataclasses.asdict(row), "example": row.example._asdict(), "facts": list(row.facts)}
                 for row in self.table()
             ],
         }

@@ -121,7 +121,8 @@ def mentions(exchange: Recorded, spot: Spot) -> set[str]:
         if len(text) <= _LONG:
             for member, name in _NAMES.findall(text):
                 noun = spot.noun if member == b"name" else member.decode().partition("_")[0]
-                found.add(f"{noun}:{_json(b'"%b"' % name)}")
+                text_of_name = _json(b'"%b"' % name)
+                found.add(f"{noun}:{text_of_name}")
     return found
 
 
