@@ -371,13 +371,18 @@ class Arranger:
         self._tell(f"task {task_id} is not pending any more")
 
     def _refusal(self, spot: Spot, world: World) -> None:
-        """Arrange that a task is completed, if it is why the API refused to cancel it."""
-        text = spot.answer.get("error") if isinstance(spot.answer, dict) else None
-        if spot.action != "cancel" or spot.noun != "task" or "completed" not in str(text):
+        """Arrange that a task is completed or started, if the API refused to cancel it so."""
+        text = str(spot.answer.get("error")) if isinstance(spot.answer, dict) else ""
+        if spot.action != "cancel" or spot.noun != "task":
             return
         task = world.tasks._table.find(self._bindings.in_text(spot.name))
-        if task is not None and task.status == "pending":
+        if task is None or task.status != "pending":
+            return
+        if "completed" in text:
             self._complete_unseen(task.id, world)
+        elif "started" in text and not task.work_started:
+            world.tasks.start(task.id)
+            self._tell(f"task {task.id} is started")
 
     # Projects and batches.
 

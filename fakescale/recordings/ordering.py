@@ -3,24 +3,28 @@
 A recording is in the order in which its requests began. Requests of several threads overlap, so
 one may have taken effect before another that began earlier. The recording itself tells where:
 
-- an exchange that shows a thing is asked after the exchange that makes the thing;
+- an exchange that shows a thing is asked after the exchange that makes the thing, and one that
+  shows a change after the exchange that makes the change, if the change is later than its begin;
 - a request that reads, began before a thing was made, and does not show the thing, is asked
   before the exchange that makes it.
 
 All this is looked for among the next 64 exchanges.
 """
 
+import contextlib
 import datetime as dt
 from collections import deque
 from collections.abc import Iterable, Iterator
 
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.spots import Spot, mentions, read_spot
-from fakescale.values.clock import read_moment
+from fakescale.values.clock import read_moment, stamp
 
 _AHEAD = 64  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
 _SECOND = dt.timedelta(seconds=1)
+_APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
+_REMEMBERED = 10_000  # keys
 
 
 class Entry:
@@ -37,13 +41,16 @@ class Entry:
         self.overlaps = False
         #: The time at which it took effect, on the clock of ``when``; None if that is not known.
         self.effect: dt.datetime | None = None
+        #: The time at which the request began, on the server's clock, as the API prints times; ""
+        #: if that is not known.
+        self.began = ""
         self._mentions: set[str] | None = None
 
     @property
     def mentions(self) -> set[str]:
         """The keys of the things that it shows to exist."""
         if self._mentions is None:
-            self._mentions = mentions(self.exchange, self.spot)
+            self._mentions = mentions(self.exchange, self.spot, self.began)
         return self._mentions
 
 
@@ -55,6 +62,7 @@ class Ordering:
         self._places = 0
         self._waiting: deque[Entry] = deque()
         self._makers: dict[str, Entry] = {}  # those among the waiting
+        self._made: dict[str, None] = {}  # the latest keys of things that were made
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
 
@@ -77,26 +85,40 @@ class Ordering:
                 return
             entry = Entry(self._places, exchange)
             self._places += 1
-            self._set_effect(entry)
+            self._place_in_time(entry)
+            self._remember(entry)
             self._waiting.append(entry)
             for key in entry.makes:
                 self._makers.setdefault(key, entry)
 
-    def _set_effect(self, entry: Entry) -> None:
-        """Set the time of effect of a request that changes, by the moment in its answer.
+    def _place_in_time(self, entry: Entry) -> None:
+        """Set the times of an exchange: when its request began, and when a change took effect.
 
         The clocks of client and server may differ. The least difference seen counts as that of
         the clocks, and what is over it as the time that a request took.
         """
         when, moment = entry.exchange.when, entry.spot.moment
-        if when is None or moment is None or not when.microsecond > 0:
+        # A time without a fraction is cut to seconds, and says nothing about overlaps.
+        if when is None or when.microsecond == 0:
             return
-        try:
-            apart = read_moment(moment) - when
-        except ValueError:
-            return
-        self._apart = apart if self._apart is None else min(self._apart, apart)
-        entry.effect = when + (apart - self._apart)
+        apart = None
+        if moment is not None:
+            with contextlib.suppress(ValueError):
+                apart = read_moment(moment) - when
+        # The saved answer to an earlier request tells the time of that one.
+        if entry.spot.action == "create" and entry.makes & self._made.keys():
+            apart = None
+        if apart is not None and abs(apart) <= _APART:
+            if entry.spot.action == "create" and (self._apart is None or apart < self._apart):
+                self._apart = apart
+            if self._apart is not None and apart >= self._apart:
+                entry.effect = when + (apart - self._apart)
+        entry.began = stamp(when + (self._apart or dt.timedelta()))
+
+    def _remember(self, entry: Entry) -> None:
+        self._made.update(dict.fromkeys(entry.makes))
+        while len(self._made) > _REMEMBERED:
+            del self._made[next(iter(self._made))]
 
     def _next(self, entry: Entry) -> Entry:
         seen = {entry.place}

@@ -76,11 +76,23 @@ class Spot(NamedTuple):
         return found if isinstance(found, str) else None
 
     def makes(self) -> Iterator[str]:
-        """Yield keys of the things that the request made."""
+        """Yield keys of the things that the request made, or of the change of a task."""
         if self.made_id is not None:
             yield self.made_id
         if self.is_good and self.action == "create" and self.noun in ("project", "batch"):
             yield f"{self.noun}:{self.body.get('name')}"
+        if self.is_good and self.action not in ("", "create") and self.noun == "task":
+            yield from self._changes("")
+
+    def _changes(self, since: str) -> Iterator[str]:
+        """Yield keys of the latest changes of the shown tasks that are later than ``since``.
+
+        A test task is completed a few ms after its creation, so its times say nothing.
+        """
+        for it in self.shown:
+            moment = it.get("updated_at")
+            if isinstance(moment, str) and moment > since and not it.get("is_test"):
+                yield f"{it.get('task_id')} {moment}"
 
 
 def read_spot(exchange: Recorded) -> Spot:
@@ -110,9 +122,15 @@ def read_spot(exchange: Recorded) -> Spot:
     )
 
 
-def mentions(exchange: Recorded, spot: Spot) -> set[str]:
-    """Return keys, as those of ``makes``, of the things that an exchange shows to exist."""
+def mentions(exchange: Recorded, spot: Spot, began: str) -> set[str]:
+    """Return keys, as those of ``makes``, of the things that an exchange shows.
+
+    ``began`` is the time at which the request began, as the API prints times, or "". Only later
+    changes count: an earlier one may be any that was made at the same moment.
+    """
     found = {*ids_in(exchange.answer), *ids_in(exchange.url.encode())}
+    if began and spot.noun == "task":
+        found.update(spot._changes(began))
     if not spot.is_good and exchange.status != 409:
         return found
     if spot.noun in ("project", "batch") and spot.name:
