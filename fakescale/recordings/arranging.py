@@ -311,6 +311,9 @@ class Arranger:
                     changes: dict[str, Any] = {"status": Status.PENDING, "response": None}
                     tasks._replace(task, replaced(task, **changes), self._asked.now())
             self._unseen.discard(task.id)
+            if printed.get("work_started") and status in ("completed", "error"):
+                with contextlib.suppress(ApiError):
+                    tasks.start(task.id)
             if status == "completed":
                 try:
                     tasks.complete(task.id, response or {})
@@ -371,15 +374,19 @@ class Arranger:
         self._tell(f"task {task_id} is not pending any more")
 
     def _refusal(self, spot: Spot, world: World) -> None:
-        """Arrange that a task is completed or started, if the API refused to cancel it so."""
+        """Arrange the state of a task that the API names as its reason to refuse a move."""
         text = str(spot.answer.get("error")) if isinstance(spot.answer, dict) else ""
-        if spot.action != "cancel" or spot.noun != "task":
+        if spot.action not in ("cancel", "audit") or spot.noun != "task":
             return
         task = world.tasks._table.find(self._bindings.in_text(spot.name))
         if task is None or task.status != "pending":
             return
         if "completed" in text:
             self._complete_unseen(task.id, world)
+        elif "is error" in text:
+            world.tasks.fail(task.id, {})
+            self._unseen.add(task.id)
+            self._tell(f"task {task.id} is error")
         elif "started" in text and not task.work_started:
             world.tasks.start(task.id)
             self._tell(f"task {task.id} is started")

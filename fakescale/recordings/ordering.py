@@ -24,6 +24,7 @@ _AHEAD = 64  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
 _SECOND = dt.timedelta(seconds=1)
 _APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
+_LONGEST = dt.timedelta(minutes=1)  # a request
 _REMEMBERED = 10_000  # keys
 
 
@@ -116,6 +117,8 @@ class Ordering:
         entry.began = stamp(when + (self._apart or dt.timedelta()))
 
     def _remember(self, entry: Entry) -> None:
+        # The saved answer to an earlier request makes nothing.
+        entry.makes -= self._made.keys()
         self._made.update(dict.fromkeys(entry.makes))
         while len(self._made) > _REMEMBERED:
             del self._made[next(iter(self._made))]
@@ -150,7 +153,8 @@ class Ordering:
         if not self._makers.keys() - entry.makes:
             return None
         found = (self._makers[it] for it in entry.mentions & self._makers.keys())
-        return min((it for it in found if it is not entry), key=lambda it: it.place, default=None)
+        others = (it for it in found if it is not entry and _may_overlap(entry, it))
+        return min(others, key=lambda it: it.place, default=None)
 
     def _note_overlap(self, entry: Entry) -> None:
         entry.overlaps = True
@@ -165,3 +169,8 @@ class Ordering:
             entry.overlaps |= when <= moment
         else:
             entry.overlaps |= entry.place <= place
+
+
+def _may_overlap(entry: Entry, other: Entry) -> bool:
+    began = entry.exchange.when, other.exchange.when
+    return None in began or abs(began[0] - began[1]) <= _LONGEST  # type: ignore[operator]

@@ -36,8 +36,8 @@ def test_any_calls_on_a_fake_compare_as_the_same(steered: bool) -> None:
     key = fake.api_key if steered else fake.test_api_key
     target = Target(fake.url, key, fake=fake, line=_Recording(recorder))
     settings = hypothesis.settings(
-        max_examples=600,
-        stateful_step_count=60,
+        max_examples=examples(100),
+        stateful_step_count=30,
         deadline=None,
         derandomize=True,
         database=None,
@@ -47,7 +47,6 @@ def test_any_calls_on_a_fake_compare_as_the_same(steered: bool) -> None:
     with target.standing_time():
         run(target, settings, steered=steered)
     report = compare_exchanges(recorder.in_order())
-    import pickle; pickle.dump(recorder.in_order(), open(f"/tmp/rec{steered}.pkl","wb"))
+
     assert report.same, report.ending()
-    assert len(report.exchanges) == len(recorder.exchanges) > 500
-    # debug
+    assert len(report.exchanges) == len(recorder.exchanges)
