@@ -62,18 +62,35 @@ class Arranger:
         self._asked = asked
         self._bindings = bindings
         self._told: list[str] = []
+        self._is_coming: Callable[[str], bool] = lambda key: False
         # Tasks that were completed only because a list or a counter shows that they were not
         # pending any more, by their ids. A later exchange may tell more of them.
         self._unseen: set[str] = set()
+        self._overlaps = False
         self._foreign: set[tuple[World, str]] = set()  # projects and batches that were arranged
         self._typeless: set[tuple[World, str]] = set()  # projects of an unknown type
         self._teams: set[World] = set()  # the worlds whose team was arranged
         # What clients can change of a task, as the recording showed it last, by its id.
         self._last: dict[str, int] = {}
 
-    def arrange(self, spot: Spot, status: int, world: World) -> list[str]:
-        """Arrange what the recorded answer shows, and return what was arranged, in words."""
+    def arrange(
+        self,
+        spot: Spot,
+        status: int,
+        world: World,
+        *,
+        overlaps: bool = False,
+        is_coming: Callable[[str], bool] | None = None,
+    ) -> list[str]:
+        """Arrange what the recorded answer shows, and return what was arranged, in words.
+
+        ``overlaps`` says that other requests go on at the same time. ``is_coming`` then says
+        whether one that is not asked yet makes a thing or a change itself, by the key that
+        `Spot` gives it. Then nothing is arranged.
+        """
         self._told = []
+        self._is_coming = is_coming or (lambda key: False)
+        self._overlaps = overlaps
         now = self._asked.now()
         if spot.action == "create" and spot.noun == "task":
             self._creation(spot, status, world)
@@ -82,7 +99,8 @@ class Arranger:
         elif spot.noun == "teammate":
             self._team(spot, world)
         elif spot.noun == "batch" and "pending" in (spot.answer or ()):
-            self._counts(spot, world)
+            if is_coming is None:  # else counters may follow from what is coming
+                self._counts(spot, world)
         else:
             arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
             for shown in spot.shown:
@@ -205,6 +223,8 @@ class Arranger:
                 self._bind_home(task, shown, world)
             self._home_of_v2(self._bindings.in_json(shown), world)
         printed = self._bindings.in_json(dict(shown))
+        if task is None and self._is_coming(task_id):
+            return
         if task is None and task_id not in world.tasks._deleted:
             self._load(printed, spot, world)
         elif task is not None:
@@ -272,8 +292,16 @@ class Arranger:
     def _move(self, task: Task, printed: Mapping[str, Any], spot: Spot, world: World) -> None:
         """Arrange the changes of a known task."""
         status, own = printed.get("status"), spot.action
+        if (
+            self._overlaps
+            and not own
+            and task.id not in self._unseen
+            and str(printed.get("updated_at", "")) < task.updated_at
+        ):
+            return  # such an answer may be older than what was asked before
         response = _response_of(printed, is_v2=spot.is_v2)
         is_own = own == "cancel" and status == "canceled"
+        is_own = is_own or (status == "canceled" and self._is_coming(f"cancel {task.id}"))
         knows_more = task.id in self._unseen and (status != "completed" or response is not None)
         if status == "deleted":
             world.tasks.delete(task.id)
@@ -285,12 +313,14 @@ class Arranger:
             with contextlib.suppress(ApiError):
                 world.tasks.start(task.id)
                 self._tell(f"task {task.id} is started")
-        self._audit(task.id, printed, own, world)
+        if not self._is_coming(f"audit {task.id}"):
+            self._audit(task.id, printed, own, world)
         succeeded = printed.get("callback_completed", printed.get("callback_succeeded"))
         if isinstance(succeeded, bool) and world.tasks.get(task.id).callback_completed != succeeded:
             world.tasks._note_callback(task.id, succeeded)
             self._tell(f"task {task.id} has a callback that {'worked' if succeeded else 'failed'}")
-        if not own and "params" in printed and self._last.get(task.id) not in (None, _digest(printed)):
+        is_other = self._last.get(task.id) not in (None, _digest(printed))
+        if not own and is_other and "params" in printed:
             self._change_members(task.id, printed, world)
 
     def _change_status(
@@ -363,7 +393,8 @@ class Arranger:
             ),
         ]
         for name, known, change in changes:
-            if printed.get(name) != known:
+            action = "setMetadata" if name == "metadata" else name
+            if printed.get(name) != known and not self._is_coming(f"{action} {task_id}"):
                 with contextlib.suppress(ApiError):
                     change(printed.get(name))
                     self._tell(f"task {task_id} has other {name}")
@@ -427,6 +458,8 @@ class Arranger:
         if own == "create":
             return
         name = str(shown["name"])
+        if self._is_coming(f"project:{name}"):
+            return
         history = [*shown.get("param_history", ())]
         if own == "setParams":
             history = history[:-1]
@@ -469,6 +502,8 @@ class Arranger:
                     self._typeless.add((world, project))
                     world.projects._table.change(project, rapid=status == "staging")
             return
+        if self._is_coming(f"batch:{name}"):
+            return
         before = _BEFORE.get(own, status)
         if name not in world.batches:
             facts = {key: printed[key] for key in ("created_at", "callback") if key in printed}
@@ -507,8 +542,9 @@ class Arranger:
         batch = world.batches.get(name)
         if (world, f"batch {name}") in self._foreign:
             # Its tasks may never be shown.
-            changes = {"counts": FrozenDict({str(k): it for k, it in shown.items()}), "status": answer.get("status", batch.status)}
-            world.batches._table.change(name, **changes)
+            counts = FrozenDict({str(k): it for k, it in shown.items()})
+            status = answer.get("status", batch.status)
+            world.batches._table.change(name, counts=counts, status=status)
             return
         tasks = world.tasks
         pending = tasks.list(batch=name, status="pending")

@@ -74,16 +74,16 @@ def outcomes(
 class _Tried:
     """An exchange that was asked, and its outcome so far."""
 
-    def __init__(self, entry: Entry, arranged: list[str]) -> None:
+    def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.arranged = arranged
+        self.arranged: list[str] = []
         self.differences: list[Difference] | None = None
+        self.bindings: Bindings | None = None
 
-    def note(self, found: list[Difference]) -> bool:
-        """Note the differences of a try; return whether they are the fewest so far."""
-        is_best = self.differences is None or len(found) < len(self.differences)
-        self.differences = found if is_best else self.differences
-        return is_best
+    def note(self, found: list[Difference], bindings: Bindings) -> None:
+        """Note the differences of a try, and the ids that it bound, if it is the best so far."""
+        if self.differences is None or len(found) < len(self.differences):
+            self.differences, self.bindings = found, bindings
 
 
 class _Comparison:
@@ -98,8 +98,9 @@ class _Comparison:
     def run(self, exchanges: Iterable[Recorded]) -> Iterator[Compared]:
         """Yield the outcomes, each once the outcomes of all before it are known."""
         place = 0
-        for entry in Ordering(exchanges):
-            self._take(entry)
+        ordering = Ordering(exchanges)
+        for entry in ordering:
+            self._take(entry, ordering)
             while (done := self._done.pop(place, None)) is not None:
                 yield done
                 place += 1
@@ -107,41 +108,50 @@ class _Comparison:
             self._end(tried)
         yield from (self._done[it] for it in sorted(self._done))
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: Entry, ordering: Ordering) -> None:
         status = entry.exchange.status
         if status == 429 or not 0 < status < 500:
             # The service failed. Nobody knows whether it did the work.
             self._done[entry.place] = _compared(entry, "not asked")
             return
-        tried = _Tried(entry, self._arrange(entry))
-        self._try(tried)
-        if tried.differences and entry.overlaps and not entry.spot.action:
+        tried = _Tried(entry)
+        is_coming = None
+        if entry.overlaps and not entry.spot.action:
+            is_coming = ordering.is_coming
+        self._arrange(tried, is_coming)
+        self._try(tried, is_last=is_coming is None)
+        if tried.differences and is_coming is not None:
             self._held.append(tried)
         else:
             self._end(tried)
         if entry.spot.action:
             for held in self._held:
-                self._try(held)
+                self._try(held, is_last=False)
         over = [it for it in self._held if not it.differences or _is_over(it.entry, entry)]
         for held in over:
             self._held.remove(held)
+            if held.differences:
+                self._arrange(held, None)
+                self._try(held, is_last=True)
             self._end(held)
 
-    def _arrange(self, entry: Entry) -> list[str]:
-        exchange, spot = entry.exchange, entry.spot
+    def _arrange(self, tried: "_Tried", is_coming: Callable[[str], bool] | None) -> None:
+        exchange, spot = tried.entry.exchange, tried.entry.spot
         world = self._asked.world(self._asked.key(exchange))
         is_new = spot.action != "create" or spot.made_id not in world.tasks
         with contextlib.suppress(ValueError):
             self._asked.stand_at(exchange.when, spot.moment if is_new else None)
-        return self._arranger.arrange(spot, exchange.status, world)
+        tried.arranged += self._arranger.arrange(
+            spot, exchange.status, world, overlaps=tried.entry.overlaps, is_coming=is_coming
+        )
 
-    def _try(self, tried: _Tried) -> None:
+    def _try(self, tried: "_Tried", *, is_last: bool) -> None:
         """Ask the fake, and note the differences."""
         entry = tried.entry
         exchange, spot = entry.exchange, entry.spot
         recorded = Answered(exchange.status, media_type(exchange.answer_headers), exchange.answer)
         ours = self._ask(entry)
-        if not spot.action and spot.noun == "task" and ours.status == 200 and spot.query:
+        if is_last and not spot.action and spot.noun == "task" and spot.query:
             with contextlib.suppress(ValueError):
                 world = self._asked.world(self._asked.key(exchange))
                 if told := self._arranger.unlisted(spot, content_of(ours.body), world):
@@ -149,8 +159,8 @@ class _Comparison:
                     ours = self._ask(entry)
         bindings = self._bindings.trial()
         same = recorded[::2] == ours[::2]
-        if tried.note([] if same else differences(exchange.method, recorded, ours, bindings)):
-            bindings.keep()
+        found = [] if same else differences(exchange.method, recorded, ours, bindings)
+        tried.note(found, bindings)
 
     def _ask(self, entry: Entry) -> Answered:
         exchange = entry.exchange
@@ -166,6 +176,8 @@ class _Comparison:
 
     def _end(self, tried: _Tried) -> None:
         entry = tried.entry
+        if tried.bindings is not None:
+            tried.bindings.keep()
         endpoint = _endpoint(entry.exchange)
         found = tried.differences or []
         allowed = [it for it in found if self._allowed(it, endpoint)]

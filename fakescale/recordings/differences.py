@@ -280,8 +280,9 @@ class _Comparison:
             ours = self._bindings.find(item[name]) or item[name]
             if ours in places:
                 found[place] = places.pop(ours)
-        # Items that nobody has seen before stand in the same order on both sides.
-        free = iter(sorted(places.values()))
+        # Files and groups that nobody has seen before stand in the same order on both sides. The
+        # fake gives a task its recorded id.
+        free = iter(sorted(places.values()) if name == "id" else ())
         for place, item in enumerate(theirs):
             if place in found or not ID.fullmatch(item[name]) or self._bindings.find(item[name]):
                 continue

@@ -5,15 +5,15 @@ one may have taken effect before another that began earlier. The recording itsel
 
 - an exchange that shows a thing is asked after the exchange that makes the thing, and one that
   shows a change after the exchange that makes the change, if the change is later than its begin;
-- a request that reads, began before a thing was made, and does not show the thing, is asked
-  before the exchange that makes it.
+- changes are asked in the order of the times that their answers tell;
+- a request that reads, began before a change, and does not show it, is asked before the change.
 
 All this is looked for among the next 64 exchanges.
 """
 
 import contextlib
 import datetime as dt
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
 from fakescale.recordings.exchanges import Recorded
@@ -22,6 +22,7 @@ from fakescale.values.clock import read_moment, stamp
 
 _AHEAD = 64  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
+_EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
 _LONGEST = dt.timedelta(minutes=1)  # a request
@@ -38,6 +39,8 @@ class Entry:
         self.spot: Spot = read_spot(exchange)
         #: The keys of the things that it makes.
         self.makes = set(self.spot.makes())
+        #: The keys of the things and changes for which nothing need be arranged.
+        self.does = {*self.makes, *self.spot.does()}
         #: Whether the recording shows that other requests went on at the same time.
         self.overlaps = False
         #: The time at which it took effect, on the clock of ``when``; None if that is not known.
@@ -63,6 +66,7 @@ class Ordering:
         self._places = 0
         self._waiting: deque[Entry] = deque()
         self._makers: dict[str, Entry] = {}  # those among the waiting
+        self._does: Counter[str] = Counter()  # the keys of what the waiting do
         self._made: dict[str, None] = {}  # the latest keys of things that were made
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
@@ -75,9 +79,15 @@ class Ordering:
             for key in entry.makes:
                 if self._makers.get(key) is entry:
                     del self._makers[key]
+            self._does.subtract(entry.does)
+            self._does += Counter()  # without zeros
             self._mark(entry)
             yield entry
             self._fill()
+
+    def is_coming(self, key: str) -> bool:
+        """Return whether an exchange that waits makes a thing or a change, by its key."""
+        return key in self._does
 
     def _fill(self) -> None:
         while len(self._waiting) < _AHEAD:
@@ -89,6 +99,7 @@ class Ordering:
             self._place_in_time(entry)
             self._remember(entry)
             self._waiting.append(entry)
+            self._does.update(entry.does)
             for key in entry.makes:
                 self._makers.setdefault(key, entry)
 
@@ -124,28 +135,31 @@ class Ordering:
             del self._made[next(iter(self._made))]
 
     def _next(self, entry: Entry) -> Entry:
+        """Return the exchange to ask next; ``entry`` is the first that waits."""
         seen = {entry.place}
         while (maker := self._maker(entry)) is not None and maker.place not in seen:
             self._note_overlap(entry)
             self._note_overlap(maker)
             seen.add(maker.place)
             entry = maker
-        if entry.effect is not None:
-            for other in self._waiting:
-                when = other.exchange.when
-                if other is entry or when is None:
-                    continue
-                if when >= entry.effect:
-                    break
-                self._note_overlap(other)
-                if (
-                    entry.makes
-                    and other.spot.action == ""
-                    and other.spot.is_good
-                    and not entry.makes & other.mentions
-                    and self._maker(other) is None
-                ):
-                    return other
+        if entry.effect is None:
+            return entry
+        began_before = [it for it in self._waiting if _began(it) < entry.effect and it != entry]
+        if began_before:
+            self._note_overlap(entry)
+            changes = [it for it in began_before if it.effect is not None]
+            entry = min([entry, *changes], key=lambda it: (it.effect or _EVER, it.place))
+        for other in began_before:
+            self._note_overlap(other)
+            if (
+                other.spot.action == ""
+                and other.spot.is_good
+                and entry.effect is not None
+                and _began(other) < entry.effect
+                and not entry.makes & other.mentions
+                and self._maker(other) is None
+            ):
+                return other
         return entry
 
     def _maker(self, entry: Entry) -> Entry | None:
@@ -169,6 +183,10 @@ class Ordering:
             entry.overlaps |= when <= moment
         else:
             entry.overlaps |= entry.place <= place
+
+
+def _began(entry: Entry) -> dt.datetime:
+    return entry.exchange.when or _EVER
 
 
 def _may_overlap(entry: Entry, other: Entry) -> bool:

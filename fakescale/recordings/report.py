@@ -171,7 +171,11 @@ class Report:
                 for it in self.exchanges
             ],
             "table": [
-                {**dataclasses.asdict(row), "example": row.example._asdict(), "facts": list(row.facts)}
+                {
+                    **dataclasses.asdict(row),
+                    "example": row.example._asdict(),
+                    "facts": list(row.facts),
+                }
                 for row in self.table()
             ],
         }

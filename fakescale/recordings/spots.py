@@ -84,6 +84,11 @@ class Spot(NamedTuple):
         if self.is_good and self.action not in ("", "create") and self.noun == "task":
             yield from self._changes("")
 
+    def does(self) -> Iterator[str]:
+        """Yield the key of the change that the request made to a task."""
+        if self.is_good and self.action and self.noun == "task" and not self.is_v2:
+            yield f"{self.action} {self.name}"
+
     def _changes(self, since: str) -> Iterator[str]:
         """Yield keys of the latest changes of the shown tasks that are later than ``since``.
 
