@@ -23,7 +23,7 @@ Mode = Literal["live", "test"]
 
 _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
-_TRIES = 64
+_TRIES, _HELD = 64, 32
 _OVERLAP = dt.timedelta(seconds=1)
 
 
@@ -128,10 +128,11 @@ class _Comparison:
             for held in self._held:
                 self._try(held, is_last=False)
         over = [it for it in self._held if not it.differences or _is_over(it.entry, entry)]
+        over += [it for it in self._held[:-_HELD] if it not in over]
         for held in over:
             self._held.remove(held)
             if held.differences:
-                self._arrange(held, None)
+                self._arrange(held, ordering.is_coming)
                 self._try(held, is_last=True)
             self._end(held)
 
@@ -204,6 +205,6 @@ def _endpoint(exchange: Recorded) -> str:
 def _is_over(held: Entry, entry: Entry) -> bool:
     """Return whether a held exchange cannot overlap with those after ``entry``."""
     began, when = held.exchange.when, entry.exchange.when
-    if began is not None and when is not None and when - began > _OVERLAP:
-        return True
+    if began is not None and when is not None:
+        return when - began > _OVERLAP
     return entry.place - held.place > _TRIES

@@ -8,7 +8,7 @@ one may have taken effect before another that began earlier. The recording itsel
 - changes are asked in the order of the times that their answers tell;
 - a request that reads, began before a change, and does not show it, is asked before the change.
 
-All this is looked for among the next 64 exchanges.
+All this is looked for among the next 200 exchanges.
 """
 
 import contextlib
@@ -20,11 +20,12 @@ from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.spots import Spot, mentions, read_spot
 from fakescale.values.clock import read_moment, stamp
 
-_AHEAD = 64  # exchanges
+_AHEAD = 200  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
 _EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
+_SLACK = dt.timedelta(milliseconds=2)
 _LONGEST = dt.timedelta(minutes=1)  # a request
 _REMEMBERED = 10_000  # keys
 
@@ -144,18 +145,27 @@ class Ordering:
             entry = maker
         if entry.effect is None:
             return entry
-        began_before = [it for it in self._waiting if _began(it) < entry.effect and it != entry]
+        began_before = []
+        for other in self._waiting:
+            if _began(other) >= entry.effect:
+                break
+            if other is not entry:
+                began_before.append(other)
         if began_before:
             self._note_overlap(entry)
             changes = [it for it in began_before if it.effect is not None]
             entry = min([entry, *changes], key=lambda it: (it.effect or _EVER, it.place))
         for other in began_before:
             self._note_overlap(other)
+        if not entry.overlaps or entry.effect is None:
+            return entry
+        # Times are cut to milliseconds, so those of the same moment may be either way round.
+        for other in self._waiting:
+            if _began(other) > entry.effect + _SLACK:
+                break
             if (
                 other.spot.action == ""
                 and other.spot.is_good
-                and entry.effect is not None
-                and _began(other) < entry.effect
                 and not entry.makes & other.mentions
                 and self._maker(other) is None
             ):
