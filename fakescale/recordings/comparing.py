@@ -12,7 +12,13 @@ from fakescale.api.routes import ROUTES
 from fakescale.recordings.arranging import Arranger
 from fakescale.recordings.asking import Asked, media_type, target_of
 from fakescale.recordings.bindings import Bindings
-from fakescale.recordings.differences import Answered, Difference, content_of, differences
+from fakescale.recordings.differences import (
+    Answered,
+    Difference,
+    content_of,
+    differences,
+    first_of_each,
+)
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.ordering import Entry, Ordering
 from fakescale.recordings.reading import in_order
@@ -81,9 +87,18 @@ class _Tried:
         self.bindings: Bindings | None = None
 
     def note(self, found: list[Difference], bindings: Bindings) -> None:
-        """Note the differences of a try, and the ids that it bound, if it is the best so far."""
-        if self.differences is None or len(found) < len(self.differences):
+        """Note the differences of a try.
+
+        Each part of the answer must fit in one of the tries: the requests that went on at the
+        same time may have taken effect in another order.
+        """
+        if self.differences is None:
             self.differences, self.bindings = found, bindings
+            return
+        if not found:
+            self.bindings = bindings
+        still = {(it.kind, it.member, it.item) for it in found}
+        self.differences = [it for it in self.differences if (it.kind, it.member, it.item) in still]
 
 
 class _Comparison:
@@ -159,8 +174,9 @@ class _Comparison:
                     tried.arranged += told
                     ours = self._ask(entry)
         bindings = self._bindings.trial()
+        since = entry.began if entry.overlaps and not spot.action and entry.began else None
         same = recorded[::2] == ours[::2]
-        found = [] if same else differences(exchange.method, recorded, ours, bindings)
+        found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
         tried.note(found, bindings)
 
     def _ask(self, entry: Entry) -> Answered:
@@ -180,7 +196,7 @@ class _Comparison:
         if tried.bindings is not None:
             tried.bindings.keep()
         endpoint = _endpoint(entry.exchange)
-        found = tried.differences or []
+        found = first_of_each(tried.differences or [])
         allowed = [it for it in found if self._allowed(it, endpoint)]
         wrong = [it for it in found if it not in allowed]
         self._done[entry.place] = _compared(entry, "differs" if wrong else "same")._replace(

@@ -3,7 +3,7 @@
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ from fakescale.values.answer import decode
 Kind = Literal["status", "text", "missing", "unknown", "type", "value", "order"]
 KINDS = get_args(Kind)
 
-_MOST = 50  # differences of one exchange
+_MOST = 50  # differences of one exchange, and of one kind and member
 _LONG = 80  # characters of a shown value
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 _URL = re.compile(r"(https?|s3|gs|scaledata)://\S+")
@@ -73,6 +73,8 @@ class Difference(NamedTuple):
     recorded: str
     #: The value of the fake, shortened.
     ours: str
+    #: The id or name of the item of a list that has it; empty outside of lists.
+    item: str = ""
 
     def __str__(self) -> str:
         place = f" {self.member}" if self.member else ""
@@ -97,15 +99,27 @@ _NOTHING = _Nothing()
 
 
 def differences(
-    method: str, recorded: Answered, ours: Answered, bindings: Bindings
+    method: str, recorded: Answered, ours: Answered, bindings: Bindings, since: str | None = None
 ) -> list[Difference]:
-    """Return the differences of two answers; new ids of the recording are bound to the fake's."""
-    found = _Comparison(bindings)
+    """Return the differences of two answers; new ids of the recording are bound to the fake's.
+
+    ``since`` is the time at which a request began that others overlap with. A task that the fake
+    changed since then may be shown as it was before.
+    """
+    found = _Comparison(bindings, since)
     if recorded.status != ours.status:
         found.note("status", "", _status(recorded), _status(ours))
     elif method != "HEAD":
         found.answers(recorded, ours)
     return found.differences
+
+
+def first_of_each(found: Iterable[Difference]) -> list[Difference]:
+    """Return the first difference of each kind and member."""
+    firsts: dict[tuple[str, str], Difference] = {}
+    for it in found:
+        firsts.setdefault((it.kind, it.member), it)
+    return list(firsts.values())
 
 
 def content_of(body: bytes) -> Any:
@@ -124,20 +138,23 @@ def _status(answer: Answered) -> str:
 class _Comparison:
     """The comparison of one pair of answers."""
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: Bindings, since: str | None) -> None:
         self._bindings = bindings
-        self._found: dict[tuple[Kind, str], Difference] = {}
+        self._since = since
+        self._found: dict[tuple[Kind, str], list[Difference]] = {}
+        self._item = ""
 
     @property
     def differences(self) -> list[Difference]:
-        """The differences so far; of several items of a list, the first of each kind."""
-        return list(self._found.values())
+        """The differences so far."""
+        return [it for several in self._found.values() for it in several]
 
     def note(self, kind: Kind, member: str, recorded: Any, ours: Any) -> None:
-        """Add a difference, unless there is one of the same kind and member."""
-        if len(self._found) < _MOST and (kind, member) not in self._found:
-            texts = (it if kind == "status" else _shown(it) for it in (recorded, ours))
-            self._found[kind, member] = Difference(kind, member, *texts)
+        """Add a difference, unless there are very many."""
+        known = self._found.setdefault((kind, member), []) if len(self._found) < _MOST else None
+        if known is not None and len(known) < _MOST:
+            theirs, mine = (it if kind == "status" else _shown(it) for it in (recorded, ours))
+            known.append(Difference(kind, member, theirs, mine, self._item))
 
     def answers(self, recorded: Answered, ours: Answered) -> None:
         """Compare two answers of the same status."""
@@ -179,6 +196,10 @@ class _Comparison:
     def _objects(
         self, theirs: dict[str, Any], mine: dict[str, Any], path: str, *, is_chosen: bool
     ) -> None:
+        if self._since is not None and not is_chosen:
+            times = str(theirs.get("updated_at", "")), str(mine.get("updated_at", ""))
+            if times[0] < times[1] and times[1] >= self._since:
+                return
         skipped = () if is_chosen else self._position(theirs, mine)
         before = f"{path}." if path else ""
         for name, value in theirs.items():
@@ -263,12 +284,17 @@ class _Comparison:
             gone, more = list(theirs[len(mine) :]), list(mine[len(theirs) :])
         else:
             pairs, gone, more = self._paired(theirs, mine, names, path)
+        outer = self._item
         for item, other in pairs:
+            self._item = item[names] if names else outer
             self._values(item, other, f"{path}[]", is_chosen=is_chosen)
-        if gone:
-            self.note("missing", f"{path}[]", gone[0], _NOTHING)
-        if more:
-            self.note("unknown", f"{path}[]", _NOTHING, more[0])
+        for item in gone:
+            self._item = item[names] if names else outer
+            self.note("missing", f"{path}[]", item, _NOTHING)
+        for item in more:
+            self._item = item[names] if names else outer
+            self.note("unknown", f"{path}[]", _NOTHING, item)
+        self._item = outer
 
     def _paired(
         self, theirs: Sequence[Any], mine: Sequence[Any], name: str, path: str
