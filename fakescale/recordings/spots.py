@@ -72,6 +72,8 @@ class Spot(NamedTuple):
         """The moment at which the request took effect, as its answer tells, or None."""
         if not (self.is_good and self.action and isinstance(self.answer, dict)):
             return None
+        if self.action != "create" and self.answer.get("is_test"):
+            return None  # its last update is the completion, a few ms after its creation
         found = self.answer.get("created_at" if self.action == "create" else "updated_at")
         return found if isinstance(found, str) else None
 
