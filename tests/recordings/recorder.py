@@ -60,4 +60,4 @@ class Recorder:
 
     def in_order(self) -> list[Recorded]:
         """Return the exchanges in order of their beginning, as a reader gives them."""
-        return sorted(self.exchanges, key=lambda it: it.when)
+        return sorted(self.exchanges, key=lambda it: it.when or self.fake.now())
