@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.keys import key_of, text_of
 from fakescale.recordings.stand_ins import StandIns
 from fakescale.values.hosts import HOST, HOSTS
-from fakescale.values.keys import read_key
 
 Fields = Sequence[tuple[str, str]]
 
@@ -94,23 +94,16 @@ class _Redactor:
 
     def _authorization(self, value: str) -> str:
         """Return a made-up key of the same mode, for each account another one."""
-        scheme, _, credentials = value.partition(" ")
-        is_basic = scheme.lower() == "basic"
-        key = credentials.strip()
-        if is_basic:
-            try:
-                key = base64.b64decode(credentials).decode().partition(":")[0]
-            except ValueError:
-                key = ""
-        try:
-            account, is_test = read_key(key)
-            mode = "test" if is_test else "live"
-            made = f"{mode}_account-{self._stand_ins.number('account', account)}"
-        except ValueError:
-            made = f"key-{self._stand_ins.number('key', key)}"
-        if is_basic:
+        headers = [("Authorization", value)]
+        key, scheme = key_of(headers), value.partition(" ")[0].lower()
+        if key is None:
+            made = f"key-{self._stand_ins.number('key', text_of(headers) or value)}"
+        else:
+            mode = "test" if key.is_test else "live"
+            made = f"{mode}_account-{self._stand_ins.number('account', key.account)}"
+        if scheme == "basic":
             return f"Basic {base64.b64encode(f'{made}:'.encode()).decode()}"
-        return f"Bearer {made}" if scheme.lower() == "bearer" else made
+        return f"Bearer {made}" if scheme == "bearer" else made
 
     def _body(self, body: bytes, headers: Fields, *, is_yours: bool) -> bytes:
         if not body:
