@@ -35,6 +35,9 @@ _MESSAGES = ("error", "errors", "message")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
 _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
 _LOOSE = r"[A-Za-z][\w+.-]*://[^\s\"'<>]+|[^\s\"'<>()@]+@[^\s\"'<>()@]+|[^\s\"'(),;\[\]]+"
+# A word that a message may have, even if it is a text of yours too.
+_SHORT = re.compile(r"[a-z]{1,3}")
+_LETTER = re.compile(r"[^\W_]")
 # A word of a language, or an abbreviation.
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
 _BOUNDARY = "boundary-1"
@@ -65,14 +68,15 @@ class _Redactor:
         names.recent.clear()
         host = parts.hostname if parts.hostname in HOSTS else HOST
         query = f"?{names.query(parts.query, self._parameter)}" if parts.query else ""
-        body = self._body(exchange.body, exchange.headers, is_yours=True)
-        self._sent = frozenset(names.recent)
+        member = "metadata" if parts.path.endswith("/setMetadata") else ""
+        body = self._body(exchange.body, exchange.headers, member, is_yours=True)
+        self._sent = frozenset(it for it in names.recent if not _SHORT.fullmatch(it))
         return exchange._replace(
             url=f"https://{host}{names.path(parts.path)}{query}",
             headers=self._headers(exchange.headers),
             body=body,
             answer_headers=self._headers(exchange.answer_headers),
-            answer=self._body(exchange.answer, exchange.answer_headers, is_yours=False),
+            answer=self._body(exchange.answer, exchange.answer_headers, "", is_yours=False),
             source=f"exchange {self._count}",
         )
 
@@ -105,7 +109,7 @@ class _Redactor:
             return f"Basic {base64.b64encode(f'{made}:'.encode()).decode()}"
         return f"Bearer {made}" if scheme == "bearer" else made
 
-    def _body(self, body: bytes, headers: Fields, *, is_yours: bool) -> bytes:
+    def _body(self, body: bytes, headers: Fields, member: str, *, is_yours: bool) -> bytes:
         if not body:
             return body
         kind = next((value for name, value in headers if name.lower() == "content-type"), "")
@@ -119,7 +123,7 @@ class _Redactor:
         except (ValueError, RecursionError):
             return self._stand_ins.text(text).encode()
         try:
-            return json.dumps(self._json(value, is_yours=is_yours)).encode()
+            return json.dumps(self._json(value, member, is_yours=is_yours)).encode()
         except RecursionError:
             return self._stand_ins.text(text).encode()
 
@@ -212,8 +216,10 @@ class _Redactor:
             if found[0] in self._sent:
                 return names.text(found[0])
             word = found[0].rstrip(".:!?")
-            is_plain = _WORD.fullmatch(word) or _NUMBERS.fullmatch(word)
-            if names.known(word) is None and is_plain:
+            if word.startswith("/"):
+                return names.path(word) + found[0][len(word) :]
+            is_plain = not _LETTER.search(word) or _WORD.fullmatch(word) or _NUMBERS.fullmatch(word)
+            if is_plain and (names.known(word) is None or _SHORT.fullmatch(word)):
                 return found[0]
             return names.name(word) + found[0][len(word) :]
 

@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"-?\d{1,3}(?:\.\d)?", re.ASCII)
 _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20})://\S+", re.ASCII)
+# Values that the documents do not list (documented, for urgency).
+_MORE = {"standard", "immediate", "day", "week", "True", "False"}
 # Longer texts stand in for longer texts: a text has at least these many characters, or as few.
 _LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 2**20)
 # A text with as many characters is kept as its digest.
@@ -47,11 +49,13 @@ def words() -> Words:
         described = document("http://localhost", version=version)
         _collect(described, names, values)
         values |= {segment for path in described["paths"] for segment in path.split("/")}
-    types = importlib.resources.files("fakescale.account").joinpath("task_types.json")
+    types: Any = importlib.resources.files("fakescale.account").joinpath("task_types.json")
     for facts in json.loads(types.read_text("utf-8"))["types"].values():
         names |= set(_names(facts.get("params")))
+        defaults = [facts.get("default_instruction"), *facts.get("echo_defaults", {}).values()]
+        values |= {it for it in defaults if isinstance(it, str)}
         names |= set(_names([facts.get("example_request"), facts.get("example_response")]))
-    return Words(frozenset(map(str, names)), frozenset(map(str, values)) - {""})
+    return Words(frozenset(map(str, names)), frozenset(map(str, values)) - {""} | _MORE)
 
 
 def _collect(schema: Any, names: set[str], values: set[str]) -> None:
@@ -61,7 +65,7 @@ def _collect(schema: Any, names: set[str], values: set[str]) -> None:
         return
     for name, found in schema.items():
         if name == "properties" and isinstance(found, Mapping):
-            names |= found.keys()
+            names.update(found)
         elif name == "parameters" and isinstance(found, list):
             names |= {it["name"] for it in found if "name" in it}
         elif name in ("const", "default", "enum"):
@@ -123,6 +127,8 @@ class StandIns:
         if found is None:
             if not text.strip() or self.is_word(text):
                 return text
+            if "\n" in text:  # the API joins texts by lines, such as instructions
+                return "\n".join(map(self.text, text.split("\n")))
             found = self._texts[_key(text)] = self._made(text)
         self.recent.add(text)
         return found
@@ -133,7 +139,7 @@ class StandIns:
                 return make(self, text)
         extension = re.search(r"\.\w{2,5}\Z", text, re.ASCII)
         stand_in = f"text-{self.number('text', _key(text))}"
-        if extension and "\n" not in text and mimetypes.guess_type(f"a{extension[0]}")[0]:
+        if extension and mimetypes.guess_type(f"a{extension[0]}")[0]:
             return stand_in + extension[0].lower()
         shortest = max((it for it in _LENGTHS if it < len(text)), default=0)
         return stand_in.ljust(shortest + 1, "-") if shortest else stand_in
@@ -213,9 +219,10 @@ class StandIns:
 
     def listed(self, text: str) -> str:
         """Return the stand-in of a text, or those of the parts that commas join."""
-        if "," not in text or self.known(text) is not None:
+        parts = text.split(",")
+        if all(self.known(it) is None for it in parts) and self.known(text) is not None:
             return self.text(text)
-        return ",".join(map(self.text, text.split(",")))
+        return ",".join(map(self.text, parts))
 
     def token(self, text: str) -> str:
         """Return the stand-in of a token in a query, where a plus may have become a space."""
