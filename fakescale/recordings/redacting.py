@@ -31,6 +31,8 @@ _METHODS = re.compile(r"[A-Z]+(?:, ?[A-Z]+)*")
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 # Members whose content is yours, down to the names in it.
 _YOURS = ("metadata", "params", "response", "template_variables")
+_STATE = re.compile(r"status|type|urgency|\w+_status")
+_CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _MESSAGES = ("error", "errors", "message")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
 _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
@@ -172,8 +174,13 @@ class _Redactor:
         if isinstance(value, list):
             return [self._json(item, name, is_yours=is_yours) for item in value]
         if isinstance(value, str):
-            is_message = name in _MESSAGES and not is_yours
-            return self._message(value) if is_message else self._stand_ins.text(value)
+            if name in _MESSAGES and not is_yours:
+                return self._message(value)
+            # An answer may have a status that the fake does not know: it is worth a report.
+            is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)
+            if is_state and self._stand_ins.known(value) is None:
+                return value
+            return self._stand_ins.text(value)
         if name == "metadata" and isinstance(value, int | float) and not isinstance(value, bool):
             number = self._stand_ins.number("number", (type(value), value))
             return number if isinstance(value, int) else number + 0.5
