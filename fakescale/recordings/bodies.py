@@ -41,6 +41,8 @@ def read_body(value: Any) -> bytes:
         charset = _CHARSETS.get(str(value.get("encoding")).upper(), "utf-8")
         if value.get("base64_string") is not None:
             return read_base64(value["base64_string"])
+        if value and "string" not in value:
+            raise ValueError("a body has neither string nor base64_string")
         value = value.get("string")
     if value is None:
         return b""

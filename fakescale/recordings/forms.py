@@ -71,7 +71,9 @@ def _har_url(item: Any) -> str:
 
 def _read_har(item: Any, source: str) -> Recorded | None:
     request, response = _dict(item, "request"), _dict(item, "response")
-    if _number(response.get("status")) == 0:  # browsers write it for a request without an answer
+    # Browsers write the status 0 for a request without an answer, and Chrome also lists requests
+    # that its cache answered.
+    if _number(response.get("status")) == 0 or item.get("_fromCache"):
         return None
     headers = _fields(request.get("headers"))
     content, when = response.get("content"), item.get("startedDateTime")

@@ -189,8 +189,11 @@ def _dumped(world: _World, key: Key) -> dict[str, Any]:
 
 def _read_tasks(world: _World, *, is_test: bool) -> Iterator[Task]:
     for task_id, shown in world.tasks.items():
-        with reading(world.sources[task_id]):
-            yield read_task(shown, "task", is_test=is_test, is_json=True)
+        try:
+            task = read_task(shown, "task", is_test=is_test, is_json=True)
+        except ApiError as error:
+            raise Unreadable(f"{world.sources[task_id]}: {error}") from None
+        yield task
 
 
 def _with_unique_ids(tasks: Iterable[Task]) -> Iterator[Task]:

@@ -31,6 +31,8 @@ class Recorder:
         self._fake = fake
         self._add = add
         self._lock = threading.Lock()
+        #: The first error of ``add``, or None.
+        self.error: OSError | None = None
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -57,7 +59,10 @@ class Recorder:
             source="",
         )
         with self._lock:
-            self._add(exchange)
+            try:
+                self._add(exchange)
+            except OSError as error:  # the disk is full: the command may go on
+                self.error = self.error or error
         return content
 
 
@@ -114,7 +119,10 @@ def record(
         stack.enter_context(fake.running())
         app = Recorder(fake, file.add)
         variables = stack.enter_context(proxying(app, authority, fake.limits))
-        return _run(command, {**os.environ, **variables})
+        status = _run(command, {**os.environ, **variables})
+    if app.error is not None:
+        raise app.error
+    return status
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -151,6 +151,8 @@ class _Events:
                     if not isinstance(each, dict):
                         raise ValueError("<< merges something that is not a mapping")
                     merged = {**each, **merged}
+            elif isinstance(name, bytes):  # Psych writes some names so
+                value[name.decode("latin-1")] = item
             elif isinstance(name, str) or name is None:
                 value[name or ""] = item
             else:

@@ -148,7 +148,7 @@ def test_the_members_of_a_time(write: Callable[..., Path]) -> None:
     [
         ({"a": 1}, "exchange 1: it is neither an exchange nor"),
         ([1], "exchange 1: it is not an object"),
-        (TASK | {"status": "odd"}, "status"),
+        (TASK | {"status": "odd"}, "0.json, exchange 1: .*task.status"),
         (TASK | {"created_at": 1}, "created_at"),
         (TASK | {"task_id": 1}, "task_id"),
         (TASK | {"batch": "b"}, "batch"),

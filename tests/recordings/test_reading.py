@@ -249,6 +249,7 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
         (har(har_entry(request={"headers": [["a", {}]]})), "header is not a text"),
         (har(har_entry(response={"content": 1})), "content is not an object"),
         (har(har_entry(response={"content": {"text": 1}})), "neither a text nor bytes"),
+        (har(har_entry(response={"content": {"text": {"a": 1}}})), "neither string nor base64"),
         (
             har(har_entry(response={"content": {"encoding": "base64", "text": "é!"}})),
             "base64 is broken",
@@ -286,6 +287,20 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
 )
 def test_a_broken_file(content: str | bytes, reason: str, file: File) -> None:
     assert reason in failure(file(content))
+
+
+def test_names_that_psych_writes_in_base64(file: File) -> None:
+    headers = "headers: {!binary Q29udGVudC1UeXBl: [!binary YS9i]}"
+    path = file(
+        "http_interactions:\n"
+        f"- request: {{method: !binary Z2V0, uri: 'https://api.scale.com/', {headers}}}\n"
+        f"  response: {{status: {{code: 200}}, {headers}}}\n"
+    )
+    assert one(path)[:3] == ("GET", "https://api.scale.com/", [("Content-Type", "a/b")])
+
+
+def test_an_answer_of_the_cache_is_left_out(file: File) -> None:
+    assert list(read([file(har({**har_entry(), "_fromCache": "disk"}))])) == []
 
 
 def test_merge_keys(file: File) -> None:

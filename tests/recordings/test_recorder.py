@@ -11,6 +11,7 @@ import pytest
 from fakescale import FakeScale
 from fakescale.cli import main
 from fakescale.recordings import read, record
+from fakescale.recordings.writing import HarFile
 
 # Without a package that takes long to import.
 _SCRIPT = """
@@ -48,6 +49,19 @@ def test_what_a_command_sends(tmp_path: Path) -> None:
     first = next(read([out]))
     assert ("Authorization", "Bearer live_me") in first.headers
     assert ("Content-Type", "application/json; charset=utf-8") in first.answer_headers
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command goes on, and the error is told at its end."""
+
+    def add(*_: object) -> None:
+        raise OSError("The disk is full")
+
+    monkeypatch.setattr(HarFile, "add", add)
+    fake = FakeScale()
+    with pytest.raises(OSError, match="full"):
+        record([sys.executable, "-c", _SCRIPT], tmp_path / "out.har", fake)
+    assert [it.status for it in fake.requests] == [200, 404]
 
 
 def shell(script: str, out: Path) -> int:
