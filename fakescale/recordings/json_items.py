@@ -85,7 +85,7 @@ class _Reader:
             try:
                 value, end = _scan(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                is_early = error.pos < len(self._buffer) - _LONGEST_WORD
+                is_early = error.pos < len(self._buffer.rstrip()) - _LONGEST_WORD
                 if self._is_end or (is_early and not error.msg.startswith("Unterminated")):
                     raise ValueError(f"it is not JSON, or is cut off: {error.msg}") from None
             else:

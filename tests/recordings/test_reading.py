@@ -399,6 +399,18 @@ def test_without_pyyaml(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     assert one(file(samples.CHROME))
 
 
+@pytest.mark.parametrize("indent", [None, 1, 40])
+def test_the_pieces_of_a_file_may_end_anywhere(
+    indent: int | None, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [har_entry(request={"postData": {"text": '\\"é\ud83d\ude00', "n": -1.5e9}})] * 3
+    path = file(json.dumps(json.loads(har(*entries)), indent=indent))
+    whole = list(read([path]))
+    for size in range(1, 200, 7):
+        monkeypatch.setattr(json_items, "_PIECE", size)
+        assert list(read([path])) == whole
+
+
 def test_memory_is_bounded(file: File) -> None:
     """A file is read in pieces, and an exchange is let go before the next one."""
     import tracemalloc

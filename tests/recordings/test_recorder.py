@@ -34,6 +34,7 @@ def _extra() -> None:
 
 def test_what_a_command_sends(tmp_path: Path) -> None:
     fake, out = FakeScale(seed=1), tmp_path / "out.har"
+    fake.stop_clock()
     assert record([sys.executable, "-c", _SCRIPT], out, fake) == 7
     assert [(*it[:2], it.body, it.status, it.answer, it.when) for it in read([out])] == [
         (
