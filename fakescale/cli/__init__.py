@@ -215,9 +215,15 @@ def _commands() -> str:
 
 def _parse(parser: argparse.ArgumentParser, given: Sequence[str], flags: Sequence[Flag]) -> Any:
     # Intermixed, since flags may stand among the words of an action; it would parse twice.
-    has_words = any(flag.several and not flag.name.startswith("-") for flag in flags)
-    parse = parser.parse_known_intermixed_args if has_words else parser.parse_known_args
+    words = [flag for flag in flags if flag.several and not flag.name.startswith("-")]
+    parse = parser.parse_known_intermixed_args if words else parser.parse_known_args
+    rest: list[Any] = []
+    if words and "--" in given:  # all after it are words, also those that look like flags
+        end = given.index("--")
+        given, rest = given[:end], [(words[0].kind or str)(it) for it in given[end + 1 :]]
     options, unknown = parse(given)
+    if rest:
+        setattr(options, words[0].key, [*getattr(options, words[0].key), *rest])
     if unknown:
         word = unknown[0].partition("=")[0]
         known = [name for flag in flags for name in flag.names]

@@ -16,6 +16,7 @@ from typing import Any
 from fakescale.cli import kinds
 from fakescale.cli.client import Client, NotFound, Refused
 from fakescale.cli.progress import progress
+from fakescale.cli.tables import escaped
 from fakescale.values.paths import pattern
 
 Options = argparse.Namespace
@@ -372,3 +373,44 @@ def openapi(client: Client, options: Options) -> Any:
     return document(
         f"http://{options.host}:{options.port}", version=options.api, strict=options.strict
     )
+
+
+def import_(client: Client, options: Options) -> None:
+    """Print the state that files show, as a dump; shows its progress."""
+    from fakescale.recordings.importing import state_of
+    from fakescale.values.answer import encode
+
+    if not options.file:
+        raise argparse.ArgumentTypeError("import needs a FILE (see `fakescale import --help`)")
+    with progress("reading the recordings"):
+        try:
+            data = state_of(options.file, account=options.account)
+        except (ValueError, ImportError) as error:
+            raise argparse.ArgumentTypeError(f"cannot import {error}") from None
+    print(encode(data).decode())
+
+
+def record(client: Client, options: Options) -> None:
+    """Run a command behind the proxy; exits with the status of the command."""
+    from fakescale.fake import FakeScale
+    from fakescale.recordings import recorder
+    from fakescale.values.errors import ApiError
+
+    if options.out is None or not options.command:
+        raise argparse.ArgumentTypeError("record needs --out FILE -- COMMAND")
+    fake = FakeScale(seed=options.seed, complete_after=options.complete_after)
+    if options.load is not None:
+        try:
+            fake.load(options.load)
+        except (OSError, ApiError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise argparse.ArgumentTypeError(f"cannot load {options.load}: {reason}") from None
+    try:
+        status = recorder.record(options.command, options.out, fake)
+    except ImportError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except OSError as error:
+        name = escaped(str(error.filename or options.command[0]))
+        print(f"fakescale: cannot record: {name}: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(127 if isinstance(error, FileNotFoundError) else 126) from None
+    raise SystemExit(status)

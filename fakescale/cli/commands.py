@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fakescale.cli import actions, kinds
 from fakescale.cli.actions import Options
 from fakescale.cli.client import Client
-from fakescale.cli.flags import HOST, PORT, Flag
+from fakescale.cli.flags import HOST, PORT, SERVE, Flag
 
 
 class Command(NamedTuple):
@@ -31,6 +31,11 @@ class Command(NamedTuple):
 
 def _flag(name: str, help: str, **more: Any) -> Flag:
     return Flag(name, help, **{"group": "Flags", "has_variable": False, **more})
+
+
+def _flag_of_serve(name: str) -> Flag:
+    [flag] = [it for it in SERVE if it.name == name]
+    return flag._replace(group="Flags", has_variable=False)
 
 
 _ACCOUNT = Flag("--account", "Only this account.", "Flags", "-a", str, "NAME")
@@ -301,6 +306,43 @@ COMMANDS: Mapping[str, Command] = {
             HOST._replace(help="The host in the document.", group="Flags"),
             PORT._replace(help="The port in the document.", group="Flags"),
         ),
+        asks=False,
+    ),
+    "import": Command(
+        _MORE,
+        "Print a dump for --load, of the tasks, projects and batches that recordings show.",
+        actions.import_,
+        (
+            Flag(
+                "file",
+                "A recording: a cassette of vcrpy or VCR, a HAR file, or lines of JSON. Or tasks,"
+                " projects or batches as the API prints them; a folder stands for its .json files.",
+                kind=Path,
+                metavar="FILE",
+                several=True,
+            ),
+            _ACCOUNT._replace(help="Put all into this account; by default, that of each key."),
+        ),
+        example="fakescale import tests/cassettes/*.yaml > state.json",
+        asks=False,
+    ),
+    "record": Command(
+        _MORE,
+        "Run a command with a fake at https://api.scale.com, and write a HAR of what it sends.",
+        actions.record,
+        (
+            _flag(
+                "--out", "The HAR file to write.", short="-o", kind=kinds.writable, metavar="FILE"
+            ),
+            *(_flag_of_serve(name) for name in ("--complete-after", "--seed", "--load")),
+            Flag(
+                "command",
+                "The command, after --. Its exit status is the status of this one.",
+                metavar="COMMAND",
+                several=True,
+            ),
+        ),
+        example="fakescale record --out pipeline.har -- python pipeline.py",
         asks=False,
     ),
 }

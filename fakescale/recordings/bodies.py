@@ -1,15 +1,35 @@
 """The bytes of a recorded body: without base64, and without the encoding it was sent in."""
 
 import base64
+import re
 import zlib
 from collections.abc import Iterable
 from typing import Any
 
 from fakescale.recordings.texts import MAX_EXCHANGE
+from fakescale.values.answer import encode
 
 # The encodings of texts that VCR names, in the spelling of Python; any other is UTF-8.
 _CHARSETS = {"ISO-8859-1": "latin-1", "WINDOWS-1252": "cp1252"}
 _GZIP = b"\x1f\x8b"
+
+
+_PLAIN = {"true": True, "false": False}
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(\.\d{1,30})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
+
+
+class Plain(str):
+    """A text without quotes in YAML: it may stand for a number or a boolean."""
+
+    __slots__ = ()
+
+    def value(self) -> Any:
+        """Return the number or boolean, or else the text."""
+        if self.lower() in _PLAIN:
+            return _PLAIN[self.lower()]
+        if _NUMBER.fullmatch(self):
+            return float(self) if set(self) & set(".eE") else int(self)
+        return str(self)
 
 
 def to_bytes(text: str, charset: str = "utf-8") -> bytes:
@@ -34,8 +54,16 @@ def read_base64(text: Any) -> bytes:
         raise ValueError(f"a text in base64 is broken: {error}") from None
 
 
+def is_json(value: Any) -> bool:
+    """Return whether a body in a cassette is a JSON value, as vcrpy writes those of aiohttp."""
+    is_body = isinstance(value, dict) and value.keys() <= {"string", "base64_string", "encoding"}
+    return isinstance(value, dict | list) and not is_body
+
+
 def read_body(value: Any) -> bytes:
     """Return the bytes of a body in a cassette; raises ValueError for any other value."""
+    if is_json(value):
+        return encode(_resolved(value))
     charset = "utf-8"
     if isinstance(value, dict):
         charset = _CHARSETS.get(str(value.get("encoding")).upper(), "utf-8")
@@ -49,6 +77,16 @@ def read_body(value: Any) -> bytes:
     if isinstance(value, str):
         return to_bytes(value, charset)
     raise ValueError(f"a body is neither a text nor bytes, but {type(value).__name__}")
+
+
+def _resolved(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _resolved(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value.value() if isinstance(value, Plain) else value
 
 
 def decoded(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
-from fakescale.recordings.bodies import decoded, read_base64, read_body, to_bytes
+from fakescale.recordings.bodies import decoded, is_json, read_base64, read_body, to_bytes
 from fakescale.recordings.exchanges import Recorded
 from fakescale.values.answer import encode
 from fakescale.values.clock import read_moment
@@ -46,6 +46,8 @@ def _read_cassette(item: Any, source: str) -> Recorded:
     request, response = _dict(item, "request"), _dict(item, "response")
     headers = _fields(request.get("headers"))
     answer_headers = _fields(response.get("headers"))
+    if is_json(request.get("body")) and not any(it.lower() == "content-type" for it, _ in headers):
+        headers.append(("Content-Type", "application/json"))
     # An older vcrpy wrote `status_code` and `content` for httpx.
     status = response.get("status", response.get("status_code"))
     content = response.get("body", response.get("content"))
@@ -71,7 +73,9 @@ def _har_url(item: Any) -> str:
 
 def _read_har(item: Any, source: str) -> Recorded | None:
     request, response = _dict(item, "request"), _dict(item, "response")
-    if _number(response.get("status")) == 0:  # browsers write it for a request without an answer
+    # Browsers write the status 0 for a request without an answer, and Chrome also lists requests
+    # that its cache answered.
+    if _number(response.get("status")) == 0 or item.get("_fromCache"):
         return None
     headers = _fields(request.get("headers"))
     content, when = response.get("content"), item.get("startedDateTime")

@@ -5,6 +5,7 @@ slower, and one more package to install.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from fakescale.recordings.texts import Text
 # The member of an object that holds its items, and the form of these.
 _HOLDERS = {"interactions": "cassette", "http_interactions": "cassette", "docs": "plain"}
 _PIECE = 2**18  # characters
-_SPACE = " \t\n\r"
+_space = re.compile(r"[ \t\n\r]*").match
 # An error further from the end of the text than this is no matter of the end.
 _LONGEST_WORD = 16
 _scan = json.JSONDecoder().raw_decode
@@ -69,10 +70,10 @@ class _Reader:
     def peek(self) -> str:
         """Return the next character that is no space, or "" at the end."""
         while True:
-            while self._at < len(self._buffer):
-                if self._buffer[self._at] not in _SPACE:
-                    return self._buffer[self._at]
-                self._at += 1
+            found = _space(self._buffer, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
             if self._is_end:
                 return ""
             self._read()
@@ -84,7 +85,7 @@ class _Reader:
             try:
                 value, end = _scan(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                is_early = error.pos < len(self._buffer) - _LONGEST_WORD
+                is_early = error.pos < len(self._buffer.rstrip()) - _LONGEST_WORD
                 if self._is_end or (is_early and not error.msg.startswith("Unterminated")):
                     raise ValueError(f"it is not JSON, or is cut off: {error.msg}") from None
             else:

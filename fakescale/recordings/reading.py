@@ -38,7 +38,7 @@ def read(
     for path in paths:
         for source, kind, item in items(path):
             form = FORMS[kind]
-            with _reading(source):
+            with reading(source):
                 if not leads_to(form.url(item), hosts):
                     continue
                 exchange = form.read(item, source)
@@ -101,7 +101,7 @@ def items(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, Any]]:
         values = _items_of(name, head)(text)
         for number in itertools.count(1):
             source = f"{name}, exchange {number}"
-            with _reading(source):
+            with reading(source):
                 found = next(values, None)
             if found is None:
                 return
@@ -110,7 +110,7 @@ def items(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, Any]]:
 
 
 @contextlib.contextmanager
-def _reading(source: str) -> Iterator[None]:
+def reading(source: str) -> Iterator[None]:
     """Turn the errors of an exchange into Unreadable, which names its place."""
     try:
         yield

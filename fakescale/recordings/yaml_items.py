@@ -20,7 +20,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from fakescale.recordings.bodies import read_base64
+from fakescale.recordings.bodies import Plain, read_base64
 from fakescale.recordings.texts import MAX_DEPTH, MAX_EXCHANGE, Text
 
 _HOLDERS = ("interactions", "http_interactions")
@@ -34,6 +34,10 @@ _KNOWN: Mapping[str, Collection[str | None]] = {
     "dict": (None, "!", *(_YAML + it for it in ("map", "python/dict"))),
 }
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A text without quotes, with one of these tags, may stand for another value.
+_PLAIN = (None, *(_YAML + it for it in ("null", "bool", "int", "float")))
+# Each value counts as so many characters more, for the memory that it takes.
+_NODE = 16
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -120,17 +124,17 @@ class _Events:
         before = self._size
         value: Any
         if isinstance(event, ScalarEvent):
-            self._count(len(event.value) + 1)
+            self._count(len(event.value) + _NODE)
             value = _scalar(event)
         elif isinstance(event, SequenceStartEvent):
             _check_tag(event.tag, "list")
-            self._count(1)
+            self._count(_NODE)
             value = []
             while not isinstance(inner := self.next(), SequenceEndEvent):
                 value.append(self.build(inner, depth + 1).value)
         elif isinstance(event, MappingStartEvent):
             _check_tag(event.tag, "dict")
-            self._count(1)
+            self._count(_NODE)
             value = self._mapping(depth)
         else:
             raise ValueError("it is cut off")
@@ -151,6 +155,8 @@ class _Events:
                     if not isinstance(each, dict):
                         raise ValueError("<< merges something that is not a mapping")
                     merged = {**each, **merged}
+            elif isinstance(name, bytes):  # Psych writes some names so
+                value[name.decode("latin-1")] = item
             elif isinstance(name, str) or name is None:
                 value[name or ""] = item
             else:
@@ -173,8 +179,9 @@ def _scalar(event: Any) -> str | bytes | None:
     if event.tag in _KNOWN["bytes"]:
         return read_base64(event.value)
     _check_tag(event.tag, "text")
-    is_plain = not event.style and event.tag in (None, f"{_YAML}null")
-    return None if is_plain and event.value in _NULLS else event.value
+    if event.style or event.tag not in _PLAIN:
+        return str(event.value)
+    return None if event.value in _NULLS else Plain(event.value)
 
 
 def _check_tag(tag: str | None, kind: str) -> None:

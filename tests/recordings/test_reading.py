@@ -1,5 +1,6 @@
 """Files are read: each form, in pieces, in order of time; and the errors name file and exchange."""
 
+import asyncio
 import base64
 import contextlib
 import datetime as dt
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import httpx
 import pytest
 import requests
 import vcr  # type: ignore[import-untyped]
@@ -78,6 +81,38 @@ def test_a_cassette_that_vcrpy_records(serializer: str, tmp_path: Path, fake: Fa
     # The answer's header Date is all that it tells of the time.
     assert [it.when for it in recorded] == [it.when.replace(microsecond=0) for it in sent]
     assert [it.source for it in recorded] == [f"{path}, exchange {it}" for it in (1, 2)]
+
+
+@pytest.mark.parametrize("serializer", ["yaml", "json"])
+def test_a_cassette_of_aiohttp_has_bodies_of_json(
+    serializer: str, tmp_path: Path, fake: FakeScale
+) -> None:
+    path = tmp_path / "cassette"
+    body = {"instruction": "1.5", "metadata": {"a": [1, -1.5, True, None, "true", "null", {}]}}
+
+    async def call() -> None:
+        async with aiohttp.ClientSession() as session:
+            headers = {"Authorization": "Bearer live_me"}
+            url = "https://api.scale.com/v1/task/chat"
+            async with session.post(url, json=body, headers=headers) as answer:
+                await answer.read()
+
+    with redirect(fake), vcr.use_cassette(str(path), serializer=serializer):
+        asyncio.run(call())
+    recorded = one(path)
+    assert json.loads(recorded.body) == body == fake.requests[0].json
+    assert ("Content-Type", "application/json") in recorded.headers
+
+
+def test_a_cassette_of_httpx_with_bytes(tmp_path: Path, fake: FakeScale) -> None:
+    path, files = tmp_path / "cassette", {"file": ("a.png", b"\xff\x00\r\n", "image/png")}
+    with (
+        redirect(fake),
+        vcr.use_cassette(str(path)),
+        httpx.Client(auth=("live_me", "")) as client,
+    ):
+        client.post("https://api.scale.com/v1/files/upload", files=files, data={"a": "b"})
+    assert b"\xff\x00\r\n" in one(path).body
 
 
 def test_a_cassette_of_ruby(file: File) -> None:
@@ -209,8 +244,8 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     whole = list(read([path]))
-    # Each place of a short file; of a longer one, each place has its turn over the samples.
-    for end in range(0, len(content), 1 + len(content) // 400):
+    # Every few characters, so that the test is quick; the steps differ between the samples.
+    for end in range(0, len(content), 1 + len(content) // 150):
         path.write_bytes(content[:end])
         found: list[Recorded] = []
         with contextlib.suppress(Unreadable):  # and no other error
@@ -288,6 +323,20 @@ def test_a_broken_file(content: str | bytes, reason: str, file: File) -> None:
     assert reason in failure(file(content))
 
 
+def test_names_that_psych_writes_in_base64(file: File) -> None:
+    headers = "headers: {!binary Q29udGVudC1UeXBl: [!binary YS9i]}"
+    path = file(
+        "http_interactions:\n"
+        f"- request: {{method: !binary Z2V0, uri: 'https://api.scale.com/', {headers}}}\n"
+        f"  response: {{status: {{code: 200}}, {headers}}}\n"
+    )
+    assert one(path)[:3] == ("GET", "https://api.scale.com/", [("Content-Type", "a/b")])
+
+
+def test_an_answer_of_the_cache_is_left_out(file: File) -> None:
+    assert list(read([file(har({**har_entry(), "_fromCache": "disk"}))])) == []
+
+
 def test_merge_keys(file: File) -> None:
     path = file(
         "defaults: &a {method: GET, headers: {}}\n"
@@ -348,6 +397,18 @@ def test_without_pyyaml(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImportError, match=r"fakescale\[recordings\]"):
         list(read([file(samples.RUBY_YAML)]))
     assert one(file(samples.CHROME))
+
+
+@pytest.mark.parametrize("indent", [None, 1, 40])
+def test_the_pieces_of_a_file_may_end_anywhere(
+    indent: int | None, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [har_entry(request={"postData": {"text": '\\"é\ud83d\ude00', "n": -1.5e9}})] * 3
+    path = file(json.dumps(json.loads(har(*entries)), indent=indent))
+    whole = list(read([path]))
+    for size in range(1, 200, 7):
+        monkeypatch.setattr(json_items, "_PIECE", size)
+        assert list(read([path])) == whole
 
 
 def test_memory_is_bounded(file: File) -> None:

@@ -1,0 +1,235 @@
+"""A recording without its secrets: it can be attached to a report, and compares the same.
+
+Nothing of yours stays but numbers and times: each text has a stand-in, the same wherever it is,
+unless the text is a word of the API itself.
+"""
+
+import base64
+import contextlib
+import email.parser
+import email.policy
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.keys import key_of, text_of
+from fakescale.recordings.stand_ins import StandIns
+from fakescale.values.hosts import HOST, HOSTS
+
+Fields = Sequence[tuple[str, str]]
+
+# The header fields that stay, if their value has nothing of yours.
+_KEPT = re.compile(
+    r"(?:accept|content-type|date|retry-after|allow|age|x-ratelimit-[a-z-]+|ratelimit-[a-z-]+)"
+)
+_PLAIN = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:; ?charset=[\w-]+)?", re.ASCII)
+_NUMBERS = re.compile(r"[\d\s,;:=.]*", re.ASCII)
+_METHODS = re.compile(r"[A-Z]+(?:, ?[A-Z]+)*")
+_DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+# Members whose content is yours, down to the names in it.
+_YOURS = ("metadata", "params", "response", "template_variables")
+_STATE = re.compile(r"status|type|urgency|\w+_status")
+_CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
+_MESSAGES = ("error", "errors", "message")
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
+_GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
+_LOOSE = r"[A-Za-z][\w+.-]*://[^\s\"'<>]+|[^\s\"'<>()@]+@[^\s\"'<>()@]+|[^\s\"'(),;\[\]]+"
+# A word that a message may have, even if it is a text of yours too.
+_SHORT = re.compile(r"[a-z]{1,3}")
+_LETTER = re.compile(r"[^\W_]")
+# A word of a language, or an abbreviation.
+_WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
+_BOUNDARY = "boundary-1"
+_CODE = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
+
+
+def redact(exchanges: Iterable[Recorded]) -> Iterator[Recorded]:
+    """Yield the exchanges without keys, cookies, addresses, e-mails, names and texts.
+
+    Each of these has a stand-in, the same in all exchanges, so that ids and names stay bound.
+    Numbers outside of metadata, times, and the words of the API stay. A message of the API stays
+    too, with stand-ins for all that is quoted in it, and for all that was seen before.
+    """
+    redactor = _Redactor()
+    for exchange in exchanges:
+        yield redactor.exchange(exchange)
+
+
+class _Redactor:
+    def __init__(self) -> None:
+        self._stand_ins = StandIns()
+        self._count = 0
+        self._sent: frozenset[str] = frozenset()  # the texts of the request
+
+    def exchange(self, exchange: Recorded) -> Recorded:
+        names, parts = self._stand_ins, urlsplit(exchange.url)
+        self._count += 1
+        names.recent.clear()
+        host = parts.hostname if parts.hostname in HOSTS else HOST
+        query = f"?{names.query(parts.query, self._parameter)}" if parts.query else ""
+        member = "metadata" if parts.path.endswith("/setMetadata") else ""
+        body = self._body(exchange.body, exchange.headers, member, is_yours=True)
+        self._sent = frozenset(it for it in names.recent if not _SHORT.fullmatch(it))
+        return exchange._replace(
+            url=f"https://{host}{names.path(parts.path)}{query}",
+            headers=self._headers(exchange.headers),
+            body=body,
+            answer_headers=self._headers(exchange.answer_headers),
+            answer=self._body(exchange.answer, exchange.answer_headers, "", is_yours=False),
+            source=f"exchange {self._count}",
+        )
+
+    def _headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        found = ((name, self._field(name.lower(), value)) for name, value in headers)
+        return [(name, value) for name, value in found if value is not None]
+
+    def _field(self, name: str, value: str) -> str | None:
+        if name == "authorization":
+            return self._authorization(value)
+        if name == "idempotency-key":
+            return self._stand_ins.text(value)
+        if not _KEPT.fullmatch(name):
+            return None
+        if name == "content-type" and value.lower().startswith("multipart/form-data"):
+            return f"multipart/form-data; boundary={_BOUNDARY}"
+        patterns = (_PLAIN, _NUMBERS, _METHODS, _DATE)
+        return value if any(it.fullmatch(value) for it in patterns) else None
+
+    def _authorization(self, value: str) -> str:
+        """Return a made-up key of the same mode, for each account another one."""
+        headers = [("Authorization", value)]
+        key, scheme = key_of(headers), value.partition(" ")[0].lower()
+        if key is None:
+            made = f"key-{self._stand_ins.number('key', text_of(headers) or value)}"
+        else:
+            mode = "test" if key.is_test else "live"
+            made = f"{mode}_account-{self._stand_ins.number('account', key.account)}"
+        if scheme == "basic":
+            return f"Basic {base64.b64encode(f'{made}:'.encode()).decode()}"
+        return f"Bearer {made}" if scheme == "bearer" else made
+
+    def _body(self, body: bytes, headers: Fields, member: str, *, is_yours: bool) -> bytes:
+        if not body:
+            return body
+        kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+        if kind.lower().startswith("multipart/form-data"):
+            return self._form(body, kind)
+        text = body.decode(errors="surrogateescape")
+        if kind.lower().startswith("application/x-www-form-urlencoded"):
+            return self._stand_ins.query(text, self._parameter).encode()
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return self._stand_ins.text(text).encode()
+        try:
+            return json.dumps(self._json(value, member, is_yours=is_yours)).encode()
+        except RecursionError:
+            return self._stand_ins.text(text).encode()
+
+    def _form(self, body: bytes, kind: str) -> bytes:
+        head = f"Content-Type: {kind}\r\n\r\n".encode(errors="replace")
+        message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+        made = b""
+        for part in message.iter_parts() if message.is_multipart() else ():
+            name = part.get_param("name", "", header="content-disposition")
+            file = part.get_filename()
+            content = part.get_payload(decode=True)
+            text = content.decode(errors="surrogateescape") if isinstance(content, bytes) else ""
+            made += f"--{_BOUNDARY}\r\nContent-Disposition: form-data".encode()
+            made += f'; name="{self._stand_ins.parameter(str(name))}"'.encode()
+            if file is None:
+                value = self._parameter(str(name), text)
+            else:
+                made += f'; filename="{self._stand_ins.text(file)}"'.encode()
+                made += f"\r\nContent-Type: {part.get_content_type()}".encode()
+                value = self._stand_ins.text(text)
+            made += f"\r\n\r\n{value}\r\n".encode()
+        return made + f"--{_BOUNDARY}--\r\n".encode()
+
+    def _parameter(self, name: str, text: str) -> str:
+        """Return the value of a parameter, which may be JSON."""
+        if text.lstrip().startswith(("{", "[")):
+            try:
+                return json.dumps(self._json(json.loads(text), name, is_yours=True))
+            except (ValueError, RecursionError):
+                pass
+        return (self._stand_ins.token if name == "next_token" else self._stand_ins.listed)(text)
+
+    def _json(self, value: Any, name: str = "", *, is_yours: bool) -> Any:
+        """Return a value with stand-ins. In what is yours, unknown names have stand-ins too."""
+        is_yours = is_yours or name in _YOURS
+        if isinstance(value, dict):
+            found = {}
+            for inner, item in value.items():
+                is_kept = self._stand_ins.is_name(inner) and name != "metadata"
+                is_kept |= not is_yours and bool(_CODE.fullmatch(inner))
+                is_kept &= self._stand_ins.known(inner) is None or self._stand_ins.is_name(inner)
+                shown = inner if is_kept else self._stand_ins.text(inner)
+                place = name if name == "metadata" else inner
+                found[shown] = self._json(item, place, is_yours=is_yours)
+            return found
+        if isinstance(value, list):
+            return [self._json(item, name, is_yours=is_yours) for item in value]
+        if isinstance(value, str):
+            if name in _MESSAGES and not is_yours:
+                return self._message(value)
+            # An answer may have a status that the fake does not know: it is worth a report.
+            is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)
+            if is_state and self._stand_ins.known(value) is None:
+                return value
+            return self._stand_ins.text(value)
+        if name == "metadata" and isinstance(value, int | float) and not isinstance(value, bool):
+            number = self._stand_ins.number("number", (type(value), value))
+            return number if isinstance(value, int) else number + 0.5
+        return value
+
+    def _message(self, text: str) -> str:
+        """Return a message of the API, with stand-ins for all in it that may be yours."""
+        names = self._stand_ins
+        if names.is_word(text):
+            return text
+        if (found := _GOT.search(text)) is not None:
+            try:
+                got = json.dumps(self._json(json.loads(found[1]), is_yours=True))
+            except (ValueError, RecursionError):  # it is cut
+                got = "..."
+            return f"{self._message(text[: found.start()])}(got {got})"
+        parts, end = [], 0
+        for found in _QUOTED.finditer(text):
+            parts += [self._loose(text[end : found.start()]), self._quoted(found)]
+            end = found.end()
+        return "".join([*parts, self._loose(text[end:])])
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        inner = found[0][1:-1]
+        if found[1]:
+            with contextlib.suppress(ValueError):
+                inner = json.loads(found[1])
+        names = self._stand_ins
+        if names.known(inner) is not None or names.is_word(inner):
+            shown = names.text(inner)
+        else:  # it may be the place of a member, such as metadata.name or [0].label
+            shown = names.parameter(inner)
+        return f"{found[0][0]}{shown}{found[0][-1]}"
+
+    def _loose(self, text: str) -> str:
+        """Return a part of a message, with stand-ins for addresses, ids and texts seen before."""
+        names = self._stand_ins
+
+        def replaced(found: re.Match[str]) -> str:
+            if found[0] in self._sent:
+                return names.text(found[0])
+            word = found[0].rstrip(".:!?")
+            if word.startswith("/"):
+                return names.path(word) + found[0][len(word) :]
+            is_plain = not _LETTER.search(word) or _WORD.fullmatch(word) or _NUMBERS.fullmatch(word)
+            if is_plain and (names.known(word) is None or _SHORT.fullmatch(word)):
+                return found[0]
+            return names.name(word) + found[0][len(word) :]
+
+        sent = sorted(self._sent, key=len, reverse=True)
+        known = "".join(rf"(?<!\w){re.escape(it)}(?!\w)|" for it in sent)
+        return re.sub(known + _LOOSE, replaced, text)
