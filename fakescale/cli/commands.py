@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fakescale.cli import actions, kinds
+from fakescale.cli import actions, comparing, kinds
 from fakescale.cli.actions import Options
 from fakescale.cli.client import Client
 from fakescale.cli.flags import HOST, PORT, SERVE, Flag
@@ -56,6 +56,13 @@ _WORDS = Flag(
     "An action with its arguments. Without one, all are listed.",
     several=True,
     metavar="ACTION",
+)
+_RECORDING = Flag(
+    "file",
+    "A recording: a cassette of vcrpy or VCR, a HAR file, or lines of JSON.",
+    kind=Path,
+    metavar="FILE",
+    several=True,
 )
 _LATEST = _flag(
     "--limit", "At most this many.", short="-n", kind=kinds.count, metavar="NUMBER", default=50
@@ -313,17 +320,53 @@ COMMANDS: Mapping[str, Command] = {
         "Print a dump for --load, of the tasks, projects and batches that recordings show.",
         actions.import_,
         (
-            Flag(
-                "file",
-                "A recording: a cassette of vcrpy or VCR, a HAR file, or lines of JSON. Or tasks,"
-                " projects or batches as the API prints them; a folder stands for its .json files.",
-                kind=Path,
-                metavar="FILE",
-                several=True,
+            _RECORDING._replace(
+                help=f"{_RECORDING.help} Or tasks, projects or batches as the API prints them; a"
+                " folder stands for its .json files."
             ),
             _ACCOUNT._replace(help="Put all into this account; by default, that of each key."),
         ),
         example="fakescale import tests/cassettes/*.yaml > state.json",
+        asks=False,
+    ),
+    "compare": Command(
+        _MORE,
+        "Ask a fake what recordings asked, and show where its answers differ.",
+        comparing.compare,
+        (
+            _RECORDING,
+            _flag(
+                "--mode",
+                "The mode of requests whose key the recording does not show.",
+                kind=str,
+                metavar="live|test",
+                choices=("live", "test"),
+                default="live",
+            ),
+            _flag(
+                "--allow",
+                "Do not fail for this kind of difference, or only for one member of it, for example"
+                " missing or missing:docs[].urgency. May be given more than once.",
+                kind=kinds.difference,
+                metavar="KIND[:MEMBER]",
+                default=[],
+                several=True,
+            ),
+            _flag(
+                "--junit",
+                "Write the report to this file too, as JUnit XML.",
+                kind=kinds.writable,
+                metavar="FILE",
+            ),
+            _flag(
+                "--redact",
+                "Write a copy of the recordings without your keys, addresses and texts: a HAR if"
+                " its name ends with .har, or else lines of JSON.",
+                kind=kinds.writable,
+                metavar="FILE",
+            ),
+        ),
+        example="fakescale compare tests/cassettes/*.yaml",
         asks=False,
     ),
     "record": Command(

@@ -153,3 +153,14 @@ def member(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except (ValueError, RecursionError):
         return name, value
+
+
+def difference(text: str) -> str:
+    """Return a kind of differences between a recording and the fake, or KIND:MEMBER."""
+    from fakescale.recordings.report import Allowed
+
+    try:
+        Allowed([text])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

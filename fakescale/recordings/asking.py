@@ -1,6 +1,5 @@
 """The fake that is asked the same as the recorded API, and the clock that it stands at."""
 
-import base64
 import datetime as dt
 import io
 import re
@@ -13,6 +12,7 @@ from fakescale.account.world import World
 from fakescale.fake import FakeScale
 from fakescale.recordings.differences import Answered
 from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.keys import text_of
 from fakescale.values.clock import read_moment
 from fakescale.values.environ import REPORT, STANDS_IN
 from fakescale.values.hosts import HOST
@@ -71,14 +71,7 @@ class Asked:
         """
         if exchange.status == 401:
             return None
-        given = next((it for name, it in exchange.headers if name.lower() == "authorization"), "")
-        scheme, _, key = given.partition(" ")
-        key = key.strip()
-        if scheme.lower() == "basic":
-            try:
-                key = base64.b64decode(key).decode().partition(":")[0]
-            except ValueError:
-                key = ""
+        key = text_of(exchange.headers) or ""
         try:
             read_key(key)
         except ValueError:

@@ -1,0 +1,89 @@
+"""The command ``compare``: recordings are compared with a fake."""
+
+import argparse
+import contextlib
+from typing import Any
+
+from fakescale.cli.actions import Options
+from fakescale.cli.client import Client
+from fakescale.cli.progress import progress
+
+_STEP = 500  # exchanges between two looks of the progress
+
+
+def compare(client: Client, options: Options) -> Any:
+    """Print the report of a comparison; exits with status 1 if something differs."""
+    from fakescale.cli.tables import escaped
+    from fakescale.recordings.comparing import compare_exchanges
+    from fakescale.recordings.reading import in_order
+
+    if not options.file:
+        raise argparse.ArgumentTypeError("compare needs a FILE (see `fakescale compare --help`)")
+    with progress("comparing the recordings") as note:
+        number = 0
+
+        def count(_: object) -> None:
+            nonlocal number
+            number += 1
+            if number % _STEP == 0:
+                note(f"{number} exchanges")
+
+        try:
+            report = compare_exchanges(
+                in_order(options.file),
+                mode=options.mode,
+                allow=options.allow,
+                facts=facts(),
+                each=count,
+            )
+            if options.redact is not None:
+                note("writing the redacted copy")
+                _write_redacted(options)
+        except (ValueError, ImportError) as error:
+            raise argparse.ArgumentTypeError(f"cannot compare: {error}") from None
+    if options.junit is not None:
+        _save(options.junit, report.to_junit())
+    if options.json:
+        import json
+
+        print(json.dumps(report.to_json(), indent=1))
+    else:
+        print("\n".join(map(escaped, report.to_text().split("\n"))))
+    if not report.same:
+        raise SystemExit(1)
+
+
+def facts() -> Any:
+    """Return the function that finds facts of the contract, or None without its extra."""
+    with contextlib.suppress(ImportError):
+        import hypothesis  # noqa: F401
+        import pytest  # noqa: F401
+
+        from fakescale.contract.facts import nearest
+
+        return nearest
+    return None
+
+
+def _write_redacted(options: Options) -> None:
+    from fakescale.recordings.reading import in_order
+    from fakescale.recordings.redacting import redact
+    from fakescale.recordings.writing import write
+
+    try:
+        write(options.redact, redact(in_order(options.file)))
+    except OSError as error:
+        raise _cannot_write(options.redact, error) from None
+
+
+def _save(path: Any, text: str) -> None:
+    from fakescale import saving
+
+    try:
+        saving.save(path, text.encode())
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: object, error: OSError) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"cannot write {path}: {error.strerror or error}")
