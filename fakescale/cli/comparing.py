@@ -1,7 +1,7 @@
 """The command ``compare``: recordings are compared with a fake."""
 
 import argparse
-import contextlib
+import importlib.util
 from typing import Any
 
 from fakescale.cli.actions import Options
@@ -55,14 +55,11 @@ def compare(client: Client, options: Options) -> Any:
 
 def facts() -> Any:
     """Return the function that finds facts of the contract, or None without its extra."""
-    with contextlib.suppress(ImportError):
-        import hypothesis  # noqa: F401
-        import pytest  # noqa: F401
+    if not all(importlib.util.find_spec(name) for name in ("hypothesis", "pytest")):
+        return None
+    from fakescale.contract.facts import nearest
 
-        from fakescale.contract.facts import nearest
-
-        return nearest
-    return None
+    return nearest
 
 
 def _write_redacted(options: Options) -> None:

@@ -45,6 +45,14 @@ _SETTINGS: dict[str, Literal["string", "args", "bool"]] = {
 }
 
 
+# The ends of the ini keys of --fakescale-compare, their types and defaults.
+_COMPARE: tuple[tuple[str, Literal["string", "args", "bool"], Any, str], ...] = (
+    ("", "args", [], "Patterns as those of --fakescale-compare."),
+    ("_allow", "args", [], "Known differences, each as KIND or KIND:MEMBER."),
+    ("_mode", "string", "live", "The mode of requests whose key a recording does not show."),
+)
+
+
 class FakeFactory(Protocol):
     """A factory of fakes: ``with fakescale_factory() as fake:``."""
 
@@ -103,6 +111,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+    group.addoption(
+        "--fakescale-compare",
+        action="append",
+        metavar="GLOB",
+        help="Compare the recordings that this pattern fits with a fake: each file is a test. **"
+        " fits folders. May be given more than once. The ini key fakescale_compare has more.",
+    )
+    for name, kind, default, text in _COMPARE:
+        parser.addini(f"fakescale_compare{name}", text, type=kind, default=default)
     parser.addini(
         "fakescale_report_lines",
         "The largest number of lines that the report of a failed test has about its fakes.",
@@ -267,6 +284,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         report_lines(config)
         configured(config, _SETTINGS)
+    if _compares(config):
+        from fakescale.pytest_plugin.recordings import check
+
+        check(config)
     if _FAKES not in config.stash:
         _redirect(config, config.option)
     where = config.getoption("--contract-url"), config.getoption("--contract-key")
@@ -277,6 +298,20 @@ def pytest_configure(config: pytest.Config) -> None:
             Where(*where)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _compares(config: pytest.Config) -> bool:
+    """Return whether the run compares recordings."""
+    return bool(config.getoption("--fakescale-compare") or config.getini("fakescale_compare"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the tests of recordings."""
+    if _compares(session.config):
+        from fakescale.pytest_plugin.recordings import add_to
+
+        add_to(session, items)
 
 
 def _is_real(url: str | None) -> bool:

@@ -127,6 +127,23 @@ class Arranger:
                 self._complete_unseen(item["task_id"], world)
         return self._told
 
+    def follow(self, spot: Spot, status: int, world: World) -> list[str]:
+        """Let the fake have what the recorded API had after a creation with another status.
+
+        ``status`` is that of the fake. So the exchanges behind do not differ for this reason.
+        Return what was arranged, in words.
+        """
+        self._told = []
+        if spot.action == "create" and spot.noun == "task" and isinstance(spot.answer, dict):
+            with contextlib.suppress(ApiError, ValueError, TypeError, LookupError):
+                if spot.is_good and status >= 400:
+                    self._load(self._bindings.in_json(dict(spot.answer)), spot, world)
+                elif not spot.is_good and status < 300:
+                    made = world.tasks[0]
+                    world.tasks.delete(made.id)
+                    world.tasks._deleted.remove(made.id)
+        return self._told
+
     def _tell(self, text: str) -> None:
         self._told.append(text)
 

@@ -173,6 +173,9 @@ class _Comparison:
                 if told := self._arranger.unlisted(spot, content_of(ours.body), world):
                     tried.arranged += told
                     ours = self._ask(entry)
+        if spot.action and (recorded.status < 300) != (ours.status < 300):
+            world = self._asked.world(self._asked.key(exchange))
+            tried.arranged += self._arranger.follow(spot, ours.status, world)
         bindings = self._bindings.trial()
         since = entry.began if entry.overlaps and not spot.action and entry.began else None
         same = recorded[::2] == ours[::2]

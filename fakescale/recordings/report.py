@@ -16,6 +16,7 @@ Verdict = Literal["same", "differs", "not asked"]
 Facts = Callable[[str, str], Sequence[str]]
 
 _SHOWN = 20  # arranged things in the report for people
+_LIST = re.compile(r"(?:docs|tasks|batches|projects)?\[\]\.")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -60,9 +61,11 @@ class Row:
     """A row of the table of differences."""
 
     kind: str
-    #: The path of the member.
+    #: The path of the member, without the list around it.
     member: str
+    #: The first endpoint that has it, and the number of endpoints.
     endpoint: str
+    endpoints: int
     #: The number of exchanges that have the difference.
     count: int
     is_allowed: bool
@@ -103,22 +106,35 @@ class Report:
         return {verdict: counts[verdict] for verdict in ("same", "differs", "not asked")}
 
     def table(self) -> list[Row]:
-        """Return the differences by kind, member and endpoint, the most frequent first."""
-        found: dict[tuple[str, str, str, bool], tuple[int, str, Difference]] = {}
+        """Return the differences by kind and member, the most frequent first.
+
+        A status and a text have no member, so each endpoint has its own row.
+        """
+        found: dict[tuple[str, str, bool], list[tuple[Compared, Difference]]] = {}
         for it in self.exchanges:
             for is_allowed, several in ((False, it.differences), (True, it.allowed)):
                 for difference in several:
-                    key = difference.kind, difference.member, it.endpoint, is_allowed
-                    count, *first = found.get(key, (0, it.source, difference))
-                    found[key] = (count + 1, *first)  # type: ignore[assignment]
-        rows = [
-            Row(*key[:3], count, key[3], source, example, self._facts(key[2], key[1]))
-            for key, (count, source, example) in found.items()
-        ]
+                    name = bare(difference.member) or it.endpoint
+                    found.setdefault((difference.kind, name, is_allowed), []).append(
+                        (it, difference)
+                    )
+        rows = []
+        for (kind, _, is_allowed), cases in found.items():
+            first, example = cases[0]
+            member, endpoints = bare(example.member), {it.endpoint for it, _ in cases}
+            row = Row(
+                kind=kind,
+                member=member,
+                endpoint=first.endpoint,
+                endpoints=len(endpoints),
+                count=len({it.source for it, _ in cases}),
+                is_allowed=is_allowed,
+                source=first.source,
+                example=example,
+                facts=self.facts(first.endpoint, member) if self.facts else (),
+            )
+            rows.append(row)
         return sorted(rows, key=lambda row: (row.is_allowed, -row.count))
-
-    def _facts(self, endpoint: str, member: str) -> Sequence[str]:
-        return self.facts(endpoint, member) if self.facts else ()
 
     def summary(self) -> str:
         """Return one line with the number of exchanges by outcome."""
@@ -151,7 +167,8 @@ class Report:
             times = "once" if row.count == 1 else f"{row.count} times"
             allowed = ", allowed" if row.is_allowed else ""
             name = f"{row.kind} {row.member}" if row.member else row.kind
-            lines.append(f"    {name} in {row.endpoint} ({times}{allowed})")
+            more = f" and {row.endpoints - 1} more" if row.endpoints > 1 else ""
+            lines.append(f"    {name} in {row.endpoint}{more} ({times}{allowed})")
             lines.append(f"        {row.source}: recorded {row.example.recorded}")
             lines.append(f"        the fake has {row.example.ours}")
             lines += [f"        {fact}" for fact in row.facts]
@@ -215,8 +232,9 @@ class Report:
 class Allowed:
     """The differences that are known, and so no reason to fail.
 
-    Each is a kind, or ``KIND:MEMBER``, where the member may have wildcards. A status and a text
-    have no member: the path of the endpoint stands for it. Raises ValueError for any other text.
+    Each is a kind, or ``KIND:MEMBER``, where the member may have wildcards. It is the whole path,
+    or the path without the list around it. A status and a text have no member: the path of the
+    endpoint stands for it. Raises ValueError for any other text.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -228,10 +246,16 @@ class Allowed:
     def __call__(self, difference: Difference, endpoint: str) -> bool:
         """Return whether a difference is allowed."""
         member = difference.member or endpoint.partition(" ")[2]
+        names = (member, bare(member))
         return any(
-            kind == difference.kind and (not wanted or _fits(member, wanted))
+            kind == difference.kind and (not wanted or any(_fits(it, wanted) for it in names))
             for kind, wanted in self._rules
         )
+
+
+def bare(member: str) -> str:
+    """Return the path of a member without the list around it."""
+    return _LIST.sub("", member, count=1) if _LIST.match(member) else member
 
 
 def _fits(member: str, wanted: str) -> bool:
