@@ -351,12 +351,7 @@ class Arranger:
         tasks = world.tasks
         moment = printed.get("completed_at") or printed.get("updated_at")
         with self._at(moment):
-            if task.status == "completed":
-                tasks.recall(task.id)
-            elif task.status != "pending":  # no move leads back, but the recording shows it
-                with world._lock:
-                    changes: dict[str, Any] = {"status": Status.PENDING, "response": None}
-                    tasks._replace(task, replaced(task, **changes), self._asked.now())
+            self._make_pending(task, world)
             self._unseen.discard(task.id)
             if printed.get("work_started") and status in ("completed", "error"):
                 with contextlib.suppress(ApiError):
@@ -373,6 +368,14 @@ class Arranger:
             elif status == "canceled":
                 tasks.cancel(task.id)
         self._tell(f"task {task.id} is {status}")
+
+    def _make_pending(self, task: Task, world: World) -> None:
+        if task.status == "completed":
+            world.tasks.recall(task.id)
+        elif task.status != "pending":  # no move leads back, but the recording shows it
+            with world._lock:
+                changes: dict[str, Any] = {"status": Status.PENDING, "response": None}
+                world.tasks._replace(task, replaced(task, **changes), self._asked.now())
 
     def _audit(self, task_id: str, printed: Mapping[str, Any], own: str, world: World) -> None:
         shown = [it for it in printed.get("audits") or () if isinstance(it, Mapping)]
@@ -564,6 +567,11 @@ class Arranger:
             world.batches._table.change(name, counts=counts, status=status)
             return
         tasks = world.tasks
+        if any(shown[status] != batch.counts.get(status, 0) for status in Status):
+            for task in tasks.list(batch=name):
+                if task.id in self._unseen:  # an earlier guess
+                    self._make_pending(task, world)
+            batch = world.batches.get(name)
         pending = tasks.list(batch=name, status="pending")
         moves: Mapping[Status, Callable[[str], object]] = {
             Status.COMPLETED: lambda it: self._complete_unseen(it, world),

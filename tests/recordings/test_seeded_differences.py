@@ -191,7 +191,7 @@ SEEDS: dict[str, tuple[Any, str, Callable[..., Any], set[str]]] = {
         Tasks,
         "set_metadata",
         merged_metadata,
-        {"unknown metadata.kept", "unknown metadata.kept"},
+        {"unknown metadata.kept"},
     ),
     "a refusal of what is allowed": (
         moves,
