@@ -154,7 +154,7 @@ class Ordering:
         if began_before:
             self._note_overlap(entry)
             changes = [it for it in began_before if it.effect is not None]
-            entry = min([entry, *changes], key=lambda it: (it.effect or _EVER, it.place))
+            entry = min([entry, *changes], key=_by_effect)
         for other in began_before:
             self._note_overlap(other)
         if not entry.overlaps or entry.effect is None:
@@ -197,6 +197,11 @@ class Ordering:
 
 def _began(entry: Entry) -> dt.datetime:
     return entry.exchange.when or _EVER
+
+
+def _by_effect(entry: Entry) -> tuple[dt.datetime, str, int]:
+    # Of two things that were made in the same millisecond, the ids tell the order.
+    return entry.effect or _EVER, entry.spot.made_id or "", entry.place
 
 
 def _may_overlap(entry: Entry, other: Entry) -> bool:
