@@ -177,7 +177,7 @@ class _Comparison:
             world = self._asked.world(self._asked.key(exchange))
             tried.arranged += self._arranger.follow(spot, ours.status, world)
         bindings = self._bindings.trial()
-        since = entry.began if entry.overlaps and not spot.action and entry.began else None
+        since = entry.since if entry.overlaps and not spot.action else None
         same = recorded[::2] == ours[::2]
         found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
         tried.note(found, bindings)

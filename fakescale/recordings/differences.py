@@ -59,6 +59,14 @@ _POSITION = {
     "totalPages",
     "next_token",
 }
+# The members that count things.
+_COUNTERS = {
+    *_POSITION,
+    "pending",
+    "completed",
+    "canceled",
+    "error",
+}
 _ITEMS = ("docs", "tasks", "batches")  # the members that hold the items of a page
 _IDENTITIES = ("task_id", "id", "name", "email")
 
@@ -103,8 +111,9 @@ def differences(
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
-    ``since`` is the time at which a request began that others overlap with. A task that the fake
-    changed since then may be shown as it was before.
+    ``since`` says that requests that change things went on at the same time, and since when. Of
+    a thing that changed since then, neither its state nor its place in a list is compared, and
+    no counter is. None says that there were no such requests.
     """
     found = _Comparison(bindings, since)
     if recorded.status != ours.status:
@@ -200,7 +209,11 @@ class _Comparison:
             times = str(theirs.get("updated_at", "")), str(mine.get("updated_at", ""))
             if times[0] < times[1] and times[1] >= self._since:
                 return
-        skipped = () if is_chosen else self._position(theirs, mine)
+        skipped: Iterable[str] = () if is_chosen else self._position(theirs, mine)
+        if self._since is not None and not is_chosen:
+            skipped = {*skipped, *_COUNTERS}
+            if "task_id" not in theirs:  # the status of a batch follows from its counters
+                skipped.add("status")
         before = f"{path}." if path else ""
         for name, value in theirs.items():
             if name in skipped:
@@ -288,6 +301,7 @@ class _Comparison:
         for item, other in pairs:
             self._item = item[names] if names else outer
             self._values(item, other, f"{path}[]", is_chosen=is_chosen)
+        gone, more = ([it for it in several if not self._is_new(it)] for several in (gone, more))
         for item in gone:
             self._item = item[names] if names else outer
             self.note("missing", f"{path}[]", item, _NOTHING)
@@ -295,6 +309,12 @@ class _Comparison:
             self._item = item[names] if names else outer
             self.note("unknown", f"{path}[]", _NOTHING, item)
         self._item = outer
+
+    def _is_new(self, item: Any) -> bool:
+        """Return whether an item of a list changed while other requests went on."""
+        if self._since is None or not isinstance(item, Mapping):
+            return False
+        return str(item.get("updated_at") or item.get("created_at") or "") >= self._since
 
     def _paired(
         self, theirs: Sequence[Any], mine: Sequence[Any], name: str, path: str

@@ -52,6 +52,13 @@ class Entry:
         self._mentions: set[str] | None = None
 
     @property
+    def since(self) -> str | None:
+        """The time since which other requests may have changed what it reads, if that is known."""
+        if not self.began:
+            return None
+        return stamp(read_moment(self.began) - _SECOND)
+
+    @property
     def mentions(self) -> set[str]:
         """The keys of the things that it shows to exist."""
         if self._mentions is None:
@@ -124,8 +131,8 @@ class Ordering:
         if apart is not None and abs(apart) <= _APART:
             if entry.spot.action == "create" and (self._apart is None or apart < self._apart):
                 self._apart = apart
-            if self._apart is not None and apart >= self._apart:
-                entry.effect = when + (apart - self._apart)
+            if self._apart is not None:
+                entry.effect = when + max(apart - self._apart, dt.timedelta())
         entry.began = stamp(when + (self._apart or dt.timedelta()))
 
     def _remember(self, entry: Entry) -> None:
@@ -163,12 +170,7 @@ class Ordering:
         for other in self._waiting:
             if _began(other) > entry.effect + _SLACK:
                 break
-            if (
-                other.spot.action == ""
-                and other.spot.is_good
-                and not entry.makes & other.mentions
-                and self._maker(other) is None
-            ):
+            if other.spot.action == "" and other.spot.is_good and not entry.makes & other.mentions:
                 return other
         return entry
 
