@@ -7,7 +7,7 @@ takes effect and ends at moments of its own, and the answers are in order of eff
 import datetime as dt
 import heapq
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ BODY = {"instruction": "i", "attachment_type": "text", "attachment": "a", "categ
 Call = tuple[Any, ...]
 
 
-def client(fake: FakeScale, rng: random.Random, number: int) -> Iterator[Call]:
+def client(fake: FakeScale, rng: random.Random, number: int) -> Generator[Call, Any, None]:
     """Yield the requests of one of several clients, who label tasks in between."""
     mine: list[str] = []
     yield "POST", "/batches", {"project": "p", "name": f"batch {rng.randrange(6)}"}
