@@ -1,0 +1,96 @@
+"""The command ``compare``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fakescale.cli import main
+from fakescale.recordings import write_har
+from tests.recordings.test_report import changed
+from tests.recordings.test_seeded_differences import recording
+
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def same(tmp_path: Path) -> str:
+    write_har(tmp_path / "same.har", recording())
+    return str(tmp_path / "same.har")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    write_har(tmp_path / "other.har", changed('"urgency":', '"flavor":1,"urgency":'))
+    return str(tmp_path / "other.har")
+
+
+def status(*given: str) -> int:
+    """Return the exit status of the command."""
+    try:
+        main(["compare", *given])
+    except SystemExit as error:
+        assert isinstance(error.code, int)
+        return error.code
+    return 0
+
+
+def test_the_report_is_printed(same: str, capsys: Out) -> None:
+    assert status(same) == 0
+    out, error = capsys.readouterr()
+    assert out.startswith(f"{same}, exchange 1: POST /v1/projects: same\n")
+    assert out.endswith("30 exchanges: 30 same, 0 different, 0 not asked\n")
+    assert error == ""
+
+
+def test_a_difference_is_status_1(other: str, capsys: Out) -> None:
+    assert status(other) == 1
+    assert "missing flavor in POST /v1/task/<type>" in capsys.readouterr().out
+    assert status(other, "--allow", "missing:flavor") == 0
+
+
+def test_the_report_is_json_and_junit(other: str, tmp_path: Path, capsys: Out) -> None:
+    junit = tmp_path / "junit.xml"
+    assert status(other, "--json", "--junit", str(junit)) == 1
+    assert json.loads(capsys.readouterr().out)["counts"]["differs"] > 5
+    assert f'classname="{other}"' in junit.read_text()
+
+
+def test_the_redacted_copy_differs_in_the_same(other: str, tmp_path: Path, capsys: Out) -> None:
+    copy = str(tmp_path / "copy.har")
+    status(other, "--json", "--redact", copy)
+    before = json.loads(capsys.readouterr().out)
+    status(copy, "--json")
+    after = json.loads(capsys.readouterr().out)
+    assert before["counts"] == after["counts"]
+    assert [row["member"] for row in before["table"]] == [row["member"] for row in after["table"]]
+    assert "fakescale:" not in Path(copy).read_text()
+
+
+WRONG = {
+    (): "compare needs a FILE",
+    ("none.har",): "cannot compare: none.har: No such file",
+    ("--allow", "member", "x"): "'member' is not one of: status, text",
+    ("--mode", "other", "x"): "--mode",
+    ("--junit", "no/folder/x", "x"): "cannot be written",
+}
+
+
+@pytest.mark.parametrize("given", WRONG)
+def test_wrong_arguments_are_status_2(given: tuple[str, ...], capsys: Out) -> None:
+    assert status(*given) == 2
+    assert WRONG[given] in capsys.readouterr().err
+
+
+def test_an_unreadable_file_is_status_2(same: str, tmp_path: Path, capsys: Out) -> None:
+    broken = tmp_path / "broken.har"
+    broken.write_bytes(Path(same).read_bytes()[:-400])
+    assert status(same, str(broken)) == 2
+    assert str(broken) in capsys.readouterr().err
+
+
+def test_the_mode_is_told(tmp_path: Path) -> None:
+    lines = [it._replace(headers=[("Content-Type", "application/json")]) for it in recording()]
+    write_har(tmp_path / "keyless.har", lines[:3])
+    assert status(str(tmp_path / "keyless.har")) == 0
+    assert status(str(tmp_path / "keyless.har"), "--mode", "test") == 1
