@@ -15,9 +15,7 @@ from tests.recordings.test_seeded_differences import recording
 
 def changed(old: str, new: str) -> list[Recorded]:
     """Return the recording with other texts in its answers."""
-    return [
-        it._replace(answer=it.answer.replace(old.encode(), new.encode())) for it in recording()
-    ]
+    return [it._replace(answer=it.answer.replace(old.encode(), new.encode())) for it in recording()]
 
 
 OLD, NEW = "Task with that ID not found.", r"No\u001b such\u0000 task."
@@ -110,12 +108,14 @@ FORMS: dict[str, tuple[Any, Any, str]] = {
     "a null": ('"urgency":"standard"', '"urgency":null', "type urgency"),
     "another constant": ('"is_test":false', '"is_test":true', "value is_test"),
     "an echo": ('"attachment":"a"', '"attachment":"z"', "value params.attachment"),
-    "another form of times": ("Z\",\"updated_at\"", "+00:00\",\"updated_at\"", "type created_at"),
+    "another form of times": ('Z","updated_at"', '+00:00","updated_at"', "type created_at"),
 }
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_kind_names_the_difference(name: str) -> None:
     old, new, expected = FORMS[name]
-    found = {f"{it.kind} {it.member}".strip() for it in compare_exchanges(changed(old, new)).table()}
+    found = {
+        f"{it.kind} {it.member}".strip() for it in compare_exchanges(changed(old, new)).table()
+    }
     assert found == {expected}

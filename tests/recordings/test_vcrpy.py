@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 import scaleapi
-import vcr
+import vcr  # type: ignore[import-untyped]
 from scaleapi.tasks import TaskType
 
 from fakescale import FakeScale, redirect
