@@ -5,18 +5,21 @@ recognised by the content. Only YAML needs the extra.
 """
 
 from fakescale.recordings.comparing import compare, compare_exchanges
+from fakescale.recordings.differences import Difference
 from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.importing import state_of
 from fakescale.recordings.reading import in_order, read
 from fakescale.recordings.recorder import record
 from fakescale.recordings.redacting import redact
-from fakescale.recordings.report import Compared, Report
+from fakescale.recordings.report import Compared, Report, Row
 from fakescale.recordings.writing import write_har, write_lines
 
 __all__ = [
     "Compared",
+    "Difference",
     "Recorded",
     "Report",
+    "Row",
     "Unreadable",
     "compare",
     "compare_exchanges",
