@@ -180,7 +180,7 @@ def test_every_fixture_and_option_is_named() -> None:
     options = re.findall(r'"(--(?:fakescale|contract)-[\w-]+)"', inspect.getsource(pytest_plugin))
     told = re.findall(r"^\| `(--(?:fakescale|contract)-[\w-]+)", REFERENCE, re.M)
     assert set(told) == set(options)
-    assert len(set(options)) == 8
+    assert len(set(options)) == 9
 
 
 def test_every_setting_of_a_fake_is_named() -> None:

@@ -74,6 +74,7 @@ _IDENTITIES = ("task_id", "id", "name", "email")
 class Difference(NamedTuple):
     """A difference between the recording and the fake."""
 
+    #: The kind.
     kind: Kind
     #: The path of the member, for example ``docs[].params.objects``; empty for a status or text.
     member: str

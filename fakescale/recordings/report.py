@@ -60,17 +60,21 @@ class Compared(NamedTuple):
 class Row:
     """A row of the table of differences."""
 
+    #: The kind of the difference.
     kind: str
     #: The path of the member, without the list around it.
     member: str
-    #: The first endpoint that has it, and the number of endpoints.
+    #: The first endpoint that has it.
     endpoint: str
+    #: The number of endpoints that have it.
     endpoints: int
     #: The number of exchanges that have the difference.
     count: int
+    #: Whether the difference is allowed.
     is_allowed: bool
-    #: The first exchange that has it, and the difference there.
+    #: The first exchange that has it.
     source: str
+    #: The difference in that exchange.
     example: Difference
     #: The nearest facts of the contract.
     facts: Sequence[str]
@@ -97,7 +101,7 @@ class Report:
 
     @property
     def arranged(self) -> list[tuple[str, str]]:
-        """What was arranged: the exchange that showed it, and the thing in words."""
+        """The arranged things in words, each with the exchange that showed it."""
         return [(it.source, text) for it in self.exchanges for text in it.arranged]
 
     def counts(self) -> dict[Verdict, int]:
