@@ -8,6 +8,7 @@ for each noun, and for each kind of change.
 
 import contextlib
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast, get_args
 
@@ -52,6 +53,10 @@ _MOVES: Mapping[tuple[str, str], str] = {
     ("in_progress", "cancelled"): "cancel",
     ("paused", "cancelled"): "cancel",
 }
+# The errors of a recorded thing that cannot be arranged. It is then a difference, which is found by
+# asking.
+_UNFIT = (ApiError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_AHEAD = dt.timedelta(minutes=10)  # of the clock, for the time of a change
 _MOST_VERSIONS = 100  # of a project's parameters
 
 
@@ -92,21 +97,21 @@ class Arranger:
         self._is_coming = is_coming or (lambda key: False)
         self._overlaps = overlaps
         now = self._asked.now()
-        if spot.action == "create" and spot.noun == "task":
-            self._creation(spot, status, world)
-        elif not spot.is_good:
-            self._refusal(spot, world)
-        elif spot.noun == "teammate":
-            self._team(spot, world)
-        elif spot.noun == "batch" and "pending" in (spot.answer or ()):
-            if is_coming is None:  # else counters may follow from what is coming
-                self._counts(spot, world)
-        else:
-            arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
-            for shown in spot.shown:
-                # A thing that cannot be arranged is a difference, which is found by asking.
-                with contextlib.suppress(ApiError, ValueError, TypeError, LookupError):
-                    arrange(self, shown, spot, world)
+        with contextlib.suppress(*_UNFIT):
+            if spot.action == "create" and spot.noun == "task":
+                self._creation(spot, status, world)
+            elif not spot.is_good:
+                self._refusal(spot, world)
+            elif spot.noun == "teammate":
+                self._team(spot, world)
+            elif spot.noun == "batch" and "pending" in (spot.answer or ()):
+                if is_coming is None:  # else counters may follow from what is coming
+                    self._counts(spot, world)
+            else:
+                arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
+                for shown in spot.shown:
+                    with contextlib.suppress(*_UNFIT):
+                        arrange(self, shown, spot, world)
         self._asked.set_clock(max(now, self._asked.now()))
         return self._told
 
@@ -119,7 +124,9 @@ class Arranger:
         self._told = []
         if spot.query.get("status") != "pending" or not isinstance(ours, dict):
             return []
-        if not spot.is_good or spot.answer.get("has_more") or spot.answer.get("next_token"):
+        if not spot.is_good or not isinstance(spot.answer, dict):
+            return []
+        if spot.answer.get("has_more") or spot.answer.get("next_token"):
             return []
         shown = {self._bindings.in_text(str(it.get("task_id"))) for it in spot.shown}
         for item in ours.get("docs") or ours.get("tasks") or ():
@@ -135,7 +142,7 @@ class Arranger:
         """
         self._told = []
         if spot.action == "create" and spot.noun == "task" and isinstance(spot.answer, dict):
-            with contextlib.suppress(ApiError, ValueError, TypeError, LookupError):
+            with contextlib.suppress(*_UNFIT):
                 if spot.is_good and status >= 400:
                     self._load(self._bindings.in_json(dict(spot.answer)), spot, world)
                 elif not spot.is_good and status < 300:
@@ -153,7 +160,8 @@ class Arranger:
         now = self._asked.now()
         if isinstance(moment, str):
             with contextlib.suppress(ValueError):
-                self._asked.set_clock(read_moment(moment))
+                if (then := read_moment(moment)) <= now + _AHEAD:
+                    self._asked.set_clock(then)
         try:
             yield
         finally:
@@ -451,7 +459,7 @@ class Arranger:
                 self._typeless.discard((world, name))
                 world.projects._table.change(name, type=type)
             return
-        moment = more.pop("created_at", stamp(self._asked.now()))
+        moment = _stamp(more.pop("created_at", stamp(self._asked.now())))
         known = type if type in task_types.names() else _GUESS
         world.projects._table.put(Project(name=name, type=known, created_at=moment, **more))
         self._foreign.add((world, name))
@@ -466,6 +474,7 @@ class Arranger:
                 self._typeless.add((world, project))
         now = self._asked.now()
         members = {"id": world.batches._ids.make(now), "created_at": stamp(now), **more}
+        members["created_at"] = _stamp(members["created_at"])
         batch = Batch(
             name=name, project=project, status=status, staged=status == "staging", **members
         )
@@ -595,6 +604,7 @@ class Arranger:
             return
         names = [it.name for it in dataclasses.fields(File) if it.name in shown]
         members = {name: freeze(shown[name]) for name in names}
+        members["created_at"] = _stamp(members["created_at"])
         members.setdefault("updated_at", members["created_at"])
         world.files._table.put(File(**members))
         self._tell(f"file {shown['id']} is there already")
@@ -622,6 +632,11 @@ class Arranger:
                 )
             )
         self._tell(f"a team of {len(before)} is there already")
+
+
+def _stamp(moment: str) -> str:
+    """Return a moment as the API prints it; raises ValueError or TypeError if it is none."""
+    return stamp(read_moment(moment))
 
 
 def _nothing(*_: Any) -> None:
