@@ -24,12 +24,15 @@ _TYPES: Mapping[str, str] = {
     "svg": "image/svg+xml; charset=utf-8",
 }
 _FILES = {
-    f"{PAGE}/{name}": name
-    for name in (
-        "app.js", "api.js", "parts.js", "tasks.js", "task.js", "requests.js", "others.js",
-        "preact.js", "style.css", "icon.svg",
-    )
-} | {PAGE: "index.html"}  # fmt: skip
+    PAGE: "index.html",
+    **{
+        f"{PAGE}/{name}": name
+        for name in (
+            *("app.js", "api.js", "parts.js", "tasks.js", "task.js", "requests.js", "others.js"),
+            *("preact.js", "style.css", "icon.svg"),
+        )
+    },
+}
 
 # With `?images`, the page may load the pictures that tasks refer to, if somebody asks for one.
 _IMAGES = ("img-src 'self' data: blob:", "img-src 'self' data: blob: http: https:")
@@ -56,7 +59,7 @@ def is_beside(request: Request, path: str) -> bool:
     if path != "/":
         return path == "/favicon.ico"
     accepts = "text/html" in environ.get("HTTP_ACCEPT", "")
-    return accepts and request.api_key is None and not environ.get(STANDS_IN)
+    return accepts and request.api_key is None and not bool(environ.get(STANDS_IN))
 
 
 def respond(request: Request, path: str) -> Answer | None:
@@ -74,16 +77,12 @@ def respond(request: Request, path: str) -> Answer | None:
     if request.environ.get(STANDS_IN):
         raise NotFound(f"Not found: {request.method} {path}")
     content = (_FOLDER / name).read_bytes()
-    return Answer(200, content, _headers(name, images=_asks_for_images(request)))
+    return Answer(200, content, _headers(name, images="images" in request.query.values))
 
 
 def picture(svg: str) -> Answer:
     """Return the answer with a picture of a task."""
     return Answer(200, svg.encode(), _headers("picture.svg", images=False))
-
-
-def _asks_for_images(request: Request) -> bool:
-    return request.environ.get("QUERY_STRING", "").partition("=")[0] == "images"
 
 
 def _headers(name: str, *, images: bool) -> FrozenDict:

@@ -16,6 +16,10 @@ class Summary(NamedTuple):
 
     #: The number of the latest event; it grows with each change.
     number: int
+    #: The name of the account.
+    account: str
+    #: Whether the world is the account's test world.
+    is_test: bool
     #: The time on the fake's clock.
     now: dt.datetime
     #: Whether the clock is stopped.
@@ -49,6 +53,8 @@ def summary(state: State, world: World) -> Summary:
     account, is_test = world.key
     return Summary(
         number=state.events.total,
+        account=account,
+        is_test=is_test,
         now=state.clock.now(),
         is_stopped=state.clock.is_stopped,
         ahead=state.clock.offset.total_seconds(),

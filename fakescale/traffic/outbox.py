@@ -18,9 +18,16 @@ import random
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, overload
 
-from fakescale.traffic.callbacks import RETRIES, Attempt, CallbackEvent, Delivery, later
+from fakescale.traffic.callbacks import (
+    RETRIES,
+    Attempt,
+    CallbackEvent,
+    CallbackState,
+    Delivery,
+    later,
+)
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
@@ -36,7 +43,7 @@ MAX_OVER = 10_000  # callbacks kept after they are no longer owed
 _MAX_THREADS = 8
 _MAX_TIMES = 100
 _MAX_STOP_ROUNDS = 200
-_STATES = ("owed", "done", "failed", "recorded", "not sent")
+_STATES: tuple[CallbackState, ...] = get_args(CallbackState)
 
 
 class Carrier(Protocol):
@@ -204,9 +211,26 @@ class Outbox(Sequence[Delivery]):
             self._tried.difference_update(it.number for it in told)
             return told
 
-    def list(self, *, account: str | None = None) -> builtins.list[Delivery]:
-        """Return all callbacks, or those of ``account``, oldest first."""
-        return [it for it in self._snapshot() if account in (None, it.account)]
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        state: CallbackState | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[Delivery]:
+        """Return all callbacks, oldest first, or those of ``account``, or in ``state``.
+
+        ``limit`` chooses the latest ones, up to this number. Raises ValueError for a limit below
+        1.
+        """
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1 (got {limit!r})")
+        fitting = (
+            it
+            for it in reversed(self._snapshot())
+            if account in (None, it.account) and state in (None, it.state.partition(":")[0])
+        )
+        return [*itertools.islice(fitting, limit)][::-1]
 
     def counts(self, account: str, *, test: bool = False) -> dict[str, int]:
         """Return the number of callbacks in each state, of one world; the time is constant.
