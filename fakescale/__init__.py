@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from fakescale.account.batches import Batch as Batch
     from fakescale.account.labeling import TaskFailure as TaskFailure
     from fakescale.account.labeling import after_looks as after_looks
+    from fakescale.account.pictures import draw as draw
     from fakescale.account.projects import Project as Project
     from fakescale.account.task import Status as Status
     from fakescale.account.task import Task as Task
     from fakescale.account.world import Account as Account
     from fakescale.account.world import World as World
+    from fakescale.drawing.values import Drawing as Drawing
     from fakescale.fake import FakeScale as FakeScale
     from fakescale.pytest_plugin import FakeFactory as FakeFactory
     from fakescale.receiver import Received as Received
@@ -42,6 +44,7 @@ _HOMES = {
     "Batch": "account.batches",
     "Conflict": "values.errors",
     "Delivery": "traffic.callbacks",
+    "Drawing": "drawing.values",
     "Event": "traffic.events",
     "Exchange": "traffic.journal",
     "FakeFactory": "pytest_plugin",
@@ -59,6 +62,7 @@ _HOMES = {
     "TaskFailure": "account.labeling",
     "World": "account.world",
     "after_looks": "account.labeling",
+    "draw": "account.pictures",
     "redirect": "redirection",
     "sleeping": "redirection.sleeping",
     "without_backoff": "redirection.backoff",

@@ -58,6 +58,7 @@ from fakescale.account.words import (
     AuditResult,
     AuditSource,
 )
+from fakescale.drawing.values import Drawing
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
@@ -321,6 +322,19 @@ class Tasks(Listed[Task]):
         self._run_due()
         with self._lock:
             return [TaskCount(*key, number) for key, number in self._counts.items() if number]
+
+    def drawing(
+        self, task_id: Task | str, *, frame: int = 0, without: Sequence[str] = ()
+    ) -> Drawing:
+        """Return the `Drawing` of a task: a picture of its response, and the labels as text.
+
+        ``frame`` is the frame of a video or a scene, or the page of a document, counted from 0;
+        the nearest one counts. ``without`` are labels to leave out. ``fakescale.draw`` returns
+        only the picture.
+        """
+        from fakescale.account.pictures import drawing
+
+        return drawing(self.get(task_id), frame=frame, without=without)
 
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""

@@ -52,7 +52,7 @@ function Badge({ name }) {
   const { summary } = useStore();
   const callbacks = summary?.callbacks ?? {};
   const wrong = (callbacks.failed ?? 0) + (callbacks["not sent"] ?? 0);
-  if (name === "callbacks" && wrong) return html` <span class="bad count">${wrong} failed</span>`;
+  if (name === "callbacks" && wrong) return html` <span class="bad count">${wrong} undelivered</span>`;
   if (name === "callbacks" && callbacks.owed) return html` <span class="wait count">${callbacks.owed} owed</span>`;
   if (name === "faults" && summary?.faults) return html` <span class="wait count">${summary.faults}</span>`;
   return null;

@@ -43,11 +43,11 @@ function why(callback) {
 
 function Callback({ callback }) {
   const [isOpen, open] = useState(false);
-  return html`<tr><td>${callback.event}</td>
-      <td>${callback.event === "batch" ? callback.subject : html`<${TaskLink} id=${callback.subject} />`}</td>
+  return html`<tr><td class="short">${callback.event}</td>
+      <td class="short">${callback.event === "batch" ? callback.subject : html`<${TaskLink} id=${callback.subject} />`}</td>
       <td>${callback.url}</td><td class="short"><${Status} text=${callback.state} /></td>
       <td class="short">${callback.next_at ? html`<${Age} at=${callback.next_at} />` : ""}</td><td>${why(callback)}</td>
-      <td><button type="button" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>details of ${callback.number}</button>
+      <td class="row"><button type="button" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>details of ${callback.number}</button>
         <${Do} op="callbacks.redeliver" label="send again" args=${{ callback: callback.number }} /></td></tr>
     ${isOpen && html`<tr><td colspan="7"><h3>Attempts</h3>
       ${callback.attempts.length ? html`<ol>${callback.attempts.map((it) => html`<li key=${it.when}><${Time} at=${it.when} /> ${it.status ?? it.error}</li>`)}</ol>` : html`<p class="soft">none</p>`}

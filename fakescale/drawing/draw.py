@@ -1,0 +1,279 @@
+"""The drawing of a task, by its type."""
+
+import base64
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fakescale.drawing import plane, texts
+from fakescale.drawing.markup import PALETTE, document, element, summary, words
+from fakescale.drawing.plane import annotation, cuboid, label_of, located
+from fakescale.drawing.reading import items, members, nearest, number, text
+from fakescale.drawing.sheet import message
+from fakescale.drawing.texts import declared
+from fakescale.drawing.values import Drawing, Label, Shape, Subject
+
+Drawer = Callable[[Subject], Drawing | None]
+
+
+def draw(subject: Subject) -> Drawing:
+    """Return the drawing of a task. It never raises, whatever the response holds.
+
+    A response that is not of its type's form is drawn as a list of its members.
+    """
+    if subject.response is None:
+        return message("no response yet")
+    known = _DRAWERS.get(subject.type)
+    drawing = known(subject) if known else None
+    return texts.answers(subject) if drawing is None else drawing
+
+
+# Attachments that are no pictures, by the ends of their paths.
+_NO_PICTURE = re.compile(r"\.(mp4|webm|ogg|mov|pdf|json|sfs)$", re.IGNORECASE)
+
+
+def _attachment(params: Any, frame: int = 0) -> str | None:
+    """Return the URL of the picture of a frame, if the task names one."""
+    several = items(members(params).get("attachments"))
+    found = nearest(several, frame) if several else members(params).get("attachment")
+    if not isinstance(found, str) or not found.startswith(("http://", "https://")):
+        return None
+    return None if _NO_PICTURE.search(found.partition("?")[0]) else found
+
+
+def _picture(kind: str | None = None) -> Drawer:
+    """Return the drawer of annotations of one picture."""
+
+    def drawer(subject: Subject) -> Drawing | None:
+        found = members(subject.response).get("annotations")
+        if not isinstance(found, list):
+            return None
+        return plane.draw(
+            subject,
+            found,
+            annotation(kind),
+            image=_attachment(subject.params),
+            declared=declared(members(subject.params)),
+            label=lambda given: label_of(given, kind),
+        )
+
+    return drawer
+
+
+def _document(subject: Subject) -> Drawing | None:
+    found = members(subject.response).get("annotations")
+    if not isinstance(found, list):
+        return None
+    pages: dict[int, list[Any]] = {}
+    for it in map(members, found):
+        pages.setdefault(int(number(it.get("page")) or 0), []).append(it)
+    count = max(1, max(pages, default=0) + 1)
+    page = max(0, min(subject.frame, count - 1))
+    return plane.draw(
+        subject,
+        pages.get(page, []),
+        located,
+        frames=count,
+        image=_attachment(subject.params, page),
+        declared=declared(members(subject.params)),
+        notes=_fields(members(subject.response).get("fields")),
+        label=lambda given: label_of(given, "box"),
+    )
+
+
+def _fields(fields: Any) -> list[Shape]:
+    """Return the answers of a document's fields."""
+    return [
+        Shape(text(members(it).get("field_id")), "answer", text(members(it).get("value")))
+        for it in items(fields)[:100]
+    ]
+
+
+# Result files.
+
+
+def _frames(subject: Subject, member: str = "annotations") -> list[Any] | None:
+    """Return the frames of a result file; a response may also hold them itself."""
+    content = subject.files.get(member, members(subject.response).get(member))
+    return content if isinstance(content, list) else None
+
+
+def _video(subject: Subject) -> Drawing | None:
+    frames = _frames(subject)
+    if frames is None:
+        return None
+    if frames and all(_is_playback(it) for it in frames[:1]):
+        return _playback_of(subject, members(frames[0])["annotations"])
+    if frames and "annotations" not in members(frames[0]):  # one frame, inline
+        frames = [{"annotations": frames}]
+    shown = members(nearest(frames, subject.frame)).get("annotations")
+    return _sequence(subject, items(shown), len(frames))
+
+
+def _sequence(subject: Subject, objects: Sequence[Any], frames: int) -> Drawing:
+    return plane.draw(
+        subject,
+        objects,
+        annotation(),
+        frames=max(1, frames),
+        image=_attachment(subject.params, subject.frame),
+        declared=declared(members(subject.params)),
+        notes=_events(subject),
+    )
+
+
+def _events(subject: Subject) -> list[Shape]:
+    found = members(subject.files.get("events")).get("events")
+    shapes = []
+    for event in map(members, items(found)[:100]):
+        span = " to ".join(text(event[it]) for it in ("start", "end") if it in event)
+        shapes.append(Shape(label_of(event, "event"), "event", f"frame {span}"))
+    return shapes
+
+
+def _is_playback(frame: Any) -> bool:
+    # Documented in two forms: the objects by uuid, and these within an array and an object.
+    return isinstance(members(frame).get("annotations"), dict)
+
+
+def _playback(subject: Subject) -> Drawing | None:
+    content = subject.files.get("annotations", members(subject.response).get("annotations"))
+    return _playback_of(subject, content) if isinstance(content, dict) else _video(subject)
+
+
+def _playback_of(subject: Subject, tracks: Mapping[str, Any]) -> Drawing:
+    """Return the drawing of a moment: each object as in its latest frame until then (guessed)."""
+    moments = sorted({key for track in tracks.values() for key, _ in _keys(track)})
+    now = nearest(moments, subject.frame)
+    found = []
+    for track in tracks.values():
+        past = [shape for key, shape in sorted(_keys(track), key=lambda it: it[0]) if key <= now]
+        found += [{**members(track), "frames": None, **shape} for shape in past[-1:]]
+    return _sequence(subject, found, len(moments))
+
+
+def _keys(track: Any) -> Iterator[tuple[float, dict[str, Any]]]:
+    for frame in map(members, items(members(track).get("frames"))):
+        key = number(frame.get("key"))
+        if key is not None:
+            yield key, frame
+
+
+def _scene(subject: Subject) -> Drawing | None:
+    """Return the cuboids of a LiDAR frame, seen from above."""
+    frames = _frames(subject)
+    points = members(subject.files.get("point_segmentations"))
+    if frames is None and not points:
+        return None
+    several = frames or []
+    counts = _points(subject, points)
+    return plane.draw(
+        subject,
+        items(members(nearest(several, subject.frame)).get("cuboids")),
+        cuboid,
+        frames=max(1, len(several), len(items(points.get("point_objects")))),
+        declared=declared(members(subject.params)),
+        notes=counts,
+        label=lambda given: label_of(given, "cuboid"),
+    )
+
+
+def _points(subject: Subject, segmentation: Mapping[str, Any]) -> list[Shape]:
+    """Return the number of points of each object; their places are in the attachment."""
+    frame = items(nearest(items(segmentation.get("point_objects")), subject.frame))
+    counts: dict[int, int] = {}
+    for index in frame:
+        if isinstance(index, int):
+            counts[index] = counts.get(index, 0) + 1
+    return [
+        Shape(label_of(it, "points"), "points", f"number {counts.get(it['index'], 0):,}")
+        for it in map(members, items(segmentation.get("objects"))[:100])
+        if isinstance(it.get("index"), int)
+    ]
+
+
+def _links(subject: Subject) -> Drawing | None:
+    """Return the annotations of all cameras of a frame."""
+    frames = _frames(subject)
+    if frames is None:
+        return None
+    cameras = items(members(nearest(frames, subject.frame)).get("camera_responses"))
+    found = [it for camera in map(members, cameras) for it in items(camera.get("annotations"))]
+    return _sequence(subject, found, len(frames))
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _mask(subject: Subject) -> Drawing | None:
+    """Return the mask of a segmentation with its labels."""
+    mapping = members(members(subject.response).get("labelMapping"))
+    picture = subject.files.get("combined")
+    if not isinstance(picture, bytes) or not picture.startswith(_PNG) or len(picture) < 24:
+        return None
+    width, height = (float(it) for it in struct.unpack(">II", picture[16:24]))
+    labels, shapes = [], []
+    for number_, (name, entry) in enumerate(list(mapping.items())[:1_000]):
+        parts = [members(it) for it in (entry if isinstance(entry, list) else [entry])]
+        color = text(parts[0].get("color")) if parts else ""
+        is_color = len(color) == 7 and color[0] == "#" and color[1:].isalnum()
+        labels.append(Label(text(name), color if is_color else PALETTE[number_ % 8], len(parts)))
+        for part in parts[:100]:
+            told = [f"{it} {text(part[it])}" for it in ("index", "numPixels") if it in part]
+            shapes.append(Shape(text(name), "mask", ", ".join(told)))
+    unit = max(width, height) / 30
+    rows = [
+        element("rect", x=0, y=y - unit * 0.8, width=unit, height=unit, fill=it.color)
+        + words(text(it.label, 60), unit * 1.4, y, unit, fill="#808080")
+        for row, it in enumerate(labels[:16])
+        for y in [height + unit * 1.4 * (row + 1)]
+    ]
+    box = (0.0, 0.0, width, height + unit * 1.4 * (len(rows) + 0.5))
+    data = base64.b64encode(picture).decode()
+    image = element(
+        "image",
+        x=0,
+        y=0,
+        width=width,
+        height=height,
+        image_rendering="pixelated",
+        href=f"data:image/png;base64,{data}",
+    )
+    svg = document([image, *rows], box, summary(labels))
+    shown = [it for it in shapes if it.label not in subject.without]
+    return Drawing(svg, *box, 1, labels, shown[:2_000], len(shown), _attachment(subject.params))
+
+
+_DRAWERS: Mapping[str, Drawer] = {
+    "imageannotation": _picture(),
+    "lidartopdown": _picture(),
+    "annotation": _picture("box"),
+    "polygonannotation": _picture("polygon"),
+    "lineannotation": _picture("line"),
+    "laneannotation": _picture("line"),
+    "pointannotation": _picture("point"),
+    "cuboidannotation": _picture("cuboid"),
+    "documenttranscription": _document,
+    "documentmodel": _document,
+    "namedentityrecognition": lambda subject: (
+        texts.spans(subject) if "annotations" in members(subject.response) else None
+    ),
+    "audiotranscription": lambda subject: (
+        texts.speech(subject) if "alignment" in members(subject.response) else None
+    ),
+    "segmentannotation": _mask,
+    **dict.fromkeys(
+        (
+            "videoannotation",
+            "videoboxannotation",
+            "videocuboidannotation",
+            "federal2dvideoannotation",
+            "cruisecontrol",
+        ),
+        _video,
+    ),
+    "videoplaybackannotation": _playback,
+    **dict.fromkeys(("lidarannotation", "lidarsegmentation", "sensorfusion", "multistage"), _scene),
+    "lidarlinking": _links,
+}
