@@ -315,7 +315,7 @@ class Tasks(Listed[Task]):
         """
         asked = {**filters, "limit": limit, "next_token": next_token}
         found = self._page(filters_query(asked, _PAGED_FILTERS))
-        return TaskPage(found.docs, found.total, found.next_token)
+        return TaskPage(tuple(found.docs), found.total, found.next_token)
 
     def counts(self) -> builtins.list[TaskCount]:
         """Return the numbers of tasks of each status, type and project; the time is constant."""

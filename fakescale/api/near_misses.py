@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fakescale.account import task_types
@@ -104,10 +104,10 @@ class Explained(NamedTuple):
     #: The name of the member or parameter that the refusal names, for example ``attachment``.
     member: str | None
     #: A line about each member of the body that the endpoint does not know.
-    unknown: Sequence[str]
+    unknown: tuple[str, ...]
 
 
-_MEMBER = re.compile(r'Parameter is invalid, reason: "([^"]+)"')
+_MEMBER = re.compile(r'Parameter is invalid, reason: "([^"]+)"|Please include an (attachment) ')
 
 
 def explained(exchange: Exchange) -> Explained:
@@ -120,7 +120,7 @@ def explained(exchange: Exchange) -> Explained:
         nearest=near and f"{near.method} {near.path}",
         error=error,
         source=None if error is None else source(error),
-        member=member and member[1],
+        member=member and (member[1] or member[2]),
         unknown=tuple(unknown_members(exchange)),
     )
 
