@@ -14,6 +14,7 @@ export const store = {
   route: readRoute(),
   operations: null,
   summary: null,
+  actions: 0, // the calls that this page made to change something; some leave no event
   status: "Connecting …",
   isLost: false,
   needsToken: false,
@@ -122,7 +123,7 @@ export async function call(operation, args = {}) {
 export async function act(operation, args) {
   try {
     const result = await call(operation, args);
-    changed({ status: `Done: ${operation}` });
+    changed({ status: `Done: ${operation}`, actions: store.actions + 1 });
     poll();
     return result;
   } catch (error) {
@@ -145,11 +146,11 @@ export function curl(operation, args = {}) {
 
 // Return the result of a call and its error. The call is made again when something changed.
 export function useCall(operation, args = {}, { isFixed = false } = {}) {
-  const { summary } = useStore();
+  const { summary, actions } = useStore();
   const [answer, setAnswer] = useState({});
   const latest = useRef({});
   const key = JSON.stringify([operation, args, world()]);
-  const now = isFixed ? 0 : summary?.number;
+  const now = isFixed ? 0 : `${summary?.number} ${actions}`;
   useEffect(() => {
     const it = latest.current;
     it.key = key;

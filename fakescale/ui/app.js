@@ -34,10 +34,10 @@ function Picker() {
     location.hash = `#/${route.view}${route.id ? `/${encodeURIComponent(route.id)}` : ""}${text ? `?${text}` : ""}`;
   };
   return html`<div class="row">
-    <label for="account">account<select id="account" value=${route.query.get("account") ?? summary?.account ?? ""} onChange=${(it) => choose("account", it.target.value)}>
-      ${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
-    <label for="mode">mode<select id="mode" value=${route.query.get("test") ? "1" : ""} onChange=${(it) => choose("test", it.target.value)}>
-      <option value="">live</option><option value="1">test</option></select></label></div>`;
+    <span class="field"><label for="account">account</label><select id="account" value=${route.query.get("account") ?? summary?.account ?? ""} onChange=${(it) => choose("account", it.target.value)}>
+      ${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></span>
+    <span class="field"><label for="mode">mode</label><select id="mode" value=${route.query.get("test") ? "1" : ""} onChange=${(it) => choose("test", it.target.value)}>
+      <option value="">live</option><option value="1">test</option></select></span></div>`;
 }
 
 function Now() {

@@ -76,10 +76,10 @@ function Field({ name, schema, value, onInput, id, choices }) {
   const isRequired = schema?.required;
   const label = `${name}${isRequired ? "" : " (optional)"}`;
   if (choices) {
-    return html`<label for=${id}>${label}
+    return html`<span class="field"><label for=${id}>${label}</label>
       <select id=${id} value=${value} onChange=${(it) => onInput(it.target.value)}>
         ${choices.map((it) => html`<option value=${it}>${it}</option>`)}
-      </select></label>`;
+      </select></span>`;
   }
   if (kinds.includes("boolean")) {
     return html`<label class="check" for=${id}><input id=${id} type="checkbox" checked=${value === "true"}
@@ -234,8 +234,8 @@ export function useFilters(names) {
 export function FilterField({ name, value, onChange, choices }) {
   const id = `filter-${name}`;
   if (choices) {
-    return html`<label for=${id}>${name}<select id=${id} value=${value ?? ""} onChange=${(it) => onChange(name, it.target.value)}>
-      <option value="">any</option>${choices.map((it) => html`<option value=${it}>${it}</option>`)}</select></label>`;
+    return html`<span class="field"><label for=${id}>${name}</label><select id=${id} value=${value ?? ""} onChange=${(it) => onChange(name, it.target.value)}>
+      <option value="">any</option>${choices.map((it) => html`<option value=${it}>${it}</option>`)}</select></span>`;
   }
   return html`<label for=${id}>${name}<input id=${id} data-filter value=${value ?? ""} size="14"
     onChange=${(it) => onChange(name, it.target.value.trim())} /></label>`;

@@ -1,5 +1,5 @@
 // One task: its picture, its life, and what can be done to it.
-import { html, useEffect, useState } from "./preact.js";
+import { html, useRef, useState } from "./preact.js";
 import { SHOWS_IMAGES, link, useCall, useStore } from "./api.js";
 import { CallbackState } from "./tasks.js";
 import { Copy, Do, Failure, Status, Time, Tree, duration, isBad, pretty, python, save, told } from "./parts.js";
@@ -75,45 +75,41 @@ function Picture({ id, updated }) {
   const [without, setWithout] = useState([]);
   const [isLoaded, setLoaded] = useState(false);
   const { result, error } = useCall("tasks.drawing", { task_id: id, frame, without });
-  const [url, setUrl] = useState(null);
-  useEffect(() => {
-    if (!result) return undefined;
-    const made = URL.createObjectURL(new Blob([result.svg], { type: "image/svg+xml" }));
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [result?.svg]);
+  const latest = useRef(null);
+  latest.current = result ?? latest.current; // so that a picture stays until the next one is there
   if (error) return html`<h3>Picture</h3><${Failure} error=${error} />`;
-  if (!result) return null;
+  const drawing = latest.current;
+  if (!drawing) return null;
   const toggle = (label) => setWithout(without.includes(label) ? without.filter((it) => it !== label) : [...without, label]);
-  const names = result.labels.map((it) => it.label).join(", ");
+  const names = drawing.labels.map((it) => it.label).join(", ");
   const percent = (value, whole) => `${(100 * value) / whole}%`;
   // The image lies where the coordinates from 0 on are, in its own size.
   const place = (image) => {
-    image.style.left = percent(-result.left, result.width);
-    image.style.top = percent(-result.top, result.height);
-    image.style.width = percent(image.naturalWidth, result.width);
+    image.style.left = percent(-drawing.left, drawing.width);
+    image.style.top = percent(-drawing.top, drawing.height);
+    image.style.width = percent(image.naturalWidth, drawing.width);
   };
-  const host = result.image && /^https?:/.test(result.image) ? new URL(result.image).host : null;
+  const host = drawing.image && /^https?:/.test(drawing.image) ? new URL(drawing.image).host : null;
   return html`<section><h3>Picture</h3>
-    ${result.frames > 1 && html`<label for="frame">frame ${frame + 1} of ${result.frames}
-      <input id="frame" type="range" min="0" max=${result.frames - 1} value=${frame} onInput=${(it) => setFrame(Number(it.target.value))} /></label>`}
-    <div class="row">${result.labels.map((it) => html`<label class="check" key=${it.label}>
+    ${drawing.frames > 1 && html`<label for="frame">frame ${frame + 1} of ${drawing.frames}
+      <input id="frame" type="range" min="0" max=${drawing.frames - 1} value=${frame} onInput=${(it) => setFrame(Number(it.target.value))} /></label>`}
+    <div class="row">${drawing.labels.map((it) => html`<label class="check" key=${it.label}>
       <input type="checkbox" checked=${!without.includes(it.label)} onChange=${() => toggle(it.label)} />
       <svg class="key" viewBox="0 0 1 1" aria-hidden="true"><rect width="1" height="1" fill=${it.color} /></svg>${it.label} (${it.count})</label>`)}</div>
     <div class="picture">
-      ${isLoaded && html`<img class="under" src=${result.image} alt="the attachment" referrerpolicy="no-referrer" onLoad=${(it) => place(it.target)} />`}
-      ${url && html`<img class="over" src=${url} alt=${`${result.total} shapes: ${names}`} />`}
+      ${isLoaded && html`<img class="under" src=${drawing.image} alt="the attachment" referrerpolicy="no-referrer" onLoad=${(it) => place(it.target)} />`}
+      <img class="over" src=${`data:image/svg+xml,${encodeURIComponent(drawing.svg)}`} alt=${drawing.total ? `${drawing.total} shapes: ${names}` : "no shapes"} />
     </div>
     <div class="row">
       ${host && !isLoaded && (SHOWS_IMAGES
         ? html`<button type="button" onClick=${() => setLoaded(true)}>load the image from ${host}</button>`
         : html`<a href=${`?images${location.hash}`}>allow this tab to load the image from ${host}</a>`)}
-      <button type="button" onClick=${() => save(`${id}.svg`, result.svg, "image/svg+xml")}>save as SVG</button>
+      <button type="button" onClick=${() => save(`${id}.svg`, drawing.svg, "image/svg+xml")}>save as SVG</button>
     </div>
-    <details open=${result.shapes.length > 0 && result.shapes.length <= 20}><summary>${result.total} shapes as a table</summary>
+    <details open=${drawing.shapes.length > 0 && drawing.shapes.length <= 20}><summary>${drawing.total} shapes as a table</summary>
       <table><thead><tr><th scope="col">label</th><th scope="col">kind</th><th scope="col">place and attributes</th></tr></thead>
-      <tbody>${result.shapes.slice(0, 200).map((it, index) => html`<tr key=${index}><td>${it.label}</td><td>${it.kind}</td><td>${it.text}</td></tr>`)}</tbody></table>
-      ${result.shapes.length > 200 && html`<p class="soft">These are the first 200.</p>`}
+      <tbody>${drawing.shapes.slice(0, 200).map((it, index) => html`<tr key=${index}><td>${it.label}</td><td>${it.kind}</td><td>${it.text}</td></tr>`)}</tbody></table>
+      ${drawing.shapes.length > 200 && html`<p class="soft">These are the first 200.</p>`}
     </details></section>`;
 }
 

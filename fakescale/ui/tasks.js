@@ -128,7 +128,9 @@ function Create() {
     for (const [path, item] of Object.entries((await getDocument()).paths)) {
       const name = /^\/task\/(\w+)$/.exec(path)?.[1];
       const example = item.post?.requestBody?.content?.["application/json"]?.example;
-      if (name && example) found[name] = example;
+      if (!name || !example) continue;
+      const { project, batch, ...rest } = example; // they are those of somebody else
+      found[name] = rest;
     }
     setExamples(found);
     setText(pretty(found[type]));
@@ -155,8 +157,8 @@ function Create() {
   };
   return html`<details onToggle=${(it) => it.target.open && load()}><summary>create a task</summary>
     ${examples && html`<form onSubmit=${create}>
-      <label for="create-type">type<select id="create-type" value=${type} onChange=${(it) => choose(it.target.value)}>
-        ${Object.keys(examples).map((it) => html`<option value=${it}>${it}</option>`)}</select></label>
+      <span class="field"><label for="create-type">type</label><select id="create-type" value=${type} onChange=${(it) => choose(it.target.value)}>
+        ${Object.keys(examples).map((it) => html`<option value=${it}>${it}</option>`)}</select></span>
       <label for="create-body">parameters, as JSON<textarea id="create-body" value=${text} onInput=${(it) => setText(it.target.value)}></textarea></label>
       <button type="submit">create</button>
       <${Copy} text=${text} label="copy the JSON" />
