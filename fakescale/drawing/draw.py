@@ -3,7 +3,9 @@
 import base64
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fakescale.drawing import plane, texts
@@ -166,29 +168,27 @@ def _scene(subject: Subject) -> Drawing | None:
     points = members(subject.files.get("point_segmentations"))
     if frames is None and not points:
         return None
-    several = frames or []
-    counts = _points(subject, points)
+    points_of = items(points.get("point_objects"))
+    counts = _points(points, nearest(points_of, subject.frame))
+    if frames is None:
+        return replace(texts.tally(subject, counts, "points"), frames=max(1, len(points_of)))
     return plane.draw(
         subject,
-        items(members(nearest(several, subject.frame)).get("cuboids")),
+        items(members(nearest(frames, subject.frame)).get("cuboids")),
         cuboid,
-        frames=max(1, len(several), len(items(points.get("point_objects")))),
+        frames=max(1, len(frames), len(points_of)),
         declared=declared(members(subject.params)),
-        notes=counts,
+        notes=[Shape(name, "points", f"number {count:,}") for name, count in counts],
         label=lambda given: label_of(given, "cuboid"),
     )
 
 
-def _points(subject: Subject, segmentation: Mapping[str, Any]) -> list[Shape]:
+def _points(segmentation: Mapping[str, Any], frame: Any) -> list[tuple[str, int]]:
     """Return the number of points of each object; their places are in the attachment."""
-    frame = items(nearest(items(segmentation.get("point_objects")), subject.frame))
-    counts: dict[int, int] = {}
-    for index in frame:
-        if isinstance(index, int):
-            counts[index] = counts.get(index, 0) + 1
+    counts = Counter(it for it in items(frame) if isinstance(it, int))
     return [
-        Shape(label_of(it, "points"), "points", f"number {counts.get(it['index'], 0):,}")
-        for it in map(members, items(segmentation.get("objects"))[:100])
+        (label_of(it, "points"), counts[it["index"]])
+        for it in map(members, items(segmentation.get("objects"))[:1_000])
         if isinstance(it.get("index"), int)
     ]
 
