@@ -14,7 +14,7 @@ from fakescale.drawing.plane import annotation, cuboid, label_of, located
 from fakescale.drawing.reading import items, members, nearest, number, text
 from fakescale.drawing.sheet import message
 from fakescale.drawing.texts import declared
-from fakescale.drawing.values import Drawing, Label, Shape, Subject
+from fakescale.drawing.values import MOST_SHAPES, Drawing, Label, Shape, Subject
 
 Drawer = Callable[[Subject], Drawing | None]
 
@@ -241,8 +241,9 @@ def _mask(subject: Subject) -> Drawing | None:
         href=f"data:image/png;base64,{data}",
     )
     svg = document([image, *rows], box, summary(labels))
-    shown = [it for it in shapes if it.label not in subject.without]
-    return Drawing(svg, *box, 1, labels, shown[:2_000], len(shown), _attachment(subject.params))
+    kept = [it for it in shapes if it.label not in subject.without]
+    held = (tuple(labels), tuple(kept[:MOST_SHAPES]), len(kept))
+    return Drawing(svg, *box, 1, *held, _attachment(subject.params))
 
 
 _DRAWERS: Mapping[str, Drawer] = {

@@ -133,7 +133,8 @@ def draw(
         summary(labels),
     )
     shapes = [*(Shape(it.label, it.kind, it.text) for it in placed), *notes]
-    return Drawing(svg, *whole, frames, labels, shapes, len(kept) + len(notes), image)
+    total = len(kept) + len(notes)
+    return Drawing(svg, *whole, frames, tuple(labels), tuple(shapes), total, image)
 
 
 def _line(note: Shape) -> str:
