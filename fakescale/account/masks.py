@@ -12,7 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fakescale.account.made_up import Params, items_of, leaves, members_of
+from fakescale.account.made_up import items_of, leaves, members_of
+from fakescale.account.shapes import Params
 from fakescale.values.ids import make_uuid
 
 _SIDE = 64  # the width of the picture, and its least height
