@@ -62,6 +62,7 @@ def result_file(task: Task, name: str) -> Answer:
 
 # The name of a file with many objects tells its plan, so that nothing else need remember it:
 # a UUID of version 8, which is for uses of one's own, with the number, the width and the height.
+_PLANNED = re.compile("([0-9a-f]{8})-([0-9a-f]{4})-8[0-9a-f]{3}-([0-9a-f]{4})-[0-9a-f]{12}")
 _MOST_OBJECTS = 1_000
 _MOST_PIXELS = 0xFFFF
 
@@ -78,11 +79,11 @@ def file_name(rng: random.Random, plan: Plan) -> str:
 
 def planned(name: str) -> Plan:
     """Return the plan of the result file ``name``."""
-    number, width, version, height, _ = name.split("-")
-    if not version.startswith("8"):
+    found = _PLANNED.fullmatch(name)
+    if found is None:
         return PLAIN
-    number_ = max(1, min(int(number, 16), _MOST_OBJECTS))
-    return Plan(number_, (max(1, int(width, 16)), max(1, int(height, 16))))
+    number, width, height = (max(1, int(it, 16)) for it in found.groups())
+    return Plan(min(number, _MOST_OBJECTS), (width, height))
 
 
 def seen_from(origin: Callable[[], str], content: Any) -> Any:
