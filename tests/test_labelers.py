@@ -185,7 +185,7 @@ def test_attributes_have_allowed_values() -> None:
 
 
 def test_the_same_task_and_seed_give_the_same_response() -> None:
-    params = {"geometries": {"box": {}, "line": {}}}
+    params: dict[str, Any] = {"geometries": {"box": {}, "line": {}}}
     assert labeled("imageannotation", params) == labeled("imageannotation", params)
     assert labeled("imageannotation", params, seed=1) != labeled("imageannotation", params)
     assert labeled("imageannotation", params, seed=1) == labeled("imageannotation", params, seed=1)
