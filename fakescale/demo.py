@@ -180,11 +180,13 @@ def fill(fake: FakeScale, *, seed: str | int | None = 0) -> None:
     a fault struck. A fake without tasks looks back on 30 hours; otherwise its clock does not go
     back, and ends 30 hours later.
 
+    The pending tasks stay so, whatever the turnaround.
+
     ``seed`` determines the labels. The seed of the fake determines the ids.
 
     Raises Conflict if the fake was filled before.
     """
-    with _silence(), receiving() as receiver:
+    with _silence(), _no_turnaround(fake), receiving() as receiver:
         if not len(fake.tasks):
             fake._state.clock.advance(hours=-_HOURS)
         receiver.answer(503, times=2)  # the first two are sent again
@@ -201,6 +203,17 @@ def _silence() -> Iterator[None]:
         yield
     finally:
         log.disabled = before
+
+
+@contextlib.contextmanager
+def _no_turnaround(fake: FakeScale) -> Iterator[None]:
+    """Leave the tasks that are created meanwhile pending, also after that."""
+    labeling = fake._state.labeling
+    before, labeling.turnaround = labeling.turnaround, None
+    try:
+        yield
+    finally:
+        labeling.turnaround = before
 
 
 class _Demo:

@@ -117,7 +117,7 @@ def test_a_demo_with_a_lively_labeler_is_there_at_the_start(log: Path) -> None:
             geometries = {"box": {"objects_to_annotate": ["cat"]}}
             body = {"attachment": "http://a.test/99x99/1.jpg", "geometries": geometries}
             task = remote.tasks.create("imageannotation", **body)
-            remote.tasks.wait_for(unique_id=[], status=["completed", "error"])
+            remote.tasks.wait_for(updated_after=task.created_at, status="completed")
             done = remote.tasks.get(task)
             assert done.response is not None
             assert len(done.response["annotations"]) == 5

@@ -1,5 +1,6 @@
 """The demo: an account with something of everything to look at."""
 
+import datetime as dt
 import json
 import logging
 import re
@@ -108,6 +109,16 @@ def test_a_fake_with_tasks_keeps_its_clock_and_is_filled_once() -> None:
         fill(fake)
     assert len(fake.tasks) == count
     assert fake.tasks[-1].created_at <= fake.tasks[0].created_at
+
+
+def test_pending_tasks_stay_pending_and_new_ones_are_labeled() -> None:
+    fake = FakeScale(complete_after=dt.timedelta(hours=1))
+    fill(fake)
+    pending = len(fake.tasks.list(status="pending"))
+    assert pending > 10
+    fake.tasks.create("chat")
+    fake.advance(hours=1)
+    assert len(fake.tasks.list(status="pending")) == pending
 
 
 def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
