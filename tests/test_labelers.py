@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import fakescale
 from fakescale import FakeScale, Task, TaskFailure, labelers
-from fakescale.account import task_types
+from fakescale.account import responses, task_types
 from fakescale.account.pictures import drawing
 from fakescale.account.result_files import FILES, result_file
 from fakescale.account.task import complete
@@ -203,6 +203,8 @@ def test_a_response_of_any_type_has_the_members_of_its_example_and_is_drawn(type
     done = complete(task, task.created_at, response)
     drawn = drawing(done)
     assert drawn.total > 0
+    usual = drawing(complete(task, task.created_at, responses.response(task)))
+    assert {it.kind for it in drawn.shapes} == {it.kind for it in usual.shapes}
     assert not any("cannot be drawn" in it.text for it in drawn.shapes)
     for label in drawn.labels:
         assert label.label in drawn.svg

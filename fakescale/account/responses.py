@@ -46,7 +46,8 @@ def response(
     rng = rng or random.Random(task.id[8:])
     base = f"{origin}/v1/task/{task.id}/response_url/"  # documented
     if task.type == "segmentannotation":
-        return _frozen(masks.response(task.params, rng, base))
+        # The pictures are made from the id alone, so no plan and no other choices can count.
+        return _frozen(masks.response(task.params, random.Random(task.id[8:]), base))
     if task.type in FILES:
         names = [name for name in FILES[task.type] if _has_file(task, name)]
         return _frozen({name: {"url": base + file_name(rng, plan)} for name in names})

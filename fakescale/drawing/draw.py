@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from fakescale.drawing import plane, texts
-from fakescale.drawing.markup import PALETTE, document, element, summary, words
+from fakescale.drawing.markup import FAINT, PALETTE, document, element, summary, words
 from fakescale.drawing.plane import annotation, cuboid, label_of, located
 from fakescale.drawing.reading import items, members, nearest, number, text
 from fakescale.drawing.sheet import message
@@ -173,7 +173,7 @@ def _scene(subject: Subject) -> Drawing | None:
     if frames is None:
         return replace(texts.tally(subject, counts, "points"), frames=max(1, len(points_of)))
     return plane.draw(
-        subject,
+        subject._replace(size=None),  # a scene has no edges
         items(members(nearest(frames, subject.frame)).get("cuboids")),
         cuboid,
         frames=max(1, len(frames), len(points_of)),
@@ -225,7 +225,13 @@ def _mask(subject: Subject) -> Drawing | None:
     unit = max(width, height) / 30
     rows = [
         element("rect", x=0, y=y - unit * 0.8, width=unit, height=unit, fill=it.color)
-        + words(text(it.label, 60), unit * 1.4, y, unit, fill="#808080")
+        + words(
+            text(it.label, 60) + (" (left out)" if it.label in subject.without else ""),
+            unit * 1.4,
+            y,
+            unit,
+            fill=FAINT,
+        )
         for row, it in enumerate(labels[:16])
         for y in [height + unit * 1.4 * (row + 1)]
     ]

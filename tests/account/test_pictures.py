@@ -1,6 +1,9 @@
 """The drawings of tasks as the fake makes them up."""
 
+import base64
+import re
 import xml.etree.ElementTree as ET
+import zlib
 from typing import Any
 
 import pytest
@@ -80,6 +83,25 @@ def test_a_mask_is_in_the_drawing_itself(fake: FakeScale) -> None:
     mapping = (task.response or {})["labelMapping"]
     assert [it.color for it in drawing.labels] == [mapping["road"]["color"],
                                                    mapping["car"][0]["color"]]  # fmt: skip
+
+
+def test_a_mask_is_black_where_a_label_is_left_out(fake: FakeScale) -> None:
+    task = a_task(fake, "segmentannotation")
+    whole, part = (fake.test.tasks.drawing(task, without=it) for it in ([], ["road"]))
+    pictures = [re.findall('base64,([^"]*)', it.svg)[0] for it in (whole, part)]
+    colors = [decoded(base64.b64decode(it)) for it in pictures]
+    road, car = (it.color for it in whole.labels)
+    assert colors == [{road, car}, {"#000000", car}]
+    assert "road (left out)" in part.svg
+    assert [it.label for it in part.shapes] == ["car"]
+
+
+def decoded(png: bytes) -> set[str]:
+    """Return the colors of a mask: 64 rows of 64 pixels, with 3 bytes each."""
+    start = png.index(b"IDAT") + 4
+    rows = zlib.decompress(png[start : png.index(b"IEND") - 8])
+    pixels = b"".join(rows[it * 193 + 1 : it * 193 + 193] for it in range(64))
+    return {f"#{pixels[it : it + 3].hex()}" for it in range(0, len(pixels), 3)}
 
 
 @pytest.mark.parametrize(
