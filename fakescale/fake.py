@@ -315,6 +315,11 @@ class FakeScale(Names, LiveView):
             raise TypeError(f"a labeler must be a function that takes a task, not {labeler!r}")
         self._state.labeling.labeler = labeler
 
+    def _begin_with(self, labeler: Labeler) -> None:
+        """Use a labeler from now on, also after each reset."""
+        self._new_state = functools.partial(self._new_state, labeler=labeler)
+        self.labeler = labeler
+
     @property
     def turnaround(self) -> Turnaround:
         """The time that a live task is pending before the labeler gets it, on the fake's clock.

@@ -1,9 +1,11 @@
 """The drawing of a task: its response and its result files, as a picture."""
 
+import random
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from fakescale.account import masks
 from fakescale.account.result_files import result_file
 from fakescale.account.task import Task
 from fakescale.drawing.draw import draw as draw_subject
@@ -67,15 +69,16 @@ def drawing(
     task: Task, *, frame: int = 0, without: Iterable[str] = (), size: Point | None = None
 ) -> Drawing:
     """Return the drawing of a task."""
-    labels = [without] if isinstance(without, str) else without
+    labels = frozenset([without] if isinstance(without, str) else without)
+    files = {name: _content(task, name, labels) for name in _FILES}
     return draw_subject(
         Subject(
             type=task.type,
             params=task.params,
             response=task.response,
-            files={name: it for name in _FILES if (it := _content(task, name)) is not None},
+            files={name: it for name, it in files.items() if it is not None},
             frame=frame,
-            without=frozenset(labels),
+            without=labels,
             size=size or _page_size(task, frame) or size_of(task.params, frame=frame),
         )
     )
@@ -88,16 +91,20 @@ def _page_size(task: Task, frame: int) -> Point | None:
     return (found[0], found[1]) if found and min(found) > 0 else None
 
 
-def _content(task: Task, name: str) -> Any:
-    """Return the content of the result file ``name``, or None if the fake did not make it."""
+def _content(task: Task, name: str, without: Collection[str]) -> Any:
+    """Return the content of the result file ``name``, or None if the fake did not make it.
+
+    The mask is one without the labels that are left out.
+    """
     value: Any = task.response
     for step in _FILES[name]:
         value = members(value).get(step)
     found = _FILE.fullmatch(value) if isinstance(value, str) else None
     if found is None or found[1] != task.id:
         return None
+    if name == "combined":
+        return masks.picture(task.params, random.Random(task.id[8:]), found[2], without)
     try:
-        body = result_file(task, found[2]).body
+        return decode(result_file(task, found[2]).body)
     except NotFound:
         return None
-    return body if name == "combined" else decode(body)

@@ -29,7 +29,7 @@ from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.lines import Lines
 from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.answer import decode, encode
-from fakescale.values.errors import ApiError
+from fakescale.values.errors import ApiError, Conflict
 from fakescale.values.hosts import HOST, HOSTS, is_loopback
 from fakescale.values.keys import read_key
 
@@ -140,6 +140,12 @@ def start(options: argparse.Namespace) -> Started:
 
         with _listening("--proxy", "127.0.0.1", options.proxy):
             proxy = Proxy(fake, authority, options.proxy, fake.limits, report=report)
+    if options.labeler is not None:
+        from fakescale import labelers
+
+        fake._begin_with(getattr(labelers, options.labeler)(seed=options.seed))
+    if options.demo:
+        _demo(fake, options, log)
     fake.origin = server.origin
     try:
         for file in options.init:
@@ -148,6 +154,16 @@ def start(options: argparse.Namespace) -> Started:
         server.socket.close()
         raise
     return Started(fake, authority, server, proxy, log)
+
+
+def _demo(fake: FakeScale, options: argparse.Namespace, log: Log) -> None:
+    """Fill a fake with things to look at, unless it was loaded with them."""
+    from fakescale import demo
+
+    try:
+        demo.fill(fake, seed=options.seed)
+    except Conflict:
+        log.say("the loaded state has the demo already")
 
 
 def _make_fake(options: argparse.Namespace) -> FakeScale:

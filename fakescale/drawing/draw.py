@@ -3,16 +3,18 @@
 import base64
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fakescale.drawing import plane, texts
-from fakescale.drawing.markup import PALETTE, document, element, summary, words
+from fakescale.drawing.markup import FAINT, PALETTE, document, element, summary, words
 from fakescale.drawing.plane import annotation, cuboid, label_of, located
 from fakescale.drawing.reading import items, members, nearest, number, text
 from fakescale.drawing.sheet import message
 from fakescale.drawing.texts import declared
-from fakescale.drawing.values import Drawing, Label, Shape, Subject
+from fakescale.drawing.values import MOST_SHAPES, Drawing, Label, Shape, Subject
 
 Drawer = Callable[[Subject], Drawing | None]
 
@@ -166,29 +168,27 @@ def _scene(subject: Subject) -> Drawing | None:
     points = members(subject.files.get("point_segmentations"))
     if frames is None and not points:
         return None
-    several = frames or []
-    counts = _points(subject, points)
+    points_of = items(points.get("point_objects"))
+    counts = _points(points, nearest(points_of, subject.frame))
+    if frames is None:
+        return replace(texts.tally(subject, counts, "points"), frames=max(1, len(points_of)))
     return plane.draw(
-        subject,
-        items(members(nearest(several, subject.frame)).get("cuboids")),
+        subject._replace(size=None),  # a scene has no edges
+        items(members(nearest(frames, subject.frame)).get("cuboids")),
         cuboid,
-        frames=max(1, len(several), len(items(points.get("point_objects")))),
+        frames=max(1, len(frames), len(points_of)),
         declared=declared(members(subject.params)),
-        notes=counts,
+        notes=[Shape(name, "points", f"number {count:,}") for name, count in counts],
         label=lambda given: label_of(given, "cuboid"),
     )
 
 
-def _points(subject: Subject, segmentation: Mapping[str, Any]) -> list[Shape]:
+def _points(segmentation: Mapping[str, Any], frame: Any) -> list[tuple[str, int]]:
     """Return the number of points of each object; their places are in the attachment."""
-    frame = items(nearest(items(segmentation.get("point_objects")), subject.frame))
-    counts: dict[int, int] = {}
-    for index in frame:
-        if isinstance(index, int):
-            counts[index] = counts.get(index, 0) + 1
+    counts = Counter(it for it in items(frame) if isinstance(it, int))
     return [
-        Shape(label_of(it, "points"), "points", f"number {counts.get(it['index'], 0):,}")
-        for it in map(members, items(segmentation.get("objects"))[:100])
+        (label_of(it, "points"), counts[it["index"]])
+        for it in map(members, items(segmentation.get("objects"))[:1_000])
         if isinstance(it.get("index"), int)
     ]
 
@@ -225,7 +225,13 @@ def _mask(subject: Subject) -> Drawing | None:
     unit = max(width, height) / 30
     rows = [
         element("rect", x=0, y=y - unit * 0.8, width=unit, height=unit, fill=it.color)
-        + words(text(it.label, 60), unit * 1.4, y, unit, fill="#808080")
+        + words(
+            text(it.label, 60) + (" (left out)" if it.label in subject.without else ""),
+            unit * 1.4,
+            y,
+            unit,
+            fill=FAINT,
+        )
         for row, it in enumerate(labels[:16])
         for y in [height + unit * 1.4 * (row + 1)]
     ]
@@ -241,8 +247,9 @@ def _mask(subject: Subject) -> Drawing | None:
         href=f"data:image/png;base64,{data}",
     )
     svg = document([image, *rows], box, summary(labels))
-    shown = [it for it in shapes if it.label not in subject.without]
-    return Drawing(svg, *box, 1, labels, shown[:2_000], len(shown), _attachment(subject.params))
+    kept = [it for it in shapes if it.label not in subject.without]
+    held = (tuple(labels), tuple(kept[:MOST_SHAPES]), len(kept))
+    return Drawing(svg, *box, 1, *held, _attachment(subject.params))
 
 
 _DRAWERS: Mapping[str, Drawer] = {

@@ -118,7 +118,7 @@ def draw(
     placed = [read(it) for it in kept[:MOST_SHAPES]]
     labels = counted(names, shades)
     box = _extent((it.figure for it in placed), subject.size)
-    unit = max(box[2], box[3]) / 50
+    unit = max(box[2], box[3]) / 40
     lines = _legend(labels, subject, [*limits(len(placed), len(kept)), *map(_line, notes)])
     left, top, width, height = box
     whole = (left, top, width, height + unit * 1.4 * (len(lines) + 0.5))
@@ -133,7 +133,8 @@ def draw(
         summary(labels),
     )
     shapes = [*(Shape(it.label, it.kind, it.text) for it in placed), *notes]
-    return Drawing(svg, *whole, frames, labels, shapes, len(kept) + len(notes), image)
+    total = len(kept) + len(notes)
+    return Drawing(svg, *whole, frames, tuple(labels), tuple(shapes), total, image)
 
 
 def _line(note: Shape) -> str:
@@ -149,7 +150,8 @@ def _extent(figures: Iterable[Figure | None], size: Point | None) -> tuple[float
         return (0.0, 0.0, 100.0, 100.0)
     left, right = min(x for x, _ in found), max(x for x, _ in found)
     top, bottom = min(y for _, y in found), max(y for _, y in found)
-    margin = max(right - left, bottom - top, 1.0) * 0.06
+    span = max(right - left, bottom - top)
+    margin = span * 0.06 if span >= 1 else 10.0  # a single point has no extent
     return (left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
 
 

@@ -37,7 +37,8 @@ class Sheet:
         height = self.y + EDGE
         ground = element("rect", width=WIDTH, height=height, fill=PAPER, stroke=FAINT)
         svg = document([ground, *self._parts], (0, 0, WIDTH, height), told)
-        return Drawing(svg, 0.0, 0.0, WIDTH, height, 1, labels, shapes, total, None)
+        held = (tuple(labels), tuple(shapes), total)
+        return Drawing(svg, 0.0, 0.0, WIDTH, height, 1, *held, None)
 
 
 def message(told: str) -> Drawing:

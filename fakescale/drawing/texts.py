@@ -1,14 +1,14 @@
 """The drawing of text: marked spans, words in time, and lists of questions and answers."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fakescale.drawing.markup import FAINT, INK, clean, colors, element, limits, summary, words
 from fakescale.drawing.plane import counted, label_of
 from fakescale.drawing.reading import attributes, items, members, number, numbers, shown, text
 from fakescale.drawing.sheet import COLUMN, EDGE, SIZE, WIDTH, Sheet, fixed, wrapped
-from fakescale.drawing.values import MOST_SHAPES, Drawing, Shape, Subject
+from fakescale.drawing.values import MOST_SHAPES, Drawing, Label, Shape, Subject
 
 _MOST_LINES = 400
 _MOST_MARKS = 10_000
@@ -121,7 +121,7 @@ def _links(response: Mapping[str, Any], annotations: list[dict[str, Any]]) -> It
 
 # Words in time.
 
-_SECONDS = 8.0  # of one row
+_SECONDS = 6.0  # of one row
 _ROW = 56.0
 
 
@@ -175,6 +175,24 @@ def speech(subject: Subject) -> Drawing:
     count = f"{len(kept)} word{'' if len(kept) == 1 else 's'}"
     told = text(" ".join(text(it.get("word")) for it in kept[:20]), 100)
     return sheet.drawing(f"{count}: {told}" if kept else "no words", (), shapes, len(kept))
+
+
+def tally(subject: Subject, counts: Sequence[tuple[str, int]], noun: str) -> Drawing:
+    """Return labels with numbers of something without a place, as bars."""
+    shades = colors(itertools.chain(declared(members(subject.params)), (it for it, _ in counts)))
+    kept = [it for it in counts if it[0] not in subject.without][:MOST_SHAPES]
+    most = max((count for _, count in kept), default=0)
+    sheet = Sheet()
+    for name, count in kept:
+        sheet.line(f"{name}: {count:,} {noun}")
+        width = (WIDTH - 2 * EDGE) * count / max(most, 1)
+        sheet.add(element("rect", x=EDGE, y=sheet.y + 6, width=width, height=12, fill=shades[name]))
+        sheet.y += 20
+    if not kept:
+        sheet.line("no labels")
+    labels = [Label(name, shades[name], count) for name, count in counts]
+    shapes = [Shape(name, noun, f"number {count:,}") for name, count in kept]
+    return sheet.drawing(summary(labels), labels, shapes, len(kept))
 
 
 # Questions and answers.
@@ -241,12 +259,13 @@ def _flat(
 ) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a response, each with its question: the path, or the title of a field."""
     if isinstance(value, dict) and depth < _DEEPEST:
-        for key, content in [(key, hold) for key, hold in _NAMED if key in value and hold in value]:
-            name = text(value[key])
+        pair = next((it for it in _NAMED if it[0] in value and it[1] in value), None)
+        if pair is not None:
+            name = text(value[pair[0]])
             yield from _flat(
-                value[content], titles.get(name, f"{path} {name}".strip()), titles, depth + 1
+                value[pair[1]], titles.get(name, f"{path} {name}".strip()), titles, depth + 1
             )
-            value = {name: it for name, it in value.items() if name not in (key, content)}
+            value = {name: it for name, it in value.items() if name not in pair}
         for name, item in value.items():
             at = text(name, 60)
             below = titles.get(name) or (f"{path} {at}".strip() if depth else at)
@@ -254,5 +273,5 @@ def _flat(
     elif isinstance(value, list) and any(isinstance(it, dict | list) for it in value[:50]):
         for number_, item in enumerate(value, 1):
             yield from _flat(item, f"{path} {number_}".strip(), titles, depth + 1)
-    else:
+    elif value != []:
         yield path or "response", value

@@ -14,6 +14,7 @@ import pytest
 import time_machine
 import werkzeug.test
 
+import fakescale as package
 from fakescale import ApiError, BadRequest, FakeScale, NotFound, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
@@ -71,6 +72,25 @@ def one(side: Side) -> Any:
         except ApiError as error:
             found.append(type(error))
     return found
+
+
+def drawings(side: Side) -> Any:
+    geometries = {"box": {"objects_to_annotate": ["cat"]}, "point": {}}
+    body = {"attachment": "http://a.test/x.jpg", "geometries": geometries}
+    task = side.tasks.create("imageannotation", **body)
+    frames = {"attachments": ["http://a.test/0.jpg"] * 3, "geometries": geometries}
+    video = side.test.tasks.create("videoannotation", **frames)
+    evil = {"annotations": [{"label": "<\x00", "left": 1e300}]}
+    found = [side.tasks.drawing(task)]
+    side.tasks.complete(task)
+    return [
+        *found,
+        side.tasks.drawing(task.id),
+        side.tasks.drawing(task, without=["cat"]),
+        side.test.tasks.drawing(video, frame=2),
+        side.tasks.drawing(side.tasks.complete(a_task(side), evil)),
+        package.draw(side.tasks.get(task)),
+    ]
 
 
 def a_value_for_its_key(side: Side) -> Any:
@@ -608,11 +628,6 @@ def pages(side: Side) -> Any:
     return [first, rest, side.tasks.page(unique_id="1"), sorted(side.tasks.counts())]
 
 
-def drawings(side: Side) -> Any:
-    task = side.tasks.complete(a_task(side))
-    return [side.tasks.drawing(task), side.tasks.drawing(task, frame=0, without=["x"])]
-
-
 def summaries(side: Side) -> Any:
     side.stop_clock()
     side.turnaround = dt.timedelta(hours=1)
@@ -639,7 +654,6 @@ def addresses(side: Side) -> Any:
 STEPS: dict[str, Callable[[Side], Any]] = {
     "tasks.page": pages,
     "tasks.counts": pages,
-    "tasks.drawing": drawings,
     "callbacks.counts": callbacks,
     "summary": summaries,
     "next_due": summaries,
@@ -655,6 +669,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "tasks.get": get,
     "tasks.list": list_,
     "tasks.one": one,
+    "tasks.drawing": drawings,
     "tasks.cancel": cancel,
     "tasks.set_metadata": set_metadata,
     "tasks.set_unique_id": set_metadata,
