@@ -22,10 +22,10 @@ export function Task({ id }) {
   };
   return html`
     <h2>Task <span class="mono">${id}</span></h2>
-    <table><tbody>${Object.entries(facts).filter(([, it]) => it).map(([name, it]) => html`<tr key=${name}>
+    <div class="columns"><section aria-label="Facts"><table><tbody>${Object.entries(facts).filter(([, it]) => it).map(([name, it]) => html`<tr key=${name}>
       <th scope="row" class="short">${name}</th><td>${it}</td></tr>`)}</tbody></table>
-    <${Actions} task=${task} />
-    <${Picture} id=${id} updated=${task.updated_at} />
+    <${Actions} task=${task} /></section>
+    <${Picture} id=${id} /></div>
     <div class="columns">
       <section><h3>Life</h3><${Life} id=${id} /></section>
       <section>
@@ -70,7 +70,7 @@ function Actions({ task }) {
 }
 
 // The picture comes as SVG text, and is shown as an image: nothing in it can run or load.
-function Picture({ id, updated }) {
+function Picture({ id }) {
   const [frame, setFrame] = useState(0);
   const [without, setWithout] = useState([]);
   const [isLoaded, setLoaded] = useState(false);
