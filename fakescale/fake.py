@@ -562,5 +562,6 @@ class FakeScale(Names, LiveView):
 
 
 def _has_filter(query: str) -> bool:
-    """Return whether a query may hold more than the parameters of a page."""
-    return not {part.partition("=")[0] for part in query.split("&") if part} <= PAGE.keys()
+    """Return whether a query may have a filter that goes through all tasks."""
+    given = {name: text for name, _, text in (it.partition("=") for it in query.split("&") if it)}
+    return not (given.keys() <= PAGE.keys() or given.get("unique_id"))  # that one has an index
