@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fakescale.drawing import plane, texts
+from fakescale.drawing import forms, plane, texts
 from fakescale.drawing.markup import FAINT, PALETTE, document, element, summary, words
 from fakescale.drawing.plane import annotation, cuboid, label_of, located
 from fakescale.drawing.reading import items, members, nearest, number, text
@@ -28,7 +28,7 @@ def draw(subject: Subject) -> Drawing:
         return message("no response yet")
     known = _DRAWERS.get(subject.type)
     drawing = known(subject) if known else None
-    return texts.answers(subject) if drawing is None else drawing
+    return forms.answers(subject) if drawing is None else drawing
 
 
 # Attachments that are no pictures, by the ends of their paths.
@@ -283,4 +283,5 @@ _DRAWERS: Mapping[str, Drawer] = {
     "videoplaybackannotation": _playback,
     **dict.fromkeys(("lidarannotation", "lidarsegmentation", "sensorfusion", "multistage"), _scene),
     "lidarlinking": _links,
+    **dict.fromkeys(("chat", "chatexperimental", "chatlite", "multichat"), forms.conversation),
 }

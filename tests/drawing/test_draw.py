@@ -427,8 +427,34 @@ FORMS: list[tuple[str, Any, Any, list[str]]] = [
         "chat",
         {},
         {"responses": [{"type": "PromptInput", "output": "Why?"}]},
-        ["responses 1 PromptInput", "Why?"],
+        ["PromptInput", "Why?"],
     ),
+    (
+        "multichat",
+        {},
+        {
+            "threads": [
+                {
+                    "turns": [
+                        {
+                            "messages": [
+                                {"role": "user", "content": {"text": "Why?"}},
+                                {
+                                    "role": "assistant",
+                                    "content": "So.",
+                                    "annotations": [{"title": "Rating", "key": "r", "value": 3}],
+                                },
+                            ],
+                            "annotations": [{"key": "safe", "value": True}],
+                        }
+                    ],
+                    "annotations": [{"value": ["a", "b"]}],
+                }
+            ]
+        },
+        ["user", "Why?", "assistant", "So.", "Rating", "3", "safe", "yes", "annotation", "a, b"],
+    ),
+    ("chat", {}, {"odd": 1}, ["odd", "1"]),
     ("unheard of", {}, {"a": None, "b": True}, ["a", "(nothing)", "b", "yes"]),
     ("imageannotation", {}, {"error": "No."}, ["error", "No."]),
     ("lidarannotation", {}, {"annotations": {"url": "x"}}, ["annotations url", "x"]),
@@ -481,7 +507,8 @@ NAMES = re.findall(
     " location text start end id relationships source_ref alignment word confidence cuboids yaw z"
     " position dimensions attributes events frames key camera_responses objects point_objects"
     " index labelMapping combined fields field_id title value output role content geometries"
-    " labels attachments attachment objects_to_annotate subchoices choice",
+    " labels attachments attachment objects_to_annotate subchoices choice responses threads turns"
+    " messages",
 )
 ANY = st.recursive(
     VALUES,
