@@ -113,7 +113,9 @@ CORNERS = {
     "side-topcorner": (50, 5),
     "side-bottomcorner": (50, 35),
 }
-CUBOID = [{"description": name, "x": x, "y": y} for name, (x, y) in CORNERS.items()]
+CUBOID: list[dict[str, Any]] = [
+    {"description": name, "x": x, "y": y} for name, (x, y) in CORNERS.items()
+]
 
 # A shape of each geometry: its members, the name of its element, and the bounds of its points.
 GEOMETRIES: dict[str, tuple[dict[str, Any], str, list[Point]]] = {
@@ -152,6 +154,13 @@ def test_a_shape_is_drawn_in_its_place(name: str) -> None:
     assert element.tag == SVG + tag
     xs, ys = zip(*extent(element), strict=True)
     assert [(min(xs), min(ys)), (max(xs), max(ys))] == bounds
+
+
+@pytest.mark.parametrize(("x", "near"), [(50, "30"), (-20, "0")])
+def test_the_side_of_a_cuboid_begins_at_the_near_edge_of_its_face(x: int, near: str) -> None:
+    side = [{**it, "x": x} if "side" in it["description"] else it for it in CUBOID]
+    [element] = shapes(parsed(image({"type": "cuboid", "vertices": side}))).values()
+    assert (element.get("d") or "").endswith(f"M{near} 0 L{x} 5 L{x} 35 L{near} 40")
 
 
 def test_an_ellipse_has_the_radii_of_its_vertices() -> None:
@@ -378,6 +387,7 @@ def test_cuboids_of_a_scene_are_seen_from_above(type: str) -> None:
     points = list(extent(path))
     assert {*points[:4]} == {(9, -3), (11, -3), (11, -7), (9, -7)}
     assert points[-1] == (10, -7)
+    assert drawn(type, {}, annotations=[{"cuboids": [cuboid]}], size=(999, 999)).width < 10
     # A quarter turn counter-clockwise points west.
     west = drawn(type, {}, annotations=[{"cuboids": [{**cuboid, "yaw": 1.5707963267948966}]}])
     [path] = shapes(parsed(west)).values()
