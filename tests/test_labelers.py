@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import fakescale
 from fakescale import FakeScale, Task, TaskFailure, labelers
 from fakescale.account import responses, task_types
+from fakescale.account.file_contents import FILES
 from fakescale.account.pictures import drawing
-from fakescale.account.result_files import FILES, result_file
+from fakescale.account.result_files import result_file
 from fakescale.account.task import complete
 from fakescale.account.task_types import read_creation
 from tests.account.test_responses import task as a_task

@@ -346,6 +346,28 @@ def test_a_frame_of_a_video_is_drawn(type: str) -> None:
     assert inline.shapes[0] == drawing.shapes[0]
 
 
+def box_of(drawing: Drawing) -> tuple[float, ...]:
+    return (drawing.left, drawing.top, drawing.width, drawing.height)
+
+
+def test_the_plane_stays_the_same_from_frame_to_frame() -> None:
+    lefts = (0, 50, 900)
+    frames = [{"annotations": [boxed("car", left)]} for left in lefts]
+    key = {"top": 20, "width": 100, "height": 50}
+    keys = [{"key": left, "left": left, **key} for left in lefts]
+    tracks = {"a": {"label": "car", "geometry": "box", "frames": keys}}
+    place = {"dimensions": {"x": 2, "y": 4}, "label": "car"}
+    scenes = [{"cuboids": [{"position": {"x": it, "y": 0}, **place}]} for it in lefts]
+    for type, content in (
+        ("videoannotation", frames),
+        ("videoplaybackannotation", tracks),
+        ("lidarannotation", scenes),
+    ):
+        boxes = [box_of(drawn(type, {}, annotations=content, frame=it)) for it in range(3)]
+        assert boxes[0] == boxes[1] == boxes[2]
+        assert boxes[0][2] > 900
+
+
 def test_both_forms_of_a_playback_are_drawn() -> None:
     keys = [{"key": key, **boxed("", left)} for key, left in ((0, 0), (10, 50))]
     for it in keys:
