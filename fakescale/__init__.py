@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fakescale import demo as demo
+    from fakescale import labelers as labelers
     from fakescale.account.batches import Batch as Batch
     from fakescale.account.labeling import TaskFailure as TaskFailure
     from fakescale.account.labeling import after_looks as after_looks
@@ -68,6 +70,7 @@ _HOMES = {
     "without_backoff": "redirection.backoff",
 }
 __all__ = list(_HOMES)
+_MODULES = ("demo", "labelers")
 
 
 def __getattr__(name: str) -> Any:
@@ -75,6 +78,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("fakescale")
+    if name in _MODULES:
+        return importlib.import_module(f"fakescale.{name}")
     try:
         home = _HOMES[name]
     except KeyError:

@@ -86,6 +86,19 @@ class Names:
         return fakescale.sleeping(self)  # type: ignore[arg-type]
 
     @staticmethod
+    def draw(
+        task: task.Task,
+        *,
+        frame: int = 0,
+        without: Iterable[str] = (),
+        size: tuple[float, float] | None = None,
+    ) -> str:
+        """Return ``fakescale.draw(task, …)``: a picture of the response, an SVG document."""
+        import fakescale
+
+        return fakescale.draw(task, frame=frame, without=without, size=size)
+
+    @staticmethod
     def after_looks(number: int) -> labeling.AfterLooks:
         """Return ``fakescale.after_looks(number)``: a turnaround that counts looks."""
         return labeling.after_looks(number)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 import fakescale
 from fakescale import FakeScale, Task, TaskFailure, labelers
 from fakescale.account import responses, task_types
+from fakescale.account.file_contents import FILES
 from fakescale.account.pictures import drawing
-from fakescale.account.result_files import FILES, result_file
+from fakescale.account.result_files import result_file
 from fakescale.account.task import complete
 from fakescale.account.task_types import read_creation
 from tests.account.test_responses import task as a_task
@@ -321,6 +324,12 @@ def test_a_fake_uses_it_and_its_result_files_can_be_fetched(fake: FakeScale) -> 
     assert [len(it["annotations"]) for it in frames] == [7, 7]
     assert fakescale.draw(done).count("<circle") == 0
     assert fakescale.draw(done, frame=1) != fakescale.draw(done)
+
+
+def test_the_module_is_imported_when_it_is_first_used() -> None:
+    code = "import fakescale, sys; assert 'fakescale.labelers' not in sys.modules"
+    code += "; fakescale.labelers.lively(); fakescale.demo.fill; fakescale.draw"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 def test_a_page_of_a_document_tells_its_size(fake: FakeScale) -> None:

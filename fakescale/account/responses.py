@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakescale.account import masks, task_types, threads
+from fakescale.account.file_contents import FILES
 from fakescale.account.form_values import field_values
 from fakescale.account.made_up import (
     TEXT,
@@ -23,7 +24,7 @@ from fakescale.account.made_up import (
     pick,
     vector_image,
 )
-from fakescale.account.result_files import FILES, file_name
+from fakescale.account.result_files import file_name
 from fakescale.account.shapes import PLAIN, Params, Plan, cuboid_vertices, shape
 from fakescale.account.task import Task
 from fakescale.values.frozen import EMPTY_DICT, FrozenDict, freeze

@@ -4,11 +4,11 @@ import base64
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fakescale.drawing import plane, texts
+from fakescale.drawing import forms, plane, texts
 from fakescale.drawing.markup import FAINT, PALETTE, document, element, summary, words
 from fakescale.drawing.plane import annotation, cuboid, label_of, located
 from fakescale.drawing.reading import items, members, nearest, number, text
@@ -28,7 +28,7 @@ def draw(subject: Subject) -> Drawing:
         return message("no response yet")
     known = _DRAWERS.get(subject.type)
     drawing = known(subject) if known else None
-    return texts.answers(subject) if drawing is None else drawing
+    return forms.answers(subject) if drawing is None else drawing
 
 
 # Attachments that are no pictures, by the ends of their paths.
@@ -110,10 +110,17 @@ def _video(subject: Subject) -> Drawing | None:
     if frames and "annotations" not in members(frames[0]):  # one frame, inline
         frames = [{"annotations": frames}]
     shown = members(nearest(frames, subject.frame)).get("annotations")
-    return _sequence(subject, items(shown), len(frames))
+    return _sequence(subject, items(shown), len(frames), _within(frames, "annotations"))
 
 
-def _sequence(subject: Subject, objects: Sequence[Any], frames: int) -> Drawing:
+def _within(frames: Sequence[Any], member: str) -> Iterator[Any]:
+    """Yield the objects of all frames."""
+    return (it for frame in frames for it in items(members(frame).get(member)))
+
+
+def _sequence(
+    subject: Subject, objects: Sequence[Any], frames: int, around: Iterable[Any] = ()
+) -> Drawing:
     return plane.draw(
         subject,
         objects,
@@ -122,6 +129,7 @@ def _sequence(subject: Subject, objects: Sequence[Any], frames: int) -> Drawing:
         image=_attachment(subject.params, subject.frame),
         declared=declared(members(subject.params)),
         notes=_events(subject),
+        around=around,
     )
 
 
@@ -152,7 +160,8 @@ def _playback_of(subject: Subject, tracks: Mapping[str, Any]) -> Drawing:
     for track in tracks.values():
         past = [shape for key, shape in sorted(_keys(track), key=lambda it: it[0]) if key <= now]
         found += [{**members(track), "frames": None, **shape} for shape in past[-1:]]
-    return _sequence(subject, found, len(moments))
+    around = ({**members(it), **shape} for it in tracks.values() for _, shape in _keys(it))
+    return _sequence(subject, found, len(moments), around)
 
 
 def _keys(track: Any) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -179,6 +188,7 @@ def _scene(subject: Subject) -> Drawing | None:
         frames=max(1, len(frames), len(points_of)),
         declared=declared(members(subject.params)),
         notes=[Shape(name, "points", f"number {count:,}") for name, count in counts],
+        around=_within(frames, "cuboids"),
         label=lambda given: label_of(given, "cuboid"),
     )
 
@@ -283,4 +293,5 @@ _DRAWERS: Mapping[str, Drawer] = {
     "videoplaybackannotation": _playback,
     **dict.fromkeys(("lidarannotation", "lidarsegmentation", "sensorfusion", "multistage"), _scene),
     "lidarlinking": _links,
+    **dict.fromkeys(("chat", "chatexperimental", "chatlite", "multichat"), forms.conversation),
 }

@@ -104,12 +104,14 @@ def draw(
     image: str | None = None,
     declared: Iterable[str] = (),
     notes: Sequence[Shape] = (),
+    around: Iterable[Any] = (),
     label: Callable[[Mapping[str, Any]], str] = label_of,
 ) -> Drawing:
     """Return the drawing of objects on a plane.
 
     ``declared`` are the labels that the task asks for. ``notes`` are listed below the picture.
-    ``label`` returns the label of an object.
+    ``around`` are the objects of all frames, for which the plane has room, so that it stays the
+    same from frame to frame. ``label`` returns the label of an object.
     """
     given = [members(it) for it in objects]
     names = [label(it) for it in given]
@@ -117,7 +119,8 @@ def draw(
     kept = [it for it, name in zip(given, names, strict=True) if name not in subject.without]
     placed = [read(it) for it in kept[:MOST_SHAPES]]
     labels = counted(names, shades)
-    box = _extent((it.figure for it in placed), subject.size)
+    others = (read(members(it)) for it in itertools.islice(around, MOST_SHAPES))
+    box = _extent((it.figure for it in itertools.chain(placed, others)), subject.size)
     unit = max(box[2], box[3]) / 40
     lines = _legend(labels, subject, [*limits(len(placed), len(kept)), *map(_line, notes)])
     left, top, width, height = box

@@ -113,7 +113,9 @@ CORNERS = {
     "side-topcorner": (50, 5),
     "side-bottomcorner": (50, 35),
 }
-CUBOID = [{"description": name, "x": x, "y": y} for name, (x, y) in CORNERS.items()]
+CUBOID: list[dict[str, Any]] = [
+    {"description": name, "x": x, "y": y} for name, (x, y) in CORNERS.items()
+]
 
 # A shape of each geometry: its members, the name of its element, and the bounds of its points.
 GEOMETRIES: dict[str, tuple[dict[str, Any], str, list[Point]]] = {
@@ -152,6 +154,13 @@ def test_a_shape_is_drawn_in_its_place(name: str) -> None:
     assert element.tag == SVG + tag
     xs, ys = zip(*extent(element), strict=True)
     assert [(min(xs), min(ys)), (max(xs), max(ys))] == bounds
+
+
+@pytest.mark.parametrize(("x", "near"), [(50, "30"), (-20, "0")])
+def test_the_side_of_a_cuboid_begins_at_the_near_edge_of_its_face(x: int, near: str) -> None:
+    side = [{**it, "x": x} if "side" in it["description"] else it for it in CUBOID]
+    [element] = shapes(parsed(image({"type": "cuboid", "vertices": side}))).values()
+    assert (element.get("d") or "").endswith(f"M{near} 0 L{x} 5 L{x} 35 L{near} 40")
 
 
 def test_an_ellipse_has_the_radii_of_its_vertices() -> None:
@@ -337,6 +346,28 @@ def test_a_frame_of_a_video_is_drawn(type: str) -> None:
     assert inline.shapes[0] == drawing.shapes[0]
 
 
+def box_of(drawing: Drawing) -> tuple[float, ...]:
+    return (drawing.left, drawing.top, drawing.width, drawing.height)
+
+
+def test_the_plane_stays_the_same_from_frame_to_frame() -> None:
+    lefts = (0, 50, 900)
+    frames = [{"annotations": [boxed("car", left)]} for left in lefts]
+    key = {"top": 20, "width": 100, "height": 50}
+    keys = [{"key": left, "left": left, **key} for left in lefts]
+    tracks = {"a": {"label": "car", "geometry": "box", "frames": keys}}
+    place = {"dimensions": {"x": 2, "y": 4}, "label": "car"}
+    scenes = [{"cuboids": [{"position": {"x": it, "y": 0}, **place}]} for it in lefts]
+    for type, content in (
+        ("videoannotation", frames),
+        ("videoplaybackannotation", tracks),
+        ("lidarannotation", scenes),
+    ):
+        boxes = [box_of(drawn(type, {}, annotations=content, frame=it)) for it in range(3)]
+        assert boxes[0] == boxes[1] == boxes[2]
+        assert boxes[0][2] > 900
+
+
 def test_both_forms_of_a_playback_are_drawn() -> None:
     keys = [{"key": key, **boxed("", left)} for key, left in ((0, 0), (10, 50))]
     for it in keys:
@@ -378,6 +409,7 @@ def test_cuboids_of_a_scene_are_seen_from_above(type: str) -> None:
     points = list(extent(path))
     assert {*points[:4]} == {(9, -3), (11, -3), (11, -7), (9, -7)}
     assert points[-1] == (10, -7)
+    assert drawn(type, {}, annotations=[{"cuboids": [cuboid]}], size=(999, 999)).width < 10
     # A quarter turn counter-clockwise points west.
     west = drawn(type, {}, annotations=[{"cuboids": [{**cuboid, "yaw": 1.5707963267948966}]}])
     [path] = shapes(parsed(west)).values()
@@ -427,8 +459,34 @@ FORMS: list[tuple[str, Any, Any, list[str]]] = [
         "chat",
         {},
         {"responses": [{"type": "PromptInput", "output": "Why?"}]},
-        ["responses 1 PromptInput", "Why?"],
+        ["PromptInput", "Why?"],
     ),
+    (
+        "multichat",
+        {},
+        {
+            "threads": [
+                {
+                    "turns": [
+                        {
+                            "messages": [
+                                {"role": "user", "content": {"text": "Why?"}},
+                                {
+                                    "role": "assistant",
+                                    "content": "So.",
+                                    "annotations": [{"title": "Rating", "key": "r", "value": 3}],
+                                },
+                            ],
+                            "annotations": [{"key": "safe", "value": True}],
+                        }
+                    ],
+                    "annotations": [{"value": ["a", "b"]}],
+                }
+            ]
+        },
+        ["user", "Why?", "assistant", "So.", "Rating", "3", "safe", "yes", "annotation", "a, b"],
+    ),
+    ("chat", {}, {"odd": 1}, ["odd", "1"]),
     ("unheard of", {}, {"a": None, "b": True}, ["a", "(nothing)", "b", "yes"]),
     ("imageannotation", {}, {"error": "No."}, ["error", "No."]),
     ("lidarannotation", {}, {"annotations": {"url": "x"}}, ["annotations url", "x"]),
@@ -481,7 +539,8 @@ NAMES = re.findall(
     " location text start end id relationships source_ref alignment word confidence cuboids yaw z"
     " position dimensions attributes events frames key camera_responses objects point_objects"
     " index labelMapping combined fields field_id title value output role content geometries"
-    " labels attachments attachment objects_to_annotate subchoices choice",
+    " labels attachments attachment objects_to_annotate subchoices choice responses threads turns"
+    " messages",
 )
 ANY = st.recursive(
     VALUES,
