@@ -85,15 +85,6 @@ class Chosen(TypedDict, total=False):
     account: str | None
 
 
-class Listed(Chosen, total=False):
-    """The arguments of ``Events.list``."""
-
-    #: Events with a smaller number than this.
-    before: int | None
-    #: At most so many events, the latest of those that fit.
-    limit: int | None
-
-
 # A stored event: the fields of an `Event` in order, and its bytes. A tuple is made fast. In place
 # of `what`, a request has its duration, since the garbage collector looks at each dict.
 _Row = tuple[
@@ -194,9 +185,11 @@ class Events(Sequence[Event]):
         fitting = itertools.islice(filter(wanted.fits, reversed(rows)), limit)
         return [_event(row) for row in fitting][::-1]
 
-    def __call__(self, **chosen: Unpack[Listed]) -> builtins.list[Event]:
+    def __call__(
+        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+    ) -> builtins.list[Event]:
         """Return the events that fit all arguments, as ``list`` does."""
-        return self.list(**chosen)
+        return self.list(before=before, limit=limit, **chosen)
 
     def wait_for(self, *, timeout: float = 10.0, **chosen: Unpack[Chosen]) -> Event:
         """Return the first event that fits all arguments, which are those of ``list``.

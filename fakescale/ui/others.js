@@ -241,7 +241,7 @@ function Account({ name }) {
   const keys = [useCall("api_key", { account: name }).result, useCall("test_api_key", { account: name }).result];
   return html`<tr><td><a data-row href=${link("tasks", { account: name })}>${name}</a></td>
     <td>${live?.tasks}</td><td><a href=${link("tasks", { account: name, test: "1" })}>${test?.tasks ?? "…"}</a></td>
-    <td class="row">${keys.filter(Boolean).map((key) => html`<span key=${key} class="mono">${key.slice(0, 5)}***</span><${Copy} text=${key} label=${`copy the ${key.slice(0, 4)} key`} />`)}</td>
+    <td class="row">${keys.filter(Boolean).map((key) => html`<span key=${key} class="mono">${key.slice(0, 5)}***</span><${Copy} text=${key} label=${`copy the ${key.slice(0, 4)} key of ${name}`} />`)}</td>
     <td><${Do} op="reset" label=${`reset ${name}`} args=${{ account: name }} confirm="All that belongs to the account is forgotten." /></td></tr>`;
 }
 

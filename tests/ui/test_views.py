@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import subprocess
 
 import pytest
@@ -86,9 +87,9 @@ def test_a_task_is_created_from_the_example_of_its_type(ui: Ui) -> None:
     ui.page.get_by_text("create a task", exact=True).click()
     ui.page.locator("#create-type").select_option("textcollection")
     ui.press("create")
-    ui.sees("textcollection")
+    ui.expect(ui.page).to_have_url(re.compile("#/task/[0-9a-f]{24}$"))
     [task] = ui.fake.tasks
-    assert ui.page.url.endswith(f"#/task/{task.id}")
+    assert task.type == "textcollection"
 
 
 def test_a_bad_body_is_told_beside_the_form(ui: Ui) -> None:
@@ -99,10 +100,9 @@ def test_a_bad_body_is_told_beside_the_form(ui: Ui) -> None:
     ui.press("create")
     ui.sees("JSON")
     ui.page.locator("#create-body").fill('{"geometries": 5}')
+    ui.may_refuse = True
     ui.press("create")
     ui.sees("Please include an attachment")
-    assert any("400" in it for it in ui.problems)
-    ui.problems.clear()  # the browser notes each answer of 400
 
 
 # One task.
@@ -182,11 +182,11 @@ def test_a_task_is_changed_and_canceled(ui: Ui) -> None:
     ui.done("tasks.cancel")
     task = ui.fake.tasks.get(task_id)
     assert (task.metadata, task.unique_id, task.tags) == ({"a": [1]}, None, ["a", "b"])
+    ui.may_refuse = True
     ui.press("delete")
     ui.press("Yes, delete")
     ui.sees("Task with that ID not found.")
     assert len(ui.fake.tasks) == 0
-    ui.problems.clear()  # the browser notes the answer of 404
 
 
 def test_a_callback_is_sent_again(ui: Ui) -> None:
@@ -433,7 +433,7 @@ def test_an_account_is_chosen_and_reset(ui: Ui) -> None:
     other.test.tasks.create("chat")
     ui.open("#/accounts")
     ui.expect(ui.rows()).to_have_count(2)
-    ui.press("copy the live key")
+    ui.press("copy the live key of other")
     ui.page.get_by_role("link", name="other", exact=True).click()
     ui.expect(ui.rows()).to_have_count(1)
     ui.page.get_by_label("mode").select_option("test")
@@ -458,11 +458,11 @@ def test_the_state_is_dumped_loaded_and_reset(ui: Ui) -> None:
     ui.page.locator("#load").set_input_files(file)
     ui.done("load")
     assert len(ui.fake.tasks) == 1
+    ui.may_refuse = True
     ui.page.locator("#load").set_input_files(
         {"name": "bad.json", "mimeType": "application/json", "buffer": b"[5]"}
     )
     ui.expect(ui.page.get_by_role("status")).to_contain_text("bad.json was not loaded")
-    ui.problems.clear()  # the browser notes the answer of 400
 
 
 def test_each_operation_has_a_form(ui: Ui) -> None:
