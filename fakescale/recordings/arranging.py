@@ -2,7 +2,8 @@
 
 A recording may show a task that a labeler completed, or a project that was there before it
 began. The fake gets such a state before it is asked. Effects of the request itself are never
-arranged: they are what is compared.
+arranged: they are what is compared. The file has over 300 lines, since it has a short function
+for each kind of change.
 """
 
 import contextlib
@@ -152,7 +153,7 @@ class Arranger:
         if spot.is_v2:
             if task is not None:
                 self._homes.bind(task, shown, world)
-            self._homes.needs_of_v2(self._scene.bindings.in_json(shown), world)
+            self._homes.needs_of_v2(self._scene.bindings.in_json(shown), spot, world)
         printed = self._scene.bindings.in_json(dict(shown))
         if task is None and self._scene.is_coming(task_id):
             return

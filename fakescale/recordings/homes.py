@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from fakescale.account import task_types
-from fakescale.account.batches import Batch
-from fakescale.account.projects import Project
+from fakescale.account.batches import Batch, Batches
+from fakescale.account.projects import Project, Projects
 from fakescale.account.task import Status, Task
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
@@ -44,7 +44,7 @@ class Homes:
     def needs(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         """Arrange the project and the batch that a task is in."""
         if spot.is_v2:
-            self.needs_of_v2(shown, world)
+            self.needs_of_v2(shown, spot, world)
             return
         project, batch = shown.get("project"), shown.get("batch")
         type = shown.get("type", spot.name)
@@ -53,25 +53,26 @@ class Homes:
         if isinstance(project, str):
             self.put_project(project, type, world)
 
-    def needs_of_v2(self, shown: Mapping[str, Any], world: World) -> None:
+    def needs_of_v2(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Do as ``needs`` for a task as v2 shows it, with ids or whole objects."""
         for noun in ("project", "batch"):
             it = shown.get(noun)
             if isinstance(it, Mapping):
                 (self.project if noun == "project" else self.batch)(it, None, world)
             elif isinstance(it, str):
-                given = shown.get(f"{noun}_name")
-                if noun == "project" and world.projects._find(it, None) is None:
-                    name = given if isinstance(given, str) else it
-                    if name not in world.projects:
-                        self.put_project(name, GUESS, world)
-                        self._scene.typeless.add((world, name))
-                    self._scene.bindings.bind(it, world.projects.get(name).id)
-                elif noun == "batch" and world.batches._find(it, None) is None:
-                    name = given if isinstance(given, str) else it
-                    if name not in world.batches:
-                        home = self.project_of(shown, world)
-                        self.put_batch(name, home, "in_progress", world, GUESS, id=it)
+                owner: Projects | Batches = world.projects if noun == "project" else world.batches
+                if owner._find(it, None) is not None:
+                    continue
+                name = _name_in(spot, noun) or it
+                if name in owner:
+                    pass
+                elif noun == "project":
+                    self.put_project(name, GUESS, world)
+                    self._scene.typeless.add((world, name))
+                else:
+                    home = self.project_of(shown, world)
+                    self.put_batch(name, home, "in_progress", world, GUESS, id=it)
+                self._scene.bindings.bind(it, owner.get(name).id)
 
     def project_of(self, shown: Mapping[str, Any], world: World) -> str:
         """Return the name of the project of a thing of v2."""
@@ -175,7 +176,7 @@ class Homes:
         printed = self._scene.bindings.in_json(dict(shown))
         is_v2 = isinstance(printed.get("id"), str) and "project" in printed
         if is_v2:
-            self.needs_of_v2({"project": printed["project"]}, world)
+            self.needs_of_v2({"project": printed["project"]}, spot, world)
         project = self.project_of(printed, world) if is_v2 else printed.get("project")
         status = printed.get("status", "in_progress")
         name = str(printed["name"])
@@ -251,3 +252,11 @@ class Homes:
                     if status != Status.COMPLETED:
                         self._scene.tell(f"task {task_id} is {status}")
         self._batch_status(name, answer.get("status", ""), world)
+
+
+def _name_in(spot: Spot | None, noun: str) -> str | None:
+    """Return the name of a project or batch that a request of v2 names, or None."""
+    if spot is None:
+        return None
+    names = (spot.body.get(f"{noun}_name"), spot.query.get(f"{noun}_name"), spot.body.get(noun))
+    return next((it for it in names if isinstance(it, str) and not ID.fullmatch(it)), None)
