@@ -13,7 +13,7 @@ All this is looked for among the next 200 exchanges.
 
 import contextlib
 import datetime as dt
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator
 
 from fakescale.recordings.exchanges import Recorded
@@ -75,7 +75,7 @@ class Ordering:
         self._waiting: deque[Entry] = deque()
         self._makers: dict[str, Entry] = {}  # those among the waiting
         self._does: Counter[str] = Counter()  # the keys of what the waiting do
-        self._made: dict[str, None] = {}  # the latest keys of things that were made
+        self._made: OrderedDict[str, None] = OrderedDict()  # the latest keys of things that were made
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
 
@@ -140,7 +140,7 @@ class Ordering:
         entry.makes -= self._made.keys()
         self._made.update(dict.fromkeys(entry.makes))
         while len(self._made) > _REMEMBERED:
-            del self._made[next(iter(self._made))]
+            self._made.popitem(last=False)
 
     def _next(self, entry: Entry) -> Entry:
         """Return the exchange to ask next; ``entry`` is the first that waits."""
