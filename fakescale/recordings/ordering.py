@@ -75,7 +75,8 @@ class Ordering:
         self._waiting: deque[Entry] = deque()
         self._makers: dict[str, Entry] = {}  # those among the waiting
         self._does: Counter[str] = Counter()  # the keys of what the waiting do
-        self._made: OrderedDict[str, None] = OrderedDict()  # the latest keys of things that were made
+        # The latest keys of things that were made.
+        self._made: OrderedDict[str, None] = OrderedDict()
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
 
@@ -126,7 +127,7 @@ class Ordering:
             with contextlib.suppress(ValueError):
                 apart = read_moment(moment) - when
         # The saved answer to an earlier request tells the time of that one.
-        if entry.spot.action == "create" and entry.makes & self._made.keys():
+        if entry.spot.action == "create" and any(it in self._made for it in entry.makes):
             apart = None
         if apart is not None and abs(apart) <= _APART:
             if entry.spot.action == "create" and (self._apart is None or apart < self._apart):
@@ -137,7 +138,7 @@ class Ordering:
 
     def _remember(self, entry: Entry) -> None:
         # The saved answer to an earlier request makes nothing.
-        entry.makes -= self._made.keys()
+        entry.makes = {it for it in entry.makes if it not in self._made}
         self._made.update(dict.fromkeys(entry.makes))
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
