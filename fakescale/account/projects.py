@@ -16,7 +16,7 @@ from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds
 from fakescale.values.named import named
-from fakescale.values.schemas import TEXT, Parameters, frozen_json
+from fakescale.values.schemas import TEXT, Checker, Parameters, frozen_json
 
 #: Documented: only these types have task templates.
 TEMPLATE_TYPES = ("textcollection", "chat")
@@ -55,6 +55,14 @@ ONTOLOGY = Parameters(
         },
     }
 )
+_DESCRIPTION = Checker(
+    {
+        "type": "object",
+        "properties": {
+            name: {"type": "array", "items": {"type": "string"}} for name in ("types", "models")
+        },
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,10 @@ class Project:
     ontology: Sequence[Any] = EMPTY_LIST
     #: The task template, or None. Not printed with the project.
     template: Mapping[str, Any] | None = None
+    #: The kinds of work that v2 prints, or None, which it leaves out.
+    types: Sequence[str] | None = None
+    #: The names of the models that v2 prints, or None, which it leaves out.
+    models: Sequence[str] | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -275,6 +287,24 @@ class Projects(Listed[Project]):
                 },
             )
             self._table.change(name, template=template)
+
+    def describe(
+        self,
+        name: Project | str,
+        *,
+        types: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+    ) -> Project:
+        """Set the members ``types`` and ``models`` that v2 prints. Return the project.
+
+        Documented types are ``SFT``, ``RLHF: Pref Ranking``, ``Rubrics``, ``Evals`` and others;
+        the official client 2.18.0 to 2.18.3 raises for a word it does not know. Without an
+        argument, its member stays as it is. A new project has neither (guessed).
+        """
+        given = {"types": types, "models": models}
+        lists = {key: frozen_json(key, it) for key, it in given.items() if it is not None}
+        _DESCRIPTION.check(lists)
+        return self._table.change(name, **lists)
 
     def archive(self, name: Project | str, *, archived: bool = True) -> Project:
         """Archive a project, or restore it with ``archived=False``. Return the project."""

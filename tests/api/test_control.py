@@ -173,6 +173,12 @@ def set_template(side: Side) -> Any:
     return [done, side.projects.list()]
 
 
+def describe_project(side: Side) -> Any:
+    a_batch(side)
+    done = side.projects.describe("p", types=["SFT", "Evals"])
+    return [done, side.projects.describe("p", models=[]), side.projects.list()]
+
+
 def create_batch(side: Side) -> Any:
     return [a_batch(side), a_batch(side.account("other"), studio=True)]
 
@@ -628,6 +634,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "projects.set_ontology": get_project,
     "projects.template": get_project,
     "projects.set_template": set_template,
+    "projects.describe": describe_project,
     "projects.archive": archive_project,
     "batches.create": create_batch,
     "batches.get": get_batch,

@@ -118,8 +118,9 @@ def projects(side: Side) -> Iterator[str]:
     assert side.api.get_project(project_id=project.id, project_name="other").name == "P"
     assert side.api.get_project(project_name="P").id == project.id
     yield "get_project"
-    found = side.api.get_projects(created_after=LONG_AGO, created_before=FAR).projects
-    assert [it.name for it in found] == ["P"]
+    side.world.projects.describe("P", types=["SFT", "Evals"], models=["base_model"])
+    [found] = side.api.get_projects(created_after=LONG_AGO, created_before=FAR).projects
+    assert (found.name, found.types, found.models) == ("P", ["SFT", "Evals"], ["base_model"])
     yield "get_projects"
 
 

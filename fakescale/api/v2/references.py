@@ -92,8 +92,15 @@ def within(query: Query, world: World, noun: Noun, given: Mapping[str, Any]) -> 
 
 
 def show_project(project: Project) -> dict[str, Any]:
-    """Return a project as v2 prints it. Guessed: without ``types`` and ``models``."""
-    return {"id": project.id, "name": project.name, "created_at": project.created_at}
+    """Return a project as v2 prints it. Guessed: ``types`` and ``models`` only if they are set."""
+    printed = {
+        "id": project.id,
+        "name": project.name,
+        "created_at": project.created_at,
+        "types": project.types,
+        "models": project.models,
+    }
+    return {name: value for name, value in printed.items() if value is not None}
 
 
 def refer(world: World, name: str, expand: Collection[str]) -> Any:
