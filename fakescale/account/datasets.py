@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakescale.account import threads
 from fakescale.account.listed import Listed
 from fakescale.account.listing import Filter, Page, Query, any_of, page, since, until
 from fakescale.account.made_up import items_of, members_of
@@ -262,4 +261,5 @@ class Datasets(Listed[Dataset]):
 
 def _turns(response: Mapping[str, Any]) -> int:
     """Return the number of turns in a response."""
-    return sum(len(items_of(members_of(it).get("turns"))) for it in threads.of(response))
+    threads = items_of(response.get("threads"))
+    return sum(len(items_of(members_of(it).get("turns"))) for it in threads)

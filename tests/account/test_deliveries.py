@@ -7,6 +7,7 @@ import pytest
 
 from fakescale import BadRequest, Conflict, FakeScale, NotFound
 from fakescale.account import threads
+from tests.support import Caller
 
 
 @pytest.fixture
@@ -134,6 +135,10 @@ def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
         ({"key": "k", "type": "integer", "possible_values": [[1]]}, "possible_values"),
         ({"key": "k", "type": "ranked_groups", "value": ["a"]}, "value"),
         ({"key": "k", "type": "text", "labels": "l"}, "labels"),
+        ({"key": "k", "type": "file", "value": [{"url": 5}]}, r"value\[0\].url"),
+        ({"key": "k", "type": "integer", "value": 10**20}, "value"),
+        ({"key": "k", "type": "text", "metadata": {"criteria": 5}}, "metadata.criteria"),
+        ({"key": "k", "type": "text", "metadata": {"criteria": {}}}, "metadata.criteria.id"),
     ],
 )
 def test_threads_that_no_client_could_read_are_refused(
@@ -151,6 +156,27 @@ def test_a_labeler_s_threads_are_completed_too(chats: FakeScale) -> None:
     task = chats.tasks.create("chat", project="p")
     done = chats.tasks.get(task)
     assert done.response == {"threads": [{"id": "thread_0", "turns": [], "annotations": []}]}
+
+
+WRONG = [5, [5], [{}], [{"id": "t", "turns": 5, "annotations": []}], "x", None]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_v2_shows_no_threads_of_another_form_which_a_loaded_task_may_have(
+    chats: FakeScale, wrong: Any
+) -> None:
+    printed = chats.tasks.complete(chats.tasks.create("chat", project="p")).to_json()
+    response = {"threads": wrong}
+    fake = FakeScale()
+    fake.load([json.loads(json.dumps({**printed, "response": response}))])
+    live = Caller(fake)
+    assert live.get(f"/task/{printed['task_id']}")["response"] == response
+    assert live.get(f"/v2/task?task_id={printed['task_id']}&opts=submissions")["threads"] == []
+    assert live.get("/v2/tasks?project_name=p")["tasks"][0]["threads"] == []
+    assert live("GET", "/v2/annotation?annotation_id=t").status == 404
+    fake.deliveries.create([printed["task_id"]])
+    [doc] = live.get("/v2/delivery/tasks?project_name=p")["docs"]
+    assert doc["response"] == response
 
 
 def test_a_member_named_threads_of_another_kind_is_free() -> None:

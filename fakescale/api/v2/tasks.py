@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from fakescale.account import threads
+from fakescale.account import thread_schemas, threads
 from fakescale.account.listing import PAGE, WORD, Filter, Parameter, Query, one_of, since, until
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import common_parameters
@@ -242,5 +242,5 @@ SCHEMAS: Mapping[str, Schema] = {
         },
     ),
     "TasksV2": object_of({"tasks": array_of(ref("TaskV2"), maxItems=100)}, {"next_token": NAME}),
-    **{name: openapi_bodies.shape(it, strict=True) for name, it in threads.SCHEMAS.items()},
+    **{name: openapi_bodies.shape(it, strict=True) for name, it in thread_schemas.SCHEMAS.items()},
 }
