@@ -224,7 +224,8 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
             media["example"] = {"project": "quality", **request, "expected_response": response}
     else:
         schema = openapi_bodies.body(cast(Checker, body).schema)
-        is_needed = bool(schema.get("required"))
+        rules = schema.get("allOf", ())
+        is_needed = bool(schema.get("required")) or any("anyOf" in rule for rule in rules)
     media["schema"] = schema if is_needed else {"anyOf": [schema, {"type": "null"}]}
     return {"required": is_needed, "content": {_JSON: media}}
 

@@ -504,16 +504,16 @@ def waits(side: Side) -> Any:
     return [
         side.tasks.wait_for(status="completed"),
         side.tasks.wait_for(0, 0, type="chat", status="error"),
-        failure(side.tasks.wait_for, 5, timeout=0, status="pending"),
+        failure(side.tasks.wait_for, 500, timeout=0, status="pending"),
         side.requests.wait_for(2, method="POST"),
-        failure(side.requests.wait_for, 9, 0, path="/tasks", account="other"),
+        failure(side.requests.wait_for, 900, 0, path="/tasks", account="other"),
         side.callbacks.wait_for(1, 0, subject=task, state="recorded"),
         failure(side.callbacks.wait_for, timeout=0, event="error"),
         asyncio.run(side.tasks.until(status="completed")),
         asyncio.run(side.requests.until(2, method="POST")),
         asyncio.run(side.callbacks.until(state=None)),
         asyncio.run(side.events.until(kind="task changed", subject=task)).number,
-        failure(lambda: asyncio.run(side.tasks.until(9, timeout=0))),
+        failure(lambda: asyncio.run(side.tasks.until(500, timeout=0))),
     ]
 
 

@@ -16,11 +16,11 @@ from fakescale.api.v2.references import (
     BATCH_PARAMETERS,
     PROJECT_PARAMETERS,
     WORDS,
+    at_least_one,
     home,
     page_of,
     refer,
     reference_to,
-    require,
     show_batch,
     within,
 )
@@ -50,6 +50,7 @@ _CREATION = Parameters(
             "template_variables": {"type": "object"},
             **{name: _COMMON[name] for name in _PASSED},
         },
+        "allOf": [at_least_one("project_id", "project_name", "project")],
     }
 )
 _METADATA = Parameters(
@@ -136,7 +137,6 @@ def get_task(call: Call) -> Any:
 
 def create_chat_task(call: Call) -> Any:
     given = call.read()
-    require(given, "project_id", "project_name", "project")
     project = home(call, "project", given)
     type = call.world.projects.get(project or "").type
     body = {name: given[name] for name in (*_PASSED, "template_variables") if name in given}
