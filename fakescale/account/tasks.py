@@ -18,7 +18,7 @@ from fakescale.account import responses, threads
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
+from fakescale.account.labeling import NEVER, Decide, Labeling, Note, actor, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     Page,
@@ -805,14 +805,14 @@ class Tasks(Listed[Task]):
     def _note_change(
         self, before: Task | None, task: Task, now: dt.datetime, status: str | None = None
     ) -> None:
-        actor = acting.get()
+        by = actor()
         if task.traceback is not None and before is not None and before.traceback is None:
-            actor = "labeler"  # a turnaround function raised, in a thread of another
+            by = "labeler"  # a turnaround function raised, in a thread of another
         self._note(
             "task changed",
             task.id,
             when=now,
-            by="test" if actor == "control" else actor,
+            by=by,
             was=before and str(before.status),
             status=status or str(task.status),
             type=task.type,
