@@ -93,6 +93,10 @@ class Query(NamedTuple):
             items = list(itertools.compress(items, it.keep(wanted, values)))
         return items
 
+    def is_after(self, item: Any) -> bool:
+        """Return whether an item comes after the previous page, on which all are newer."""
+        return self.after is None or sort_key(item) < self.after
+
 
 #: Returns the sort key of an item.
 sort_key: Callable[[Any], SortKey] = operator.attrgetter("created_at", "id")

@@ -7,6 +7,7 @@ import pytest
 
 from fakescale import BadRequest, Conflict, FakeScale, NotFound
 from fakescale.account import threads
+from fakescale.account.listing import Query
 from tests.support import Caller
 
 
@@ -105,6 +106,62 @@ def test_a_deleted_task_is_gone_from_v1_and_its_batch(chats: FakeScale) -> None:
     assert done(chats, unique_id="u").unique_id == "u"
     [event, *_] = chats.events.list(kind="task changed", subject=second.id)[::-1]
     assert event.what["status"] == "deleted"
+
+
+@pytest.mark.parametrize("statuses", ["", "completed", "deleted", "deleted,pending"])
+def test_pages_of_v2_are_parts_of_the_whole_list(
+    chats: FakeScale, monkeypatch: pytest.MonkeyPatch, statuses: str
+) -> None:
+    monkeypatch.setattr("fakescale.account.tasks._PORTION", 3)
+    made = [done(chats).id for _ in range(20)]
+    pending = chats.tasks.create("chat", project="p").id
+    for task_id in made[::3]:
+        chats.tasks.delete(task_id)
+    wanted = {
+        "": {*made, pending},
+        "completed": {*made} - {*made[::3]},
+        "deleted": {*made[::3]},
+        "deleted,pending": {*made[::3], pending},
+    }
+    live, seen, token = Caller(chats), [], ""
+    while token is not None:
+        page = live.get(f"/v2/tasks?project_name=p&limit=4&status={statuses}&next_token={token}")
+        assert len(page["tasks"]) <= 4
+        seen += [it["task_id"] for it in page["tasks"]]
+        token = page.get("next_token")
+    assert seen == sorted(wanted[statuses], reverse=True)
+
+
+def test_all_pages_of_delivered_tasks_look_at_each_task_about_once(
+    chats: FakeScale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fakescale.account.tasks._PORTION", 10)
+    chats.deliveries.create([done(chats) for _ in range(300)])
+    looked = 0
+
+    def select(query: Query, items: list[Any]) -> list[Any]:
+        nonlocal looked
+        looked += len(items)
+        return original(query, items)
+
+    original = Query.select
+    monkeypatch.setattr(Query, "select", select)
+    live, token, pages = Caller(chats), "", 0
+    while token is not None:
+        page = live.get(f"/v2/delivery/tasks?project_name=p&limit=10&next_token={token}")
+        token, pages = page.get("next_token"), pages + 1
+    assert pages == 30
+    assert looked <= 3 * 300
+
+
+def test_the_latest_delivery_of_a_task_is_shown_also_after_a_load(chats: FakeScale) -> None:
+    task = done(chats)
+    made = [chats.deliveries.create([task], name=name) for name in "ab"]
+    other = FakeScale()
+    other.load(chats.dump())
+    for fake in (chats, other):
+        [doc] = Caller(fake).get("/v2/delivery/tasks?project_name=p")["docs"]
+        assert doc["delivery_id"] == made[1].id
 
 
 def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fakescale.account import thread_schemas, threads
-from fakescale.account.listing import PAGE, WORD, Filter, Parameter, Query, one_of, since, until
+from fakescale.account.listing import PAGE, WORD, Filter, Parameter, one_of, since, until
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import common_parameters
 from fakescale.account.world import World
@@ -162,21 +162,9 @@ def get_tasks(call: Call) -> Any:
     for noun in ("project", "batch"):
         query = within(query, call.world, noun, given)
     tasks = call.world.tasks
-    page = tasks._look_at_list(query, lambda: tasks._page_of_all(*with_deleted(query)))
+    page = tasks._look_at_list(query, lambda: tasks._page_of_all(query))
     shown = [show_task(call.world, it, given) for it in page.docs]
     return page_of("tasks", shown, page.next_token)
-
-
-def with_deleted(query: Query) -> tuple[Query, str | None]:
-    """Return the query without a filter by ``deleted``, which is no status of v1; and the status.
-
-    The status is None if the query has no filter by it.
-    """
-    _, statuses = query.filters.get("status", (None, ()))
-    if "deleted" not in statuses:
-        return query, next(iter(statuses), None)
-    filters = {name: row for name, row in query.filters.items() if name != "status"}
-    return query._replace(filters=filters), "deleted"
 
 
 def set_task_metadata(call: Call) -> Any:
