@@ -12,7 +12,7 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Unpack, get_args, overload
 
 from fakescale.account import responses, threads
@@ -26,6 +26,7 @@ from fakescale.account.listing import (
     Query,
     SortKey,
     filters_query,
+    newest,
     page,
     sort_key,
 )
@@ -89,7 +90,6 @@ def _owe_nothing(*_: Any) -> bool:
     return False
 
 
-_PORTION = 1_000  # the number of tasks that a page of v2 looks at together
 _NONE: Mapping[str, Any] = {"tasks": (), "beside": {}}  # the dump of no tasks
 
 
@@ -323,27 +323,14 @@ class Tasks(Listed[Task]):
         _, statuses = query.filters.get("status", (None, None))
         found: builtins.list[Task] = []
         if statuses is None or "deleted" in statuses:
-            others = {name: row for name, row in query.filters.items() if name != "status"}
-            found = Query(others).select([it for it in self._deleted if query.is_after(it)])
+            filters = {name: row for name, row in query.filters.items() if name != "status"}
+            found = Query(filters).select([it for it in self._deleted if query.is_after(it)])
         if statuses != {"deleted"}:
-            found += itertools.islice(self._newest(query), query.limit + 1)
+            self._run_due()
+            others = newest(query, self._sorted, self._table.get, self._lock)
+            found += itertools.islice(others, query.limit + 1)
         found.sort(key=sort_key, reverse=True)
         return Page(found[: query.limit], len(found), query, len(found) > query.limit)
-
-    def _newest(self, query: Query) -> Iterator[Task]:
-        """Yield the tasks after the query's token that pass its filters, newest first."""
-        self._run_due()
-        bound = query.after
-        while True:
-            with self._lock:
-                keys = self._sorted
-                end = len(keys) if bound is None else bisect.bisect_left(keys, bound)
-                keys = keys[max(0, end - _PORTION) : end]
-                tasks = [self._table.get(task_id) for _, task_id in keys]
-            if not keys:
-                return
-            bound = keys[0]
-            yield from reversed(query.select(tasks))
 
     def _get_of_all(self, task_id: str) -> Task:
         """Return the task with this id, as v2 finds it: also a deleted one."""

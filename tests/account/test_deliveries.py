@@ -112,7 +112,7 @@ def test_a_deleted_task_is_gone_from_v1_and_its_batch(chats: FakeScale) -> None:
 def test_pages_of_v2_are_parts_of_the_whole_list(
     chats: FakeScale, monkeypatch: pytest.MonkeyPatch, statuses: str
 ) -> None:
-    monkeypatch.setattr("fakescale.account.tasks._PORTION", 3)
+    monkeypatch.setattr("fakescale.account.listing._PAGE_PORTION", 3)
     made = [done(chats).id for _ in range(20)]
     pending = chats.tasks.create("chat", project="p").id
     for task_id in made[::3]:
@@ -132,11 +132,17 @@ def test_pages_of_v2_are_parts_of_the_whole_list(
     assert seen == sorted(wanted[statuses], reverse=True)
 
 
-def test_all_pages_of_delivered_tasks_look_at_each_task_about_once(
-    chats: FakeScale, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "path", ["/v2/delivery/tasks?project_name=p", "/v2/datasets/tasks?dataset_id={}"]
+)
+def test_all_pages_look_at_each_task_about_once(
+    chats: FakeScale, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("fakescale.account.tasks._PORTION", 10)
+    monkeypatch.setattr("fakescale.account.listing._PAGE_PORTION", 10)
     chats.deliveries.create([done(chats) for _ in range(300)])
+    dataset = chats.datasets.create("d")
+    for name in "abc":
+        chats.datasets.deliver(dataset, [{}] * 100, name=name)
     looked = 0
 
     def select(query: Query, items: list[Any]) -> list[Any]:
@@ -146,12 +152,26 @@ def test_all_pages_of_delivered_tasks_look_at_each_task_about_once(
 
     original = Query.select
     monkeypatch.setattr(Query, "select", select)
-    live, token, pages = Caller(chats), "", 0
+    live, token = Caller(chats), ""
+    seen: list[str] = []
     while token is not None:
-        page = live.get(f"/v2/delivery/tasks?project_name=p&limit=10&next_token={token}")
-        token, pages = page.get("next_token"), pages + 1
-    assert pages == 30
+        page = live.get(f"{path.format(dataset.id)}&limit=10&next_token={token}")
+        seen += [it["task_id"] for it in page.get("docs") or page["tasks"]]
+        token = page.get("next_token")
+    assert len(seen) == len({*seen}) == 300
     assert looked <= 3 * 300
+
+
+def test_tasks_of_datasets_are_listed_newest_first_also_after_a_load(chats: FakeScale) -> None:
+    dataset = chats.datasets.create("d")
+    for days in (2, -1):
+        chats.datasets.deliver(dataset, [{"days": days}] * 2)
+        chats.advance(days=1)
+    other = FakeScale()
+    other.load(chats.dump())
+    for fake in (chats, other):
+        found = Caller(fake).get(f"/v2/datasets/tasks?dataset_id={dataset.id}")["tasks"]
+        assert [it["response"]["days"] for it in found] == [-1, -1, 2, 2]
 
 
 def test_the_latest_delivery_of_a_task_is_shown_also_after_a_load(chats: FakeScale) -> None:
