@@ -9,6 +9,7 @@ import builtins
 import datetime as dt
 import enum
 import functools
+import itertools
 import os
 import threading
 from collections import Counter
@@ -19,7 +20,7 @@ from fakescale.account import responses, threads
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
+from fakescale.account.labeling import NEVER, Decide, Labeling, Note, actor, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     PAGE,
@@ -29,6 +30,7 @@ from fakescale.account.listing import (
     Query,
     SortKey,
     filters_query,
+    newest,
     page,
     sort_key,
 )
@@ -378,13 +380,23 @@ class Tasks(Listed[Task]):
         for task_id in due:
             self._labeling.put(now, self, task_id)
 
-    def _page_of_all(self, query: Query, status: str | None) -> Page:
-        """Return a page of the list of v2, in which deleted tasks are too."""
-        matches = [] if status == "deleted" else self._matches(query)
-        if status in (None, "deleted"):
-            matches = sorted([*matches, *query.select(list(self._deleted))], key=sort_key)
-        docs, has_more = page(matches, query, key=sort_key)
-        return Page(docs, len(matches), query, has_more)
+    def _page_of_all(self, query: Query) -> Page:
+        """Return a page of the list of v2, in which deleted tasks are too.
+
+        It looks at no more tasks than the page needs, since v2 shows no total. So the cost of all
+        pages of a list grows no faster than the list.
+        """
+        _, statuses = query.filters.get("status", (None, None))
+        found: builtins.list[Task] = []
+        if statuses is None or "deleted" in statuses:
+            filters = {name: row for name, row in query.filters.items() if name != "status"}
+            found = Query(filters).select([it for it in self._deleted if query.is_after(it)])
+        if statuses != {"deleted"}:
+            self._run_due()
+            others = newest(query, self._sorted, self._table.get, self._lock)
+            found += itertools.islice(others, query.limit + 1)
+        found.sort(key=sort_key, reverse=True)
+        return Page(found[: query.limit], len(found), query, len(found) > query.limit)
 
     def _get_of_all(self, task_id: str) -> Task:
         """Return the task with this id, as v2 finds it: also a deleted one."""
@@ -873,14 +885,14 @@ class Tasks(Listed[Task]):
     def _note_change(
         self, before: Task | None, task: Task, now: dt.datetime, status: str | None = None
     ) -> None:
-        actor = acting.get()
+        by = actor()
         if task.traceback is not None and before is not None and before.traceback is None:
-            actor = "labeler"  # a turnaround function raised, in a thread of another
+            by = "labeler"  # a turnaround function raised, in a thread of another
         self._note(
             "task changed",
             task.id,
             when=now,
-            by="test" if actor == "control" else actor,
+            by=by,
             was=before and str(before.status),
             status=status or str(task.status),
             type=task.type,
