@@ -167,7 +167,12 @@ class Events(Sequence[Event]):
                 self._changed.notify_all()
 
     def list(
-        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+        self,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        max_body: int | None = None,
+        **chosen: Unpack[Chosen],
     ) -> builtins.list[Event]:
         """Return the events that fit all arguments, oldest first.
 
@@ -176,7 +181,7 @@ class Events(Sequence[Event]):
         name of a batch or project, or the id of a fault. ``account`` also gives the events that
         concern all accounts, for example a moved clock. ``limit`` gives the latest so many of
         those that fit. With the number of the first of them as ``before``, you get those that
-        come earlier.
+        come earlier. ``max_body`` empties the bodies of requests and answers that are longer.
 
         Raises ValueError for an unknown kind, and for a limit below 1.
         """
@@ -188,13 +193,18 @@ class Events(Sequence[Event]):
         if before is not None:
             del rows[bisect.bisect_left(rows, before, key=operator.itemgetter(0)) :]
         fitting = itertools.islice(filter(wanted.fits, reversed(rows)), limit)
-        return [_event(row) for row in fitting][::-1]
+        return [_event(row, max_body) for row in fitting][::-1]
 
     def __call__(
-        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+        self,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        max_body: int | None = None,
+        **chosen: Unpack[Chosen],
     ) -> builtins.list[Event]:
         """Return the events that fit all arguments, as ``list`` does."""
-        return self.list(before=before, limit=limit, **chosen)
+        return self.list(before=before, limit=limit, max_body=max_body, **chosen)
 
     def wait_for(self, *, timeout: float = 10.0, **chosen: Unpack[Chosen]) -> Event:
         """Return the first event that fits all arguments, which are those of ``list``.
@@ -324,8 +334,13 @@ class _Wanted:
         )
 
 
-def _event(row: _Row) -> Event:
+def _event(row: _Row, max_body: int | None = None) -> Event:
     number, when, kind, subject, account, what, exchange, _ = row
+    if exchange is not None and max_body is not None:
+        exchange = exchange._replace(
+            body=exchange.body if len(exchange.body) <= max_body else b"",
+            answer=exchange.answer if len(exchange.answer) <= max_body else b"",
+        )
     return Event(
         number=number,
         when=when,

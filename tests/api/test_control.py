@@ -631,7 +631,7 @@ def pages(side: Side) -> Any:
         a_task(side, unique_id=str(number))
     first = side.tasks.page(2)
     rest = side.tasks.page(limit=2, next_token=first.next_token)
-    return [first, rest, side.tasks.page(unique_id="1"), sorted(side.tasks.counts())]
+    return [first, rest, side.tasks.page(unique_id="1"), side.tasks.counts()]
 
 
 def summaries(side: Side) -> Any:
@@ -640,7 +640,9 @@ def summaries(side: Side) -> Any:
     a_task(side)
     found = side.summary()
     assert side.summary(since=found.number) is None
-    return [found._replace(number=0), side.next_due(), side.summary(test=True)._replace(number=0)]
+    of_test = side.summary(test=True)
+    told = [it._replace(number=0, state="") for it in (found, of_test)]
+    return [*told, side.next_due(), side.worlds()]
 
 
 def explanations(side: Side) -> Any:
@@ -663,6 +665,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "callbacks.counts": callbacks,
     "summary": summaries,
     "next_due": summaries,
+    "worlds": summaries,
     "nearest": explanations,
     "explain": explanations,
     "ui": addresses,
