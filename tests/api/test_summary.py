@@ -26,7 +26,7 @@ def recounted(fake: FakeScale) -> dict[str, int]:
 def test_the_numbers_are_those_of_the_tasks(moves: list[str], data: st.DataObject) -> None:
     fake = FakeScale(seed="tests")
     fake.projects.create("p", type="chat")
-    for move in moves:
+    for number, move in enumerate(moves):
         if move == "create":
             fake.tasks.create("chat", project="p")
         elif move == "restore":
@@ -34,7 +34,7 @@ def test_the_numbers_are_those_of_the_tasks(moves: list[str], data: st.DataObjec
         elif tasks := fake.tasks.list():
             task = data.draw(st.sampled_from(tasks))
             if move == "load":
-                fake.tasks.load([{**task.to_json(), "task_id": f"{len(fake.events):024x}"}])
+                fake.tasks.load([{**task.to_json(), "task_id": f"{number:024x}"}])
                 continue
             try:
                 getattr(fake.tasks, move)(task)
