@@ -22,7 +22,7 @@ from fakescale.api.app import application
 from fakescale.api.near_misses import Explained, explained, nearest
 from fakescale.api.page import PAGE as PAGE_PATH
 from fakescale.api.request import Request
-from fakescale.api.summary import Summary, summary
+from fakescale.api.summary import Summary, WorldSize, summary, world_sizes
 from fakescale.server import limits as limits_
 from fakescale.state import State
 from fakescale.traffic.delivery import Carrier
@@ -230,11 +230,15 @@ class FakeScale(Names, LiveView):
         """Return the numbers of a world, by default the live world of the fake's own account.
 
         The time that it takes does not depend on the number of tasks, so you can poll it.
-        Returns None if nothing has happened since the event number ``since``.
+        Returns None if ``since`` is the number of the latest event.
         """
         world = self.world(account, test=test)
         world._run_due()
-        return None if 0 < self.events.total <= since else summary(self._state, world)
+        return None if 0 < self.events.total == since else summary(self._state, world)
+
+    def worlds(self) -> list[WorldSize]:
+        """Return the number of tasks of each world, in the order of the accounts."""
+        return world_sizes(self._state)
 
     def next_due(self) -> dt.datetime | None:
         """Return the time at which a labeler or a callback is due next, or None.

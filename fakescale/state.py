@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import functools
 import math
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -57,6 +58,8 @@ class State:
         event_numbers: Iterator[int],
         labeler: Labeler | None = None,
     ) -> None:
+        #: A name that no other state has.
+        self.name = os.urandom(4).hex()
         self.clock = Clock()
         self.events = Events(self.clock, event_numbers)
         self.once = OncePerKey(self.clock)

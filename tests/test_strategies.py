@@ -206,6 +206,21 @@ def test_drawn_values_may_be_changed() -> None:
     check()
 
 
+def test_members_of_requests_of_v2_can_be_given_and_left_out() -> None:
+    @FEW
+    @given(strategies.v2_requests(name=st.just("n"), project="p", metadata=None, task_id="t"))
+    def check(request: strategies.V2Request) -> None:
+        path, body = request
+        assert body.keys().isdisjoint({"metadata", "project_id", "batch_id", "batch_name"})
+        assert ("project" in body) == (path in ("/v2/task", "/v2/task/chat", "/v2/batch"))
+        assert body.get("name", "n") == "n"
+        assert ("task_id" in body) == (path == "/v2/task/metadata")
+
+    check()
+    with pytest.raises(NotFound, match='no path "/v2/tasks" of v2'):
+        strategies.v2_requests("/v2/tasks")
+
+
 def test_an_unknown_type_or_status_is_refused_at_once() -> None:
     for strategy in (strategies.tasks, strategies.invalid_tasks, strategies.responses):
         with pytest.raises(NotFound, match='no task type "kittens"'):

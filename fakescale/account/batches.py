@@ -5,12 +5,14 @@ The file has over 300 lines, since the values, filters and owner of a noun stay 
 
 import builtins
 import dataclasses
+import datetime as dt
 import enum
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypedDict, Unpack, get_args
 
+from fakescale.account.labeling import Note, actor
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     FLAG,
@@ -244,7 +246,8 @@ class Batches(Listed[Batch]):
 
     ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
     called for each completed batch, and ``held`` for each paused or cancelled one, under the
-    lock; ``begun`` for each finalized or resumed batch, without the lock.
+    lock; ``begun`` for each finalized or resumed batch, without the lock. ``note`` adds an
+    event to the log.
     """
 
     def __init__(
@@ -258,7 +261,9 @@ class Batches(Listed[Batch]):
         completed: Callable[[Batch], None] = lambda batch: None,
         begun: Callable[[Batch], None] = lambda batch: None,
         held: Callable[[Batch], None] = lambda batch: None,
+        note: Note = lambda *_, **__: None,
     ) -> None:
+        self._note_event = note
         self._clock = clock
         self._run_due = run_due
         self._completed = completed
@@ -318,6 +323,7 @@ class Batches(Listed[Batch]):
                 calibration=given.get("calibration_batch", False),
                 self_label=given.get("self_label_batch", False),
             )
+            self._note_change(None, batch, now)
             return self._table.put(batch)
 
     def get(self, name: Batch | str) -> Batch:
@@ -565,9 +571,18 @@ class Batches(Listed[Batch]):
 
     def _move(self, before: Batch, batch: Batch) -> Batch:
         self._table.put(batch)
+        if batch.status != before.status:
+            self._note_change(before, batch)
         if batch.status == "completed" and before.status != "completed":
             self._completed(batch)
         return batch
+
+    def _note_change(
+        self, before: Batch | None, batch: Batch, when: dt.datetime | None = None
+    ) -> None:
+        was = before and before.status
+        facts = {"was": was, "status": batch.status, "project": batch.project}
+        self._note_event("batch changed", batch.name, when=when, by=actor(), **facts)
 
 
 def _with_status_by_tasks(batch: Batch, now: str) -> Batch:

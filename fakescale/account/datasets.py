@@ -2,13 +2,13 @@
 
 import builtins
 import dataclasses
+import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakescale.account import threads
 from fakescale.account.listed import Listed
-from fakescale.account.listing import Filter, Page, Query, any_of, page, since, until
+from fakescale.account.listing import Filter, Page, Query, SortKey, any_of, newest, since, until
 from fakescale.account.made_up import items_of, members_of
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect
@@ -120,6 +120,7 @@ class Datasets(Listed[Dataset]):
         self._table = Table(Dataset, "id", lock, 'Dataset "{}" not found.')
         self._deliveries = Table(DatasetDelivery, "id", lock, 'Delivery "{}" not found.')
         self._tasks = Table(DatasetTask, "id", lock, "Task with that ID not found.")
+        self._sorted: builtins.list[SortKey] = []  # the keys of the tasks, oldest first
         self._attachments = Table(Attachment, "id", lock, 'Attachment "{}" not found.')
 
     def create(self, name: str) -> Dataset:
@@ -168,15 +169,15 @@ class Datasets(Listed[Dataset]):
                 turn_count=sum(map(_turns, given)),
             )
             for response in given:
-                self._tasks.put(
-                    DatasetTask(
-                        id=self._ids.make(now),
-                        dataset=home.id,
-                        delivery=delivery.id,
-                        delivered_at=delivery.delivered_at,
-                        response=response,
-                    )
+                task = DatasetTask(
+                    id=self._ids.make(now),
+                    dataset=home.id,
+                    delivery=delivery.id,
+                    delivered_at=delivery.delivered_at,
+                    response=response,
                 )
+                self._sorted.append(_by_delivery(self._tasks.put(task)))
+            self._sorted.sort()
             return self._deliveries.put(delivery)
 
     def delivery(self, delivery_id: DatasetDelivery | str) -> DatasetDelivery:
@@ -231,9 +232,10 @@ class Datasets(Listed[Dataset]):
             if wanted is not None
         }
         query = query._replace(filters={**query.filters, **chosen})
-        matches = sorted(query.select([*self._tasks]), key=_by_delivery)
-        docs, has_more = page(matches, query, key=_by_delivery)
-        return Page(docs, len(matches), query, has_more, _by_delivery)
+        items = newest(query, self._sorted, self._tasks.get, self._lock)
+        found = list(itertools.islice(items, query.limit + 1))
+        has_more = len(found) > query.limit
+        return Page(found[: query.limit], len(found), query, has_more, _by_delivery)
 
     def _tables(self) -> Mapping[str, Table[Any]]:
         return {
@@ -252,6 +254,7 @@ class Datasets(Listed[Dataset]):
         for name, table in self._tables().items():
             table.restore(data[name])
             self._ids.reserve(it.id for it in table)
+        self._sorted = sorted(map(_by_delivery, self._tasks))
         for it in (*self._deliveries, *self._tasks):
             expect(it.dataset in self._table, "dataset's delivery", "dataset", it.dataset)
         for it in self._tasks:
@@ -262,4 +265,5 @@ class Datasets(Listed[Dataset]):
 
 def _turns(response: Mapping[str, Any]) -> int:
     """Return the number of turns in a response."""
-    return sum(len(items_of(members_of(it).get("turns"))) for it in threads.of(response))
+    threads = items_of(response.get("threads"))
+    return sum(len(items_of(members_of(it).get("turns"))) for it in threads)

@@ -74,6 +74,10 @@ class ResponseSchema:
         return hash(self.id)
 
 
+def _age(it: TaskDelivery) -> tuple[str, str]:
+    return it.delivered_at, it.id
+
+
 class Deliveries(Listed[TaskDelivery]):
     """The deliveries of one mode of one account, which only v2 shows.
 
@@ -90,6 +94,7 @@ class Deliveries(Listed[TaskDelivery]):
         self._tasks = tasks
         # The texts are guessed.
         self._table = Table(TaskDelivery, "id", lock, 'Delivery "{}" not found.')
+        self._latest: dict[str, TaskDelivery] = {}  # of each delivered task, by its id
         self._schemas = Table(ResponseSchema, "id", lock, 'Schema "{}" not found.')
 
     def create(
@@ -140,7 +145,7 @@ class Deliveries(Listed[TaskDelivery]):
                 responses=FrozenDict({task.id: _delivered(task) for task in found}),
                 response_schema_id=schema_id,
             )
-            return self._table.put(delivery)
+            return self._put(delivery)
 
     def get(self, delivery_id: TaskDelivery | str) -> TaskDelivery:
         """Return the delivery with this id; raises NotFound if there is none."""
@@ -149,7 +154,7 @@ class Deliveries(Listed[TaskDelivery]):
     def list(self, *, project: Project | str | None = None) -> list[TaskDelivery]:
         """Return all deliveries, or those of a project, newest first."""
         home = named(project)
-        newest = sorted(self._table, key=lambda it: (it.delivered_at, it.id), reverse=True)
+        newest = sorted(self._table, key=_age, reverse=True)
         return [it for it in newest if home in (None, it.project)]
 
     def schema(self, schema_id: ResponseSchema | str) -> ResponseSchema:
@@ -171,16 +176,23 @@ class Deliveries(Listed[TaskDelivery]):
         here = (it for it in self._table if (it.name, it.project) == (name, project))
         return next(here, None)
 
-    def _page(self, query: Query, delivery: TaskDelivery | None, status: str | None) -> Page:
+    def _page(self, query: Query, delivery: TaskDelivery | None) -> Page:
         """Return a page of the tasks of a delivery; of all tasks if that is None."""
         if delivery is not None:
-            chosen = {"id": (any_of("id"), frozenset(delivery.responses))}
+            chosen = {"id": (any_of("id"), delivery.responses)}
             query = query._replace(filters={**query.filters, **chosen})
-        return self._tasks._page_of_all(query, status)
+        return self._tasks._page_of_all(query)
 
     def _of_task(self, task: Task) -> TaskDelivery | None:
         """Return the latest delivery of a task (guessed), or None."""
-        return next((it for it in self.list() if task.id in it.responses), None)
+        return self._latest.get(task.id)
+
+    def _put(self, delivery: TaskDelivery) -> TaskDelivery:
+        for task_id in delivery.responses:
+            other = self._latest.get(task_id)
+            if other is None or _age(other) < _age(delivery):
+                self._latest[task_id] = delivery
+        return self._table.put(delivery)
 
     def _dump(self) -> dict[str, Any]:
         """Return the JSON-able data that ``_restore`` takes."""
@@ -191,6 +203,7 @@ class Deliveries(Listed[TaskDelivery]):
         self._table.restore(data["deliveries"])
         self._schemas.restore(data["schemas"])
         for it in self._table:
+            self._put(it)
             expect(it.project in self._projects, "delivery", "project", it.project)
             known = it.response_schema_id is None or it.response_schema_id in self._schemas
             expect(known, "delivery", "response_schema_id", it.response_schema_id)

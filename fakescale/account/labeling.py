@@ -78,6 +78,14 @@ Actor = Literal["test", "client", "control", "labeler"]
 #: Who acts in the current thread: a ``client`` whose request it serves, a test by a ``control``
 #: call, a ``labeler``, or else the ``test`` itself.
 acting: contextvars.ContextVar[Actor] = contextvars.ContextVar("acting", default="test")
+
+
+def actor() -> str:
+    """Return who acts now, as events name it: ``client``, ``labeler`` or ``test``."""
+    now = acting.get()
+    return "test" if now == "control" else now
+
+
 #: Notes an event: its kind, its subject, and its details.
 Note = Callable[..., None]
 

@@ -12,7 +12,8 @@ import datetime as dt
 import itertools
 import json
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -67,6 +68,8 @@ class Filter(NamedTuple):
 
 # The number of items to filter at a time, during which no other thread can run.
 _PORTION = 5_000
+# The number of items that a page of v2 reads at a time.
+_PAGE_PORTION = 1_000
 
 
 class Query(NamedTuple):
@@ -92,6 +95,10 @@ class Query(NamedTuple):
             values = map(operator.attrgetter(it.field), items)
             items = list(itertools.compress(items, it.keep(wanted, values)))
         return items
+
+    def is_after(self, item: Any) -> bool:
+        """Return whether an item comes after the previous page, on which all are newer."""
+        return self.after is None or sort_key(item) < self.after
 
 
 #: Returns the sort key of an item.
@@ -159,6 +166,29 @@ def page(
         end = max(0, len(matches) - query.offset)
     start = max(0, end - query.limit)
     return matches[start:end][::-1], start > 0
+
+
+def newest(
+    query: Query,
+    keys: Sequence[SortKey],
+    get: Callable[[str], Item],
+    lock: AbstractContextManager[Any],
+) -> Iterator[Item]:
+    """Yield the items after the query's token that pass its filters, newest first.
+
+    ``keys`` are the sort keys of all items, oldest first, and ``get`` returns the item with an id.
+    They are read in portions, so a page costs no more than the items on the way to its end.
+    """
+    bound = query.after
+    while True:
+        with lock:
+            end = len(keys) if bound is None else bisect.bisect_left(keys, bound)
+            part = keys[max(0, end - _PAGE_PORTION) : end]
+            items = [get(id) for _, id in part]
+        if not part:
+            return
+        bound = part[0]
+        yield from reversed(query.select(items))
 
 
 def read_query(

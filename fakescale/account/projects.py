@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from fakescale.account import task_types
+from fakescale.account.labeling import Note, actor
 from fakescale.account.listed import Listed
 from fakescale.account.words import AnyType
 from fakescale.values.clock import Clock, read_moment, stamp
@@ -16,7 +17,7 @@ from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
 from fakescale.values.frozen import EMPTY_LIST, FrozenDict, FrozenList
 from fakescale.values.ids import TaskIds
 from fakescale.values.named import named
-from fakescale.values.schemas import TEXT, Parameters, frozen_json
+from fakescale.values.schemas import TEXT, Checker, Parameters, frozen_json
 
 #: Documented: only these types have task templates.
 TEMPLATE_TYPES = ("textcollection", "chat")
@@ -55,6 +56,14 @@ ONTOLOGY = Parameters(
         },
     }
 )
+_DESCRIPTION = Checker(
+    {
+        "type": "object",
+        "properties": {
+            name: {"type": "array", "items": {"type": "string"}} for name in ("types", "models")
+        },
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +90,10 @@ class Project:
     ontology: Sequence[Any] = EMPTY_LIST
     #: The task template, or None. Not printed with the project.
     template: Mapping[str, Any] | None = None
+    #: The kinds of work that v2 prints, or None, which it leaves out.
+    types: Sequence[str] | None = None
+    #: The names of the models that v2 prints, or None, which it leaves out.
+    models: Sequence[str] | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -155,7 +168,14 @@ class Projects(Listed[Project]):
     for a call that the API refuses, and then changes nothing.
     """
 
-    def __init__(self, clock: Clock, ids: TaskIds, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ids: TaskIds,
+        lock: threading.RLock,
+        note: Note = lambda *_, **__: None,
+    ) -> None:
+        self._note_event = note
         self._clock = clock
         self._ids = ids
         self._lock = lock
@@ -200,7 +220,7 @@ class Projects(Listed[Project]):
             )
             if given.get("params") is not None:
                 project = _with_version(project, given["params"], now)
-            return self._table.put(project)
+            return self._noted("create", self._table.put(project))
 
     def get(self, name: Project | str) -> Project:
         """Return the project with this name; raises NotFound if there is none."""
@@ -227,12 +247,13 @@ class Projects(Listed[Project]):
             project = self.get(name)
             kept = project.params() if patch else {}
             now = stamp(self._clock.now())
-            return self._table.put(_with_version(project, {**kept, **given}, now))
+            changed = self._table.put(_with_version(project, {**kept, **given}, now))
+            return self._noted("set_params", changed)
 
     def set_ontology(self, name: Project | str, /, **body: Unpack[OntologyBody]) -> Project:
         """Set the choices of a project to the list ``ontology``, and return the project."""
         ontology = ONTOLOGY.read(frozen_json("value", body))["ontology"]
-        return self._table.change(name, ontology=ontology)
+        return self._noted("set_ontology", self._table.change(name, ontology=ontology))
 
     def template(self, name: Project | str) -> Mapping[str, Any]:
         """Return the task template of a project of type ``textcollection`` or ``chat``.
@@ -274,11 +295,29 @@ class Projects(Listed[Project]):
                     **more,
                 },
             )
-            self._table.change(name, template=template)
+            self._noted("set_template", self._table.change(name, template=template))
+
+    def describe(
+        self,
+        name: Project | str,
+        *,
+        types: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+    ) -> Project:
+        """Set the members ``types`` and ``models`` that v2 prints. Return the project.
+
+        Documented types are ``SFT``, ``RLHF: Pref Ranking``, ``Rubrics``, ``Evals`` and others;
+        the official client 2.18.0 to 2.18.3 raises for a word it does not know. Without an
+        argument, its member stays as it is. A new project has neither (guessed).
+        """
+        given = {"types": types, "models": models}
+        lists = {key: frozen_json(key, it) for key, it in given.items() if it is not None}
+        _DESCRIPTION.check(lists)
+        return self._noted("describe", self._table.change(name, **lists))
 
     def archive(self, name: Project | str, *, archived: bool = True) -> Project:
         """Archive a project, or restore it with ``archived=False``. Return the project."""
-        return self._table.change(name, archived=archived)
+        return self._noted("archive", self._table.change(name, archived=archived))
 
     def __len__(self) -> int:
         return len(self._table)
@@ -287,6 +326,13 @@ class Projects(Listed[Project]):
         return name in self._table
 
     # Inside.
+
+    def _noted(self, action: str, project: Project) -> Project:
+        """Note a change of a project, and return the project."""
+        self._note_event(
+            "project changed", project.name, by=actor(), action=action, type=project.type
+        )
+        return project
 
     def _find(self, id: str | None, name: str | None) -> Project | None:
         """Return the project with this id or name, as v2 finds it, or None; the id decides."""

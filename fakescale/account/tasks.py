@@ -9,6 +9,7 @@ import builtins
 import datetime as dt
 import enum
 import functools
+import itertools
 import os
 import threading
 from collections import Counter
@@ -19,7 +20,7 @@ from fakescale.account import responses, threads
 from fakescale.account import task as moves
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.inheritance import inherit
-from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
+from fakescale.account.labeling import NEVER, Decide, Labeling, Note, actor, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
     PAGE,
@@ -29,6 +30,7 @@ from fakescale.account.listing import (
     Query,
     SortKey,
     filters_query,
+    newest,
     page,
     sort_key,
 )
@@ -108,17 +110,15 @@ class TaskPage(NamedTuple):
     next_token: str | None
 
 
-class TaskCount(NamedTuple):
-    """The number of tasks of one status, type and project."""
+class TaskCounts(NamedTuple):
+    """The numbers of tasks."""
 
-    #: The status.
-    status: str
-    #: The type.
-    type: str
-    #: The name of the project, or None.
-    project: str | None
-    #: The number of such tasks.
-    number: int
+    #: By status.
+    statuses: Mapping[str, int]
+    #: By type.
+    types: Mapping[str, int]
+    #: By the name of the project, for tasks that have one.
+    projects: Mapping[str, int]
 
 
 class Tasks(Listed[Task]):
@@ -163,7 +163,7 @@ class Tasks(Listed[Task]):
         self._deleted = Table(Task, "id", lock, "Task with that ID not found.")  # as they were
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._is_in_order = True  # whether the table has that order too
-        self._counts = Counter[tuple[str, str, str | None]]()  # by status, type and project
+        self._counts = Counter[str](), Counter[str](), Counter[str]()  # as in `TaskCounts`
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
         self._looks: dict[str, int] = {}  # task id -> the looks until the labeler is called
@@ -317,11 +317,11 @@ class Tasks(Listed[Task]):
         found = self._page(filters_query(asked, _PAGED_FILTERS))
         return TaskPage(tuple(found.docs), found.total, found.next_token)
 
-    def counts(self) -> builtins.list[TaskCount]:
-        """Return the numbers of tasks of each status, type and project; the time is constant."""
+    def counts(self) -> TaskCounts:
+        """Return the numbers of tasks by status, type and project, without a look at each task."""
         self._run_due()
         with self._lock:
-            return [TaskCount(*key, number) for key, number in self._counts.items() if number]
+            return TaskCounts(*({name: it for name, it in of.items() if it} for of in self._counts))
 
     def drawing(
         self, task_id: Task | str, *, frame: int = 0, without: Sequence[str] = ()
@@ -378,13 +378,23 @@ class Tasks(Listed[Task]):
         for task_id in due:
             self._labeling.put(now, self, task_id)
 
-    def _page_of_all(self, query: Query, status: str | None) -> Page:
-        """Return a page of the list of v2, in which deleted tasks are too."""
-        matches = [] if status == "deleted" else self._matches(query)
-        if status in (None, "deleted"):
-            matches = sorted([*matches, *query.select(list(self._deleted))], key=sort_key)
-        docs, has_more = page(matches, query, key=sort_key)
-        return Page(docs, len(matches), query, has_more)
+    def _page_of_all(self, query: Query) -> Page:
+        """Return a page of the list of v2, in which deleted tasks are too.
+
+        It looks at no more tasks than the page needs, since v2 shows no total. So the cost of all
+        pages of a list grows no faster than the list.
+        """
+        _, statuses = query.filters.get("status", (None, None))
+        found: builtins.list[Task] = []
+        if statuses is None or "deleted" in statuses:
+            filters = {name: row for name, row in query.filters.items() if name != "status"}
+            found = Query(filters).select([it for it in self._deleted if query.is_after(it)])
+        if statuses != {"deleted"}:
+            self._run_due()
+            others = newest(query, self._sorted, self._table.get, self._lock)
+            found += itertools.islice(others, query.limit + 1)
+        found.sort(key=sort_key, reverse=True)
+        return Page(found[: query.limit], len(found), query, len(found) > query.limit)
 
     def _get_of_all(self, task_id: str) -> Task:
         """Return the task with this id, as v2 finds it: also a deleted one."""
@@ -873,15 +883,16 @@ class Tasks(Listed[Task]):
     def _note_change(
         self, before: Task | None, task: Task, now: dt.datetime, status: str | None = None
     ) -> None:
-        actor = acting.get()
+        by = actor()
         if task.traceback is not None and before is not None and before.traceback is None:
-            actor = "labeler"  # a turnaround function raised, in a thread of another
+            by = "labeler"  # a turnaround function raised, in a thread of another
         self._note(
             "task changed",
             task.id,
             when=now,
-            by="test" if actor == "control" else actor,
+            by=by,
             was=before and str(before.status),
+            **_changed(before, task),
             status=status or str(task.status),
             type=task.type,
             unique_id=task.unique_id,
@@ -914,12 +925,15 @@ class Tasks(Listed[Task]):
 
     def _count(self, before: Task | None, task: Task | None) -> None:
         """Count a task in place of its earlier state."""
-        if before is not None:
-            if task is not None and before.status == task.status:
-                return  # no change touches the type or the project
-            self._counts[before.status, before.type, before.project] -= 1
-        if task is not None:
-            self._counts[task.status, task.type, task.project] += 1
+        if before is not None and task is not None and before.status == task.status:
+            return  # no change touches the type or the project
+        statuses, types, projects = self._counts
+        for counted, by in ((before, -1), (task, 1)):
+            if counted is not None:
+                statuses[counted.status] += by
+                types[counted.type] += by
+                if counted.project is not None:
+                    projects[counted.project] += by
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe the callback about a change of a task, if the change is an event."""
@@ -950,6 +964,15 @@ class Tasks(Listed[Task]):
 def _members(task: Task) -> dict[str, Any]:
     printed = task.to_json()
     return {**printed["params"], **printed}
+
+
+def _changed(before: Task | None, task: Task) -> dict[str, Any]:
+    """Return the detail that names the members which changed, if the status did not."""
+    if before is None or before is task or before.status != task.status:
+        return {}
+    old, new = before.to_json(), task.to_json()
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return {"changed": [name for name in names if name != "updated_at"]}
 
 
 def _object(name: str, value: Any) -> FrozenDict:

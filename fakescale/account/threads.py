@@ -1,4 +1,4 @@
-"""Threads, the results of chat tasks in v2: their schema, the made-up ones, and what is shown.
+"""Threads, the results of chat tasks in v2: how they are held, made up and shown.
 
 The threads of a task are the member ``threads`` of its v1 response (guessed: no public source
 shows how v1 holds them).
@@ -10,6 +10,7 @@ from typing import Any
 
 from fakescale.account.made_up import TEXT, members_of
 from fakescale.account.shapes import Params
+from fakescale.account.thread_schemas import DETAILS, THREADS
 from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.schemas import Checker
 
@@ -18,179 +19,9 @@ TYPES = ("chat", "chatexperimental", "chatlite", "multichat")
 #: The values of the parameter ``opts`` (documented).
 OPTS = ("annotation_details", "attachment_details", "model_parameters", "submissions")
 
-_TEXT = {"type": "string"}
-_NUMBER = {"type": "number"}
-_INTEGER = {"type": "integer"}
-_BOOLEAN = {"type": "boolean"}
-_OBJECT = {"type": "object"}
-_TIME = {"type": "string", "format": "date-time"}
-
-
-def _array(items: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _object(
-    required: Mapping[str, Any], optional: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    members = {**required, **(optional or {})}
-    return {"type": "object", "required": list(required), "properties": members}
-
-
-_ANNOTATIONS = _array(_ref("Annotation"))
-_STREAM = _object({}, dict.fromkeys(("content", "url", "scale_url"), _TEXT))
-_WORKSPACE = _object(
-    {
-        **dict.fromkeys(("workspace_id", "workspace_url", "workspace_token", "expires_at"), _TEXT),
-        "inactivity_freeze_time": _INTEGER,
-    },
-    {"force_enable_workspace_access": _BOOLEAN, "workspace_image_version": _INTEGER},
-)
-_OUTPUT_FILE = _object(
-    {"scale_url": _TEXT},
-    dict.fromkeys(("file_name", "url", "file_language", "file_content"), _TEXT),
-)
-#: The schema of the value of an annotation by its type (documented, by the client's models).
-VALUES: Mapping[str, Mapping[str, Any]] = {
-    "integer": _INTEGER,
-    "boolean": _BOOLEAN,
-    "text": _TEXT,
-    "category": _TEXT,
-    "category_multiple": _array(_TEXT),
-    "ranked_choices": _array(_TEXT),
-    "ranked_groups": _array(_array(_TEXT)),
-    "labeled_text": _array(_object({}, {"label": _TEXT, "text": _TEXT})),
-    # A single object is documented too, but the client reads none.
-    "file": {"anyOf": [_array(_OBJECT), _OBJECT]},
-    "rubric_criteria": _object({}, {"weight": _NUMBER}),
-    "rubric_rating": _object({}, {"score": _NUMBER, "color": _TEXT, "justification": _TEXT}),
-    "workspace_container": _object(
-        {},
-        {
-            "workspace_id": _TEXT,
-            "workspace_config": _WORKSPACE,
-            "last_code_run_event": _OBJECT,
-            "output_files": _array(_OUTPUT_FILE),
-            **dict.fromkeys(
-                ("stdout_output", "stderr_output", "test_stdout_output", "test_stderr_output"),
-                _STREAM,
-            ),
-        },
-    ),
-}
-# Observed: the choices are flat, and only these types have any.
-_CHOICES = {
-    "integer": _INTEGER,
-    "boolean": _BOOLEAN,
-    "category": _TEXT,
-    "category_multiple": _TEXT,
-}
-_DETAILS = {
-    "title": _TEXT,
-    "description": _TEXT,
-    "labels": _array(_TEXT),
-    "possible_values": {"type": "array"},
-    "justification": _TEXT,
-    "not_applicable": _BOOLEAN,
-    "cannot_assess": _BOOLEAN,
-    "metadata": _OBJECT,
-}
-
-
-def _of_type(type: str) -> dict[str, Any]:
-    value: dict[str, Any] = {"value": VALUES[type]}
-    if type in _CHOICES:
-        value["possible_values"] = _array(_CHOICES[type])
-    return {
-        "if": {"properties": {"type": {"const": type}}, "required": ["type"]},
-        "then": {"properties": value},
-    }
-
-
-#: The schemas of a thread and its parts, by name; the official client refuses anything else.
-SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    "Annotation": {
-        **_object(
-            {"id": _TEXT, "key": _TEXT, "type": {"enum": list(VALUES)}}, {"value": {}, **_DETAILS}
-        ),
-        "allOf": [_of_type(type) for type in VALUES],
-    },
-    "Thread": _object(
-        {"id": _TEXT, "turns": _array(_ref("Turn")), "annotations": _ANNOTATIONS},
-        {"submissions": _array(_object({}, {"submitted_at": _TIME, "contributor_id": _TEXT}))},
-    ),
-    "Turn": _object(
-        {"id": _TEXT, "messages": _array(_ref("Message")), "annotations": _ANNOTATIONS},
-        {"rubrics": _array(_ref("Rubric"))},
-    ),
-    "Message": _object(
-        {
-            "role": {"enum": ["system", "user", "assistant", "function"]},
-            "content": _ref("MessageContent"),
-            "source_id": _TEXT,
-            "annotations": _ANNOTATIONS,
-        },
-        {
-            "model_parameters": _object(
-                {},
-                {
-                    "model": _TEXT,
-                    "temperature": _NUMBER,
-                    "max_completion_tokens": _INTEGER,
-                    "top_p": _NUMBER,
-                    "top_k": _INTEGER,
-                },
-            ),
-            "rubric_evaluations": _array(_ref("RubricEvaluation")),
-        },
-    ),
-    "MessageContent": _object(
-        {},
-        {
-            "text": _TEXT,
-            "reference_texts": _array(
-                _object({}, dict.fromkeys(("content", "category", "url"), _TEXT))
-            ),
-            "attachments": _array(_OBJECT),
-            "chunks": _array(_object({"type": _TEXT, "text": _TEXT, "annotations": _ANNOTATIONS})),
-            "reasoning": _array(_object({}, {"content": _TEXT})),
-        },
-    ),
-    "Rubric": _object(
-        {
-            "criteria_definitions": _array(
-                _object(
-                    {"id": _TEXT, "criterion": _TEXT, "annotations": _ANNOTATIONS},
-                    {"weight": _NUMBER},
-                )
-            )
-        },
-        {"max_total_score": _INTEGER},
-    ),
-    "RubricEvaluation": _object(
-        {},
-        {
-            "criteria_evaluations": _array(
-                _object(
-                    {},
-                    {
-                        "criterion_definition_id": _TEXT,
-                        "score": _NUMBER,
-                        "annotations": _ANNOTATIONS,
-                    },
-                )
-            ),
-            "annotations": _ANNOTATIONS,
-            "total_score": _NUMBER,
-            "percentage": _NUMBER,
-        },
-    ),
-}
-_CHECKER = Checker({"type": "array", "items": _ref("Thread"), "$defs": SCHEMAS})
+# The members of an annotation that are left out without the option `annotation_details`.
+_DETAILS = {*DETAILS, "metadata"}
+_CHECKER = Checker(THREADS)
 
 # The members that hold free JSON or single values, so that nothing below them is an annotation.
 _FREE = ("value", "metadata", "possible_values", "model_parameters", "attachments")
@@ -257,9 +88,12 @@ def _filled(value: Any, name: str, numbers: Iterator[int], task_id: str) -> Any:
 
 
 def of(response: Mapping[str, Any] | None) -> list[Any]:
-    """Return the threads of a response; none if it has no such member."""
+    """Return the threads of a response; none if it has no such member.
+
+    Guessed: a loaded response may have threads of another form, which v2 does not show.
+    """
     found = members_of(response).get("threads")
-    return found if isinstance(found, list) else []
+    return found if isinstance(found, list) and _CHECKER.accepts(found) else []
 
 
 def annotations(part: Any) -> Iterator[Mapping[str, Any]]:

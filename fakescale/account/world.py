@@ -88,8 +88,10 @@ class World:
         self._api_key = api_key
         #: The task types whose creation the API refuses with 402, since they are not enabled.
         self.disabled_types: set[str] = set()
+        tell = functools.partial(note, account=key.account)
+        told = functools.partial(tell, is_test=key.is_test)
         #: The projects of this world.
-        self.projects = Projects(clock, ids, lock)
+        self.projects = Projects(clock, ids, lock, told)
         #: The batches of this world.
         self.batches = Batches(
             clock,
@@ -100,6 +102,7 @@ class World:
             completed=self._on_completed,
             begun=self._begin,
             held=self._hold,
+            note=told,
         )
         #: The tasks of this world.
         self.tasks = Tasks(
@@ -113,7 +116,7 @@ class World:
             disabled_types=self.disabled_types,
             origin=origin,
             owe=self._owe,
-            note=functools.partial(note, account=key.account),
+            note=tell,
             wait=wait,
         )
         #: The evaluation and training tasks of this world.

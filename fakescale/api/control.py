@@ -28,7 +28,7 @@ def respond(fake: Fake, request: Request, name: str) -> Answer:
     if request.method == "GET" and (found := _PICTURE.fullmatch(name)):
         asked = read_parameters(request.query.values, _OF_PICTURE)
         world = fake.world(asked.get("account"), test=asked.get("test", False))
-        return page.picture(world.tasks.drawing(found[1], frame=asked.get("frame", 0)).svg)
+        return page.picture(request, world.tasks.drawing(found[1], frame=asked.get("frame", 0)).svg)
     known = operations(type(fake))
     if (request.method, name) == ("GET", ""):
         return json_answer({"operations": {name: _described(it) for name, it in known.items()}})

@@ -101,7 +101,7 @@ class Explained(NamedTuple):
     error: str | None
     #: The source of that text: ``documented``, ``observed`` or ``guessed``.
     source: str | None
-    #: The name of the member or parameter that the refusal names, for example ``attachment``.
+    #: The path of the member or parameter that the refusal names, for example ``tags.0``.
     member: str | None
     #: A line about each member of the body that the endpoint does not know.
     unknown: tuple[str, ...]
@@ -120,7 +120,7 @@ def explained(exchange: Exchange) -> Explained:
         nearest=near and f"{near.method} {near.path}",
         error=error,
         source=None if error is None else source(error),
-        member=member and (member[1] or member[2]),
+        member=member and re.sub(r"\[(\d+)\]", r".\1", member[1] or member[2]),
         unknown=tuple(unknown_members(exchange)),
     )
 

@@ -139,6 +139,8 @@ def _operation(route: Route, path: str, type: str | None, *, strict: bool) -> di
     if route.body is not None:
         operation["requestBody"] = (_strict_body if strict else _body)(route, type)
     media_types = _MEDIA_TYPES.get(route.answer_schema, (_JSON,))
+    if strict and "*/*" in media_types:  # generators of clients do not know it
+        media_types = ("application/octet-stream",)
     refused = {status: _REFUSALS[status].__name__ for status in sorted(_refused(route, path))}
     content = {it: {"schema": {"$ref": COMPONENTS + route.answer_schema}} for it in media_types}
     operation["responses"] = {
@@ -224,7 +226,8 @@ def _body(route: Route, type: str | None) -> dict[str, Any]:
             media["example"] = {"project": "quality", **request, "expected_response": response}
     else:
         schema = openapi_bodies.body(cast(Checker, body).schema)
-        is_needed = bool(schema.get("required"))
+        rules = schema.get("allOf", ())
+        is_needed = bool(schema.get("required")) or any("anyOf" in rule for rule in rules)
     media["schema"] = schema if is_needed else {"anyOf": [schema, {"type": "null"}]}
     return {"required": is_needed, "content": {_JSON: media}}
 

@@ -121,9 +121,11 @@ def shape(schema: Any, *, strict: bool = False) -> Schema:
 
 def _rule(rule: Mapping[str, Any]) -> Schema:
     """Return a rule about the members of a body, in which required members are not null."""
-    told = shape({name: value for name, value in rule.items() if name not in _RULES})
+    told = shape({name: value for name, value in rule.items() if name not in (*_RULES, "anyOf")})
     for name in rule.keys() & _RULES:
         told[name] = _rule(rule[name])
+    if "anyOf" in rule:
+        told["anyOf"] = [_rule(it) for it in rule["anyOf"]]
     if "required" in rule:
         given = _given(rule["required"])["properties"]
         told["properties"] = {**given, **told.get("properties", {})}

@@ -6,12 +6,14 @@ need no token. A picture of a task needs what a control call needs.
 
 import pathlib
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from fakescale.api.request import Request
 from fakescale.values.answer import Answer
 from fakescale.values.environ import STANDS_IN
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
+from fakescale.values.hosts import is_loopback
 
 #: The path of the page.
 PAGE = "/_fakescale/ui"
@@ -25,6 +27,7 @@ _TYPES: Mapping[str, str] = {
 }
 _FILES = {
     PAGE: "index.html",
+    f"{PAGE}/": "index.html",
     **{
         f"{PAGE}/{name}": name
         for name in (
@@ -40,11 +43,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; {images}; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_OPENER = "Cross-Origin-Opener-Policy"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
+    _OPENER: "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
@@ -56,7 +60,7 @@ def is_beside(request: Request, path: str) -> bool:
     It is a request for the favicon, or one without a key for ``/`` by a browser.
     """
     environ = request.environ
-    if path != "/":
+    if path != "/" or request.method not in ("GET", "HEAD"):
         return path == "/favicon.ico"
     accepts = "text/html" in environ.get("HTTP_ACCEPT", "")
     return accepts and request.api_key is None and not bool(environ.get(STANDS_IN))
@@ -77,15 +81,19 @@ def respond(request: Request, path: str) -> Answer | None:
     if request.environ.get(STANDS_IN):
         raise NotFound(f"Not found: {request.method} {path}")
     content = (_FOLDER / name).read_bytes()
-    return Answer(200, content, _headers(name, images="images" in request.query.values))
+    return Answer(200, content, _headers(request, name))
 
 
-def picture(svg: str) -> Answer:
+def picture(request: Request, svg: str) -> Answer:
     """Return the answer with a picture of a task."""
-    return Answer(200, svg.encode(), _headers("picture.svg", images=False))
+    return Answer(200, svg.encode(), _headers(request, "picture.svg"))
 
 
-def _headers(name: str, *, images: bool) -> FrozenDict:
-    policy = _POLICY.format(images=_IMAGES[images])
+def _headers(request: Request, name: str) -> FrozenDict:
+    policy = _POLICY.format(images=_IMAGES["images" in request.query.values])
     kind = _TYPES[name.rpartition(".")[2]]
-    return FrozenDict({**_HEADERS, "Content-Type": kind, "Content-Security-Policy": policy})
+    headers = {**_HEADERS, "Content-Type": kind, "Content-Security-Policy": policy}
+    host = urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname or ""
+    if request.scheme != "https" and not is_loopback(host):
+        del headers[_OPENER]  # a browser complains about it there, and ignores it
+    return FrozenDict(headers)

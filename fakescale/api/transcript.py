@@ -157,6 +157,21 @@ def _task(event: Event, about: _About) -> Iterator[str]:
     yield _line(f"task {event.subject} {change} by the {what['by']}{whose}")
 
 
+def _batch(event: Event, about: _About) -> Iterator[str]:
+    what = event.what
+    if what["by"] == "client" and what["status"] != "completed":
+        return  # the line of the request tells it, but not that its last task completed a batch
+    change = "created" if what["was"] is None else f"{what['was']} -> {what['status']}"
+    yield _line(f"batch {event.subject} {change} by the {what['by']}{about.whose(event)}")
+
+
+def _project(event: Event, about: _About) -> Iterator[str]:
+    what = event.what
+    if what["by"] != "client":  # the line of the request tells it
+        line = f"project {event.subject} changed by the {what['by']} ({what['action']})"
+        yield _line(line + about.whose(event))
+
+
 def _labeler(event: Event, about: _About) -> Iterator[str]:
     yield f"the labeler raised an exception for task {event.subject}{about.whose(event)}"
     yield from _indented(event.what["traceback"])
@@ -209,6 +224,8 @@ def _state(event: Event, about: _About) -> Iterator[str]:
 _LINES: Mapping[str, Callable[[Event, _About], Iterator[str]]] = {
     "request": _request,
     "task": _task,
+    "batch": _batch,
+    "project": _project,
     "labeler": _labeler,
     "callback": _callback,
     "clock": _clock,

@@ -17,6 +17,8 @@ _MOST_TAGS = 5
 # Members of a creation's body that a printed task has beside its params.
 _OWN = {"instruction", "metadata", "unique_id", "tags", "project", "batch"}
 _NOT_TOLD = {"clear_unique_id_on_error"}
+# The moves of a batch that its status allows.
+_MOVES = {"in_progress": ("pause", "cancel"), "paused": ("resume", "cancel")}
 
 
 def stamp(moment: dt.datetime) -> str:
@@ -51,6 +53,7 @@ class Model:
         self.projects: dict[str, list[Mapping[str, Any]]] = {}
         #: The project of each batch.
         self.batches: dict[str, str] = {}
+        self._held: dict[str, str] = {}  # the batches that are paused or cancelled
         self.keys: dict[str, Use] = {}
         self._clears_on_error: set[int] = set()
         self._started: set[int] = set()
@@ -84,6 +87,8 @@ class Model:
             raise Refused(400)
         self._check_unique_id(body.get("unique_id"), None)
         batch = body.get("batch")
+        if batch and self._held.get(batch) == "cancelled":
+            raise Refused(400)
         project = body.get("project", self.batches.get(batch) if batch else None)
         versions = self.projects[project] if project else []
         work = {**versions[-1], **body} if versions else body
@@ -177,6 +182,27 @@ class Model:
             task["customer_review_comments"] = [comments, *said]
         self._touch(task)
 
+    # Actions of a client on a batch, in v2.
+
+    def move_batch(self, batch: str, action: str) -> None:
+        """Pause, resume, cancel or finalize a batch that never was in staging.
+
+        The tasks of a paused batch stay pending. A pause changes nothing without one.
+        """
+        if action not in _MOVES.get(self.progress(batch)["status"], ()):
+            raise Refused(400)
+        tasks = [task for task in self.tasks if task.get("batch") == batch]
+        pending = [task for task in tasks if task["status"] == "pending"]
+        if action == "resume":
+            del self._held[batch]
+        elif action == "cancel":
+            self._held[batch] = "cancelled"
+            for task in pending:
+                if id(task) not in self._started:
+                    self.cancel(task, clear_unique_id=False)
+        elif pending:
+            self._held[batch] = "paused"
+
     # Actions of labelers.
 
     def start(self, task: Printed) -> None:
@@ -211,11 +237,15 @@ class Model:
         return sorted(tasks, key=lambda task: (task["created_at"], task["task_id"]), reverse=True)
 
     def progress(self, batch: str) -> Printed:
-        """Return the status of a batch and its counters; it is completed if no task is pending."""
+        """Return the status of a batch and its counters.
+
+        It is completed if no task is pending, unless it is paused or cancelled.
+        """
         counts = Counter(task["status"] for task in self.tasks if task.get("batch") == batch)
         done = counts and not counts["pending"]
         numbers = {status: counts[status] for status in STATUSES}
-        return {"status": "completed" if done else "in_progress", **numbers}
+        status = self._held.get(batch, "completed" if done else "in_progress")
+        return {"status": status, **numbers}
 
     def _touch(self, task: Printed) -> None:
         task["updated_at"] = self.moment

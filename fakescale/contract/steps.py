@@ -35,6 +35,8 @@ NUMBERS = st.integers(0, 12)
 SOME = st.lists(NUMBERS, min_size=1, max_size=2)
 TAGS = seldom(strategies.tags(), ["a", ""])
 METADATA = seldom(strategies.metadata(), ["no object"])
+_FEW = st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2)
+NESTED = st.dictionaries(st.sampled_from("ab"), st.integers(0, 2) | _FEW, max_size=2)
 EDGES = st.sampled_from([0, -1, 1])  # milliseconds from a bound
 VERBS = st.sampled_from(["PUT", "POST", "DELETE"])
 ACTIONS = (
@@ -53,6 +55,7 @@ STORIES = (
     ("start", "cancel"),
     ("complete", "audit?accepted", "audit?rejected"),
 )
+BATCH_ACTIONS = st.sampled_from(["pause", "pause", "resume", "resume", "finalize", "cancel"])
 RESPONSES = {"complete": {"category": "big"}, "fail": {"error": "The image is gone."}}
 FILTERS = ("status", "type", "project", "batch", "unique_id", "tags")
 MORE_FILTERS = {
@@ -73,13 +76,18 @@ CREATIONS = st.fixed_dictionaries(
         "unique_id": st.sampled_from([None, 0, 1, 2]),
         "key": st.sampled_from([None, None, 0, 1]),
         "members": st.fixed_dictionaries(
-            {"metadata": METADATA, "tags": TAGS, "clear_unique_id_on_error": st.booleans()}
+            {
+                "metadata": METADATA,
+                "tags": TAGS,
+                "clear_unique_id_on_error": st.sampled_from([True, True, False]),
+            }
         ),
     }
 )
 
 
-NEED_TIME = ("let_time_pass", "create_again_a_day_later")
+# Steps of time, and those whose effect in test mode, or at once, no source tells.
+ONLY_STEERED = ("let_time_pass", "create_again_a_day_later", "move_batch")
 
 # The steps by name, with the strategies of their arguments. They are one rule: with many rules,
 # hypothesis leaves out several in each example, but most bugs need several kinds of steps.
@@ -90,7 +98,10 @@ STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "clear_unique_id": {"number": NUMBERS},
     "set_unique_id": {"number": NUMBERS, "which": NUMBERS},
     "set_metadata": {"number": NUMBERS, "metadata": METADATA},
-    "merge_metadata": {"number": NUMBERS, "metadata": METADATA},
+    "merge_metadata": {
+        "number": NUMBERS,
+        "several": st.lists(seldom(NESTED, ["no object"]), min_size=1, max_size=3),
+    },
     "list_by_v2": {"status": st.integers(0, 5), "batch": st.integers(0, 3)},
     "change_tags": {
         "number": NUMBERS,
@@ -100,6 +111,11 @@ STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
         "number": NUMBERS,
         "actions": st.sampled_from(STORIES)
         | st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=4),
+    },
+    "move_batch": {
+        "batch": NUMBERS,
+        "work": st.sampled_from(["", "", "begins", "ends"]),
+        "actions": st.lists(BATCH_ACTIONS, min_size=1, max_size=3),
     },
     "create": {"it": CREATIONS},
     "create_again": {"key": NUMBERS, "other": st.booleans()},

@@ -56,6 +56,14 @@ def test_v2_finds_a_project_by_its_id(api: Target) -> None:
     assert look(api, "/project", project_id=found["id"]) == found
 
 
+@documented(MODELS)
+def test_a_project_shows_its_types_and_models(steered: Target) -> None:
+    project = chats(steered)
+    steered.world.projects.describe(project, types=["SFT"], models=["base_model"])
+    shown = look(steered, "/project", project_name=project)
+    assert (shown["types"], shown["models"]) == (["SFT"], ["base_model"])
+
+
 @observed(TESTS)
 def test_a_batch_of_v2_can_be_read_at_once_and_is_listed(api: Target) -> None:
     made = batch(api)

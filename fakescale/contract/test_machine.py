@@ -27,7 +27,7 @@ from fakescale.contract.steps import (
     IDLE,
     MILLISECOND,
     MORE_FILTERS,
-    NEED_TIME,
+    ONLY_STEERED,
     RESPONSES,
     STEPS,
     TYPE,
@@ -136,8 +136,7 @@ class Machine(RuleBasedStateMachine):
         self.call("POST", "/projects", {"type": TYPE, "name": self.project})
         self.model.projects[self.project] = []
         for name in self.batches:
-            self.call("POST", "/batches", {"project": self.project, "name": name})
-            self.model.batches[name] = self.project
+            self.create_batch(name)
         for it in several:
             self.create(it)
 
@@ -152,11 +151,45 @@ class Machine(RuleBasedStateMachine):
         # The start of an example that only idles, as the first does, is enough.
         self.idle = self.idle + 1 if name == IDLE else 0
         hypothesis.assume(self.idle < 8)
-        if name in NEED_TIME and not self.steered:
+        if name in ONLY_STEERED and not self.steered:
             return
         needed = {"number": self.model.tasks, "key": self.model.keys}
         if all(there for it, there in needed.items() if it in given):
             getattr(self, name)(**given)
+
+    def create_batch(self, name: str) -> None:
+        """Create a batch of the project."""
+        self.call("POST", "/batches", {"project": self.project, "name": name})
+        self.model.batches[name] = self.project
+
+    def move_batch(self, batch: int, work: str, actions: Sequence[str]) -> None:
+        """Pause, resume or cancel a batch by v2.
+
+        Work may begin on a task before, or end on all tasks afterwards. A cancelled batch takes
+        no task, so there is another batch then.
+        """
+        name = self.one(batch, self.batches)
+        tasks = [task for task in self.model.tasks if task.get("batch") == name]
+        if work == "begins" and tasks:
+            self.label(tasks[-1], "start")
+        for action in actions:
+            status = modeled(functools.partial(self.model.move_batch, name, action))
+            reply = self.call("POST", f"/v2/batch/{action}", {"batch_name": name}, status=status)
+            if status == 200:
+                moved = self.model.progress(name)["status"]
+                assert reply.json["batch"]["status"] == moved, f"{action} of {name}"
+        if work == "ends":
+            for task in tasks:
+                self.label(task, "complete")
+        progress = self.model.progress(name)["status"]
+        shown = self.call("GET", f"/batches/{quote(name, safe='')}").json["status"]
+        assert shown == progress, f"the status of {name}"
+        self.changed += tasks
+        if progress == "cancelled":
+            self.creation(TYPE, {**WORK[TYPE], "batch": name}, None)
+        if progress == "cancelled" and name == self.batches[-1]:
+            self.batches.append(self.api.name())
+            self.create_batch(self.batches[-1])
 
     def create(self, it: Mapping[str, Any]) -> None:
         """Create a task, perhaps with a unique_id, a key, a project or a batch."""
@@ -197,15 +230,15 @@ class Machine(RuleBasedStateMachine):
         change = functools.partial(self.model.set_metadata, task, metadata)
         self.change(task, ("POST", "/setMetadata", metadata), change)
 
-    def merge_metadata(self, number: int, metadata: Any) -> None:
+    def merge_metadata(self, number: int, several: Sequence[Any]) -> None:
         """Merge metadata into that of a task by v2, if v2 shows it."""
         task = self.one(number, self.model.tasks)
-        change = functools.partial(self.model.merge_metadata, task, metadata)
-        status = modeled(change)
-        body = {"task_id": task["task_id"], "metadata": metadata, "merge": True}
-        reply = self.call("POST", "/v2/task/metadata", body, status=status)
-        if status == 200:
-            self.check_view(reply.json, task)
+        for metadata in several:
+            status = modeled(functools.partial(self.model.merge_metadata, task, metadata))
+            body = {"task_id": task["task_id"], "metadata": metadata, "merge": True}
+            reply = self.call("POST", "/v2/task/metadata", body, status=status)
+            if status == 200:
+                self.check_view(reply.json, task)
         self.changed.append(task)
 
     def list_by_v2(self, status: int, batch: int) -> None:
@@ -227,6 +260,7 @@ class Machine(RuleBasedStateMachine):
                 break
             query["next_token"] = page["next_token"]
         what = f"the list of v2 by {query}"
+        assert "next_token" not in page, f"a token after the last page of {what}"
         assert [it["task_id"] for it in shown] == [it["task_id"] for it in expected], what
         for view, task in zip(shown, expected, strict=True):
             self.check_view(view, task)

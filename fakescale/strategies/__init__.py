@@ -15,17 +15,22 @@ from fakescale.strategies.creations import Creation, candidates, valid_creations
 from fakescale.strategies.invalid import InvalidCreation, invalid_creations
 from fakescale.strategies.printed import printed_tasks
 from fakescale.strategies.schemas import metadata, tags, unique_ids
+from fakescale.strategies.threads import drawn_threads
+from fakescale.strategies.v2 import V2Request, paths, v2_bodies
 
 __all__ = [
     "Creation",
     "InvalidCreation",
+    "V2Request",
     "invalid_tasks",
     "metadata",
     "responses",
     "tags",
     "task_objects",
     "tasks",
+    "threads",
     "unique_ids",
+    "v2_requests",
 ]
 
 
@@ -70,3 +75,23 @@ def task_objects(
     """
     statuses = list(Status) if status is None else [Status(status)]
     return printed_tasks(candidates(type), statuses, members)
+
+
+def threads() -> SearchStrategy[list[dict[str, Any]]]:
+    """Return a strategy of threads, the member ``threads`` of a response to a chat task.
+
+    They have annotations of all twelve kinds, and ids that differ. They lack what the official
+    client cannot read: ``attachments``, single files, and ``last_code_run_event``.
+    """
+    return drawn_threads()
+
+
+def v2_requests(path: str | None = None, /, **members: Any) -> SearchStrategy[V2Request]:
+    """Return a strategy of ``V2Request`` values: a ``POST`` of v2 with a valid body.
+
+    ``path`` is the path, like ``/v2/task/chat``; without it, any is drawn. ``members`` sets
+    members of the body, where the path knows them: each is a value or a strategy of values, and
+    None leaves the member out. A member that names a project, a batch or a task is there only if
+    you give it. Raises NotFound for an unknown path.
+    """
+    return v2_bodies(paths(path), members)

@@ -24,8 +24,8 @@ class Creation(NamedTuple):
     body: dict[str, Any]
 
 
-# These members have strategies of their own instead of those of their schemas.
-_COMMON: Mapping[str, SearchStrategy[Any]] = {
+#: These members have strategies of their own instead of those of their schemas.
+COMMON: Mapping[str, SearchStrategy[Any]] = {
     "unique_id": unique_ids(),
     "tags": tags(),
     "metadata": metadata(),
@@ -52,7 +52,7 @@ def _members(type: str) -> tuple[Mapping[str, SearchStrategy[Any]], Collection[s
     seldom = {*_ELSEWHERE, *task_types.references(type)}
     known = {}
     for name, part in task_types.schema(type)["properties"].items():
-        known[name] = _COMMON[name] if name in _COMMON else values(part)
+        known[name] = COMMON[name] if name in COMMON else values(part)
         if name in example:  # more like real requests than what the schema allows
             usual = st.just(example[name])
             known[name] = usual if name in seldom else usual | known[name]

@@ -14,6 +14,7 @@ from fakescale.account.task import AUDIT_RESULTS, Status, Task
 from fakescale.account.task_types import read_creation
 from fakescale.account.words import TaskType
 from fakescale.strategies.creations import plain, valid_creations
+from fakescale.strategies.threads import drawn_threads
 from fakescale.values.clock import stamp
 from fakescale.values.frozen import EMPTY_DICT
 
@@ -82,6 +83,8 @@ _AUDITS: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 def _made_up(draw: DrawFn, task: Task) -> dict[str, Any]:
     """Draw a response to ``task``: the annotations of several made-up responses, moved about."""
     made = dict(make_up(task))
+    if "threads" in made:
+        made["threads"] = draw(drawn_threads())
     if isinstance(made.get("annotations"), list):
         several = draw(st.lists(_HEXES, max_size=2, unique=True))
         ids = [task.id[:8] + digits for digits in several]

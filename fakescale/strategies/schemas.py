@@ -51,6 +51,8 @@ def metadata() -> SearchStrategy[dict[str, Any]]:
 
 _FORMATS = {
     "callback": ("http://www.example.com/callback", "labels@example.com"),
+    "callback or nothing": ("", "labels@example.com"),
+    "date-time": ("2025-01-01T08:31:03Z", "2025-01-01T08:31:03.169Z", "2025-01-01T08:31:03+01:00"),
     "nonblank": TAGS,
     "url": ("https://example.com/a.wav", "s3://bucket/a.wav"),
 }
@@ -100,6 +102,8 @@ def values(schema: Schema) -> SearchStrategy[Any]:
     schema = resolved(schema)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "anyOf" in schema:
+        return st.one_of([values(it) for it in schema["anyOf"]])
     return st.one_of([_OF_TYPE[kind](schema) for kind in kinds_of(schema)])
 
 

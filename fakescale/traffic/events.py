@@ -29,6 +29,8 @@ _ROW_BYTES = 200  # about the memory of an event without its texts
 Kind = Literal[
     "request",
     "task changed",
+    "batch changed",
+    "project changed",
     "labeler raised",
     "callback owed",
     "callback tried",
@@ -43,7 +45,9 @@ Kind = Literal[
     "state reset",
     "state loaded",
 ]
-AnyKind = Kind | Literal["task", "labeler", "callback", "clock", "fault", "state"]
+AnyKind = (
+    Kind | Literal["task", "batch", "project", "labeler", "callback", "clock", "fault", "state"]
+)
 _KINDS = get_args(Kind)
 _FIRST_WORDS = {kind.partition(" ")[0] for kind in _KINDS}
 
@@ -58,7 +62,7 @@ class Event:
     when: dt.datetime
     #: The kind, for example ``request`` or ``task changed``.
     kind: Kind
-    #: The id of the task, the name of the batch, or the id of the fault, as text; or None.
+    #: The id of the task or the fault, or the name of the batch or project, as text; or None.
     subject: str | None
     #: The name of the account, or None if the event belongs to no single account.
     account: str | None
@@ -79,7 +83,7 @@ class Chosen(TypedDict, total=False):
     after: int
     #: Events of this kind, or of all kinds that begin with this word, for example ``callback``.
     kind: AnyKind | None
-    #: Events about this task, batch or fault. A task may stand for its id.
+    #: Events about this task, batch, project or fault. A task may stand for its id.
     subject: Any
     #: Events of this account, and events that concern all accounts, like a moved clock.
     account: str | None
@@ -163,15 +167,21 @@ class Events(Sequence[Event]):
                 self._changed.notify_all()
 
     def list(
-        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+        self,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        max_body: int | None = None,
+        **chosen: Unpack[Chosen],
     ) -> builtins.list[Event]:
         """Return the events that fit all arguments, oldest first.
 
         ``after`` is a number of an event: with the latest number you know, you get what is new.
         ``kind`` is a kind, or the first word of several. ``subject`` is a task or its id, the
-        name of a batch, or the id of a fault. ``account`` also gives the events that concern all
-        accounts, for example a moved clock. ``limit`` gives the latest so many of those that fit.
-        With the number of the first of them as ``before``, you get those that come earlier.
+        name of a batch or project, or the id of a fault. ``account`` also gives the events that
+        concern all accounts, for example a moved clock. ``limit`` gives the latest so many of
+        those that fit. With the number of the first of them as ``before``, you get those that
+        come earlier. ``max_body`` empties the bodies of requests and answers that are longer.
 
         Raises ValueError for an unknown kind, and for a limit below 1.
         """
@@ -183,13 +193,18 @@ class Events(Sequence[Event]):
         if before is not None:
             del rows[bisect.bisect_left(rows, before, key=operator.itemgetter(0)) :]
         fitting = itertools.islice(filter(wanted.fits, reversed(rows)), limit)
-        return [_event(row) for row in fitting][::-1]
+        return [_event(row, max_body) for row in fitting][::-1]
 
     def __call__(
-        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+        self,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        max_body: int | None = None,
+        **chosen: Unpack[Chosen],
     ) -> builtins.list[Event]:
         """Return the events that fit all arguments, as ``list`` does."""
-        return self.list(before=before, limit=limit, **chosen)
+        return self.list(before=before, limit=limit, max_body=max_body, **chosen)
 
     def wait_for(self, *, timeout: float = 10.0, **chosen: Unpack[Chosen]) -> Event:
         """Return the first event that fits all arguments, which are those of ``list``.
@@ -319,8 +334,13 @@ class _Wanted:
         )
 
 
-def _event(row: _Row) -> Event:
+def _event(row: _Row, max_body: int | None = None) -> Event:
     number, when, kind, subject, account, what, exchange, _ = row
+    if exchange is not None and max_body is not None:
+        exchange = exchange._replace(
+            body=exchange.body if len(exchange.body) <= max_body else b"",
+            answer=exchange.answer if len(exchange.answer) <= max_body else b"",
+        )
     return Event(
         number=number,
         when=when,

@@ -215,20 +215,30 @@ class Outbox(Sequence[Delivery]):
         self,
         *,
         account: str | None = None,
+        test: bool | None = None,
+        subject: Any = None,
         state: CallbackState | None = None,
+        before: int | None = None,
         limit: int | None = None,
     ) -> builtins.list[Delivery]:
-        """Return all callbacks, oldest first, or those of ``account``, or in ``state``.
+        """Return the callbacks that fit all arguments, oldest first.
 
-        ``limit`` chooses the latest ones, up to this number. Raises ValueError for a limit below
-        1.
+        ``account`` is the name of an account, and ``test`` says whether its test mode. ``subject``
+        is a task or its id, or the name of a batch. ``limit`` chooses the latest ones, up to this
+        number. With the number of the first of them as ``before``, you get those that come
+        earlier. Raises ValueError for a limit below 1.
         """
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1 (got {limit!r})")
+        wanted = None if subject is None else str(named(subject))
         fitting = (
             it
             for it in reversed(self._snapshot())
-            if account in (None, it.account) and state in (None, it.state.partition(":")[0])
+            if account in (None, it.account)
+            and test in (None, it.is_test)
+            and wanted in (None, it.subject)
+            and state in (None, it.state.partition(":")[0])
+            and (before is None or it.number < before)
         )
         return [*itertools.islice(fitting, limit)][::-1]
 

@@ -7,6 +7,19 @@ const asked = new URLSearchParams(location.search);
 const POLL = Number(asked.get("poll")) || 1000;
 export const SHOWS_IMAGES = asked.has("images");
 
+// Return the text as bytes of UTF-8, each a character: for headers and base64.
+export function asBytes(text) {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray %
+  }
+}
+
 takeToken();
 
 // Everything that several views need. Whoever changes it calls `changed`.
@@ -41,14 +54,15 @@ export function useStore() {
 function readRoute() {
   const [path, query] = location.hash.slice(1).split("?");
   const [view, id] = path.replace(/^\//, "").split("/");
-  return { view: view || "tasks", id: id ? decodeURIComponent(id) : null, query: new URLSearchParams(query || "") };
+  return { view: view || "tasks", id: id ? decoded(id) : null, query: new URLSearchParams(query || "") };
 }
 
-// Return the link to a view. It keeps the account and the mode.
+// Return the link to a view. It keeps the account and the mode, unless the query names them.
 export function link(path, query = {}) {
   const kept = new URLSearchParams(query);
   for (const name of ["account", "test"]) {
-    if (store.route.query.has(name) && !kept.has(name)) kept.set(name, store.route.query.get(name));
+    if (!(name in query) && store.route.query.get(name)) kept.set(name, store.route.query.get(name));
+    if (!kept.get(name)) kept.delete(name);
   }
   const text = kept.toString();
   return `#/${path}${text ? `?${text}` : ""}`;
@@ -59,15 +73,17 @@ export function go(path, query) {
 }
 
 addEventListener("hashchange", () => {
-  if (takeToken()) poll();
-  else changed({ route: readRoute() });
+  const before = JSON.stringify(world());
+  const isToken = takeToken();
+  if (!isToken) changed({ route: readRoute() });
+  if (isToken || before !== JSON.stringify(world())) poll();
 });
 
 // The token comes in the fragment, which is never sent, and leaves the address at once.
 function takeToken() {
   const found = /^#token=(.+)$/.exec(location.hash);
   if (!found) return false;
-  sessionStorage.setItem(TOKEN, decodeURIComponent(found[1]));
+  sessionStorage.setItem(TOKEN, decoded(found[1]));
   history.replaceState(null, "", location.pathname + location.search);
   return true;
 }
@@ -100,23 +116,38 @@ export class Refused extends Error {
   }
 }
 
-async function send(path, options = {}) {
+async function send(path, options = {}, read = (answer) => answer.json()) {
   const headers = { ...options.headers };
   const token = sessionStorage.getItem(TOKEN);
-  if (token) headers.Authorization = `Bearer ${token}`;
+  if (token) headers.Authorization = `Bearer ${asBytes(token)}`;
   const answer = await fetch(BASE + path, { ...options, headers });
-  const content = await answer.json().catch(() => ({}));
   if (!answer.ok) {
+    const content = await answer.json().catch(() => ({}));
     if (answer.status === 403 && /Bearer TOKEN/.test(content.error ?? "")) changed({ needsToken: true });
     throw new Refused(answer.status, content.error ?? `The fake answered ${answer.status}.`);
   }
-  return content;
+  return read(answer);
+}
+
+function posted(body) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body };
 }
 
 export async function call(operation, args = {}) {
-  const body = JSON.stringify(complete(operation, args));
-  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body };
-  return (await send(operation, options)).result;
+  return (await send(operation, posted(JSON.stringify(complete(operation, args))))).result;
+}
+
+// Return the dump as text, since JavaScript would change large and whole numbers.
+export async function dumpText() {
+  const text = await send("dump", posted("{}"), (answer) => answer.text());
+  return text.slice(text.indexOf(":") + 1, text.lastIndexOf("}")).trim();
+}
+
+// Load a file, whose text is passed on as it is.
+export async function loadText(text) {
+  await send("load", posted(`{"data": ${text}}`));
+  changed({ status: "Done: load", actions: store.actions + 1 });
+  poll();
 }
 
 // Do a call of the user, and tell in the status line how it went.
@@ -144,13 +175,14 @@ export function curl(operation, args = {}) {
   return `curl -s${token} ${location.origin}${BASE}${operation} --json ${quoted(body)}`;
 }
 
-// Return the result of a call and its error. The call is made again when something changed.
-export function useCall(operation, args = {}, { isFixed = false } = {}) {
+// Return the result of a call and its error. The call is made again when something changed, or,
+// with `when`, when that value changed.
+export function useCall(operation, args = {}, { when } = {}) {
   const { summary, actions } = useStore();
   const [answer, setAnswer] = useState({});
   const latest = useRef({});
   const key = JSON.stringify([operation, args, world()]);
-  const now = isFixed ? 0 : `${summary?.number} ${actions}`;
+  const now = `${when ?? summary?.number} ${actions} ${summary?.state}`;
   useEffect(() => {
     const it = latest.current;
     it.key = key;
@@ -167,6 +199,7 @@ export function useCall(operation, args = {}, { isFixed = false } = {}) {
         next = { result: await call(operation, args), key };
       } catch (error) {
         next = { error, key };
+        if (!(error instanceof Refused)) setTimeout(() => it.key === key && run(), 2 * POLL);
       }
       if (it.running === key) it.running = null;
       if (it.key !== key) return;
@@ -182,7 +215,7 @@ export function useCall(operation, args = {}, { isFixed = false } = {}) {
 
 let timer;
 let failures = 0;
-let lastWorld;
+let last = {}; // the world and the state of the latest summary
 
 export async function poll() {
   clearTimeout(timer);
@@ -195,9 +228,11 @@ async function look() {
   try {
     if (!store.operations) store.operations = (await send("")).operations;
     const chosen = JSON.stringify(world());
-    const since = chosen === lastWorld ? (store.summary?.number ?? 0) : 0;
-    const found = await call("summary", { since });
-    lastWorld = chosen;
+    // After a failure another process may have the address.
+    const isKnown = chosen === last.world && !failures;
+    const found = await call("summary", { since: isKnown ? store.summary.number : 0 });
+    if (chosen !== JSON.stringify(world())) return; // another was chosen meanwhile
+    last = { world: chosen };
     if (found) changed({ summary: { ...found, at: Date.now() } });
     if (failures || store.isLost || store.status === "Connecting …") changed({ isLost: false, status: "Connected." });
     failures = 0;

@@ -70,7 +70,7 @@ function Token() {
 }
 
 function App() {
-  const { route, needsToken, status, isLost } = useStore();
+  const { route, needsToken, status, isLost, summary, actions } = useStore();
   const [title, show] = VIEWS[route.view] ?? VIEWS.tasks;
   useEffect(() => {
     document.title = `${title ?? `Task ${route.id}`} · fakescale`;
@@ -80,14 +80,16 @@ function App() {
       <nav aria-label="Views">${Object.entries(VIEWS).filter(([, [name]]) => name).map(([name, [text]]) => html`<a key=${name} href=${link(name)}
         aria-current=${name === route.view ? "page" : undefined}>${text}<${Badge} name=${name} /></a>`)}</nav>
       <${Picker} /><${Now} /></header>
-    <main>${needsToken ? html`<${Token} />` : show(route.id)}</main>
-    <footer><span role="status" class=${isLost ? "bad" : ""}>${status}</span> <span class="soft">· keys: / filter, j and k rows, Enter opens</span></footer>`;
+    <main>${needsToken ? html`<${Token} />` : summary || !isLost ? show(route.id) : html`<p class="bad">${status}</p>`}</main>
+    <footer><span role="status" class=${isLost ? "bad" : ""}><span key=${actions}>${status}</span></span>
+      <span class="soft"> · times are UTC · keys: / filter, j and k rows, Enter opens</span></footer>`;
 }
 
 // The keys, unless somebody types.
 addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
+  const types = /^(TEXTAREA|SELECT)$/.test(target.tagName) || (target.tagName === "INPUT" && target.type !== "checkbox");
+  if (event.ctrlKey || event.metaKey || event.altKey || types) return;
   if (key === "/") {
     document.querySelector("[data-filter]")?.focus();
     event.preventDefault();
@@ -99,6 +101,12 @@ addEventListener("keydown", (event) => {
   }
 });
 
-addEventListener("hashchange", () => scrollTo(0, 0));
+// A new view begins at its top, also for those who read with the keyboard.
+addEventListener("hashchange", () => {
+  scrollTo(0, 0);
+  const heading = document.querySelector("main h2");
+  heading?.setAttribute("tabindex", "-1");
+  heading?.focus({ preventScroll: true });
+});
 render(html`<${App} />`, document.getElementById("app"));
 poll();

@@ -1,8 +1,8 @@
 // The views of callbacks, faults, the clock, the timeline, projects, accounts, the state, and all
 // operations.
 import { html, useEffect, useRef, useState } from "./preact.js";
-import { act, call, changed, fakeNow, go, link, useCall, useStore } from "./api.js";
-import { Age, Copy, Curl, Do, Failure, FilterField, Status, TaskLink, Time, Tree, duration, isBad, pretty, save, told, useFilters, useSeconds } from "./parts.js";
+import { call, changed, dumpText, fakeNow, go, link, loadText, useCall, useStore } from "./api.js";
+import { Age, Curl, Do, Failure, FilterField, Status, TaskLink, Time, Tree, copy, duration, isBad, save, told, useFilters, useSeconds, why } from "./parts.js";
 
 // Callbacks.
 
@@ -11,41 +11,39 @@ const STATES = ["owed", "done", "failed", "not sent", "recorded"];
 
 export function Callbacks() {
   const { summary } = useStore();
-  const [filters, setFilter] = useFilters(["state"]);
-  const chosen = filters.state ? { state: filters.state } : {};
-  const { result: owed } = useCall("callbacks.list", { state: "owed", limit: LIMIT });
-  const { result: latest, error } = useCall("callbacks.list", { limit: LIMIT, ...chosen });
-  const first = chosen.state ? [] : (owed ?? []);
-  const rest = (latest ?? []).filter((it) => chosen.state || it.state !== "owed").reverse();
+  const [filters, setFilter] = useFilters(["state", "subject"]);
+  const [pages, setPages] = useState([]); // the numbers before which this page and earlier ones end
+  const chosen = { test: Boolean(summary?.is_test), account: summary?.account, limit: LIMIT, ...filters };
+  const isAll = !filters.state && !pages.length;
+  const { result: owed } = useCall(summary && isAll ? "callbacks.list" : null, { ...chosen, state: "owed" });
+  const { result: latest, error } = useCall(summary ? "callbacks.list" : null, { ...chosen, before: pages.at(-1) ?? null });
+  useEffect(() => setPages([]), [JSON.stringify([chosen, summary?.state])]);
+  const first = isAll ? (owed ?? []) : [];
+  const known = new Set(first.map((it) => it.number));
+  const rest = (latest ?? []).filter((it) => !known.has(it.number)).reverse();
   return html`<h2>Callbacks</h2>
     <div class="cards">${Object.entries(summary?.callbacks ?? {}).map(([state, number]) => html`<a key=${state}
       href=${link("callbacks", { state })}><${Status} text=${state} /> ${number}</a>`)}</div>
     <form onSubmit=${(it) => it.preventDefault()}><${FilterField} name="state" value=${filters.state} onChange=${setFilter} choices=${STATES} />
-      <${Curl} operation="callbacks.list" args=${{ limit: LIMIT, ...chosen }} /></form>
+      <${FilterField} name="subject" value=${filters.subject} onChange=${setFilter} />
+      <${Curl} operation="callbacks.list" args=${chosen} /></form>
     <div class="cards"><${Do} op="callbacks.deliver" label="deliver what is due" />
       <${AdvanceToNext} /></div>
     <${Failure} error=${error} />
-    <table><thead><tr>${["event", "subject", "address", "state", "next try", "why", ""].map((it) => html`<th scope="col">${it || html`<span class="soft">action</span>`}</th>`)}</tr></thead>
+    <table><thead><tr>${["event", "subject", "address", "state", "next try", "why", "action"].map((it) => html`<th scope="col">${it}</th>`)}</tr></thead>
       <tbody>${[...first, ...rest].map((it) => html`<${Callback} key=${it.number} callback=${it} />`)}</tbody></table>
-    ${latest && !latest.length && !first.length && html`<p>There is no callback. One is owed when a task with a callback_url is done, or an account has a default address.</p>
-      <${Do} op="callback_url" label="set the account's address …" ask=${["value"]} start=${{ value: "http://127.0.0.1:9000/" }} />`}`;
-}
-
-// Say in plain words why a callback has not succeeded.
-function why(callback) {
-  if (callback.state.startsWith("not sent")) {
-    return `It was never sent: ${callback.state.slice(10)}. Start the fake with --callback-host for this host, or use a loopback address.`;
-  }
-  const last = callback.attempts.at(-1);
-  if (!last || callback.state === "done" || callback.state === "recorded") return "";
-  return last.status === null ? `No answer came: ${last.error}` : `The receiver answered ${last.status}; only a 2xx is a success.`;
+    ${latest && !latest.length && !first.length && html`<p>There is no callback here. One is owed when a task with a callback_url is done, or an account has a default address.</p>`}
+    <div class="row"><button type="button" disabled=${!pages.length} onClick=${() => setPages(pages.slice(0, -1))}>newer</button>
+      <button type="button" disabled=${(latest?.length ?? 0) < LIMIT} onClick=${() => setPages([...pages, latest[0].number])}>older</button>
+      <${Do} op="callback_url" label="set the account's address …" ask=${["value"]} start=${{ value: "http://127.0.0.1:9000/" }} />
+      <${Do} op="callback_url" label="no address for the account" args=${{ value: null }} /></div>`;
 }
 
 function Callback({ callback }) {
   const [isOpen, open] = useState(false);
   return html`<tr><td class="short">${callback.event}</td>
-      <td class="short">${callback.event === "batch" ? callback.subject : html`<${TaskLink} id=${callback.subject} />`}</td>
-      <td>${callback.url}</td><td class="short"><${Status} text=${callback.state} /></td>
+      <td class="short">${callback.event === "batch" ? callback.subject : html`<${TaskLink} id=${callback.subject} of=${callback} />`}</td>
+      <td>${callback.url}</td><td class="short"><${Status} text=${callback.state.split(":")[0]} /></td>
       <td class="short">${callback.next_at ? html`<${Age} at=${callback.next_at} />` : ""}</td><td>${why(callback)}</td>
       <td class="row"><button type="button" aria-expanded=${isOpen} onClick=${() => open(!isOpen)}>details of ${callback.number}</button>
         <${Do} op="callbacks.redeliver" label="send again" args=${{ callback: callback.number }} /></td></tr>
@@ -67,7 +65,7 @@ function AdvanceToNext() {
 const TERMS = ["method", "path", "status", "error", "delay", "reset", "lost", "truncated", "times", "nth", "probability", "minutes", "per_second", "account"];
 
 function sentence(fault) {
-  const { id, hits, is_over: isOver, ...terms } = fault;
+  const { id, hits, ...terms } = fault;
   return Object.entries(terms).filter(([, it]) => it !== null && it !== false)
     .map(([name, it]) => `${name} ${typeof it === "string" && it.length < 60 ? it : JSON.stringify(it).slice(0, 60)}`).join(", ");
 }
@@ -85,8 +83,8 @@ export function Faults() {
       <${Do} op="faults.duplicate_in_flight" label="refuse the next repeated creation" />
       <${Do} op="faults.add" label="another fault …" ask=${asks} start=${{ path: "*" }} /></div>
     <${Failure} error=${error} />
-    <table><thead><tr>${["fault", "strikes", "hits", "remove"].map((it) => html`<th scope="col">${it}</th>`)}</tr></thead>
-      <tbody>${result.map((fault) => html`<tr key=${fault.id}><td>${fault.id}</td><td>${sentence(fault)}</td><td>${fault.hits}</td>
+    <table><thead><tr>${["fault", "strikes", "hits", "left", "remove"].map((it) => html`<th scope="col">${it}</th>`)}</tr></thead>
+      <tbody>${result.map((fault) => html`<tr key=${fault.id}><td>${fault.id}</td><td>${sentence(fault)}</td><td>${fault.hits}</td><td>${fault.times ? Math.max(0, fault.times - fault.hits) : ""}</td>
         <td><${Do} op="faults.remove" label=${`remove ${fault.id}`} args=${{ fault: fault.id }} /></td></tr>`)}</tbody></table>
     ${!result.length && html`<p>There is no fault.</p>`}`;
 }
@@ -107,7 +105,7 @@ export function Clock() {
       <${Do} op="advance" label="advance by …" ask=${["seconds"]} start=${{ seconds: "90" }} />
       ${summary.is_stopped ? html`<${Do} op="start_clock" label="start" />` : html`<${Do} op="stop_clock" label="stop" />`}</div>
     <h3>Turnaround</h3>
-    <p>${error ? error.message : turnaround === null ? "No labeler completes tasks by itself." : `A live task is completed ${duration(1000 * (turnaround ?? 0))} after its creation.`}</p>
+    <p>${error ? error.message : turnaround === undefined ? "Loading …" : turnaround === null ? "No labeler completes tasks by itself." : `A live task is completed ${duration(1000 * turnaround)} after its creation.`}</p>
     <${Do} op="turnaround" label="set the turnaround, in seconds …" ask=${["value"]} start=${{ value: "60" }} />
     <${Do} op="turnaround" label="complete no task by itself" args=${{ value: null }} />`;
 }
@@ -133,7 +131,7 @@ function placed(events) {
 }
 
 export function Timeline() {
-  const { result = [], error } = useCall("events.list", { limit: 500 });
+  const { result = [], error } = useCall("events.list", { limit: 500, max_body: 0, account: null });
   const [range, setRange] = useState([0, 1]);
   const [brush, setBrush] = useState(null);
   const svg = useRef(null);
@@ -161,12 +159,12 @@ export function Timeline() {
   return html`<h2>Timeline</h2><${Failure} error=${error} />
     <div class="row"><button type="button" onClick=${() => zoom(0.5)}>zoom in</button><button type="button" onClick=${() => zoom(2)}>zoom out</button>
       <button type="button" onClick=${() => move(-0.5)}>earlier</button><button type="button" onClick=${() => move(0.5)}>later</button>
-      <button type="button" onClick=${() => setRange([0, 1])}>all</button><span class="soft">Drag over the lanes to zoom. Idle time is folded.</span>
+      <button type="button" onClick=${() => setRange([0, 1])}>all</button><span class="soft">The latest ${result.length} events. Drag over the lanes to zoom. Idle time is folded.</span>
       <${Curl} operation="events.list" args=${{ limit: 500 }} /></div>
     <svg class="lanes" ref=${svg} viewBox=${`0 0 ${WIDTH} 200`} preserveAspectRatio="none" role="img" aria-label=${`${shown.length} events in lanes`}
       onPointerDown=${(it) => setBrush([share(it), share(it)])} onPointerMove=${(it) => brush && setBrush([brush[0], share(it)])} onPointerUp=${release} onPointerLeave=${release}>
       ${folds.filter((it) => it.to / end >= low && it.from / end <= high).map((it, index) => html`<g key=${`fold-${index}`}><rect class="fold" x=${Math.max(90, at(it.from))} y="0" width=${Math.max(0, at(it.to) - Math.max(90, at(it.from)))} height="200" />
-        <text x=${Math.max(92, at(it.from) + 2)} y="12">${duration(it.passed)}</text></g>`)}
+        ${at(it.to) - at(it.from) > 45 && html`<text x=${Math.max(92, at(it.from) + 2)} y="12">${duration(it.passed)}</text>`}</g>`)}
       ${Object.values(LANES).map((name, index) => html`<g key=${name}><text x="4" y=${35 + 35 * index}>${name}</text><line x1="90" x2=${WIDTH} y1=${30 + 35 * index} y2=${30 + 35 * index} /></g>`)}
       ${shown.map(({ event, x }) => {
         const lane = Object.keys(LANES).indexOf(event.kind.split(" ")[0]);
@@ -209,40 +207,50 @@ export function Projects() {
   return html`<h2>Projects</h2><${Failure} error=${projects.error ?? batches.error} />
     <${Do} op="projects.create" label="create a project …" ask=${["type", "name"]} start=${{ type: "imageannotation", name: "drive" }} />
     <table><thead><tr>${["name", "type", "created", "versions of parameters", ""].map((it) => html`<th scope="col">${it || html`<span class="soft">action</span>`}</th>`)}</tr></thead>
-      <tbody>${(projects.result ?? []).slice(0, 500).map((it) => html`<tr key=${it.name}><td><a data-row href=${link("tasks", { project: it.name })}>${it.name}</a></td><td>${it.type}</td>
+      <tbody>${(projects.result ?? []).slice(0, MOST).map((it) => html`<tr key=${it.name}><td><a data-row href=${link("tasks", { project: it.name })}>${it.name}</a></td><td>${it.type}</td>
         <td class="short"><${Time} at=${it.created_at} /></td>
         <td>${(it.param_history ?? []).length ? html`<details><summary>${it.param_history.length}</summary><${Tree} value=${it.param_history} /></details>` : "none"}</td>
-        <td>${!it.is_archived && html`<${Do} op="projects.archive" label=${`archive ${it.name}`} args=${{ name: it.name }} confirm="Its batches are archived with it." />`}</td></tr>`)}</tbody></table>
+        <td>${it.archived ? html`archived <${Do} op="projects.archive" label=${`restore ${it.name}`} args=${{ name: it.name, archived: false }} />`
+          : html`<${Do} op="projects.archive" label=${`archive ${it.name}`} args=${{ name: it.name }} />`}</td></tr>`)}</tbody></table>
+    <${Cut} items=${projects.result} />
     <h2>Batches</h2>
     <${Do} op="batches.create" label="create a batch …" ask=${["project", "name"]} start=${{ project: "drive", name: "first" }} />
     <table><thead><tr>${["name", "project", "status", "tasks", ""].map((it) => html`<th scope="col">${it || html`<span class="soft">action</span>`}</th>`)}</tr></thead>
-      <tbody>${(batches.result ?? []).slice(0, 500).map((it) => html`<tr key=${it.name}><td><a data-row href=${link("tasks", { batch: it.name })}>${it.name}</a></td><td>${it.project}</td>
+      <tbody>${(batches.result ?? []).slice(0, MOST).map((it) => html`<tr key=${it.name}><td><a data-row href=${link("tasks", { batch: it.name })}>${it.name}</a></td><td>${it.project}</td>
         <td><${Status} text=${it.status} /></td><td><${Bar} counts=${it.counts ?? {}} /></td>
         <td class="row">${["finalize", "pause", "resume", "cancel"].map((name) => html`<${Do} key=${name} op=${`batches.${name}`} label=${`${name} ${it.name}`} args=${{ name: it.name }}
           confirm=${name === "cancel" ? "Its pending tasks are canceled with it." : undefined} />`)}</td></tr>`)}</tbody></table>
+    <${Cut} items=${batches.result} />
     ${batches.result && !batches.result.length && html`<p>There is no batch.</p>`}`;
+}
+
+const MOST = 500;
+
+function Cut({ items }) {
+  return (items?.length ?? 0) > MOST && html`<p class="soft">These are the first ${MOST} of ${items.length}.</p>`;
 }
 
 // Accounts.
 
 export function Accounts() {
   const { summary } = useStore();
-  const { result = [], error } = useCall("accounts");
-  const names = summary && !result.includes(summary.account) ? [...result, summary.account] : result;
+  const { result = [], error } = useCall("worlds");
+  const numbers = {};
+  if (summary) numbers[summary.account] = [0, 0];
+  for (const { account, is_test: isTest, tasks } of result) (numbers[account] ??= [0, 0])[Number(isTest)] = tasks;
+  const rows = Object.entries(numbers);
   return html`<h2>Accounts</h2><${Failure} error=${error} />
-    <table><thead><tr>${["account", "live tasks", "test tasks", "keys", ""].map((it) => html`<th scope="col">${it || html`<span class="soft">action</span>`}</th>`)}</tr></thead>
-      <tbody>${names.slice(0, LIMIT).map((name) => html`<${Account} key=${name} name=${name} />`)}</tbody></table>
-    ${names.length > LIMIT && html`<p class="soft">These are the first ${LIMIT} of ${names.length}.</p>`}`;
+    <table><thead><tr>${["account", "live tasks", "test tasks", "keys", "action"].map((it) => html`<th scope="col">${it}</th>`)}</tr></thead>
+      <tbody>${rows.slice(0, MOST).map(([name, [live, test]]) => html`<tr key=${name}><td><a data-row href=${link("tasks", { account: name, test: "" })}>${name}</a></td>
+        <td>${live}</td><td><a href=${link("tasks", { account: name, test: "1" })}>${test}</a></td>
+        <td><${Key} op="api_key" mode="live" name=${name} /> <${Key} op="test_api_key" mode="test" name=${name} /></td>
+        <td><${Do} op="reset" label=${`reset ${name}`} args=${{ account: name }} confirm="All that belongs to the account is forgotten." /></td></tr>`)}</tbody></table>
+    <${Cut} items=${rows} />`;
 }
 
-function Account({ name }) {
-  const live = useCall("summary", { account: name, test: false }).result;
-  const test = useCall("summary", { account: name, test: true }).result;
-  const keys = [useCall("api_key", { account: name }).result, useCall("test_api_key", { account: name }).result];
-  return html`<tr><td><a data-row href=${link("tasks", { account: name })}>${name}</a></td>
-    <td>${live?.tasks}</td><td><a href=${link("tasks", { account: name, test: "1" })}>${test?.tasks ?? "…"}</a></td>
-    <td class="row">${keys.filter(Boolean).map((key) => html`<span key=${key} class="mono">${key.slice(0, 5)}***</span><${Copy} text=${key} label=${`copy the ${key.slice(0, 4)} key of ${name}`} />`)}</td>
-    <td><${Do} op="reset" label=${`reset ${name}`} args=${{ account: name }} confirm="All that belongs to the account is forgotten." /></td></tr>`;
+// A key is asked for only to be copied: the page does not show it.
+function Key({ op, mode, name }) {
+  return html`<button type="button" onClick=${async () => copy(await call(op, { account: name }))}>copy the ${mode} key of ${name}</button>`;
 }
 
 // The state as a whole.
@@ -251,13 +259,13 @@ export function State() {
   const [size, setSize] = useState(null);
   const [isOver, setOver] = useState(false);
   const download = async () => {
-    const text = JSON.stringify(await call("dump"));
+    const text = await dumpText();
     setSize(text.length);
     save("fakescale.json", text);
   };
   const load = async (file) => {
     try {
-      await act("load", { data: JSON.parse(await file.text()) });
+      await loadText(await file.text());
     } catch (error) {
       changed({ status: `${file.name} was not loaded: ${error.message}` });
     }
@@ -273,7 +281,7 @@ export function State() {
     <h3>Load</h3><div class=${`drop${isOver ? " over" : ""}`} onDragOver=${(it) => { it.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${drop}>
       <label for="load">Drop a dump or tasks that the API printed here, or choose a file.
         <input id="load" type="file" accept=".json" onChange=${(it) => it.target.files[0] && load(it.target.files[0])} /></label></div>
-    <h3>Reset</h3><${Do} op="reset" label="reset everything" confirm="All accounts, requests, callbacks and faults are forgotten." />`;
+    <h3>Reset</h3><${Do} op="reset" label="reset everything" args=${{ account: null }} confirm="All accounts, requests, callbacks and faults are forgotten." />`;
 }
 
 // Every operation of the control interface, with a form made from its description.
@@ -289,6 +297,6 @@ export function Operations() {
     ${answer && html`<section><h3>Result of ${answer.name}</h3><${Tree} value=${answer.result} /></section>`}
     <table><thead><tr><th scope="col">operation</th><th scope="col">what it does</th><th scope="col">call</th></tr></thead>
       <tbody>${found.map(([name, it]) => html`<tr key=${name}><td class="mono">${name}</td><td>${it.description}</td>
-        <td><${Do} op=${name} label=${name} ask=${Object.keys(it.arguments).filter((argument) => argument !== "…")}
+        <td><${Do} op=${name} label=${name} ask=${Object.keys(it.arguments)}
           onDone=${(result) => setAnswer({ name, result })} /></td></tr>`)}</tbody></table>`;
 }

@@ -1,6 +1,6 @@
 // Parts that several views use.
-import { html, useEffect, useState } from "./preact.js";
-import { act, changed, curl, fakeNow, link, store, useStore } from "./api.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { act, changed, curl, fakeNow, link, useStore } from "./api.js";
 
 // Times.
 
@@ -16,10 +16,11 @@ export function Time({ at }) {
   if (!at) return html`<span class="soft">–</span>`;
   const [day, time] = at.split("T");
   const isToday = new Date(fakeNow()).toISOString().startsWith(day);
-  return html`<time datetime=${at} title=${at}>${isToday ? "" : `${day} `}${time.replace("Z", "")}</time>`;
+  return html`<time datetime=${at} title=${`${at}, in UTC`}>${isToday ? "" : `${day} `}${time.replace("Z", "")}</time>`;
 }
 
 export function Age({ at }) {
+  useSeconds();
   const passed = fakeNow() - Date.parse(at);
   return html`<span title=${at}>${passed < 0 ? `in ${duration(-passed)}` : duration(passed)}</span>`;
 }
@@ -70,20 +71,22 @@ export function Curl({ operation, args }) {
 
 // Actions. Each is a call of the control interface.
 
+const MORE = "…"; // any further arguments of an operation
+
+function kindsOf(schema) {
+  return [schema?.type ?? "object"].flat();
+}
+
 // The fields of a form for arguments, from the schemas that the control interface tells.
 function Field({ name, schema, value, onInput, id, choices }) {
-  const kinds = [schema?.type ?? "object"].flat();
-  const isRequired = schema?.required;
-  const label = `${name}${isRequired ? "" : " (optional)"}`;
+  const kinds = kindsOf(schema);
+  const label = name === MORE ? "further arguments" : `${name}${schema?.required ? "" : " (optional)"}`;
+  if (!choices && kinds.includes("boolean") && !kinds.includes("string")) choices = ["", "true", "false"];
   if (choices) {
     return html`<span class="field"><label for=${id}>${label}</label>
       <select id=${id} value=${value} onChange=${(it) => onInput(it.target.value)}>
         ${choices.map((it) => html`<option value=${it}>${it}</option>`)}
       </select></span>`;
-  }
-  if (kinds.includes("boolean")) {
-    return html`<label class="check" for=${id}><input id=${id} type="checkbox" checked=${value === "true"}
-      onChange=${(it) => onInput(String(it.target.checked))} />${name}</label>`;
   }
   const takesJson = !kinds.includes("string") && !kinds.includes("number") && !kinds.includes("integer");
   if (takesJson) {
@@ -95,8 +98,8 @@ function Field({ name, schema, value, onInput, id, choices }) {
 }
 
 function readField(name, text, schema) {
-  const kinds = [schema?.type ?? "object"].flat();
-  if (kinds.includes("boolean")) return text === "true";
+  const kinds = kindsOf(schema);
+  if (kinds.includes("boolean") && /^(true|false)$/.test(text)) return text === "true";
   if ((kinds.includes("number") || kinds.includes("integer")) && /^-?\d+(\.\d+)?$/.test(text.trim())) return Number(text);
   if (kinds.includes("string")) return text;
   try {
@@ -109,7 +112,10 @@ function readField(name, text, schema) {
 function readFields(asks, texts, known) {
   const given = {};
   for (const name of asks) {
-    if (texts[name]) given[name] = readField(name, texts[name], known[name]);
+    if (!texts[name]) continue;
+    const value = readField(name, texts[name], known[name]);
+    if (name === MORE) Object.assign(given, value);
+    else given[name] = value;
   }
   return given;
 }
@@ -120,40 +126,45 @@ let forms = 0;
 export function Do({ op, label, args = {}, ask = [], start = {}, choices = {}, confirm, onDone, disabled }) {
   const { operations } = useStore();
   const [isOpen, open] = useState(false);
-  const [texts, setTexts] = useState(start);
+  const [texts, setTexts] = useState({});
   const [problem, setProblem] = useState(null);
   const [number] = useState(() => (forms += 1));
+  const opener = useRef(null);
   const known = operations?.[op]?.arguments ?? {};
   const readAll = () => ({ ...args, ...readFields(ask, texts, known) });
+  const needsStep = ask.length > 0 || confirm;
+  const press = () => {
+    if (!needsStep) return run();
+    setTexts(start); // as it is now
+    return open(!isOpen);
+  };
   const run = async (event) => {
     event?.preventDefault();
     try {
       const result = await act(op, readAll());
       setProblem(null);
       open(false);
+      opener.current?.focus();
       onDone?.(result);
     } catch (error) {
       setProblem(error);
     }
   };
-  const needsStep = ask.length > 0 || confirm;
   let shown = args;
   try {
     shown = readAll();
   } catch {
     // The line shows what is readable so far.
   }
-  const button = html`<button type="button" disabled=${disabled} aria-expanded=${needsStep ? isOpen : undefined}
-    onClick=${() => (needsStep ? open(!isOpen) : run())}>${label}</button>`;
-  if (!isOpen) return html`<span class="row">${button}<${Curl} operation=${op} args=${shown} /><${Failure} error=${problem} /></span>`;
-  return html`<div>${button}
-    <form onSubmit=${run}>
+  return html`<div class=${isOpen ? "do open" : "do"}>
+    <button type="button" ref=${opener} disabled=${disabled} aria-expanded=${needsStep ? isOpen : undefined} onClick=${press}>${label}</button>
+    ${isOpen && html`<form onSubmit=${run}>
       ${ask.map((name) => html`<${Field} key=${name} name=${name} id=${`f${number}-${name}`} schema=${known[name]}
         choices=${choices[name]} value=${texts[name] ?? ""} onInput=${(text) => setTexts({ ...texts, [name]: text })} />`)}
       ${confirm && html`<span class="bad">${confirm}</span>`}
       <button type="submit">${confirm ? `Yes, ${label}` : `Do: ${label}`}</button>
-      <${Curl} operation=${op} args=${shown} />
-    </form><${Failure} error=${problem} /></div>`;
+    </form>`}
+    <${Curl} operation=${op} args=${shown} /><${Failure} error=${problem} /></div>`;
 }
 
 // A value as a folding tree. Texts of others are only ever text.
@@ -187,16 +198,22 @@ function Node({ name, value, path, marked, depth }) {
   </details>`;
 }
 
-// `marked` is the path of a member that was refused. A missing one is told above the tree.
-export function Tree({ value, marked }) {
-  const isThere = marked && has(value, marked.split("."));
-  return html`<div class="tree">${marked && !isThere && html`<p class="bad"><mark>${marked}</mark> is missing here.</p>`}
-    <${Node} name=${null} value=${value} path="" marked=${isThere ? marked : null} depth=${0} /></div>`;
+// `marked` is the path of a member that was refused. The deepest part of it that is there is
+// marked; with `isMissing`, the member itself is told above the tree.
+export function Tree({ value, marked, isMissing }) {
+  const there = marked ? deepest(value, marked.split(".")) : "";
+  return html`<div class="tree">${marked && isMissing && there !== marked && html`<p class="bad"><mark>${marked}</mark> is missing here.</p>`}
+    <${Node} name=${null} value=${value} path="" marked=${there || null} depth=${0} /></div>`;
 }
 
-function has(value, [first, ...rest]) {
-  if (first === undefined) return true;
-  return value !== null && typeof value === "object" && first in value && has(value[first], rest);
+function deepest(value, parts) {
+  const found = [];
+  for (const part of parts) {
+    if (value === null || typeof value !== "object" || !(part in value)) break;
+    found.push(part);
+    value = value[part];
+  }
+  return found.join(".");
 }
 
 export function pretty(value) {
@@ -231,18 +248,22 @@ export function useFilters(names) {
   return [filters, set];
 }
 
-export function FilterField({ name, value, onChange, choices }) {
+export function FilterField({ name, label = name, value, onChange, choices }) {
   const id = `filter-${name}`;
+  const [text, setText] = useState(value ?? ""); // what is typed stays while the view is redrawn
+  useEffect(() => setText(value ?? ""), [value]);
   if (choices) {
-    return html`<span class="field"><label for=${id}>${name}</label><select id=${id} value=${value ?? ""} onChange=${(it) => onChange(name, it.target.value)}>
+    return html`<span class="field"><label for=${id}>${label}</label><select id=${id} value=${value ?? ""} onChange=${(it) => onChange(name, it.target.value)}>
       <option value="">any</option>${choices.map((it) => html`<option value=${it}>${it}</option>`)}</select></span>`;
   }
-  return html`<label for=${id}>${name}<input id=${id} data-filter value=${value ?? ""} size="14"
-    onChange=${(it) => onChange(name, it.target.value.trim())} /></label>`;
+  return html`<label for=${id}>${label}<input id=${id} data-filter value=${text} size="14"
+    onInput=${(it) => setText(it.target.value)} onChange=${(it) => onChange(name, it.target.value.trim())} /></label>`;
 }
 
-export function TaskLink({ id, children }) {
-  return html`<a class="mono" data-row href=${link(`task/${encodeURIComponent(id)}`)}>${children ?? id}</a>`;
+// A link to a task, of the chosen world unless `of` names another account and mode.
+export function TaskLink({ id, of }) {
+  const query = of ? { account: of.account, test: of.is_test ? "1" : "" } : {};
+  return html`<a class="mono" data-row href=${link(`task/${encodeURIComponent(id)}`, query)}>${id}</a>`;
 }
 
 // Redraw each second, for ages and clocks.
@@ -254,6 +275,19 @@ export function useSeconds() {
   }, []);
 }
 
+// Say in plain words why a callback has not succeeded.
+export function why(callback) {
+  if (callback.state.startsWith("not sent")) {
+    const reason = callback.state.slice("not sent: ".length);
+    const host = / is not allowed$/.test(reason) && /^https?:/.test(callback.url) ? reason.split(" ")[0] : null;
+    return `It was never sent: ${reason}.${host ? ` Start the fake with --callback-host ${host}, or make it with callback_hosts=["${host}"].` : ""}`;
+  }
+  const last = callback.attempts.at(-1);
+  if (!last || callback.state === "done" || callback.state === "recorded") return "";
+  const tries = callback.attempts.length > 1 ? ` (${callback.attempts.length} tries)` : "";
+  return last.status === null ? `No answer came: ${last.error}${tries}.` : `The receiver answered ${last.status}; only a 2xx is a success${tries}.`;
+}
+
 // Events in words.
 
 export function told(event) {
@@ -261,7 +295,7 @@ export function told(event) {
   if (exchange) return `${exchange.method} ${target(exchange)} → ${exchange.status || "reset"}`;
   if (kind === "task changed") {
     const who = what.by ? ` by ${what.by}` : "";
-    return what.was ? (what.was === what.status ? `changed${who}` : `${what.was} → ${what.status}${who}`) : `created, ${what.status}${who}`;
+    return what.was ? (what.was === what.status ? `${(what.changed ?? []).join(", ") || "nothing"} changed${who}` : `${what.was} → ${what.status}${who}`) : `created, ${what.status}${who}`;
   }
   if (kind === "callback owed") return `callback ${what.event} owed to ${what.url}`;
   if (kind === "callback tried") return `callback ${what.event} tried: ${what.status ?? what.error}`;
@@ -281,5 +315,3 @@ export function isBad(event) {
 export function target(exchange) {
   return exchange.query ? `${exchange.path}?${exchange.query}` : exchange.path;
 }
-
-export { store };

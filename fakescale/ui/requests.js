@@ -3,10 +3,11 @@ import { html, useEffect, useRef, useState } from "./preact.js";
 import { call, link, useCall, useStore } from "./api.js";
 import { Copy, Curl, Failure, FilterField, TaskLink, Time, Tree, pretty, save, target, useFilters } from "./parts.js";
 
-const NAMES = ["text", "method", "status", "account", "only"];
+const NAMES = ["text", "method", "status", "of", "only"];
 const ONLY = { refused: (it) => it.exchange.status === 0 || it.exchange.status >= 400, faults: (it) => it.exchange.fault };
 const LIMIT = 100;
 const MOST = 1000;
+const SHORT = 2000; // bytes of a body that a list needs, to tell a refusal
 
 function passes(event, filters) {
   const { exchange } = event;
@@ -14,32 +15,62 @@ function passes(event, filters) {
   return (!filters.text || target(exchange).includes(filters.text) || exchange.body.includes(filters.text))
     && (!filters.method || exchange.method === filters.method)
     && (!filters.status || status.startsWith(filters.status.replace(/x+$/i, "")))
-    && (!filters.account || exchange.account === filters.account)
+    && (!filters.of || exchange.account === filters.of)
     && (!filters.only || ONLY[filters.only]?.(event));
+}
+
+// Return the known requests, oldest first, and the function that adds older ones. New ones are
+// added by themselves; those of an earlier state are dropped.
+function useRequests() {
+  const { summary } = useStore();
+  const [events, setEvents] = useState([]);
+  const [hasOlder, setOlder] = useState(true);
+  const [error, setError] = useState(null);
+  const it = useRef({ known: [] }).current;
+  const put = (known, isAll) => {
+    it.known = known.slice(-MOST);
+    setEvents(it.known);
+    if (isAll !== undefined) setOlder(!isAll && it.known.length < MOST);
+  };
+  const ask = (args) => call("events.list", { kind: "request", limit: LIMIT, max_body: SHORT, account: null, ...args });
+  const look = async () => {
+    if (it.isBusy) {
+      it.again = true;
+      return;
+    }
+    it.isBusy = true;
+    try {
+      do {
+        it.again = false;
+        const after = it.known.at(-1)?.number ?? 0;
+        const found = await ask({ after });
+        const isPart = found.length < LIMIT; // else some between may be left out
+        if (!isPart || !after) put(found, isPart);
+        else if (found.length) put([...it.known, ...found]);
+      } while (it.again);
+      setError(null);
+    } catch (problem) {
+      setError(problem);
+    }
+    it.isBusy = false;
+  };
+  const older = async () => {
+    const found = await ask({ before: it.known[0].number });
+    put([...found, ...it.known].slice(0, MOST), found.length < LIMIT);
+  };
+  useEffect(() => {
+    if (!summary) return;
+    if (it.state !== summary.state) put([]);
+    it.state = summary.state;
+    look();
+  }, [summary?.number, summary?.state]);
+  return { events, hasOlder, error, older };
 }
 
 export function Requests() {
   const { summary } = useStore();
   const [filters, setFilter] = useFilters(NAMES);
-  const [events, setEvents] = useState([]);
-  const [hasOlder, setOlder] = useState(true);
-  const [error, setError] = useState(null);
-  const isBusy = useRef(false);
-  const add = async (args) => {
-    if (isBusy.current) return;
-    isBusy.current = true;
-    try {
-      const found = await call("events.list", { kind: "request", limit: LIMIT, ...args });
-      if (args.before || !args.after) setOlder(found.length === LIMIT);
-      setEvents((known) => (args.before ? [...found, ...known] : [...known, ...found]).slice(-MOST));
-    } catch (problem) {
-      setError(problem);
-    }
-    isBusy.current = false;
-  };
-  useEffect(() => {
-    if (summary) add({ after: events.at(-1)?.number ?? 0 });
-  }, [summary?.number]);
+  const { events, hasOlder, error, older } = useRequests();
   const shown = events.filter((it) => passes(it, filters)).reverse();
   return html`
     <h2>Requests</h2>
@@ -47,7 +78,7 @@ export function Requests() {
       <${FilterField} name="text" value=${filters.text} onChange=${setFilter} />
       <${FilterField} name="method" value=${filters.method} onChange=${setFilter} choices=${["GET", "POST", "PUT", "PATCH", "DELETE"]} />
       <${FilterField} name="status" value=${filters.status} onChange=${setFilter} />
-      <${FilterField} name="account" value=${filters.account} onChange=${setFilter} />
+      <${FilterField} name="of" label="account" value=${filters.of} onChange=${setFilter} />
       <${FilterField} name="only" value=${filters.only} onChange=${setFilter} choices=${["refused", "faults"]} />
       <${Curl} operation="events.list" args=${{ kind: "request", limit: LIMIT }} />
     </form>
@@ -55,8 +86,8 @@ export function Requests() {
     <table><thead><tr>${["time", "request", "status", "account", "ms", "fault", "why"].map((it) => html`<th scope="col">${it}</th>`)}</tr></thead>
       <tbody>${shown.map((event) => html`<${Row} key=${event.number} event=${event} />`)}</tbody></table>
     ${summary && !shown.length && html`<p>${events.length ? "No request passes the filters." : "No request has come yet."}</p>`}
-    <div class="row"><button type="button" disabled=${!hasOlder || !events.length} onClick=${() => add({ before: events[0].number })}>older</button>
-      <span class="soft">${shown.length} shown of ${summary?.requests ?? 0}</span></div>`;
+    <div class="row"><button type="button" disabled=${!hasOlder || !events.length} onClick=${older}>older</button>
+      <span class="soft">${shown.length} shown of ${summary?.requests ?? 0}${events.length >= MOST ? "; the page holds no more" : ""}</span></div>`;
 }
 
 function refusal(exchange) {
@@ -91,16 +122,33 @@ function parsed(text) {
   }
 }
 
-function Body({ text, marked }) {
+const LONGEST = 100000;
+
+// A body as a tree. The text as it was sent is beside it, since a tree changes large numbers.
+function Body({ text, why }) {
   const value = parsed(text);
   if (text === "") return html`<p class="soft">empty, or not read</p>`;
-  return value === undefined ? html`<pre>${text.slice(0, 100000)}</pre>` : html`<${Tree} value=${value} marked=${marked} />`;
+  const whole = html`<pre>${text.slice(0, LONGEST)}</pre>${text.length > LONGEST && html`<p class="soft">These are the first ${LONGEST} characters of ${text.length}.</p>`}`;
+  return value === undefined ? whole : html`<${Tree} value=${value} ...${marks(why)} /><details><summary>as it was sent</summary>${whole}</details>`;
+}
+
+function marks(why) {
+  return { marked: why?.member, isMissing: /is required|Please include/.test(why?.error ?? "") };
+}
+
+// Return a query or form as an object; a name that comes twice has a list.
+function collected(text) {
+  const found = {};
+  for (const [name, value] of new URLSearchParams(text)) {
+    found[name] = name in found ? [found[name], value].flat() : value;
+  }
+  return found;
 }
 
 export function Request({ number }) {
   const args = { after: number - 1, before: number + 1, kind: "request", account: null };
-  const { result, error } = useCall("events.list", args, { isFixed: true });
-  const { result: why } = useCall("explain", { number }, { isFixed: true });
+  const { result, error } = useCall("events.list", args, { when: number });
+  const { result: why } = useCall("explain", { number }, { when: number });
   const event = result?.[0];
   if (error) return html`<h2>Request ${number}</h2><${Failure} error=${error} />`;
   if (!event) return html`<h2>Request ${number}</h2><p>${result ? "The log does not hold it any more." : "Loading …"}</p>`;
@@ -121,11 +169,11 @@ export function Request({ number }) {
       <button type="button" onClick=${() => save(`request-${number}.har`, pretty(asHar(event)))}>save as HAR</button></div>
     <div class="columns">
       <section><h3>Query and headers</h3>
-        ${exchange.query && html`<${Tree} value=${Object.fromEntries(new URLSearchParams(exchange.query))} marked=${exchange.method === "GET" ? why?.member : null} />`}
+        ${exchange.query && html`<${Tree} value=${collected(exchange.query)} ...${exchange.method === "GET" ? marks(why) : {}} />`}
         <table><tbody>${Object.entries(exchange.headers).map(([name, value]) => html`<tr key=${name}><th scope="row">${name}</th><td class="mono">${masked(name, value)}</td></tr>`)}</tbody></table>
       </section>
-      <section><h3>Body</h3>${isForm ? html`<${Tree} value=${Object.fromEntries(new URLSearchParams(exchange.body))} marked=${why?.member} />`
-        : html`<${Body} text=${exchange.body} marked=${exchange.method === "GET" ? null : why?.member} />`}</section>
+      <section><h3>Body</h3>${isForm ? html`<${Tree} value=${collected(exchange.body)} ...${marks(why)} />`
+        : html`<${Body} text=${exchange.body} why=${exchange.method === "GET" ? null : why} />`}</section>
       <section><h3>Answer</h3><${Body} text=${exchange.answer} /></section>
     </div>
     ${exchange.traceback && html`<h3>A bug in fakescale</h3><pre>${exchange.traceback}</pre>`}`;

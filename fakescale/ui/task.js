@@ -1,11 +1,32 @@
 // One task: its picture, its life, and what can be done to it.
-import { html, useRef, useState } from "./preact.js";
-import { SHOWS_IMAGES, link, useCall, useStore } from "./api.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { SHOWS_IMAGES, call, go, link, useCall } from "./api.js";
 import { CallbackState } from "./tasks.js";
-import { Copy, Do, Failure, Status, Time, Tree, duration, isBad, pretty, python, save, told } from "./parts.js";
+import { Copy, Do, Failure, Status, Time, Tree, duration, isBad, pretty, python, save, told, why } from "./parts.js";
+
+// Return the world that has a task, among the fullest and then all, or null.
+async function worldOf(id) {
+  const worlds = await call("worlds");
+  for (const { account, is_test: test } of worlds.filter((it) => it.tasks)) {
+    try {
+      await call("tasks.get", { task_id: id, account, test });
+      return { account, test: test ? "1" : "" };
+    } catch {
+      // Not in this one.
+    }
+  }
+  return null;
+}
 
 export function Task({ id }) {
-  const { result: task, error } = useCall("tasks.get", { task_id: id });
+  // Short bodies will do, and a large task is asked for again only when something happens to it.
+  const { result: events, error: failure } = useCall("events.list", { subject: id, limit: 300, max_body: 2000, account: null });
+  const when = events?.at(-1)?.number ?? 0;
+  const { result: task, error } = useCall("tasks.get", { task_id: id }, { when });
+  const isUnknown = error?.status === 404;
+  useEffect(() => {
+    if (isUnknown) worldOf(id).then((found) => found && go(`task/${encodeURIComponent(id)}`, found));
+  }, [isUnknown]);
   if (error) return html`<h2>Task ${id}</h2><${Failure} error=${error} />`;
   if (!task) return html`<h2>Task ${id}</h2><p>Loading …</p>`;
   const facts = {
@@ -25,9 +46,10 @@ export function Task({ id }) {
     <div class="columns"><section aria-label="Facts"><table><tbody>${Object.entries(facts).filter(([, it]) => it).map(([name, it]) => html`<tr key=${name}>
       <th scope="row" class="short">${name}</th><td>${it}</td></tr>`)}</tbody></table>
     <${Actions} task=${task} /></section>
-    <${Picture} id=${id} /></div>
+    <${Picture} id=${id} when=${when} /></div>
     <div class="columns">
-      <section><h3>Life</h3><${Life} id=${id} /></section>
+      <section><h3>Life</h3><${Failure} error=${failure} /><${Life} events=${events ?? []} />
+        <${Callbacks} id=${id} when=${when} /></section>
       <section>
         <h3>Parameters</h3>
         <div class="row"><${Copy} text=${() => pretty(task)} label="copy the task as JSON" />
@@ -64,17 +86,18 @@ function Actions({ task }) {
     ${(isCompleted || status === "error") && html`<${Do} op="tasks.send_callback" label="send the callback again" args=${args} />`}
     <${Do} op="tasks.set_metadata" label="set metadata …" args=${args} ask=${["metadata"]} start=${{ metadata: pretty(task.metadata ?? {}) }} />
     <${Do} op="tasks.set_unique_id" label="set unique_id …" args=${args} ask=${["unique_id"]} start=${{ unique_id: task.unique_id ?? "" }} />
+    ${task.unique_id && html`<${Do} op="tasks.clear_unique_id" label="clear unique_id" args=${args} />`}
     <${Do} op="tasks.set_tags" label="set tags …" args=${args} ask=${["tags"]} start=${{ tags: JSON.stringify(task.tags ?? []) }} />
     <${Do} op="tasks.delete" label="delete" args=${args} confirm="Only Scale can delete a task; the API then knows it no more." />
   </div></section>`;
 }
 
 // The picture comes as SVG text, and is shown as an image: nothing in it can run or load.
-function Picture({ id }) {
+function Picture({ id, when }) {
   const [frame, setFrame] = useState(0);
   const [without, setWithout] = useState([]);
   const [isLoaded, setLoaded] = useState(false);
-  const { result, error } = useCall("tasks.drawing", { task_id: id, frame, without });
+  const { result, error } = useCall("tasks.drawing", { task_id: id, frame, without }, { when });
   const latest = useRef(null);
   latest.current = result ?? latest.current; // so that a picture stays until the next one is there
   if (error) return html`<h3>Picture</h3><${Failure} error=${error} />`;
@@ -115,8 +138,15 @@ function Picture({ id }) {
 
 const GAP = 60000;
 
-function Life({ id }) {
-  const { result: events = [], error } = useCall("events.list", { subject: id, limit: 300 });
+// Why a callback of the task failed, or when it is tried next.
+function Callbacks({ id, when }) {
+  const { result = [] } = useCall("callbacks.list", { subject: id, account: null, limit: 5 }, { when });
+  return result.length > 0 && html`<h3>Callbacks</h3><ul>${result.map((it) => html`<li key=${it.number}>${it.event}: <${Status} text=${it.state.split(":")[0]} />
+    ${why(it)} ${it.next_at && html`The next try is at <${Time} at=${it.next_at} />.`}</li>`)}</ul>
+    <a href=${link("callbacks", { subject: id })}>all callbacks of the task</a>`;
+}
+
+function Life({ events }) {
   const lines = [];
   events.forEach((event, index) => {
     const before = events[index - 1];
@@ -126,6 +156,6 @@ function Life({ id }) {
       ${event.exchange ? html`<a href=${link(`requests/${event.number}`)}>${told(event)}</a>` : told(event)}</span>
       ${event.what.traceback && html`<details><summary>traceback</summary><pre>${event.what.traceback}</pre></details>`}</li>`);
   });
-  return html`<${Failure} error=${error} /><ol class="life">${lines}</ol>
+  return html`<ol class="life">${lines}</ol>
     ${!events.length && html`<p class="soft">The log has no event of this task; it may be loaded, or old.</p>`}`;
 }

@@ -1,7 +1,7 @@
 // The list of tasks.
 import { html, useEffect, useState } from "./preact.js";
-import { act, call, changed, getDocument, go, link, useCall, useStore, world } from "./api.js";
-import { Age, Copy, Curl, Do, Failure, FilterField, Status, TaskLink, pretty, useFilters } from "./parts.js";
+import { act, asBytes, call, changed, getDocument, go, link, useCall, useStore, world } from "./api.js";
+import { Age, Copy, Curl, Failure, FilterField, Status, TaskLink, pretty, useFilters } from "./parts.js";
 
 const FILTERS = ["status", "type", "project", "batch", "unique_id", "tags", "customer_review_status", "start_time",
   "end_time", "completed_after", "completed_before", "updated_after", "updated_before"];
@@ -12,30 +12,45 @@ const CHOICES = {
 };
 const LIMIT = 50;
 
-// Return the token of the page that begins with this task, in the published format. It keeps the
-// rows where they are while new tasks come.
-function pinned(task) {
-  return btoa(JSON.stringify({ task_id: `${task.task_id}~`, created_at: task.created_at }));
+// Return the token of the page that begins with this task, in the published format.
+function beginningWith(task) {
+  return btoa(asBytes(JSON.stringify({ task_id: `${task.task_id}~`, created_at: task.created_at })));
+}
+
+function isNewer(task, than) {
+  return task.created_at > than.created_at || (task.created_at === than.created_at && task.task_id > than.task_id);
+}
+
+// Return a page whose rows stay where they are while new tasks come, and the number of new ones.
+function useSteadyPage(filters, token) {
+  const { summary } = useStore();
+  const key = JSON.stringify([filters, token, world(), summary?.state]);
+  const [kept, keep] = useState({});
+  const latest = useCall("tasks.page", { limit: LIMIT, next_token: token, ...filters });
+  const first = kept.key === key ? kept.first : null;
+  const fresh = first && !token ? (latest.result?.docs ?? []).filter((it) => isNewer(it, first)) : [];
+  const steady = useCall(fresh.length ? "tasks.page" : null, { limit: LIMIT, next_token: first && beginningWith(first), ...filters });
+  useEffect(() => {
+    if (!first && latest.result?.docs.length) keep({ key, first: latest.result.docs[0] });
+  }, [latest.result, key]);
+  const isGone = fresh.length && steady.result && !steady.result.docs.length;
+  useEffect(() => {
+    if (isGone) keep({});
+  }, [isGone]);
+  const shown = fresh.length && !isGone ? steady : latest;
+  return { ...shown, fresh: isGone ? 0 : fresh.length, total: latest.result?.total, showNew: () => keep({}) };
 }
 
 export function Tasks() {
   const { summary } = useStore();
   const [filters, setFilter] = useFilters(FILTERS);
   const [pages, setPages] = useState([]); // the tokens of this page and those before
-  const [first, setFirst] = useState(null); // the first task of the page, and the number of all
   const [ticked, setTicked] = useState(() => new Set());
-  const key = JSON.stringify([filters, pages, world()]);
-  const pin = first?.key === key ? first : null;
-  const token = pages.at(-1) ?? pin?.token ?? null;
-  const { result, error } = useCall("tasks.page", { limit: LIMIT, next_token: token, ...filters });
-  useEffect(() => {
-    if (result && !pin && !pages.length && result.docs.length) {
-      setFirst({ key, token: pinned(result.docs[0]), total: result.total });
-    }
-  }, [result]);
+  const token = pages.at(-1) ?? null;
+  const key = JSON.stringify([filters, token, world(), summary?.state]);
+  const { result, error, fresh, total, showNew } = useSteadyPage(filters, token);
   useEffect(() => setTicked(new Set()), [key]);
-  useEffect(() => setPages([]), [JSON.stringify([filters, world()])]);
-  const isNew = pin && result ? result.total - pin.total : 0;
+  useEffect(() => setPages([]), [JSON.stringify([filters, world(), summary?.state])]);
   const docs = result?.docs ?? [];
   const toggle = (id) => setTicked((before) => {
     const next = new Set(before);
@@ -55,13 +70,13 @@ export function Tasks() {
       <details open=${FILTERS.slice(FEW).some((name) => filters[name])}><summary>more filters</summary><div class="row">
         ${FILTERS.slice(FEW).map((name) => html`<${FilterField} key=${name} name=${name} value=${filters[name]}
           choices=${CHOICES[name]} onChange=${setFilter} />`)}</div></details>
-      ${Object.keys(filters).length > 0 && html`<a href="#/tasks">no filter</a>`}
+      ${Object.keys(filters).length > 0 && html`<a href=${link("tasks")}>no filter</a>`}
       <${Curl} operation="tasks.page" args=${{ limit: LIMIT, ...filters }} />
     </form>
     <${Failure} error=${error} />
     <${Create} />
     <${Several} ids=${[...ticked]} onDone=${() => setTicked(new Set())} />
-    ${isNew > 0 && html`<p><button type="button" onClick=${() => setFirst(null)}>${isNew} new</button></p>`}
+    ${fresh > 0 && html`<p><button type="button" onClick=${showNew}>${fresh === LIMIT ? `${LIMIT} or more` : fresh} new</button></p>`}
     <table>
       <thead><tr><th><span class="soft">tick</span></th>
         ${["task", "status", "type", "project", "batch", "unique_id", "tags", "age", "callback"].map((it) => html`<th scope="col">${it}</th>`)}
@@ -79,18 +94,27 @@ export function Tasks() {
         <td class="short"><${CallbackState} task=${task} /></td>
       </tr>`)}</tbody>
     </table>
-    ${result && !docs.length && html`<p>${Object.keys(filters).length ? "No task passes the filters." : "There is no task yet. Create one here, or send a request."}</p>`}
+    ${result && !docs.length && html`<${Elsewhere} /><p>${Object.keys(filters).length ? "No task passes the filters." : "There is no task yet. Create one here, or send a request."}</p>`}
     <div class="row">
       <button type="button" disabled=${!pages.length} onClick=${() => setPages(pages.slice(0, -1))}>newer</button>
       <button type="button" disabled=${!result?.next_token} onClick=${() => setPages([...pages, result.next_token])}>older</button>
-      <span class="soft">${result ? `${docs.length} of ${result.total}` : "loading …"}</span>
+      <span class="soft">${result ? `${docs.length} of ${total}` : "loading …"}</span>
     </div>`;
+}
+
+// The worlds that have tasks, where the chosen one has none.
+function Elsewhere() {
+  const { summary } = useStore();
+  const others = summary?.tasks ? [] : (summary?.worlds ?? []);
+  return others.length > 0 && html`<p>Other accounts and modes have tasks: ${others.map((it) => html`<a key=${`${it.account} ${it.is_test}`}
+    href=${link("tasks", { account: it.account, test: it.is_test ? "1" : "" })}>${it.account}, ${it.is_test ? "test" : "live"} (${it.tasks})</a> `)}</p>`;
 }
 
 export function CallbackState({ task }) {
   if (task.callback_succeeded === true) return html`<span class="good">succeeded</span>`;
-  if (task.callback_succeeded === false) return html`<span class="bad">failed</span>`;
-  return html`<span class="soft">${task.callback_url ? "none yet" : "no address"}</span>`;
+  if (task.callback_succeeded === false) return html`<a class="bad" href=${link("callbacks", { subject: task.task_id })}>failed</a>`;
+  if (task.status === "pending" || task.status === "canceled") return html`<span class="soft">none yet</span>`;
+  return html`<a class="soft" href=${link("callbacks", { subject: task.task_id })}>see callbacks</a>`;
 }
 
 // Actions on the ticked tasks: one call each.

@@ -65,12 +65,16 @@ class Checker:
         """The validator of required members alone."""
         return _compiled(_requirements(self.schema))
 
+    def accepts(self, value: Any) -> bool:
+        """Return whether ``value`` is valid."""
+        return self._validator.is_valid(value)
+
     def check(self, value: Any, name: str = "") -> None:
         """Raise BadRequest, naming the first bad member, unless ``value`` is valid.
 
         ``name`` is the name of ``value`` in the message, or "" if it is the whole body.
         """
-        if self._validator.is_valid(value):
+        if self.accepts(value):
             return
         # Missing members come first, since they explain the other errors. Only the first error is
         # made: each error takes 4 kB, and a body may have millions.

@@ -7,6 +7,8 @@ import pytest
 
 from fakescale import BadRequest, Conflict, FakeScale, NotFound
 from fakescale.account import threads
+from fakescale.account.listing import Query
+from tests.support import Caller
 
 
 @pytest.fixture
@@ -106,6 +108,82 @@ def test_a_deleted_task_is_gone_from_v1_and_its_batch(chats: FakeScale) -> None:
     assert event.what["status"] == "deleted"
 
 
+@pytest.mark.parametrize("statuses", ["", "completed", "deleted", "deleted,pending"])
+def test_pages_of_v2_are_parts_of_the_whole_list(
+    chats: FakeScale, monkeypatch: pytest.MonkeyPatch, statuses: str
+) -> None:
+    monkeypatch.setattr("fakescale.account.listing._PAGE_PORTION", 3)
+    made = [done(chats).id for _ in range(20)]
+    pending = chats.tasks.create("chat", project="p").id
+    for task_id in made[::3]:
+        chats.tasks.delete(task_id)
+    wanted = {
+        "": {*made, pending},
+        "completed": {*made} - {*made[::3]},
+        "deleted": {*made[::3]},
+        "deleted,pending": {*made[::3], pending},
+    }
+    live, seen, token = Caller(chats), [], ""
+    while token is not None:
+        page = live.get(f"/v2/tasks?project_name=p&limit=4&status={statuses}&next_token={token}")
+        assert len(page["tasks"]) <= 4
+        seen += [it["task_id"] for it in page["tasks"]]
+        token = page.get("next_token")
+    assert seen == sorted(wanted[statuses], reverse=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/delivery/tasks?project_name=p", "/v2/datasets/tasks?dataset_id={}"]
+)
+def test_all_pages_look_at_each_task_about_once(
+    chats: FakeScale, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("fakescale.account.listing._PAGE_PORTION", 10)
+    chats.deliveries.create([done(chats) for _ in range(300)])
+    dataset = chats.datasets.create("d")
+    for name in "abc":
+        chats.datasets.deliver(dataset, [{}] * 100, name=name)
+    looked = 0
+
+    def select(query: Query, items: list[Any]) -> list[Any]:
+        nonlocal looked
+        looked += len(items)
+        return original(query, items)
+
+    original = Query.select
+    monkeypatch.setattr(Query, "select", select)
+    live, token = Caller(chats), ""
+    seen: list[str] = []
+    while token is not None:
+        page = live.get(f"{path.format(dataset.id)}&limit=10&next_token={token}")
+        seen += [it["task_id"] for it in page.get("docs") or page["tasks"]]
+        token = page.get("next_token")
+    assert len(seen) == len({*seen}) == 300
+    assert looked <= 3 * 300
+
+
+def test_tasks_of_datasets_are_listed_newest_first_also_after_a_load(chats: FakeScale) -> None:
+    dataset = chats.datasets.create("d")
+    for days in (2, -1):
+        chats.datasets.deliver(dataset, [{"days": days}] * 2)
+        chats.advance(days=1)
+    other = FakeScale()
+    other.load(chats.dump())
+    for fake in (chats, other):
+        found = Caller(fake).get(f"/v2/datasets/tasks?dataset_id={dataset.id}")["tasks"]
+        assert [it["response"]["days"] for it in found] == [-1, -1, 2, 2]
+
+
+def test_the_latest_delivery_of_a_task_is_shown_also_after_a_load(chats: FakeScale) -> None:
+    task = done(chats)
+    made = [chats.deliveries.create([task], name=name) for name in "ab"]
+    other = FakeScale()
+    other.load(chats.dump())
+    for fake in (chats, other):
+        [doc] = Caller(fake).get("/v2/delivery/tasks?project_name=p")["docs"]
+        assert doc["delivery_id"] == made[1].id
+
+
 def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
     rating = {"key": "k", "type": "integer", "value": 3.0}  # Node prints 3
     message = {"role": "user", "annotations": [rating, rating]}
@@ -134,6 +212,10 @@ def test_threads_are_completed_when_they_are_stored(chats: FakeScale) -> None:
         ({"key": "k", "type": "integer", "possible_values": [[1]]}, "possible_values"),
         ({"key": "k", "type": "ranked_groups", "value": ["a"]}, "value"),
         ({"key": "k", "type": "text", "labels": "l"}, "labels"),
+        ({"key": "k", "type": "file", "value": [{"url": 5}]}, r"value\[0\].url"),
+        ({"key": "k", "type": "integer", "value": 10**20}, "value"),
+        ({"key": "k", "type": "text", "metadata": {"criteria": 5}}, "metadata.criteria"),
+        ({"key": "k", "type": "text", "metadata": {"criteria": {}}}, "metadata.criteria.id"),
     ],
 )
 def test_threads_that_no_client_could_read_are_refused(
@@ -151,6 +233,27 @@ def test_a_labeler_s_threads_are_completed_too(chats: FakeScale) -> None:
     task = chats.tasks.create("chat", project="p")
     done = chats.tasks.get(task)
     assert done.response == {"threads": [{"id": "thread_0", "turns": [], "annotations": []}]}
+
+
+WRONG = [5, [5], [{}], [{"id": "t", "turns": 5, "annotations": []}], "x", None]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_v2_shows_no_threads_of_another_form_which_a_loaded_task_may_have(
+    chats: FakeScale, wrong: Any
+) -> None:
+    printed = chats.tasks.complete(chats.tasks.create("chat", project="p")).to_json()
+    response = {"threads": wrong}
+    fake = FakeScale()
+    fake.load([json.loads(json.dumps({**printed, "response": response}))])
+    live = Caller(fake)
+    assert live.get(f"/task/{printed['task_id']}")["response"] == response
+    assert live.get(f"/v2/task?task_id={printed['task_id']}&opts=submissions")["threads"] == []
+    assert live.get("/v2/tasks?project_name=p")["tasks"][0]["threads"] == []
+    assert live("GET", "/v2/annotation?annotation_id=t").status == 404
+    fake.deliveries.create([printed["task_id"]])
+    [doc] = live.get("/v2/delivery/tasks?project_name=p")["docs"]
+    assert doc["response"] == response
 
 
 def test_a_member_named_threads_of_another_kind_is_free() -> None:

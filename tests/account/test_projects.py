@@ -145,6 +145,25 @@ def test_only_some_types_have_task_templates(live: Caller, projects: Projects) -
     }
 
 
+def test_types_and_models_are_shown_by_v2_once_they_are_set(
+    live: Caller, projects: Projects
+) -> None:
+    projects.create(type="chat", name="c")
+    plain = live.get("/v2/project?project_name=c")
+    assert set(plain) == {"id", "name", "created_at"}
+    projects.describe("c", types=["SFT", "a type of tomorrow"])
+    assert projects.describe("c", models=[]).types == ["SFT", "a type of tomorrow"]
+    seen = {**plain, "types": ["SFT", "a type of tomorrow"], "models": []}
+    assert live.get("/v2/project?project_name=c") == seen
+    assert live.get("/v2/projects")["projects"] == [seen]
+    assert "types" not in live.get("/projects/c")
+    with pytest.raises(BadRequest, match=r'"types\[1\]" must be'):
+        projects.describe("c", types=["SFT", 5])  # type: ignore[list-item]
+    with pytest.raises(BadRequest, match='"models" must be'):
+        projects.describe("c", models=5)  # type: ignore[arg-type]
+    assert live.get("/v2/projects")["projects"] == [seen]
+
+
 def test_projects_are_a_collection(projects: Projects) -> None:
     made = [projects.create(type="chat", name=name) for name in "ab"]
     assert (list(projects), len(projects)) == (made, 2)

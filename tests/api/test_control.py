@@ -193,6 +193,12 @@ def set_template(side: Side) -> Any:
     return [done, side.projects.list()]
 
 
+def describe_project(side: Side) -> Any:
+    a_batch(side)
+    done = side.projects.describe("p", types=["SFT", "Evals"])
+    return [done, side.projects.describe("p", models=[]), side.projects.list()]
+
+
 def create_batch(side: Side) -> Any:
     return [a_batch(side), a_batch(side.account("other"), studio=True)]
 
@@ -521,16 +527,16 @@ def waits(side: Side) -> Any:
     return [
         side.tasks.wait_for(status="completed"),
         side.tasks.wait_for(0, 0, type="chat", status="error"),
-        failure(side.tasks.wait_for, 5, timeout=0, status="pending"),
+        failure(side.tasks.wait_for, 500, timeout=0, status="pending"),
         side.requests.wait_for(2, method="POST"),
-        failure(side.requests.wait_for, 9, 0, path="/tasks", account="other"),
+        failure(side.requests.wait_for, 900, 0, path="/tasks", account="other"),
         side.callbacks.wait_for(1, 0, subject=task, state="recorded"),
         failure(side.callbacks.wait_for, timeout=0, event="error"),
         asyncio.run(side.tasks.until(status="completed")),
         asyncio.run(side.requests.until(2, method="POST")),
         asyncio.run(side.callbacks.until(state=None)),
         asyncio.run(side.events.until(kind="task changed", subject=task)).number,
-        failure(lambda: asyncio.run(side.tasks.until(9, timeout=0))),
+        failure(lambda: asyncio.run(side.tasks.until(500, timeout=0))),
     ]
 
 
@@ -625,7 +631,7 @@ def pages(side: Side) -> Any:
         a_task(side, unique_id=str(number))
     first = side.tasks.page(2)
     rest = side.tasks.page(limit=2, next_token=first.next_token)
-    return [first, rest, side.tasks.page(unique_id="1"), sorted(side.tasks.counts())]
+    return [first, rest, side.tasks.page(unique_id="1"), side.tasks.counts()]
 
 
 def summaries(side: Side) -> Any:
@@ -634,7 +640,9 @@ def summaries(side: Side) -> Any:
     a_task(side)
     found = side.summary()
     assert side.summary(since=found.number) is None
-    return [found._replace(number=0), side.next_due(), side.summary(test=True)._replace(number=0)]
+    of_test = side.summary(test=True)
+    told = [it._replace(number=0, state="") for it in (found, of_test)]
+    return [*told, side.next_due(), side.worlds()]
 
 
 def explanations(side: Side) -> Any:
@@ -657,6 +665,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "callbacks.counts": callbacks,
     "summary": summaries,
     "next_due": summaries,
+    "worlds": summaries,
     "nearest": explanations,
     "explain": explanations,
     "ui": addresses,
@@ -691,6 +700,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "projects.set_ontology": get_project,
     "projects.template": get_project,
     "projects.set_template": set_template,
+    "projects.describe": describe_project,
     "projects.archive": archive_project,
     "batches.create": create_batch,
     "batches.get": get_batch,

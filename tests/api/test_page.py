@@ -69,6 +69,14 @@ def test_links_to_elsewhere_tell_nothing() -> None:
     assert parts.count('rel="noreferrer noopener"') == parts.count('target="_blank"') == 1
 
 
+def test_a_header_that_browsers_only_take_from_here_is_sent_only_here(fake: FakeScale) -> None:
+    name = "Cross-Origin-Opener-Policy"
+    served = {"SERVER_NAME": "192.0.2.1"}
+    assert name not in get(fake, "/_fakescale/ui", served, Host="192.0.2.1:80").headers
+    secure = {**served, "wsgi.url_scheme": "https"}
+    assert name in get(fake, "/_fakescale/ui", secure, Host="192.0.2.1:80").headers
+
+
 def test_with_images_the_policy_allows_those_of_others(fake: FakeScale) -> None:
     policy = get(fake, "/_fakescale/ui?images").headers["Content-Security-Policy"]
     assert policy == POLICY.replace("data: blob:", "data: blob: http: https:")
@@ -109,7 +117,10 @@ def test_a_browser_is_led_to_the_page(fake: FakeScale) -> None:
     assert get(fake, "/").status_code == http.HTTPStatus.UNAUTHORIZED
     keyed = get(fake, "/", Accept="text/html", Authorization="Basic bGl2ZV94Og==")
     assert keyed.status_code == http.HTTPStatus.NOT_FOUND  # as the API answers
-    assert [it.path for it in fake.requests] == ["/", "/", "/"]
+    assert {it.path for it in fake.requests} == {"/"}
+    assert len(fake.requests) == 3
+    client = werkzeug.test.Client(fake)
+    assert client.post("/", headers={"Accept": "text/html"}).status_code == 401
     refused = get(fake, "/", Accept="text/html", Host="evil.test")
     assert refused.status_code == http.HTTPStatus.FORBIDDEN
 

@@ -1,6 +1,7 @@
 """The summary of a fake, and what the page asks beside it."""
 
 import datetime as dt
+import json
 
 import hypothesis
 import hypothesis.strategies as st
@@ -25,7 +26,7 @@ def recounted(fake: FakeScale) -> dict[str, int]:
 def test_the_numbers_are_those_of_the_tasks(moves: list[str], data: st.DataObject) -> None:
     fake = FakeScale(seed="tests")
     fake.projects.create("p", type="chat")
-    for move in moves:
+    for number, move in enumerate(moves):
         if move == "create":
             fake.tasks.create("chat", project="p")
         elif move == "restore":
@@ -33,7 +34,7 @@ def test_the_numbers_are_those_of_the_tasks(moves: list[str], data: st.DataObjec
         elif tasks := fake.tasks.list():
             task = data.draw(st.sampled_from(tasks))
             if move == "load":
-                fake.tasks.load([{**task.to_json(), "task_id": f"{len(fake.events):024x}"}])
+                fake.tasks.load([{**task.to_json(), "task_id": f"{number:024x}"}])
                 continue
             try:
                 getattr(fake.tasks, move)(task)
@@ -58,6 +59,10 @@ def test_callbacks_are_counted_by_state(fake: FakeScale) -> None:
     assert fake.callbacks.counts("other") == {}
     unsent = "not sent: www.example.com is not allowed"
     assert [it.state for it in fake.callbacks.list(limit=2)] == [unsent, "failed"]
+    task = fake.callbacks[0].subject
+    assert [it.number for it in fake.callbacks.list(subject=task)] == [0]
+    assert [it.number for it in fake.callbacks.list(before=2, limit=1)] == [1]
+    assert fake.callbacks.list(test=True) == []
     fake.reset(account=fake._account)
     assert fake.callbacks.counts(fake._account) == {}
     with pytest.raises(ValueError, match="limit must be at least 1"):
@@ -76,8 +81,26 @@ def test_nothing_is_told_again_until_something_happens(fake: FakeScale) -> None:
     third = fake.summary(second.number)
     assert third is not None
     assert third.is_stopped
+    assert third.state == first.state
     fake.reset()
-    assert fake.summary(third.number) is not None
+    after = fake.summary(third.number)
+    assert after is not None
+    assert after.state != first.state
+    assert fake.summary(after.number + 1) is not None  # a number of another process
+
+
+def test_a_summary_is_small(fake: FakeScale) -> None:
+    for number in range(30):
+        name = f"{number:02}" + "x" * (number % 2 * 200)
+        fake.projects.create(name, type="chat")
+        fake.tasks.create("chat", project=name)
+        fake.account(name).tasks.create("chat")
+    told = fake.summary()
+    assert told is not None
+    assert (len(told.projects), len(told.worlds), len(fake.worlds())) == (10, 10, 62)
+    assert told.worlds[0] == (fake._account, False, 30)
+    assert fake.tasks.counts().projects["01" + "x" * 200] == 1
+    assert len(json.dumps(told, default=str)) < 2_000
 
 
 def test_a_summary_completes_what_is_due() -> None:
@@ -118,6 +141,26 @@ def test_events_come_in_pages(fake: FakeScale) -> None:
         fake.events(limit=0)
 
 
+def test_long_bodies_of_events_are_left_out(fake: FakeScale) -> None:
+    Caller(fake)("POST", "/task/chat", {"instruction": "x" * 100})
+    [event] = fake.events(kind="request", max_body=100)
+    assert event.exchange is not None
+    assert (event.exchange.body, event.exchange.answer) == (b"", b"")
+    [event] = fake.events(kind="request", max_body=10_000)
+    assert event.exchange == fake.requests[0]
+
+
+def test_a_change_that_keeps_the_status_names_the_members(fake: FakeScale) -> None:
+    task = fake.tasks.create("chat")
+    fake.tasks.set_metadata(task, {"a": 1})
+    fake.tasks.add_tags(task, ["b"])
+    fake.tasks.complete(task)
+    fake.tasks.audit(task, accepted=True)
+    changed = [it.what.get("changed") for it in fake.events(kind="task changed")]
+    assert changed[:4] == [None, ["metadata"], ["tags"], None]
+    assert "customer_review_status" in str(changed[4])
+
+
 def test_a_request_is_explained(fake: FakeScale) -> None:
     call = Caller(fake)
     call(
@@ -136,5 +179,7 @@ def test_a_request_is_explained(fake: FakeScale) -> None:
     assert (lost.route, lost.nearest, lost.source) == (None, "GET /v1/tasks", "guessed")
     assert good == ("GET /v1/tasks", None, None, None, None, ())
     assert fake.nearest("post", "/v1/task/imageanotation") == "POST /v1/task/<type>"
+    call("POST", "/task/chat", {"tags": ["a", 1]})
+    assert fake.explain(fake.events.total).member == "tags.1"
     with pytest.raises(NotFound, match="no request 99"):
         fake.explain(99)

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,27 +147,38 @@ TOLD = {
 NOT_FOUND = "Task with that ID not found."
 
 
-def test_openapi_python_client(fake: FakeScale, tmp_path: Path) -> None:
+def by_python(fake: FakeScale, folder: Path, program: str, version: str = "v1") -> Any:
+    """Return what a program prints that uses the client of openapi-python-client."""
     tools = python_with("openapi-python-client==0.29.1", "ruff")
     with fake.serve():
-        url = fake.url.replace("/v1", "/_fakescale/openapi.json?strict=true")
-        command = [str(tools / "openapi-python-client"), "generate", "--url", url]
+        address = f"{fake.origin}/_fakescale/openapi.json?strict=true&version={version}"
+        command = [str(tools / "openapi-python-client"), "generate", "--url", address]
         command += ["--output-path", "made", "--meta", "none", "--fail-on-warning"]
-        output(command, tmp_path, PATH=f"{tools}:{os.environ['PATH']}")
-        seen = told([tools / "python", "-c", PYTHON], tmp_path, FAKE_URL=fake.url)
+        output(command, folder, PATH=f"{tools}:{os.environ['PATH']}")
+        url = f"{fake.origin}/{version}"
+        return told([tools / "python", "-c", program], folder, FAKE_URL=url)
+
+
+def by_typescript(fake: FakeScale, folder: Path, program: str, version: str = "v1") -> Any:
+    """Return what a program prints that uses the client of openapi-ts."""
+    # The last of its versions for Node 18 and 20 as well.
+    modules = modules_with("@hey-api/openapi-ts@0.85.2", "typescript@5.9.3") / "node_modules"
+    command = [sys.executable, "-m", "fakescale", "openapi", "--strict", "--api", version]
+    (folder / "scale.json").write_text(output(command, folder), "utf-8")
+    (folder / "use.ts").write_text(program, "utf-8")
+    (folder / "tsconfig.json").write_text(CONFIG, "utf-8")
+    command = [str(modules / ".bin" / "openapi-ts"), "-i", "scale.json", "-o", "client"]
+    output([*command, "-p", "@hey-api/client-fetch"], folder)
+    output([modules / ".bin" / "tsc", "-p", "."], folder)
+    with fake.serve():
+        return told(["node", "out/use.js"], folder, FAKE_URL=f"{fake.origin}/{version}")
+
+
+def test_openapi_python_client(fake: FakeScale, tmp_path: Path) -> None:
+    seen = by_python(fake, tmp_path, PYTHON)
     assert seen == {**TOLD, "formed": ["big"], "refused": ["ApiError", 404, NOT_FOUND]}
 
 
 def test_hey_api_openapi_ts(fake: FakeScale, tmp_path: Path) -> None:
-    # The last of its versions for Node 18 and 20 as well.
-    modules = modules_with("@hey-api/openapi-ts@0.85.2", "typescript@5.9.3") / "node_modules"
-    printed = output([sys.executable, "-m", "fakescale", "openapi", "--strict"], tmp_path)
-    (tmp_path / "scale.json").write_text(printed, "utf-8")
-    (tmp_path / "use.ts").write_text(TYPESCRIPT, "utf-8")
-    (tmp_path / "tsconfig.json").write_text(CONFIG, "utf-8")
-    command = [str(modules / ".bin" / "openapi-ts"), "-i", "scale.json", "-o", "client"]
-    output([*command, "-p", "@hey-api/client-fetch"], tmp_path)
-    output([modules / ".bin" / "tsc", "-p", "."], tmp_path)
-    with fake.serve():
-        seen = told(["node", "out/use.js"], tmp_path, FAKE_URL=fake.url)
+    seen = by_typescript(fake, tmp_path, TYPESCRIPT)
     assert seen == {**TOLD, "refused": [404, NOT_FOUND]}

@@ -6,6 +6,7 @@ Each answer is parsed by the client's own strict models.
 import datetime as dt
 import inspect
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from scaleapi.api_client.v2.exceptions import ApiException, NotFoundException
 
 import fakescale as package
 from fakescale import FakeScale
-from fakescale.account import task_types, threads
+from fakescale.account import task_types, thread_schemas, threads
 from fakescale.account.words import TaskType
 from fakescale.account.world import World
 from tests.support import example
@@ -118,8 +119,9 @@ def projects(side: Side) -> Iterator[str]:
     assert side.api.get_project(project_id=project.id, project_name="other").name == "P"
     assert side.api.get_project(project_name="P").id == project.id
     yield "get_project"
-    found = side.api.get_projects(created_after=LONG_AGO, created_before=FAR).projects
-    assert [it.name for it in found] == ["P"]
+    side.world.projects.describe("P", types=["SFT", "Evals"], models=["base_model"])
+    [found] = side.api.get_projects(created_after=LONG_AGO, created_before=FAR).projects
+    assert (found.name, found.types, found.models) == ("P", ["SFT", "Evals"], ["base_model"])
     yield "get_projects"
 
 
@@ -351,7 +353,7 @@ def annotation_of(kind: str) -> dict[str, Any]:
 
 
 def test_every_kind_of_annotation_is_parsed_everywhere(side: Side) -> None:
-    assert {*VALUES} == {*threads.VALUES} == {it.value for it in v2.AnnotationType}
+    assert {*VALUES} == {*thread_schemas.VALUES} == {it.value for it in v2.AnnotationType}
     all_kinds = [annotation_of(kind) for kind in VALUES]
     rubric = {"criteria_definitions": [{"criterion": "c", "weight": 1, "annotations": all_kinds}]}
     evaluation = {
@@ -404,6 +406,25 @@ def test_the_client_cannot_parse_attachments(side: Side) -> None:
         side.api.get_task(task.id)
     raw = side.api.get_task_without_preload_content(task.id)
     assert b'"attachments":[{"url":"https://example.com/a.png"}]' in raw.data
+
+
+@pytest.mark.parametrize(
+    ("annotation", "error"),
+    [
+        ({"type": "file", "value": {"url": "https://example.com/a"}}, ValueError),
+        ({"type": "workspace_container", "value": {"last_code_run_event": {}}}, NameError),
+    ],
+)
+def test_the_client_cannot_parse_some_annotations(
+    side: Side, annotation: Any, error: type[Exception]
+) -> None:
+    side.world.projects.create("P", type="chat")
+    task = side.world.tasks.create("chat", project="P")
+    side.world.tasks.complete(task, {"threads": [{"annotations": [{"key": "k", **annotation}]}]})
+    with pytest.raises(error):
+        side.api.get_task(task.id)
+    raw = json.loads(side.api.get_task_without_preload_content(task.id).data)
+    assert raw["threads"][0]["annotations"][0]["value"] == annotation["value"]
 
 
 def test_errors_and_reports_are_parsed(side: Side) -> None:

@@ -2,8 +2,9 @@
 
 import copy
 import functools
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hypothesis
@@ -37,6 +38,7 @@ from schemathesis.transport.serialization import Binary
 from fakescale import FakeScale
 from fakescale.account import task_types
 from fakescale.account.listing import token
+from fakescale.api.openapi import document
 from fakescale.values.keywords import KEYWORDS
 from fakescale.values.schemas import NUMBER
 from tests.api.test_openapi import DOCUMENT
@@ -50,11 +52,13 @@ from tests.arrangements import (
     a_labeler,
     a_lidar_task,
 )
+from tests.conformance import BASE
 from tests.support import examples
 
 Case = AnyCase[Any]
 
 FAKE = FakeScale(seed="schemathesis")
+DOCUMENTS = {"v1": DOCUMENT, "v2": json.loads(json.dumps(document(BASE, version="v2")))}
 OF_TYPES = r"^create_(evaluation_|training_)?task_"
 # The same in each run.
 SETTINGS = hypothesis.settings(
@@ -66,13 +70,13 @@ SETTINGS = hypothesis.settings(
 )
 
 
-def described(*, coverage: bool) -> BaseSchema:
-    """Return the document as schemathesis reads it, with or without the edge cases of schemas."""
+def described(document: Any = DOCUMENT, *, coverage: bool) -> BaseSchema:
+    """Return a document as schemathesis reads it, with or without the edge cases of schemas."""
     phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage))
     projects = ProjectsConfig(default=ProjectConfig(phases=phases))
     # A copy, because schemathesis changes the document.
     schema = schemathesis.openapi.from_dict(
-        copy.deepcopy(DOCUMENT), config=SchemathesisConfig(seed=0, projects=projects)
+        copy.deepcopy(document), config=SchemathesisConfig(seed=0, projects=projects)
     )
     schema.app = FAKE
     return schema
@@ -103,11 +107,7 @@ def test_each_type_obeys_the_document(case: Case) -> None:
 
 def check(case: Case) -> None:
     assert case.meta is not None
-    # A path of one task type also takes the methods of `/task/{task_id}`, and the reverse.
-    excluded = [unsupported_method, allow_header_conformance]
-    if case.meta.phase.name is TestPhase.COVERAGE:
-        # It sends each request twice more. The drawn requests of each route are enough for it.
-        excluded.append(ignored_auth)
+    excluded: list[Any] = []
     if not case.meta.is_negative_at(ParameterLocation.PATH):
         name_what_is_there(case)
     if case.meta.generation.mode.is_positive:
@@ -116,6 +116,17 @@ def check(case: Case) -> None:
             excluded.append(positive_data_acceptance)
     elif is_right_as_a_form(case):
         excluded.append(negative_data_rejection)
+    send(case, excluded)
+
+
+def send(case: Case, excluded: Sequence[Any] = ()) -> None:
+    """Send a request, and apply all checks to the answer, except some."""
+    assert case.meta is not None
+    # A path of one task type also takes the methods of `/task/{task_id}`, and the reverse.
+    excluded = [*excluded, unsupported_method, allow_header_conformance]
+    if case.meta.phase.name is TestPhase.COVERAGE:
+        # It sends each request twice more. The drawn requests of each route are enough for it.
+        excluded.append(ignored_auth)
     case.call_and_validate(
         headers={"Authorization": f"Bearer {FAKE.api_key}"},
         excluded_checks=excluded,
@@ -135,11 +146,11 @@ def a_wrong_method_is_unknown(ctx: CheckContext, response: Response, case: Case)
     return None
 
 
-def keeps_own_rules(case: Case) -> bool:
+def keeps_own_rules(case: Case, version: str = "v1") -> bool:
     """Return whether the body keeps the rules that JSON Schema cannot express."""
     if isinstance(case.body, NotSet) or case.media_type != "application/json":
         return True
-    rules = _own_rules_of(case.operation.label)
+    rules = _own_rules_of(version, case.operation.label)
     return all(rules.is_valid(body) for body in (case.body, _with_numbers(case.body)))
 
 
@@ -154,18 +165,18 @@ def _with_numbers(value: Any) -> Any:
 
 
 @functools.cache
-def _own_rules_of(label: str) -> jsonschema_rs.Validator:
+def _own_rules_of(version: str, label: str) -> jsonschema_rs.Validator:
     method, path = label.split(" ")
-    body = DOCUMENT["paths"][path][method.lower()]["requestBody"]
+    body = DOCUMENTS[version]["paths"][path][method.lower()]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     return jsonschema_rs.validator_for(
-        {**_as_keywords(schema), "components": _components_as_keywords()}, keywords=KEYWORDS
+        {**_as_keywords(schema), "components": _components_as_keywords(version)}, keywords=KEYWORDS
     )
 
 
 @functools.cache
-def _components_as_keywords() -> Any:
-    return _as_keywords(DOCUMENT["components"])
+def _components_as_keywords(version: str) -> Any:
+    return _as_keywords(DOCUMENTS[version]["components"])
 
 
 def _as_keywords(schema: Any) -> Any:

@@ -16,13 +16,14 @@ from fakescale.account import task as moves
 from fakescale.account.listing import Page, Query
 from fakescale.account.task import TRANSITIONS, Status, Task
 from fakescale.account.tasks import Tasks
-from fakescale.api import app, route
+from fakescale.api import app, route, v2
 from fakescale.contract.target import Line, Reply, Target
 from fakescale.contract.test_machine import run
 from fakescale.traffic import idempotency
 from fakescale.traffic.idempotency import LIFETIME, OncePerKey
 from fakescale.values import errors
 from fakescale.values.answer import encode, json_answer
+from fakescale.values.clock import stamp
 from fakescale.values.frozen import FrozenDict, FrozenList
 from tests.support import examples, proofs
 
@@ -91,6 +92,7 @@ select = Query.select
 once, run_once = app._once, OncePerKey.run
 cancel, complete, fail, audit = moves.cancel, moves.complete, moves.fail, moves.audit
 page_text, put, set_metadata, task_text = Page.to_text, Tasks._put, Tasks.set_metadata, Task.to_text
+hold_batch, show_task, within = Tasks._hold_batch, v2.tasks.show_task, v2.references.within
 change_tags, check_unique_id = Tasks._change_tags, Tasks._check_unique_id
 
 
@@ -167,6 +169,15 @@ def filtered(name: str, keep: Any, **changes: Any) -> tuple[Any, str, Any]:
         return [keep(value, wanted) for value in values]
 
     return task_filters.QUERY, name, task_filters.QUERY[name]._replace(**{"keep": wrong, **changes})
+
+
+def canceled_though_begun(self: Tasks, batch: Any, *, cancels: bool) -> None:
+    hold_batch(self, batch, cancels=cancels)
+    for task in [*self._table] if cancels else []:
+        if task.batch == batch.name and task.status == "pending":
+            now = self._clock.now()
+            canceled = moves.replace(task, status=Status.CANCELED, updated_at=stamp(now))
+            self._replace(task, canceled, now)
 
 
 # Each bug: the owner, the name in it, and the wrong value that replaces it.
@@ -277,6 +288,40 @@ BUGS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "a completion is not printed": (
         Task, "to_text", lambda task: task_text(task).replace(b'"completed"', b'"pending"'),
+    ),
+}  # fmt: skip
+
+
+BUGS |= {
+    "a paused batch can be completed": (batches, "_HELD", ("staging", "cancelled")),
+    "a cancelled batch can be resumed": (
+        batches.TRANSITIONS, ("cancelled", "resume"), "in_progress",
+    ),
+    "a batch in progress can be finalized by v2": (
+        batches.TRANSITIONS, ("in_progress", "finalize"), "in_progress",
+    ),
+    "a cancelled batch keeps its tasks": (
+        Tasks, "_hold_batch",
+        lambda self, batch, *, cancels: hold_batch(self, batch, cancels=False),
+    ),
+    "a paused batch cancels its tasks": (
+        Tasks, "_hold_batch", lambda self, batch, *, cancels: hold_batch(self, batch, cancels=True),
+    ),
+    "a cancelled batch cancels begun work": (Tasks, "_hold_batch", canceled_though_begun),
+    "a cancelled batch takes tasks": (batches.Batches, "_check_open", lambda self, name: None),
+    "metadata of v2 merged at the top alone": (tasks, "merged", lambda old, new: {**old, **new}),
+    "a token after the last page of v2": (
+        v2.tasks, "page_of", lambda name, docs, token: {name: docs, "next_token": token or ""},
+    ),
+    "v2 shows the status before": (
+        v2.tasks, "show_task",
+        lambda world, task, given: {**show_task(world, task, given), "status": "pending"},
+    ),
+    "v2 forgets the batch in a filter": (
+        v2.tasks, "within",
+        lambda query, world, noun, given: (
+            query if noun == "batch" else within(query, world, noun, given)
+        ),
     ),
 }  # fmt: skip
 

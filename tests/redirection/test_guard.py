@@ -73,6 +73,8 @@ CLIENTS = """
     CALLS = {
         "v1": lambda: scaleapi.ScaleClient("live_x").tasks(limit=1),
         "v2": lambda: scaleapi.ScaleClient("live_x").v2.get_tasks(),
+        "v2 creation": lambda: scaleapi.ScaleClient("live_x").v2.create_chat_task({}),
+        "v2 paged": lambda: list(scaleapi.ScaleClient("live_x").v2_get_tasks("p")),
         "requests": lambda: requests.get(URL),
         "http": lambda: requests.get(URL.replace("https", "http")),
         "urllib3": with_retries,
@@ -115,7 +117,7 @@ CLIENTS = """
 def test_no_client_reaches_the_real_api(suite: pytest.Pytester) -> None:
     suite.makepyfile(CLIENTS)
     before = dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))
-    suite.runpytest_inprocess().assert_outcomes(passed=19)
+    suite.runpytest_inprocess().assert_outcomes(passed=21)
     assert (dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))) == before
 
 

@@ -29,6 +29,26 @@ def test_a_line_shows_the_request_and_the_answer(fake: FakeScale, live: Caller) 
     assert re.fullmatch(r"GET /v1/task/x\\x1b\[31m 503 1.2ms \(fault: .*\)\n", second)
 
 
+def test_a_line_names_the_task_that_v2_has_in_the_query_the_path_or_the_body(
+    fake: FakeScale, live: Caller
+) -> None:
+    fake.projects.create("p", type="chat")
+    task = live("POST", "/v2/task/chat", {"project_name": "p"}).json["task_id"]
+    other = "0" * 24
+    live("GET", f"/v2/task?expand=project&task_id={task}&opts=submissions")
+    live("GET", f"/v2/task?task_id={other}")
+    live("GET", f"/v2/datasets/task?task_id={other}")
+    live("GET", f"/v2/datasets/task/{other}/response_url/x")
+    live("POST", "/v2/task/metadata", {"task_id": task, "metadata": {}})
+    live("GET", f"/v2/tasks?project_name=p&x_task_id={task}")
+    live("GET", f"/v2/annotation?annotation_id={task}")
+    named = [re.search(r" task=(\w+)", line) for line in lines(fake)]
+    assert [it and it[1] for it in named] == [
+        *(task, task, other, other, other, task),
+        *(None, None),
+    ]
+
+
 def test_the_bodies_follow_on_the_same_line(fake: FakeScale, live: Caller) -> None:
     live("POST", "/task/chat", data=b'{"a":\n1}')
     [line] = lines(fake, bodies=True)

@@ -45,6 +45,54 @@ def test_a_task_s_events_say_who_changed_it(fake: FakeScale, live: Caller) -> No
     assert told(fake, kind="task")[-1] == ("task changed", "client", "completed")
 
 
+def test_a_batch_s_events_say_how_its_status_changed(fake: FakeScale, live: Caller) -> None:
+    fake.projects.create("p", type="chat", rapid=True)
+    fake.batches.create("b", project="p")
+    task = fake.tasks.create("chat", project="p", batch="b")
+    live("POST", "/batches/b/finalize")
+    for move in ("pause", "resume", "pause", "pause"):  # the last is refused
+        live("POST", f"/v2/batch/{move}", {"batch_name": "b"})
+    fake.batches.resume("b")
+    fake.batches.archive("b")  # no change of its status
+    fake.tasks.complete(task)
+    assert told(fake, kind="batch", subject="b") == [
+        ("batch changed", "test", "staging"),
+        ("batch changed", "client", "staging", "in_progress"),
+        ("batch changed", "client", "in_progress", "paused"),
+        ("batch changed", "client", "paused", "in_progress"),
+        ("batch changed", "client", "in_progress", "paused"),
+        ("batch changed", "test", "paused", "in_progress"),
+        ("batch changed", "test", "in_progress", "completed"),
+    ]
+    [last] = fake.events(kind="batch changed")[-1:]
+    assert (last.what["project"], last.what["is_test"]) == ("p", False)
+    assert fake.events[-1] == last  # after the change of its last task
+    fake.test.projects.create("q", type="chat")
+    fake.test.batches.cancel(fake.test.batches.create("c", project="q"))
+    assert told(fake, subject="c")[-1] == ("batch changed", "test", "in_progress", "cancelled")
+    assert fake.events[-1].what["is_test"]
+
+
+def test_a_project_s_events_say_what_was_done_to_it(fake: FakeScale, live: Caller) -> None:
+    live("POST", "/projects", {"type": "chat", "name": "p"})
+    live("POST", "/projects/p/setParams", {"instruction": "i"})
+    live("POST", "/projects/p/setOntology", {"ontology": ["a"]})
+    live("POST", "/projects/p/setOntology", {"ontology": 5})  # refused
+    fake.projects.set_template("p", {})
+    fake.projects.describe("p", types=["SFT"])
+    fake.projects.archive("p")
+    events = fake.events(kind="project", subject="p")
+    assert [(it.what["by"], it.what["action"]) for it in events] == [
+        ("client", "create"),
+        ("client", "set_params"),
+        ("client", "set_ontology"),
+        ("test", "set_template"),
+        ("test", "describe"),
+        ("test", "archive"),
+    ]
+    assert events[0].what["type"] == "chat"
+
+
 def test_a_request_s_event_has_its_task_its_time_and_its_exchange(
     fake: FakeScale, live: Caller
 ) -> None:

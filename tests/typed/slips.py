@@ -43,6 +43,7 @@ def of_owners(fakescale: FakeScale) -> None:
     fakescale.projects.create("drive")  # slip
     fakescale.projects.create("drive", type="chat", rapd=True)  # slip
     fakescale.projects.set_ontology("drive", ontolgy=[])  # slip
+    fakescale.projects.describe("drive", typs=["SFT"])  # slip
     fakescale.batches.create(nam="b", project="drive")  # slip
     fakescale.batches.create("b")  # slip
     fakescale.batches.create("b", project="drive", calback="a@example.com")  # slip

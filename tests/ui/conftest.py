@@ -44,7 +44,9 @@ def browser() -> Iterator["Browser"]:
     if found is None:
         _go_without(f"none of {', '.join(COMMANDS)} is installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--host-resolver-rules=MAP evil.test 127.0.0.1"]
+        )
         yield browser
         browser.close()
 

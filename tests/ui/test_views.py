@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,64 @@ def test_new_tasks_do_not_move_the_rows(ui: Ui) -> None:
     ui.expect(ui.rows()).to_contain_text("canceled")
     ui.press("2 new")
     ui.expect(ui.rows()).to_have_count(3)
+
+
+def test_rows_that_are_gone_make_room(ui: Ui) -> None:
+    tasks = [ui.fake.tasks.create("chat") for _ in range(2)]
+    ui.open("#/tasks?status=pending")
+    ui.expect(ui.rows()).to_have_count(2)
+    for task in tasks:
+        ui.fake.tasks.complete(task)
+    ui.fake.tasks.create("chat")
+    ui.expect(ui.rows()).to_have_count(1)
+    ui.fake.reset()
+    ui.sees("No task passes the filters")
+    ui.fake.tasks.create("chat")
+    ui.fake.tasks.create("chat")
+    ui.sees("of 2")
+
+
+def test_what_comes_while_a_call_runs_is_shown(ui: Ui) -> None:
+    held: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        held.append(route)
+
+    ui.page.route("**/tasks.page", hold_the_first)
+    ui.open()
+    with ui.page.expect_request("**/summary"):
+        pass
+    before = held[0].fetch()
+    ui.fake.tasks.create("chat")
+    ui.expect(ui.page.get_by_role("link", name="pending 1")).to_be_visible()
+    assert len(held) == 1  # slow calls do not pile up
+    held[0].fulfill(response=before)
+    ui.expect(ui.rows()).to_have_count(1)
+
+
+def test_a_filter_that_is_being_typed_stays(ui: Ui) -> None:
+    ui.open()
+    ui.page.get_by_label("unique_id", exact=True).press_sequentially("ab")
+    ui.fake.tasks.create("chat", unique_id="abc")
+    ui.expect(ui.rows()).to_have_count(1)
+    ui.page.keyboard.type("c")
+    ui.page.keyboard.press("Enter")
+    ui.expect(ui.page).to_have_url(re.compile("unique_id=abc$"))
+
+
+def test_tasks_of_other_accounts_are_found(ui: Ui) -> None:
+    task = ui.fake.account("pets").test.tasks.create("chat", callback_url="a@example.com")
+    ui.open()
+    ui.sees("Other accounts and modes have tasks: pets, test (1)")
+    ui.may_refuse = True
+    ui.open(f"#/task/{task.id}")
+    ui.expect(ui.page).to_have_url(re.compile(r"account=pets&test=1$"))
+    ui.sees("chat")
+    ui.page.get_by_role("link", name="all callbacks of the task").click()
+    ui.page.get_by_role("link", name=task.id).click()
+    ui.sees("completed: recorded")
 
 
 def test_an_empty_fake_shows_the_first_task_at_once(ui: Ui) -> None:
@@ -147,7 +206,10 @@ def test_a_response_is_given_and_drawn(ui: Ui) -> None:
     ui.expect(image).to_be_visible()
     assert image.evaluate("it => it.complete && it.naturalWidth > 0")
     ui.page.get_by_label("car (1)").uncheck()
-    ui.expect(ui.page.get_by_label("person (1)")).to_be_checked()
+    ui.sees("1 shapes as a table")
+    ui.expect(ui.page.get_by_role("img", name="1 shapes")).to_have_attribute(
+        "src", re.compile(r"^(?!.*%3Ecar%3C)")
+    )
     with ui.page.expect_download() as saved:
         ui.press("save as SVG")
     assert saved.value.suggested_filename == f"{task_id}.svg"
@@ -177,7 +239,7 @@ def test_a_task_is_changed_and_canceled(ui: Ui) -> None:
     ui.press("Do: set tags …")
     ui.done("tasks.set_tags")
     ui.press("cancel …")
-    ui.page.get_by_label("clear_unique_id").check()
+    ui.page.get_by_label("clear_unique_id (optional)").select_option("true")
     ui.press("Do: cancel …")
     ui.done("tasks.cancel")
     task = ui.fake.tasks.get(task_id)
@@ -274,6 +336,48 @@ def test_new_requests_come_by_themselves_and_old_ones_when_asked(ui: Ui) -> None
     ui.expect(ui.rows()).to_have_count(1)
 
 
+def test_a_member_of_a_list_is_marked(ui: Ui) -> None:
+    Caller(ui.fake)("POST", "/task/chat", {"tags": ["a", 1]})
+    ui.open("#/requests")
+    ui.page.get_by_role("link", name="POST /v1/task/chat").click()
+    ui.sees("1 ← refused")
+    ui.expect(ui.page.locator(".tree mark")).to_have_text("1")
+
+
+def test_a_missing_member_is_told(ui: Ui) -> None:
+    Caller(ui.fake)("POST", "/task/imageannotation", {"geometries": {}})
+    ui.open("#/requests")
+    ui.page.get_by_role("link", name="POST /v1/task/imageannotation").click()
+    ui.sees("attachment is missing here")
+
+
+def test_a_body_is_also_shown_as_it_was_sent(ui: Ui) -> None:
+    call = Caller(ui.fake)
+    call("POST", "/task/chat", data=b'{"metadata": {"n": 12345678901234567890.0}}')
+    call("GET", "/tasks?tags=a&tags=b")
+    ui.open("#/requests")
+    ui.page.get_by_role("link", name="POST /v1/task/chat").click()
+    ui.page.get_by_text("as it was sent").first.click()
+    ui.sees("12345678901234567890.0")
+    ui.open("#/requests")
+    ui.page.get_by_role("link", name="GET /v1/tasks?tags=a&tags=b").click()
+    ui.sees("tags: [2]")
+
+
+def test_a_burst_of_requests_leaves_no_hole(ui: Ui) -> None:
+    call = Caller(ui.fake)
+    call("GET", "/teams")
+    ui.open("#/requests")
+    ui.expect(ui.rows()).to_have_count(1)
+    for _ in range(150):
+        call("GET", "/tasks")
+    ui.sees("100 shown of 151")
+    ui.press("older")
+    ui.sees("151 shown of 151")
+    ui.fake.reset()
+    ui.sees("No request has come yet")
+
+
 def test_a_fault_is_told_beside_its_request(ui: Ui) -> None:
     ui.fake.faults.add(path="/v1/tasks", status=503, times=1)
     Caller(ui.fake)("GET", "/tasks")
@@ -290,7 +394,7 @@ def test_the_page_tells_why_a_callback_failed(ui: Ui) -> None:
     ui.open()
     ui.page.get_by_role("link", name="Callbacks 1 undelivered").click()
     ui.sees("No answer came")
-    ui.sees("Start the fake with --callback-host for this host")
+    ui.sees("Start the fake with --callback-host elsewhere.example")
     ui.press("details of 0")
     ui.sees("Attempts")
     ui.page.get_by_label("state").select_option("owed")
@@ -423,8 +527,9 @@ def test_projects_and_batches_are_made_and_moved(ui: Ui) -> None:
     ui.press("Yes, cancel first")
     ui.done("batches.cancel")
     ui.press("archive drive")
-    ui.press("Yes, archive drive")
-    ui.done("projects.archive")
+    ui.press("restore drive")
+    ui.expect(ui.page.get_by_role("button", name="archive drive")).to_be_visible()
+    assert not ui.fake.projects.get("drive").archived
 
 
 def test_an_account_is_chosen_and_reset(ui: Ui) -> None:
@@ -443,14 +548,19 @@ def test_an_account_is_chosen_and_reset(ui: Ui) -> None:
     ui.press("Yes, reset other")
     ui.done("reset")
     assert len(ui.fake.account("other").tasks) == 0
+    ui.page.get_by_role("link", name="Accounts").click()
+    ui.page.get_by_role("link", name="fakescale", exact=True).click()
+    ui.expect(ui.page.get_by_label("mode")).to_have_value("")
 
 
 def test_the_state_is_dumped_loaded_and_reset(ui: Ui) -> None:
-    ui.fake.tasks.create("chat")
-    ui.open("#/state")
+    ui.fake.account("other").tasks.create("chat")
+    ui.fake.tasks.create("chat", metadata={"whole": 1.0})
+    ui.open("#/state?account=other")
     with ui.page.expect_download() as saved:
         ui.press("download a dump")
     file = saved.value.path()
+    assert '"whole":1.0' in file.read_text("utf-8")
     ui.press("reset everything")
     ui.press("Yes, reset everything")
     ui.done("reset")

@@ -11,13 +11,14 @@ from fakescale.api.route import Call, Route
 from fakescale.api.v2.references import (
     BATCH_MEMBERS,
     BATCH_PARAMETERS,
+    NAMES_A_BATCH,
     PROJECT_PARAMETERS,
     WORDS,
+    at_least_one,
     get,
     home,
     page_of,
     reference_to,
-    require,
     show_batch,
     within,
 )
@@ -35,9 +36,10 @@ _CREATION = Parameters(
             "staging_batch": {"type": "boolean"},
             "metadata": {"type": "object"},
         },
+        "allOf": [at_least_one("project_id", "project_name", "project")],
     }
 )
-_NAMED = Parameters({"type": "object", "properties": BATCH_MEMBERS})
+_NAMED = Parameters({"type": "object", "properties": BATCH_MEMBERS, "allOf": [NAMES_A_BATCH]})
 _METADATA = Parameters(
     {
         "type": "object",
@@ -47,6 +49,7 @@ _METADATA = Parameters(
             "metadata": {"type": "object"},
             "merge": {"type": "boolean"},
         },
+        "allOf": [NAMES_A_BATCH],
     }
 )
 _LIST: Mapping[str, Filter | Parameter] = {
@@ -75,7 +78,6 @@ def get_batch(call: Call) -> Any:
 
 def create_batch(call: Call) -> Any:
     given = call.read()
-    require(given, "project_id", "project_name", "project")
     names = ("name", "callback", "metadata")
     body = {name: given[name] for name in names if name in given}
     body["project"] = home(call, "project", given)

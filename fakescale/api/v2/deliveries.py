@@ -75,7 +75,7 @@ def get_delivery(call: Call) -> Any:
     if delivery is None:
         text = given.get("delivery_id") or given.get("delivery_name")
         raise NotFound(f'Delivery "{text}" not found.')
-    page = call.world.deliveries._page(call.wanted, delivery, None)
+    page = call.world.deliveries._page(call.wanted, delivery)
     shown = [tasks.show_task(call.world, it, given) for it in page.docs]
     # The samples show the whole delivery, without `expand`.
     whole = show_delivery(call, delivery, given.get("expand", ()))
@@ -84,15 +84,14 @@ def get_delivery(call: Call) -> Any:
 
 def get_delivery_tasks(call: Call) -> Any:
     given = call.query
-    query, status = tasks.with_deleted(call.wanted)
-    delivery = None
+    query, delivery = call.wanted, None
     if "delivery_id" in given:
         delivery = call.world.deliveries._find(given["delivery_id"], None, None)
         if delivery is None:
             return {"docs": [], "total": 0}  # guessed: as for an unknown project
     if is_named("project", given):
         query = within(query, call.world, "project", given)
-    page = call.world.deliveries._page(query, delivery, status)
+    page = call.world.deliveries._page(query, delivery)
     docs = [_delivered(call, it, delivery) for it in page.docs]
     # Documented: the number of tasks on this page.
     return {**page_of("docs", docs, page.next_token), "total": len(docs)}

@@ -23,6 +23,15 @@ PROJECT_PARAMETERS: Mapping[str, Parameter] = {"project_id": WORD, "project_name
 BATCH_PARAMETERS: Mapping[str, Parameter] = {"batch_id": WORD, "batch_name": WORD}
 
 
+def at_least_one(*names: str) -> Schema:
+    """Return the rule that a body has at least one of these members (documented)."""
+    return {"anyOf": [{"required": [name]} for name in names]}
+
+
+#: The members of a body that names a batch, one of which it must have.
+NAMES_A_BATCH = at_least_one(*BATCH_MEMBERS)
+
+
 def named(world: World, noun: Noun, given: Mapping[str, Any]) -> Project | Batch | None:
     """Return the project or batch that ``given`` names by id or name; None if it is unknown.
 
@@ -48,9 +57,8 @@ def require(given: Mapping[str, Any], *names: str) -> None:
 def get(call: Call, noun: Noun, given: Mapping[str, Any]) -> Any:
     """Return the project or batch that a request is about.
 
-    Raises BadRequest if ``given`` names none, NotFound if it is unknown (the text is guessed).
+    Raises NotFound if it is unknown (the text is guessed).
     """
-    require(given, f"{noun}_id", f"{noun}_name")
     found = named(call.world, noun, given)
     if found is None:
         text = given.get(f"{noun}_id") or given.get(f"{noun}_name")
@@ -92,8 +100,15 @@ def within(query: Query, world: World, noun: Noun, given: Mapping[str, Any]) -> 
 
 
 def show_project(project: Project) -> dict[str, Any]:
-    """Return a project as v2 prints it. Guessed: without ``types`` and ``models``."""
-    return {"id": project.id, "name": project.name, "created_at": project.created_at}
+    """Return a project as v2 prints it. Guessed: ``types`` and ``models`` only if they are set."""
+    printed = {
+        "id": project.id,
+        "name": project.name,
+        "created_at": project.created_at,
+        "types": project.types,
+        "models": project.models,
+    }
+    return {name: value for name, value in printed.items() if value is not None}
 
 
 def refer(world: World, name: str, expand: Collection[str]) -> Any:

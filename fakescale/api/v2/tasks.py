@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from fakescale.account import threads
-from fakescale.account.listing import PAGE, WORD, Filter, Parameter, Query, one_of, since, until
+from fakescale.account import thread_schemas, threads
+from fakescale.account.listing import PAGE, WORD, Filter, Parameter, one_of, since, until
 from fakescale.account.task import Status, Task
 from fakescale.account.task_types import common_parameters
 from fakescale.account.world import World
@@ -16,11 +16,11 @@ from fakescale.api.v2.references import (
     BATCH_PARAMETERS,
     PROJECT_PARAMETERS,
     WORDS,
+    at_least_one,
     home,
     page_of,
     refer,
     reference_to,
-    require,
     show_batch,
     within,
 )
@@ -50,6 +50,7 @@ _CREATION = Parameters(
             "template_variables": {"type": "object"},
             **{name: _COMMON[name] for name in _PASSED},
         },
+        "allOf": [at_least_one("project_id", "project_name", "project")],
     }
 )
 _METADATA = Parameters(
@@ -136,7 +137,6 @@ def get_task(call: Call) -> Any:
 
 def create_chat_task(call: Call) -> Any:
     given = call.read()
-    require(given, "project_id", "project_name", "project")
     project = home(call, "project", given)
     type = call.world.projects.get(project or "").type
     body = {name: given[name] for name in (*_PASSED, "template_variables") if name in given}
@@ -162,21 +162,9 @@ def get_tasks(call: Call) -> Any:
     for noun in ("project", "batch"):
         query = within(query, call.world, noun, given)
     tasks = call.world.tasks
-    page = tasks._look_at_list(query, lambda: tasks._page_of_all(*with_deleted(query)))
+    page = tasks._look_at_list(query, lambda: tasks._page_of_all(query))
     shown = [show_task(call.world, it, given) for it in page.docs]
     return page_of("tasks", shown, page.next_token)
-
-
-def with_deleted(query: Query) -> tuple[Query, str | None]:
-    """Return the query without a filter by ``deleted``, which is no status of v1; and the status.
-
-    The status is None if the query has no filter by it.
-    """
-    _, statuses = query.filters.get("status", (None, ()))
-    if "deleted" not in statuses:
-        return query, next(iter(statuses), None)
-    filters = {name: row for name, row in query.filters.items() if name != "status"}
-    return query._replace(filters=filters), "deleted"
 
 
 def set_task_metadata(call: Call) -> Any:
@@ -242,5 +230,5 @@ SCHEMAS: Mapping[str, Schema] = {
         },
     ),
     "TasksV2": object_of({"tasks": array_of(ref("TaskV2"), maxItems=100)}, {"next_token": NAME}),
-    **{name: openapi_bodies.shape(it, strict=True) for name, it in threads.SCHEMAS.items()},
+    **{name: openapi_bodies.shape(it, strict=True) for name, it in thread_schemas.SCHEMAS.items()},
 }
