@@ -9,7 +9,7 @@ from fakescale.recordings.importing import state_of
 from fakescale.recordings.reading import in_order, read
 from fakescale.recordings.recorder import record
 from fakescale.recordings.redacting import redact
-from fakescale.recordings.writing import write_har, write_lines
+from fakescale.recordings.writing import write, write_har, write_lines
 
 __all__ = [
     "Recorded",
@@ -19,6 +19,7 @@ __all__ = [
     "record",
     "redact",
     "state_of",
+    "write",
     "write_har",
     "write_lines",
 ]
