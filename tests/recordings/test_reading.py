@@ -392,7 +392,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_without_pyyaml(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.delitem(sys.modules, "fakescale.recordings.yaml_items")
+    monkeypatch.delitem(sys.modules, "fakescale.recordings.yaml_items", raising=False)
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ImportError, match=r"fakescale\[recordings\]"):
         list(read([file(samples.RUBY_YAML)]))
