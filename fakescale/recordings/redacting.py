@@ -8,6 +8,7 @@ import base64
 import contextlib
 import email.parser
 import email.policy
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.keys import key_of, text_of
-from fakescale.recordings.stand_ins import StandIns
+from fakescale.recordings.stand_ins import StandIns, is_media_type
 from fakescale.values.hosts import HOST, HOSTS
 
 Fields = Sequence[tuple[str, str]]
@@ -25,9 +26,9 @@ Fields = Sequence[tuple[str, str]]
 _KEPT = re.compile(
     r"(?:accept|content-type|date|retry-after|allow|age|x-ratelimit-[a-z-]+|ratelimit-[a-z-]+)"
 )
-_PLAIN = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:; ?charset=[\w-]+)?", re.ASCII)
+_CHARSET = re.compile(r"; ?charset=(?:utf-?8|us-ascii|iso-8859-1)\Z", re.IGNORECASE)
 _NUMBERS = re.compile(r"[\d\s,;:=.]*", re.ASCII)
-_METHODS = re.compile(r"[A-Z]+(?:, ?[A-Z]+)*")
+_METHODS = re.compile(r"(?:(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)(?:, ?|\Z))+")
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 # Members whose content is yours, down to the names in it.
 _YOURS = ("metadata", "params", "response", "template_variables")
@@ -63,6 +64,7 @@ class _Redactor:
         self._stand_ins = StandIns()
         self._count = 0
         self._sent: frozenset[str] = frozenset()  # the texts of the request
+        self._is_refusal = False
 
     def exchange(self, exchange: Recorded) -> Recorded:
         names, parts = self._stand_ins, urlsplit(exchange.url)
@@ -70,6 +72,7 @@ class _Redactor:
         names.recent.clear()
         host = parts.hostname if parts.hostname in HOSTS else HOST
         query = f"?{names.query(parts.query, self._parameter)}" if parts.query else ""
+        self._is_refusal = exchange.status >= 400
         member = "metadata" if parts.path.endswith("/setMetadata") else ""
         body = self._body(exchange.body, exchange.headers, member, is_yours=True)
         self._sent = frozenset(it for it in names.recent if not _SHORT.fullmatch(it))
@@ -95,8 +98,8 @@ class _Redactor:
             return None
         if name == "content-type" and value.lower().startswith("multipart/form-data"):
             return f"multipart/form-data; boundary={_BOUNDARY}"
-        patterns = (_PLAIN, _NUMBERS, _METHODS, _DATE)
-        return value if any(it.fullmatch(value) for it in patterns) else None
+        is_plain = any(it.fullmatch(value) for it in (_NUMBERS, _METHODS, _DATE))
+        return value if is_plain or is_media_type(_CHARSET.sub("", value)) else None
 
     def _authorization(self, value: str) -> str:
         """Return a made-up key of the same mode, for each account another one."""
@@ -117,7 +120,10 @@ class _Redactor:
         kind = next((value for name, value in headers if name.lower() == "content-type"), "")
         if kind.lower().startswith("multipart/form-data"):
             return self._form(body, kind)
-        text = body.decode(errors="surrogateescape")
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return self._file(body)
         if kind.lower().startswith("application/x-www-form-urlencoded"):
             return self._stand_ins.query(text, self._parameter).encode()
         try:
@@ -137,25 +143,30 @@ class _Redactor:
             name = part.get_param("name", "", header="content-disposition")
             file = part.get_filename()
             content = part.get_payload(decode=True)
-            text = content.decode(errors="surrogateescape") if isinstance(content, bytes) else ""
+            content = content if isinstance(content, bytes) else b""
             made += f"--{_BOUNDARY}\r\nContent-Disposition: form-data".encode()
             made += f'; name="{self._stand_ins.parameter(str(name))}"'.encode()
             if file is None:
-                value = self._parameter(str(name), text)
+                value = self._parameter(str(name), content.decode(errors="replace")).encode()
             else:
                 made += f'; filename="{self._stand_ins.text(file)}"'.encode()
-                made += f"\r\nContent-Type: {part.get_content_type()}".encode()
-                value = self._stand_ins.text(text)
-            made += f"\r\n\r\n{value}\r\n".encode()
+                media_type = part.get_content_type()
+                media_type = media_type if is_media_type(media_type) else "application/octet-stream"
+                made += f"\r\nContent-Type: {media_type}".encode()
+                value = self._file(content)
+            made += b"\r\n\r\n%b\r\n" % value
         return made + f"--{_BOUNDARY}--\r\n".encode()
+
+    def _file(self, content: bytes) -> bytes:
+        """Return the stand-in of the content of a file, of the same size: answers tell it."""
+        number = self._stand_ins.number("file", hashlib.sha256(content).digest())
+        return f"file-{number}".encode().ljust(len(content), b"-")[: len(content)]
 
     def _parameter(self, name: str, text: str) -> str:
         """Return the value of a parameter, which may be JSON."""
         if text.lstrip().startswith(("{", "[")):
-            try:
+            with contextlib.suppress(ValueError, RecursionError):
                 return json.dumps(self._json(json.loads(text), name, is_yours=True))
-            except (ValueError, RecursionError):
-                pass
         return (self._stand_ins.token if name == "next_token" else self._stand_ins.listed)(text)
 
     def _json(self, value: Any, name: str = "", *, is_yours: bool) -> Any:
@@ -174,7 +185,7 @@ class _Redactor:
         if isinstance(value, list):
             return [self._json(item, name, is_yours=is_yours) for item in value]
         if isinstance(value, str):
-            if name in _MESSAGES and not is_yours:
+            if self._is_refusal and name in _MESSAGES and not is_yours:
                 return self._message(value)
             # An answer may have a status that the fake does not know: it is worth a report.
             is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)
@@ -230,6 +241,6 @@ class _Redactor:
                 return found[0]
             return names.name(word) + found[0][len(word) :]
 
-        sent = sorted(self._sent, key=len, reverse=True)
+        sent = sorted((it for it in self._sent if it in text), key=len, reverse=True)
         known = "".join(rf"(?<!\w){re.escape(it)}(?!\w)|" for it in sent)
         return re.sub(known + _LOOSE, replaced, text)

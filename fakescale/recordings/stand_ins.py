@@ -83,7 +83,10 @@ def _names(example: Any) -> Iterator[str]:
         yield from _names(found)
 
 
-def _is_media_type(text: str) -> bool:
+def is_media_type(text: str) -> bool:
+    """Return whether a text is a media type that many know."""
+    if text.lower() in ("*/*", "application/x-www-form-urlencoded"):
+        return True
     return "/" in text and len(text) < 80 and mimetypes.guess_extension(text) is not None
 
 
@@ -129,7 +132,7 @@ class StandIns:
         """Return the stand-in of a text; a word, a time and a short number stand for themselves."""
         found = self.known(text)
         if found is None:
-            if not text.strip() or self.is_word(text) or _is_media_type(text):
+            if not text.strip() or self.is_word(text) or is_media_type(text):
                 return text
             if "\n" in text:  # the API joins texts by lines, such as instructions
                 return "\n".join(map(self.text, text.split("\n")))

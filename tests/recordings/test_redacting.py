@@ -114,6 +114,7 @@ PLACES: dict[str, Callable[[str], Recorded]] = {
     "key": lambda it: exchange(answer={"callback_auth_key": it, "response": {it: it}}),
     "quoted": lambda it: exchange(status=409, answer={"error": f"There is {json.dumps(it)}."}),
     "single quotes": lambda it: exchange(status=409, answer={"message": f"There's no '{it}'"}),
+    "chat": lambda it: exchange(answer={"threads": [{"message": it, "errors": [f"I am {it}"]}]}),
     "echo": lambda it: exchange(
         body={"name": it}, status=409, answer={"error": f"A name {it} is there, {it}"}
     ),
@@ -282,7 +283,12 @@ def test_headers() -> None:
         ("X-RateLimit-Limit", "100"),
         ("Allow", "GET,HEAD"),
     ]
-    left_out = [("Host", "api.scale.com"), ("X-Request-Id", "1"), ("Accept", "me/*; q=me")]
+    left_out = [
+        ("Host", "api.scale.com"),
+        ("X-Request-Id", "1"),
+        ("Accept", "me/*; q=me"),
+        ("Allow", "GET, ME"),
+    ]
     assert one(headers=[*kept, *left_out]).headers == kept
     assert one(headers=[("Idempotency-Key", "k")]).headers == [("Idempotency-Key", "text-1")]
 
@@ -309,6 +315,21 @@ def test_headers() -> None:
 )
 def test_a_message(text: str, sent: Any, shown: str) -> None:
     assert message(text, sent) == shown
+
+
+def test_a_message_of_no_refusal_may_be_yours() -> None:
+    assert one(answer={"message": "my words"}).answer == b'{"message": "text-1"}'
+
+
+def test_the_content_of_a_file_keeps_its_size() -> None:
+    form = exchange(
+        headers=[("Content-Type", "multipart/form-data; boundary=b")],
+        body=_MULTIPART.format("p", "a", "0123456789").encode().replace(b"image/png", b"my/type"),
+        answer=b"\xff\x00",
+    )
+    (redacted,) = redact([form])
+    assert b"\r\nContent-Type: application/octet-stream\r\n\r\nfile-1----\r\n" in redacted.body
+    assert redacted.answer == b"fi"
 
 
 def test_a_body_that_is_nested_too_deep() -> None:
