@@ -34,6 +34,7 @@ _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
 _YOURS = ("metadata", "params", "response", "template_variables")
 _STATE = re.compile(r"status|type|urgency|\w+_status")
 _CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
+_NAMES = ("project", "batch")
 _MESSAGES = ("error", "errors", "message")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
 _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
@@ -59,6 +60,10 @@ def redact(exchanges: Iterable[Recorded]) -> Iterator[Recorded]:
         yield redactor.exchange(exchange)
 
 
+def _split(text: str) -> list[str]:
+    return [text] if text.lstrip().startswith(("{", "[")) else text.split(",")
+
+
 class _Redactor:
     def __init__(self) -> None:
         self._stand_ins = StandIns()
@@ -71,7 +76,7 @@ class _Redactor:
         self._count += 1
         names.recent.clear()
         host = parts.hostname if parts.hostname in HOSTS else HOST
-        query = f"?{names.query(parts.query, self._parameter)}" if parts.query else ""
+        query = f"?{names.query(parts.query, self._filter)}" if parts.query else ""
         self._is_refusal = exchange.status >= 400
         member = "metadata" if parts.path.endswith("/setMetadata") else ""
         body = self._body(exchange.body, exchange.headers, member, is_yours=True)
@@ -167,7 +172,15 @@ class _Redactor:
         if text.lstrip().startswith(("{", "[")):
             with contextlib.suppress(ValueError, RecursionError):
                 return json.dumps(self._json(json.loads(text), name, is_yours=True))
-        return (self._stand_ins.token if name == "next_token" else self._stand_ins.listed)(text)
+        return self._stand_ins.text(text)
+
+    def _filter(self, name: str, text: str) -> str:
+        """Return the value of a parameter in a query: a token, JSON, or texts joined by commas."""
+        if name == "next_token":
+            return self._stand_ins.token(text)
+        if name in _NAMES and "," in text and self._stand_ins.known(text) is not None:
+            return self._stand_ins.text(text)  # a comma may belong to a name
+        return ",".join(self._parameter(name, it) for it in _split(text))
 
     def _json(self, value: Any, name: str = "", *, is_yours: bool) -> Any:
         """Return a value with stand-ins. In what is yours, unknown names have stand-ins too."""

@@ -333,8 +333,16 @@ def test_names_that_psych_writes_in_base64(file: File) -> None:
     assert one(path)[:3] == ("GET", "https://api.scale.com/", [("Content-Type", "a/b")])
 
 
-def test_an_answer_of_the_cache_is_left_out(file: File) -> None:
-    assert list(read([file(har({**har_entry(), "_fromCache": "disk"}))])) == []
+def test_entries_that_did_not_reach_the_api_are_left_out(file: File) -> None:
+    tunnel = {"method": "CONNECT", "url": "https://api.scale.com:443"}
+    cached = {**har_entry(), "_fromCache": "disk"}
+    assert list(read([file(har(cached, har_entry(request=tunnel)))])) == []
+
+
+def test_the_time_of_fiddler_is_finer_than_ours(file: File) -> None:
+    entry = {**har_entry(), "startedDateTime": "2021-06-29T22:21:53.2891234+02:00"}
+    when = one(file(har(entry).encode("utf-8-sig"))).when
+    assert when == dt.datetime(2021, 6, 29, 20, 21, 53, 289123, tzinfo=dt.UTC)
 
 
 def test_merge_keys(file: File) -> None:

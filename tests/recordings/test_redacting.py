@@ -235,6 +235,33 @@ def test_equal_texts_have_equal_stand_ins() -> None:
     assert read.url == "https://api.scale.com/v1/projects/text-1?project=text-1%2Ctext-2"
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("tags=a,b&limit=10&status=pending", "tags=text-1%2Ctext-2&limit=10&status=pending"),
+        ("unique_id=a%2Cb", "unique_id=text-1%2Ctext-2"),  # the API splits it
+        ("project=a,b", "project=text-3"),  # a comma may belong to a name
+        ("project=x,y", "project=text-4%2Ctext-5"),
+        ('metadata={"a": "b"}', "metadata=%7B%22text-1%22%3A%20%22text-2%22%7D"),
+        ("next_token=To+ken", "next_token=text-4"),
+        ("mine[a]=b", "text-4[text-1]=text-2"),
+        ("a&b=", "text-1=&text-2="),
+    ],
+)
+def test_a_query(query: str, shown: str) -> None:
+    before = exchange(body={"tags": ["a", "b"], "name": "a,b"})
+    _, redacted = redact([before, exchange(url=f"https://api.scale.com/v1/tasks?{query}")])
+    assert redacted.url.partition("?")[2].replace("%5B", "[").replace("%5D", "]") == shown
+
+
+def test_a_token_whose_plus_is_not_encoded() -> None:
+    page = exchange(answer={"docs": [], "next_token": "To+ken"})
+    following = exchange(url="https://api.scale.com/v1/tasks?next_token=To+ken")
+    first, second = redact([page, following])
+    token = json.loads(first.answer)["next_token"]
+    assert second.url.endswith(f"?next_token={token}")
+
+
 def test_names_of_members() -> None:
     # Those of the API stay; in an answer, also those that the fake does not know.
     answer = {"task_id": 1, "new_member": 1, "John Smith": 1, "params": {"john": 1}}
