@@ -8,14 +8,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fakescale import demo as demo
+    from fakescale import labelers as labelers
     from fakescale.account.batches import Batch as Batch
     from fakescale.account.labeling import TaskFailure as TaskFailure
     from fakescale.account.labeling import after_looks as after_looks
+    from fakescale.account.pictures import draw as draw
     from fakescale.account.projects import Project as Project
     from fakescale.account.task import Status as Status
     from fakescale.account.task import Task as Task
     from fakescale.account.world import Account as Account
     from fakescale.account.world import World as World
+    from fakescale.drawing.values import Drawing as Drawing
     from fakescale.fake import FakeScale as FakeScale
     from fakescale.pytest_plugin import FakeFactory as FakeFactory
     from fakescale.receiver import Received as Received
@@ -42,6 +46,7 @@ _HOMES = {
     "Batch": "account.batches",
     "Conflict": "values.errors",
     "Delivery": "traffic.callbacks",
+    "Drawing": "drawing.values",
     "Event": "traffic.events",
     "Exchange": "traffic.journal",
     "FakeFactory": "pytest_plugin",
@@ -59,11 +64,13 @@ _HOMES = {
     "TaskFailure": "account.labeling",
     "World": "account.world",
     "after_looks": "account.labeling",
+    "draw": "account.pictures",
     "redirect": "redirection",
     "sleeping": "redirection.sleeping",
     "without_backoff": "redirection.backoff",
 }
 __all__ = list(_HOMES)
+_MODULES = ("demo", "labelers")
 
 
 def __getattr__(name: str) -> Any:
@@ -71,6 +78,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("fakescale")
+    if name in _MODULES:
+        return importlib.import_module(f"fakescale.{name}")
     try:
         home = _HOMES[name]
     except KeyError:

@@ -19,7 +19,10 @@ from fakescale.account.responses import NOWHERE
 from fakescale.account.world import Account, LiveView, World
 from fakescale.api.access import Access
 from fakescale.api.app import application
+from fakescale.api.near_misses import Explained, explained, nearest
+from fakescale.api.page import PAGE as PAGE_PATH
 from fakescale.api.request import Request
+from fakescale.api.summary import Summary, summary
 from fakescale.server import limits as limits_
 from fakescale.state import State
 from fakescale.traffic.delivery import Carrier
@@ -81,6 +84,19 @@ class Names:
         import fakescale
 
         return fakescale.sleeping(self)  # type: ignore[arg-type]
+
+    @staticmethod
+    def draw(
+        task: task.Task,
+        *,
+        frame: int = 0,
+        without: Iterable[str] = (),
+        size: tuple[float, float] | None = None,
+    ) -> str:
+        """Return ``fakescale.draw(task, …)``: a picture of the response, an SVG document."""
+        import fakescale
+
+        return fakescale.draw(task, frame=frame, without=without, size=size)
 
     @staticmethod
     def after_looks(number: int) -> labeling.AfterLooks:
@@ -204,6 +220,50 @@ class FakeScale(Names, LiveView):
         return f"{self.origin or NOWHERE}/v1"
 
     @property
+    def ui(self) -> str:
+        """The address of the web page that shows the fake; open it in a browser."""
+        return f"{self.origin or NOWHERE}{PAGE_PATH}"
+
+    def summary(
+        self, since: int = 0, *, account: str | None = None, test: bool = False
+    ) -> Summary | None:
+        """Return the numbers of a world, by default the live world of the fake's own account.
+
+        The time that it takes does not depend on the number of tasks, so you can poll it.
+        Returns None if nothing has happened since the event number ``since``.
+        """
+        world = self.world(account, test=test)
+        world._run_due()
+        return None if 0 < self.events.total <= since else summary(self._state, world)
+
+    def next_due(self) -> dt.datetime | None:
+        """Return the time at which a labeler or a callback is due next, or None.
+
+        ``advance`` to that time makes it happen.
+        """
+        return self._state.next_due()
+
+    def nearest(self, method: str, path: str) -> str:
+        """Return the route of the API that is most like a request, as ``GET /v1/task/<task_id>``.
+
+        It is the route itself if the request fits it.
+        """
+        found = nearest(method.upper(), path)
+        return f"{found.method} {found.path}"
+
+    def explain(self, number: int) -> Explained:
+        """Return an explanation of a request, whose number is that of its event.
+
+        It names the route or the nearest one, the member that was refused and the source of the
+        text, and the members that the endpoint does not know. Raises NotFound if the log holds no
+        request with that number.
+        """
+        for event in self.events.list(after=number - 1, before=number + 1, kind="request"):
+            if event.exchange is not None:
+                return explained(event.exchange)
+        raise errors.NotFound(f"There is no request {number} in the log.")
+
+    @property
     def _live(self) -> World:
         return self.world()
 
@@ -267,6 +327,11 @@ class FakeScale(Names, LiveView):
         if not callable(labeler):
             raise TypeError(f"a labeler must be a function that takes a task, not {labeler!r}")
         self._state.labeling.labeler = labeler
+
+    def _begin_with(self, labeler: Labeler) -> None:
+        """Use a labeler from now on, also after each reset."""
+        self._new_state = functools.partial(self._new_state, labeler=labeler)
+        self.labeler = labeler
 
     @property
     def turnaround(self) -> Turnaround:
@@ -510,5 +575,6 @@ class FakeScale(Names, LiveView):
 
 
 def _has_filter(query: str) -> bool:
-    """Return whether a query may hold more than the parameters of a page."""
-    return not {part.partition("=")[0] for part in query.split("&") if part} <= PAGE.keys()
+    """Return whether a query may have a filter that goes through all tasks."""
+    given = {name: text for name, _, text in (it.partition("=") for it in query.split("&") if it)}
+    return not (given.keys() <= PAGE.keys() or given.get("unique_id"))  # that one has an index

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from fakescale.account.labeling import Labeling, Turnaround
+from fakescale.account.labeling import Labeler, Labeling, Turnaround
 from fakescale.account.result_files import points_to
 from fakescale.account.world import Account, World
 from fakescale.ticker import Ticker
@@ -55,6 +55,7 @@ class State:
         make_carrier: Callable[[], Carrier],
         callback_hosts: Collection[str],
         event_numbers: Iterator[int],
+        labeler: Labeler | None = None,
     ) -> None:
         self.clock = Clock()
         self.events = Events(self.clock, event_numbers)
@@ -67,7 +68,7 @@ class State:
         self._advancing = 0
         self._ticker = Ticker(self.clock, self.next_due, self._happen)
         wake = self._ticker.wake
-        self.labeling = Labeling(self.clock, turnaround, origin, wake)
+        self.labeling = Labeling(self.clock, turnaround, origin, wake, labeler)
         self.outbox = Outbox(
             self.clock,
             make_carrier(),

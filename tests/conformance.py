@@ -1,6 +1,7 @@
 """A check of every answer in the suite against the OpenAPI document."""
 
 import functools
+import http
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -126,6 +127,11 @@ def judge(version: str = "v1") -> Judge:
     return Judge(closed(document(BASE)))
 
 
+def _is_own(path: str, status: int) -> bool:
+    """Return whether an answer is the fake's own, and not one of the API."""
+    return f"{path}/".startswith(CONTROL) or (path, status) == ("/", http.HTTPStatus.SEE_OTHER)
+
+
 def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) -> Any:
     """Return ``answer``, an application, wrapped so that complaints about answers go to ``tell``.
 
@@ -142,7 +148,7 @@ def judged(answer: Callable[..., Iterable[bytes]], tell: Callable[[str], None]) 
         has_faults = bool(state.faults)
         content = [*answer(state, environ, start, **more)]
         path = request.raw_path(environ)
-        if begun and not has_faults and not f"{path}/".startswith(CONTROL):
+        if begun and not has_faults and not _is_own(path, begun[0]):
             status, media_type = begun
             method = environ["REQUEST_METHOD"]
             version = "v2" if path.startswith("/v2/") else "v1"

@@ -106,6 +106,26 @@ def test_a_flag_secures_the_result_files(shared: Process, flagged: Process) -> N
         assert requests.get(url, auth=(key, ""), timeout=10).status_code == 200
 
 
+def test_a_demo_with_a_lively_labeler_is_there_at_the_start(log: Path) -> None:
+    flags = ("--demo", "--labeler=lively", "--complete-after=0", "--seed=1", "--quiet")
+    with contextlib.closing(Process(log, *flags)) as process:
+        key = "live_fakescale"
+        assert process.call("GET", "/tasks?limit=1", key).json()["total"] > 50
+        assert len(process.call("GET", "/batches", key).json()["docs"]) == 3
+        remote = RemoteFakeScale(process.url)
+        for _ in range(2):
+            geometries = {"box": {"objects_to_annotate": ["cat"]}}
+            body = {"attachment": "http://a.test/99x99/1.jpg", "geometries": geometries}
+            task = remote.tasks.create("imageannotation", **body)
+            remote.tasks.wait_for(updated_after=task.created_at, status="completed")
+            done = remote.tasks.get(task)
+            assert done.response is not None
+            assert len(done.response["annotations"]) == 5
+            remote.reset()  # which does not take the labeler away
+        assert process.stop() == 0
+    assert log.read_text() == ""
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "fakescale", *arguments],

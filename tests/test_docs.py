@@ -147,7 +147,7 @@ def test_the_links_of_readme_lead_to_files() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", PAGES["README.md"])
     assert [link for link in links if not (ROOT / link).is_file()] == []
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - {"docs/index.md"} == {
-        link for link in links if link.startswith("docs/")
+        link for link in links if link.startswith("docs/") and link.endswith(".md")
     }
 
 

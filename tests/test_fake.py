@@ -236,9 +236,9 @@ def test_a_query_over_many_tasks_is_not_quick(
     monkeypatch.setattr(state, "_MANY", 2)
     for _ in range(3):
         fake.test.tasks.create("chat")
-    for query in ("?status=pending", "?limit=5&tags=a", "?%6cimit=5"):
+    for query in ("?status=pending", "?limit=5&tags=a", "?%6cimit=5", "?unique_id=&tags=a"):
         assert not is_quick(fake, f"/v1/tasks{query}")
-    for query in ("", "?", "?limit=5&offset=9", "?next_token=abc&"):
+    for query in ("", "?", "?limit=5&offset=9", "?next_token=abc&", "?unique_id=u&tags=a"):
         assert is_quick(fake, f"/v1/tasks{query}")
 
 

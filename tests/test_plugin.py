@@ -1,5 +1,6 @@
 """The pytest plugin, in test suites like those of its users."""
 
+import ast
 import datetime as dt
 import os
 import re
@@ -580,3 +581,25 @@ def test_a_server_that_goes_away_does_not_hide_the_failure(suite: pytest.Pyteste
         result = suite.runpytest_inprocess(f"--fakescale-url={fake.url}")
     result.stdout.fnmatch_lines(["E *assert 1 == 2"])
     assert "INTERNALERROR" not in result.stdout.str()
+
+
+def test_a_debugger_tells_where_the_pages_are(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def enter(pytestconfig):
+            pytestconfig.hook.pytest_enter_pdb(config=pytestconfig, pdb=None)
+
+        def test_without_a_fake(pytestconfig):
+            enter(pytestconfig)
+
+        def test_it(pytestconfig, fakescale, fakescale_app, fakescale_factory):
+            with fakescale_factory() as other:
+                print([fakescale.ui, other.ui])
+                enter(pytestconfig)
+        """
+    )
+    result = pytester.runpytest("-rP")
+    result.assert_outcomes(passed=2)
+    told = [line for line in result.outlines if line.startswith("fakescale: look at ")]
+    [line] = [line for line in result.outlines if line.startswith("['http")]
+    assert [f"fakescale: look at {address}" for address in ast.literal_eval(line)] == told

@@ -8,7 +8,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from fakescale.account.made_up import TEXT, Params, items_of, members_of, number_of
+from fakescale.account.made_up import TEXT, items_of, members_of
+from fakescale.account.shapes import Params, number_of
 
 _VALUES: Mapping[str, Any] = {
     "number": "1",  # the documented example shows a text

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from fakescale.account import responses, threads
 from fakescale.account import task as moves
+from fakescale.account.result_files import placed
 from fakescale.account.task import Task
 from fakescale.values.clock import Clock, read_moment, stamp
 from fakescale.values.frozen import FrozenDict
@@ -134,11 +135,13 @@ class Labeling:
         turnaround: Turnaround = None,
         origin: Callable[[], str] = lambda: responses.NOWHERE,
         wake: Callable[[], None] = lambda: None,
+        labeler: Labeler | None = None,
     ) -> None:
         self._clock = clock
         self._wake = wake
+        self._origin = origin
         self._make_up: Labeler = lambda task: responses.response(task, origin())
-        self.labeler: Labeler = self._make_up
+        self.labeler: Labeler = labeler or self._make_up
         self.turnaround = turnaround
         self._lock = threading.Lock()
         self._due: list[_Due] = []  # a heap over all worlds
@@ -255,6 +258,8 @@ class Labeling:
             if response is None:
                 return None
             given = frozen_json("response", dict(response))
+            # A labeler of this package does not know where the fake is served.
+            given = placed(task, given, responses.NOWHERE, self._origin())
             return moves.complete, threads.stored(task.id, given)
         except Exception as error:
             return failed(task.id, error, note)

@@ -231,7 +231,7 @@ def _texts(name: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
     return [text for text in texts if text]
 
 
-def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter]) -> Query:
+def filters_query(filters: Mapping[str, Any], known: Mapping[str, Filter | Parameter]) -> Query:
     """Return the query for filters given in Python: a text, a moment, or several of them.
 
     A comma splits a text, as it does in a query string. Raises TypeError for an unknown

@@ -9,10 +9,11 @@ import itertools
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from fakescale.account.made_up import Params, items_of, leaves, members_of
+from fakescale.account.made_up import items_of, leaves, members_of
+from fakescale.account.shapes import Params
 from fakescale.values.ids import make_uuid
 
 _SIDE = 64  # the width of the picture, and its least height
@@ -48,8 +49,13 @@ def instance_labels(params: Params) -> set[str]:
     return {name for name in names if isinstance(name, str)}
 
 
-def picture(params: Params, rng: random.Random, name: str) -> bytes | None:
-    """Return the PNG with the UUID ``name`` among those of the response, or None."""
+def picture(
+    params: Params, rng: random.Random, name: str, without: Collection[str] = ()
+) -> bytes | None:
+    """Return the PNG with the UUID ``name`` among those of the response, or None.
+
+    ``without`` are labels that the picture of all labels shows in black.
+    """
     made = response(params, rng, "")
     annotations = made["annotations"]
     bands = list(_bands(params))
@@ -59,7 +65,8 @@ def picture(params: Params, rng: random.Random, name: str) -> bytes | None:
         if name in (url, *items_of(url)):
             return _mask(bands, index)
     if name == annotations["combined"]["image"]:
-        entries = [_entry(it) for it in made["labelMapping"].values()]
+        mapping = made["labelMapping"].items()
+        entries = [_entry(it) for label, it in mapping if label not in without]
         colors = {it["index"]: bytes.fromhex(it["color"][1:]) for it in entries}
         return _png(_COLOR, 8, bands, lambda index: colors.get(index, b"\0\0\0"))
     if name == annotations["combined"]["indexedImage"]:

@@ -3,25 +3,20 @@
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fakescale.account import masks
+from fakescale.account.file_contents import FILES
 from fakescale.account.listing import Page
-from fakescale.account.made_up import (
-    TEXT,
-    Maker,
-    Params,
-    attributes_of,
-    leaves,
-    pick,
-    vector_image,
-)
+from fakescale.account.shapes import PLAIN, Plan
 from fakescale.account.task import Task, replace
-from fakescale.values.answer import Answer
+from fakescale.values.answer import Answer, decode, encode
 from fakescale.values.errors import NotFound
-from fakescale.values.frozen import FrozenDict
+from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.ids import make_uuid
+
+_TYPES = {"segmentannotation", *FILES}
 
 # The path is documented. The origin is the fake's own.
 _MARK = b"/response_url/"
@@ -47,14 +42,42 @@ def result_file(task: Task, name: str) -> Answer:
 
     Raises NotFound unless the made-up response of the task points to that file.
     """
-    rng = random.Random(task.id[8:])
+    rng, plan = random.Random(task.id[8:]), planned(name)
+    if plan is not PLAIN:
+        rng = random.Random(name)
     if (member := _member(task, name)) is not None:
         if task.type == "segmentannotation":
             if picture := masks.picture(task.params, rng, name):
                 return Answer(200, picture, FrozenDict({"Content-Type": "image/png"}))
         elif make := FILES.get(task.type, {}).get(member):
-            return Answer(200, json.dumps(make(task.params, rng)).encode())
+            return Answer(200, json.dumps(make(task.params, rng, plan)).encode())
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
+
+
+# The name of a file with many objects tells its plan, so that nothing else need remember it:
+# a UUID of version 8, which is for uses of one's own, with the number, the width and the height.
+_PLANNED = re.compile("([0-9a-f]{8})-([0-9a-f]{4})-8[0-9a-f]{3}-([0-9a-f]{4})-[0-9a-f]{12}")
+_MOST_OBJECTS = 1_000
+_MOST_PIXELS = 0xFFFF
+
+
+def file_name(rng: random.Random, plan: Plan) -> str:
+    """Return the name of a new result file, a UUID."""
+    if plan.size is None:
+        return make_uuid(rng)
+    width, height = (min(int(it), _MOST_PIXELS) for it in plan.size)
+    number = min(plan.number, _MOST_OBJECTS)
+    head = f"{number:08x}-{width:04x}-8{rng.getrandbits(12):03x}"
+    return f"{head}-{height:04x}-{rng.getrandbits(48):012x}"
+
+
+def planned(name: str) -> Plan:
+    """Return the plan of the result file ``name``."""
+    found = _PLANNED.fullmatch(name)
+    if found is None:
+        return PLAIN
+    number, width, height = (max(1, int(it, 16)) for it in found.groups())
+    return Plan(min(number, _MOST_OBJECTS), (width, height))
 
 
 def seen_from(origin: Callable[[], str], content: Any) -> Any:
@@ -79,121 +102,23 @@ def _moved(value: Any, origin: str) -> Any:
     return origin + found[1] if found else value
 
 
+def placed(task: Task, response: FrozenDict, nowhere: str, origin: str) -> FrozenDict:
+    """Return a response of ``task`` with the URLs of its result files at ``origin``.
+
+    Those are meant that begin with ``nowhere``.
+    """
+    if task.type not in _TYPES:
+        return response
+    text, start = encode(response), f"{nowhere}/v1/task/".encode()
+    if start not in text:
+        return response
+    found: FrozenDict = freeze(decode(text.replace(start, f"{origin}/v1/task/".encode())))
+    return found
+
+
 def _texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         return [text for item in value for text in _texts(item)]
     return [value] if isinstance(value, str) else []
-
-
-# The contents of the files. ``task_types.json`` says whether a shape is documented or guessed.
-# The values are those of other made-up responses. Every frame has the same content.
-
-
-def _frames(params: Params, frame: Any) -> list[Any]:
-    attachments = params.get("attachments")
-    return [frame] * (len(attachments) if isinstance(attachments, list) else 1)
-
-
-def _label(params: Params, rng: random.Random) -> str:
-    return pick(params.get("labels"), rng, TEXT)
-
-
-def _video(params: Params, rng: random.Random) -> Any:
-    # Documented: an object has the same uuid in each frame.
-    return _frames(params, vector_image(params, rng))
-
-
-def _video_of(geometry: str) -> Maker:
-    """Return the maker for a type that has one geometry."""
-
-    def make(params: Params, rng: random.Random) -> Any:
-        label = params.get("objects_to_annotate") or params.get("labels")
-        spec = {geometry: {"objects_to_annotate": label}}
-        return _video({**params, "geometries": spec}, rng)
-
-    return make
-
-
-def _playback(params: Params, rng: random.Random) -> Any:
-    # Documented in two forms: this one, and this one within an array and an object.
-    made = {}
-    for annotation in vector_image(params, rng)["annotations"]:
-        shape = {"attributes": {}, **annotation}
-        head = {"label": shape.pop("label"), "geometry": shape.pop("type")}
-        made[shape.pop("uuid")] = {**head, "frames": [{"key": 0, "timestamp": 0, **shape}]}
-    return made
-
-
-def _events(params: Params, rng: random.Random) -> Any:
-    events = []
-    for label in leaves(params.get("events_to_annotate")):
-        event = {"label": label, "type": rng.choice(["point", "range"]), "start": 0, "startTime": 0}
-        if event["type"] == "range":  # documented: a point has no end
-            event |= {"end": 1, "endTime": 1}
-        events.append({**event, "attributes": {}})
-    return {"events": events}
-
-
-def _cuboids(params: Params, rng: random.Random) -> Any:
-    uuid, label = make_uuid(rng), _label(params, rng)
-    cuboid = {
-        "uuid": uuid,
-        "label": label,
-        "position": {"x": 10, "y": 0, "z": 0},
-        "dimensions": {"x": 2, "y": 4, "z": 1.5},
-        "yaw": 0,
-        **({"pitch": 0, "roll": 0} if params.get("pitch_and_roll_enabled") else {}),
-        "stationary": True,
-        "camera_used": 0,
-        "attributes": attributes_of(params, rng, label=label),
-        "distance_to_device": 10,
-        "numberOfPoints": 100,
-    }
-    return _frames(params, {"cuboids": [cuboid]})
-
-
-def _points(params: Params, rng: random.Random) -> Any:
-    """Return a file of segmented points: each frame has a point of each label, and one of none."""
-    labels = list(dict.fromkeys(leaves(params.get("labels")))) or [TEXT]
-    several = masks.instance_labels(params)
-    objects = [
-        {"label": label, "index": index, **({"instance": 1} if label in several else {})}
-        for index, label in enumerate(labels, start=1)
-    ]
-    return {
-        "objects": objects,
-        "point_objects": _frames(params, [*range(1, len(labels) + 1), 0]),
-    }
-
-
-def _links(params: Params, rng: random.Random) -> Any:
-    labels = {"objects_to_annotate": params.get("objects_to_annotate")}
-    geometries = params.get("geometries") or {"box": labels}
-    annotations = vector_image({**params, "geometries": geometries}, rng)["annotations"]
-    # The cuboid is that of the made-up file of the paired task.
-    cuboid_uuid = make_uuid(random.Random(str(params.get("lidar_task"))[8:]))
-    linked = [
-        {"cuboid_uuid": cuboid_uuid, **{k: v for k, v in it.items() if k != "uuid"}}
-        for it in annotations
-    ]
-    return _frames(params, {"camera_responses": [{"camera_used": 0, "annotations": linked}]})
-
-
-#: The makers of result files, by type and by the member of the response that points to the file.
-#: "segmentannotation" is not here: its files are pictures, and its members depend on the labels.
-FILES: Mapping[str, Mapping[str, Maker]] = {
-    "videoannotation": {"annotations": _video, "events": _events},
-    "videoplaybackannotation": {"annotations": _playback, "events": _events},
-    "videoboxannotation": {"annotations": _video_of("box")},
-    "videocuboidannotation": {"annotations": _video_of("cuboid")},
-    "federal2dvideoannotation": {"annotations": _video},
-    "cruisecontrol": {"annotations": _video},
-    "lidarannotation": {"annotations": _cuboids},
-    "lidarsegmentation": {"point_segmentations": _points, "annotations": _cuboids},
-    "lidarlinking": {"annotations": _links},
-    "sensorfusion": {"annotations": _cuboids},
-    "multistage": {"annotations": _cuboids},
-}
-_TYPES = {"segmentannotation", *FILES}

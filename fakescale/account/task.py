@@ -252,6 +252,12 @@ class Task:
         unique_id = "" if self.unique_id is None else f" unique_id={self.unique_id!r}"
         return f"<Task {self.id} {self.type} {self.status}{unique_id}>"
 
+    def _repr_svg_(self) -> str:
+        """Return the picture of the response, which notebooks show."""
+        import fakescale
+
+        return fakescale.draw(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the task as the API prints it: a new dict, whose members cannot be changed."""
         printed: dict[str, Any] = freeze(decode(self.to_text()))

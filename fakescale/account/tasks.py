@@ -11,8 +11,9 @@ import enum
 import functools
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Unpack, get_args, overload
+from typing import Any, NamedTuple, Unpack, get_args, overload
 
 from fakescale.account import responses, threads
 from fakescale.account import task as moves
@@ -21,7 +22,10 @@ from fakescale.account.inheritance import inherit
 from fakescale.account.labeling import NEVER, Decide, Labeling, Note, acting, failed
 from fakescale.account.listed import Listed
 from fakescale.account.listing import (
+    PAGE,
+    Filter,
     Page,
+    Parameter,
     Query,
     SortKey,
     filters_query,
@@ -54,6 +58,7 @@ from fakescale.account.words import (
     AuditResult,
     AuditSource,
 )
+from fakescale.drawing.values import Drawing
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.dumps import Table, expect, is_stamp
 from fakescale.values.errors import BadRequest, Conflict, NotFound, invalid
@@ -89,6 +94,31 @@ def _owe_nothing(*_: Any) -> bool:
 
 
 _NONE: Mapping[str, Any] = {"tasks": (), "beside": {}}  # the dump of no tasks
+_PAGED_FILTERS: Mapping[str, Filter | Parameter] = {**HELPER_FILTERS, **PAGE}
+
+
+class TaskPage(NamedTuple):
+    """A page of tasks."""
+
+    #: The tasks, newest first.
+    docs: Sequence[Task]
+    #: The number of matches on all pages.
+    total: int
+    #: The token of the next page, or None on the last page.
+    next_token: str | None
+
+
+class TaskCount(NamedTuple):
+    """The number of tasks of one status, type and project."""
+
+    #: The status.
+    status: str
+    #: The type.
+    type: str
+    #: The name of the project, or None.
+    project: str | None
+    #: The number of such tasks.
+    number: int
 
 
 class Tasks(Listed[Task]):
@@ -133,6 +163,7 @@ class Tasks(Listed[Task]):
         self._deleted = Table(Task, "id", lock, "Task with that ID not found.")  # as they were
         self._sorted: list[SortKey] = []  # in order of creation, so that a page is a slice
         self._is_in_order = True  # whether the table has that order too
+        self._counts = Counter[tuple[str, str, str | None]]()  # by status, type and project
         self._owners: dict[str, str] = {}  # unique_id -> task id
         self._due_at: dict[str, str] = {}  # task id -> the stamp at which the labeler is called
         self._looks: dict[str, int] = {}  # task id -> the looks until the labeler is called
@@ -269,6 +300,41 @@ class Tasks(Listed[Task]):
         """Wait as ``wait_for`` does, in async code, while the event loop runs on."""
         __tracebackhide__ = HIDDEN
         return await in_thread(functools.partial(self.wait_for, count, timeout, **filters))
+
+    def page(
+        self,
+        limit: int = 100,
+        next_token: str | None = None,
+        **filters: Unpack[TaskFilters],
+    ) -> TaskPage:
+        """Return the first ``limit`` tasks that pass ``filters``, newest first.
+
+        ``next_token`` is that of the page before, as in ``GET /v1/tasks``. The filters are those
+        of ``list``. Raises BadRequest for a limit that is not from 1 to 100, for a wrong token
+        and for a bad value of a filter. Raises TypeError for an unknown filter.
+        """
+        asked = {**filters, "limit": limit, "next_token": next_token}
+        found = self._page(filters_query(asked, _PAGED_FILTERS))
+        return TaskPage(tuple(found.docs), found.total, found.next_token)
+
+    def counts(self) -> builtins.list[TaskCount]:
+        """Return the numbers of tasks of each status, type and project; the time is constant."""
+        self._run_due()
+        with self._lock:
+            return [TaskCount(*key, number) for key, number in self._counts.items() if number]
+
+    def drawing(
+        self, task_id: Task | str, *, frame: int = 0, without: Sequence[str] = ()
+    ) -> Drawing:
+        """Return the `Drawing` of a task: a picture of its response, and the labels as text.
+
+        ``frame`` is the frame of a video or a scene, or the page of a document, counted from 0;
+        the nearest one counts. ``without`` are labels to leave out. ``fakescale.draw`` returns
+        only the picture.
+        """
+        from fakescale.account.pictures import drawing
+
+        return drawing(self.get(task_id), frame=frame, without=without)
 
     def _page(self, query: Query) -> Page:
         """Return a page of the list."""
@@ -545,6 +611,7 @@ class Tasks(Listed[Task]):
         with self._lock:
             now = self._clock.now()
             task = self._table.remove(task_id)
+            self._count(task, None)
             self._sorted.remove(sort_key(task))
             self._due_at.pop(task.id, None)
             self._looks.pop(task.id, None)
@@ -704,6 +771,7 @@ class Tasks(Listed[Task]):
                     expect(home == task.project is not None, "task", "batch", task.batch)
             for task in sorted(tasks, key=sort_key):
                 self._table.put(task)
+                self._count(None, task)
                 self._sorted.append(sort_key(task))
                 if task.unique_id is not None:
                     self._owners[task.unique_id] = task.id
@@ -826,6 +894,7 @@ class Tasks(Listed[Task]):
             # First: the task may complete its batch, whose callback must come second.
             self._tell(before, task)
         self._table.put(task)
+        self._count(before, task)
         if before is None:
             key = sort_key(task)
             if self._sorted and key < self._sorted[-1]:  # loaded, or the clock went back
@@ -842,6 +911,15 @@ class Tasks(Listed[Task]):
         if task.status != "pending":
             self._due_at.pop(task.id, None)
             self._looks.pop(task.id, None)
+
+    def _count(self, before: Task | None, task: Task | None) -> None:
+        """Count a task in place of its earlier state."""
+        if before is not None:
+            if task is not None and before.status == task.status:
+                return  # no change touches the type or the project
+            self._counts[before.status, before.type, before.project] -= 1
+        if task is not None:
+            self._counts[task.status, task.type, task.project] += 1
 
     def _tell(self, before: Task, task: Task) -> None:
         """Owe the callback about a change of a task, if the change is an event."""

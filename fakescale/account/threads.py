@@ -8,7 +8,8 @@ import random
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from fakescale.account.made_up import TEXT, Params, members_of
+from fakescale.account.made_up import TEXT, members_of
+from fakescale.account.shapes import Params
 from fakescale.values.frozen import FrozenDict, freeze
 from fakescale.values.schemas import Checker
 

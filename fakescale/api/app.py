@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fakescale.account.labeling import acting
 from fakescale.account.listing import FLAG, choice, read_parameters
 from fakescale.account.result_files import seen_from
+from fakescale.api import page
 from fakescale.api.access import Access
 from fakescale.api.request import Request, raw_path
 from fakescale.api.route import Call, match, methods
@@ -74,12 +75,13 @@ def application(
         environ = {**environ, "PATH_INFO": path}
     request = Request(environ, max_body)
     is_control = f"{path}/".startswith(CONTROL)
+    is_own = is_control or page.is_beside(request, path)  # not a request to the API
     now = state.clock.now()
     effects: list[Effect] = []
 
     def work() -> Answer:
         access.check_host(environ)
-        if is_control:
+        if is_own:
             return _control(state, access, control, request, path)
         effects.extend(_decide(state, request, path))
         if all(effect.works for effect in effects):
@@ -92,7 +94,7 @@ def application(
     seconds = steady() - begun
     outcome = _Outcome(answer, effects, trace)
     exchange = _exchange(environ, request, path, now, outcome)
-    if not is_control:
+    if not is_own:
         size = state.journal._append(exchange)
         state.events._note_request(exchange, request.subject, seconds, size)
     if trace is not None:
@@ -130,6 +132,8 @@ def _decide(state: State, request: Request, path: str) -> Sequence[Effect]:
 
 def _control(state: State, access: Access, control: Control, request: Request, path: str) -> Answer:
     reads = request.method in ("GET", "HEAD")
+    if (answer := page.respond(request, path)) is not None:
+        return answer
     if reads and path == HEALTH:
         return json_answer({"status": "ok"})
     if reads and path == DOCUMENT:

@@ -6,9 +6,12 @@ arguments. The answer is ``{"result": …}``. A property is read with ``{}``, an
 """
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from fakescale.account.listing import FLAG, PAGE, WORD, read_parameters
+from fakescale.api import page
 from fakescale.api.operations import Fake, Operation, operations
 from fakescale.api.request import Request, expect
 from fakescale.api.shapes import schema
@@ -16,9 +19,16 @@ from fakescale.values.answer import Answer, json_answer
 from fakescale.values.errors import BadRequest, NotFound, Unmet, invalid
 from fakescale.values.frozen import MAX_WRAPPED_DEPTH, FrozenDict
 
+_PICTURE = re.compile(r"ui/task/([^/]+)\.svg")
+_OF_PICTURE = {"account": WORD, "test": FLAG, "frame": PAGE["offset"]}
+
 
 def respond(fake: Fake, request: Request, name: str) -> Answer:
     """Answer an allowed control call; ``name`` is the operation's name, or "" for the list."""
+    if request.method == "GET" and (found := _PICTURE.fullmatch(name)):
+        asked = read_parameters(request.query.values, _OF_PICTURE)
+        world = fake.world(asked.get("account"), test=asked.get("test", False))
+        return page.picture(world.tasks.drawing(found[1], frame=asked.get("frame", 0)).svg)
     known = operations(type(fake))
     if (request.method, name) == ("GET", ""):
         return json_answer({"operations": {name: _described(it) for name, it in known.items()}})

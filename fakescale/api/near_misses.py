@@ -1,9 +1,9 @@
 """Near misses in requests: the nearest route, the nearest member, the source of a refusal."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from fakescale.account import task_types
 from fakescale.api.forms import read_form
@@ -52,6 +52,8 @@ def unknown_members(exchange: Exchange) -> Iterator[str]:
         return
     for name in body if isinstance(body, dict) else ():
         if name not in known:
+            import difflib  # here, since few programs need it and each start would wait for it
+
             near = difflib.get_close_matches(name[:80], known, 1)
             yield f'unknown member "{name[:80]}"' + (f': did you mean "{near[0]}"?' if near else "")
 
@@ -71,6 +73,8 @@ def _known_members(exchange: Exchange) -> Iterable[str]:
 
 def nearest(method: str | None, path: str) -> Route:
     """Return the route that is most like the request, with any method if that is None."""
+    import difflib
+
     wanted = path.strip("/").split("/")
 
     def likeness(route: Route) -> float:
@@ -84,6 +88,41 @@ def nearest(method: str | None, path: str) -> Route:
 
     version = path[:4] if path.startswith(("/v1/", "/v2/")) else ""  # it is hardly mistaken
     return max((it for it in ROUTES if it.path.startswith(version)), key=likeness)
+
+
+class Explained(NamedTuple):
+    """The explanation of an exchange, for somebody who asks why it failed."""
+
+    #: The route of the request, for example ``GET /v1/task/<task_id>``, or None.
+    route: str | None
+    #: The route that is most like the request, if it has none.
+    nearest: str | None
+    #: The text of the refusal, or None.
+    error: str | None
+    #: The source of that text: ``documented``, ``observed`` or ``guessed``.
+    source: str | None
+    #: The name of the member or parameter that the refusal names, for example ``attachment``.
+    member: str | None
+    #: A line about each member of the body that the endpoint does not know.
+    unknown: tuple[str, ...]
+
+
+_MEMBER = re.compile(r'Parameter is invalid, reason: "([^"]+)"|Please include an (attachment) ')
+
+
+def explained(exchange: Exchange) -> Explained:
+    """Return the explanation of an exchange."""
+    route, error = route_of(exchange), exchange.error if exchange.status >= 400 else None
+    near = nearest(exchange.method, exchange.path) if route is None else None
+    member = _MEMBER.match(error or "")
+    return Explained(
+        route=route and f"{route.method} {route.path}",
+        nearest=near and f"{near.method} {near.path}",
+        error=error,
+        source=None if error is None else source(error),
+        member=member and (member[1] or member[2]),
+        unknown=tuple(unknown_members(exchange)),
+    )
 
 
 def nearest_for(method: str | None, path: str | None) -> Route | None:

@@ -97,6 +97,12 @@ def show(client: Client, options: Options) -> Any:
     return client.call("tasks.get", task_id=options.id, **_home(client, options))
 
 
+def draw(client: Client, options: Options) -> str:
+    """Return the picture of a task's response."""
+    told = {"task_id": options.id, "frame": options.frame, "without": options.without}
+    return str(client.call("tasks.drawing", **told, **_home(client, options))["svg"])
+
+
 def create(client: Client, options: Options) -> Rows:
     """Create a task, and return it."""
     body: dict[str, Any] = {}

@@ -93,6 +93,31 @@ COMMANDS: Mapping[str, Command] = {
         "fakescale tasks --status pending",
     ),
     "show": Command(_SEE, "Print a task as the API does.", actions.show, (_ID, *_WORLDS)),
+    "draw": Command(
+        _SEE,
+        "Print a picture of the response of a task: an SVG document.",
+        actions.draw,
+        (
+            _ID,
+            _flag(
+                "--frame",
+                "The frame of a video, or the page of a document, counted from 0.",
+                kind=kinds.count,
+                metavar="NUMBER",
+                default=0,
+            ),
+            _flag(
+                "--without",
+                "Leave out this label. May be given more than once.",
+                kind=str,
+                metavar="LABEL",
+                default=[],
+                several=True,
+            ),
+            *_WORLDS,
+        ),
+        example="fakescale draw ID > task.svg",
+    ),
     "requests": Command(
         _SEE,
         "List the latest requests, with the reason of each refusal.",

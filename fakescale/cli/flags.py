@@ -197,6 +197,15 @@ SERVE: tuple[Flag, ...] = (
         metavar="TIME",
     ),
     Flag(
+        "--labeler",
+        "Let this labeler complete live tasks, after --complete-after. lively answers with many"
+        " objects, and fails some tasks.",
+        _TASKS,
+        kind=str,
+        metavar="lively",
+        choices=("lively",),
+    ),
+    Flag(
         "--callback-host",
         "Send callbacks to this host too, besides loopback. If --host is not loopback, loopback"
         " gets callbacks only if it is named here: localhost. May be given more than once.",
@@ -240,6 +249,13 @@ SERVE: tuple[Flag, ...] = (
         _STATE,
         kind=kinds.writable,
         metavar="FILE",
+    ),
+    Flag(
+        "--demo",
+        "Begin with projects, batches, tasks, callbacks and requests to look at, made up from the"
+        " --seed.",
+        _STATE,
+        default=False,
     ),
     Flag("--verbose", "Log the bodies of requests and answers too.", _LOG, "-v", default=False),
     Flag("--quiet", "Log no requests and callbacks, only errors.", _LOG, "-q", default=False),

@@ -17,9 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from fakescale import saving
 from fakescale.account.printed import printed_tasks, read_file
+from fakescale.api.page import PAGE
 from fakescale.cli.progress import progress
 from fakescale.fake import FakeScale
 from fakescale.server.access_log import AccessLog, json_line
@@ -27,7 +29,7 @@ from fakescale.server.limits import DEFAULTS, Limits
 from fakescale.server.lines import Lines
 from fakescale.server.server import Server, entrance_by, running
 from fakescale.values.answer import decode, encode
-from fakescale.values.errors import ApiError
+from fakescale.values.errors import ApiError, Conflict
 from fakescale.values.hosts import HOST, HOSTS, is_loopback
 from fakescale.values.keys import read_key
 
@@ -138,6 +140,12 @@ def start(options: argparse.Namespace) -> Started:
 
         with _listening("--proxy", "127.0.0.1", options.proxy):
             proxy = Proxy(fake, authority, options.proxy, fake.limits, report=report)
+    if options.labeler is not None:
+        from fakescale import labelers
+
+        fake._begin_with(getattr(labelers, options.labeler)(seed=options.seed))
+    if options.demo:
+        _demo(fake, options, log)
     fake.origin = server.origin
     try:
         for file in options.init:
@@ -146,6 +154,16 @@ def start(options: argparse.Namespace) -> Started:
         server.socket.close()
         raise
     return Started(fake, authority, server, proxy, log)
+
+
+def _demo(fake: FakeScale, options: argparse.Namespace, log: Log) -> None:
+    """Fill a fake with things to look at, unless it was loaded with them."""
+    from fakescale import demo
+
+    try:
+        demo.fill(fake, seed=options.seed)
+    except Conflict:
+        log.say("the loaded state has the demo already")
 
 
 def _make_fake(options: argparse.Namespace) -> FakeScale:
@@ -280,7 +298,7 @@ def _run(started: Started, options: argparse.Namespace) -> None:
         output = stack.enter_context(Lines(sys.stdout, pause=0))
         # A key that was given may be a secret, and the output may be a log.
         key = '"$KEY:"' if options.api_key else f"'{fake.api_key}:'"
-        output.write(_announcement(server, key, ca, proxy))
+        output.write(_announcement(server, key, ca, proxy) + _page(server, options))
         if not is_loopback(server.host):
             for name, reason in _BEYOND_LOOPBACK.items():
                 if not getattr(options, name):
@@ -331,6 +349,16 @@ def _announcement(server: Server, key: str, ca: str | None, proxy: "Proxy | None
         lines.append(f"fakescale is https://{HOST} for processes that you start after")
         lines.append("  export " + " ".join(f"{name}={shlex.quote(it)}" for name, it in variables))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _page(server: Server, options: argparse.Namespace) -> str:
+    """Return the line with the address of the page, with the control token for a person to use.
+
+    A fragment is neither sent nor logged. But a file with the output may be read by others.
+    """
+    is_shown = options.control_token is not None and sys.stdout is not None and sys.stdout.isatty()
+    fragment = f"#token={quote(options.control_token, safe='')}" if is_shown else ""
+    return f"  look at {server.origin}{PAGE}{fragment}\n"
 
 
 @contextlib.contextmanager

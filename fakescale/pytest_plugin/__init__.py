@@ -338,6 +338,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         pytest.fail(f"fakescale is strict, and this test had troubles:\n{troubles}", pytrace=False)
 
 
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Print where the pages of the fakes are: their servers go on while you debug."""
+    fakes = config.stash.get(_FAKES, None)
+    if fakes is not None:
+        for address in fakes.pages():
+            print(f"fakescale: look at {address}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

@@ -213,6 +213,13 @@ class Fakes:
                 told.append((opened.fake._account, opened.events()))
         return told
 
+    def pages(self) -> list[str]:
+        """Return the addresses of the pages of the fakes that are served now."""
+        from fakescale.account.responses import NOWHERE
+
+        addresses = [opened.fake.ui for opened in self._open.values()]
+        return [address for address in addresses if not address.startswith(NOWHERE)]
+
     def report(self) -> str:
         """Return the report of the current test, or "" if it used no fake."""
         told = self._events()

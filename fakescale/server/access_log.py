@@ -20,7 +20,10 @@ log = logging.getLogger("fakescale")
 
 _TELLS_KEY = re.compile(r"/_fakescale/[\w.]+_key(\?|$)")  # a control call whose result is a key
 # Control calls that only look, and may come several times a second.
-_LOOKS = re.compile(r"/_fakescale/(health|now|accounts|[\w.]+\.(list|get|wait_for|total))")
+_LOOKS = re.compile(
+    r"/_fakescale/(health|now|accounts|ui.*|summary|next_due|nearest|explain"
+    r"|[\w.]+\.(list|get|page|drawing|wait_for|total))"
+)
 _TASK = re.compile(r"/v1/task/([0-9a-f]{24})(?![0-9a-f])")
 _ANSWERED_TASK = re.compile(rb'\{(?:"result": ?\{)?"task_id": ?"([^"]+)"')
 

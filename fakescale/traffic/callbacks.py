@@ -15,6 +15,8 @@ GAP = dt.timedelta(hours=24) / RETRIES
 
 #: The kind of event that a callback tells.
 CallbackEvent = Literal["completed", "error", "audit", "recall", "batch"]
+#: The state of a callback, without the reason why it is not sent.
+CallbackState = Literal["owed", "done", "failed", "recorded", "not sent"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

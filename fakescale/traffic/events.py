@@ -1,10 +1,12 @@
 """The log of events: everything that happens in a fake, in order and numbered."""
 
+import bisect
 import builtins
 import datetime as dt
 import functools
 import itertools
 import math
+import operator
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -160,24 +162,34 @@ class Events(Sequence[Event]):
             if self._waiting:
                 self._changed.notify_all()
 
-    def list(self, **chosen: Unpack[Chosen]) -> builtins.list[Event]:
+    def list(
+        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+    ) -> builtins.list[Event]:
         """Return the events that fit all arguments, oldest first.
 
         ``after`` is a number of an event: with the latest number you know, you get what is new.
         ``kind`` is a kind, or the first word of several. ``subject`` is a task or its id, the
         name of a batch, or the id of a fault. ``account`` also gives the events that concern all
-        accounts, for example a moved clock.
+        accounts, for example a moved clock. ``limit`` gives the latest so many of those that fit.
+        With the number of the first of them as ``before``, you get those that come earlier.
 
-        Raises ValueError for an unknown kind.
+        Raises ValueError for an unknown kind, and for a limit below 1.
         """
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1 (got {limit!r})")
         wanted = _Wanted(**chosen)
         with self._lock:
             rows = self._after(wanted.after)
-        return [_event(row) for row in rows if wanted.fits(row)]
+        if before is not None:
+            del rows[bisect.bisect_left(rows, before, key=operator.itemgetter(0)) :]
+        fitting = itertools.islice(filter(wanted.fits, reversed(rows)), limit)
+        return [_event(row) for row in fitting][::-1]
 
-    def __call__(self, **chosen: Unpack[Chosen]) -> builtins.list[Event]:
+    def __call__(
+        self, *, before: int | None = None, limit: int | None = None, **chosen: Unpack[Chosen]
+    ) -> builtins.list[Event]:
         """Return the events that fit all arguments, as ``list`` does."""
-        return self.list(**chosen)
+        return self.list(before=before, limit=limit, **chosen)
 
     def wait_for(self, *, timeout: float = 10.0, **chosen: Unpack[Chosen]) -> Event:
         """Return the first event that fits all arguments, which are those of ``list``.

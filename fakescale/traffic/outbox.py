@@ -16,11 +16,18 @@ import itertools
 import logging
 import random
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, overload
 
-from fakescale.traffic.callbacks import RETRIES, Attempt, CallbackEvent, Delivery, later
+from fakescale.traffic.callbacks import (
+    RETRIES,
+    Attempt,
+    CallbackEvent,
+    CallbackState,
+    Delivery,
+    later,
+)
 from fakescale.values.clock import Clock, stamp
 from fakescale.values.errors import NotFound
 from fakescale.values.frozen import FrozenDict
@@ -36,6 +43,7 @@ MAX_OVER = 10_000  # callbacks kept after they are no longer owed
 _MAX_THREADS = 8
 _MAX_TIMES = 100
 _MAX_STOP_ROUNDS = 200
+_STATES: tuple[CallbackState, ...] = get_args(CallbackState)
 
 
 class Carrier(Protocol):
@@ -101,6 +109,8 @@ class Outbox(Sequence[Delivery]):
         self._numbers = itertools.count()
         self._deliveries: dict[int, Delivery] = {}  # by number, oldest first
         self._over: deque[int] = deque()
+        # The number of callbacks by account, is_test, and the first part of the state.
+        self._counts = Counter[tuple[str, bool, str]]()
         self._owed: dict[int, _Owed] = {}
         # Heaps: of the callbacks that are put off, and of the due ones of each receiver.
         self._put_off: list[_Entry] = []
@@ -201,9 +211,35 @@ class Outbox(Sequence[Delivery]):
             self._tried.difference_update(it.number for it in told)
             return told
 
-    def list(self, *, account: str | None = None) -> builtins.list[Delivery]:
-        """Return all callbacks, or those of ``account``, oldest first."""
-        return [it for it in self._snapshot() if account in (None, it.account)]
+    def list(
+        self,
+        *,
+        account: str | None = None,
+        state: CallbackState | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[Delivery]:
+        """Return all callbacks, oldest first, or those of ``account``, or in ``state``.
+
+        ``limit`` chooses the latest ones, up to this number. Raises ValueError for a limit below
+        1.
+        """
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1 (got {limit!r})")
+        fitting = (
+            it
+            for it in reversed(self._snapshot())
+            if account in (None, it.account) and state in (None, it.state.partition(":")[0])
+        )
+        return [*itertools.islice(fitting, limit)][::-1]
+
+    def counts(self, account: str, *, test: bool = False) -> dict[str, int]:
+        """Return the number of callbacks in each state, of one world; the time is constant.
+
+        The states are ``owed``, ``done``, ``failed``, ``recorded`` and ``not sent``.
+        """
+        with self._changed:
+            found = {state: self._counts[account, test, state] for state in _STATES}
+        return {state: number for state, number in found.items() if number}
 
     # For tests: callbacks that come twice, late, out of order, or from somebody else.
 
@@ -396,7 +432,7 @@ class Outbox(Sequence[Delivery]):
             for table in (self._times, self._delays, self._dice):
                 table.pop(account, None)
             for number in gone:
-                del self._deliveries[number]
+                self._count(self._deliveries.pop(number), -1)
                 self._owed.pop(number, None)
 
     @property
@@ -490,7 +526,9 @@ class Outbox(Sequence[Delivery]):
 
     def _put(self, delivery: Delivery) -> None:
         """Store the new state of a delivery, and drop the oldest if there are too many."""
+        self._count(self._deliveries.get(delivery.number), -1)
         self._deliveries[delivery.number] = delivery
+        self._count(delivery, 1)
         if delivery.next_at is not None:
             heapq.heappush(self._put_off, (delivery.next_at, 0, delivery.number))
             return
@@ -498,8 +536,13 @@ class Outbox(Sequence[Delivery]):
         self._over.append(delivery.number)
         if len(self._over) > MAX_OVER:
             number = self._over.popleft()
-            del self._deliveries[number]
+            self._count(self._deliveries.pop(number), -1)
             self._tried.discard(number)
+
+    def _count(self, delivery: Delivery | None, by: int) -> None:
+        if delivery is not None:
+            state = delivery.state.partition(":")[0]
+            self._counts[delivery.account, delivery.is_test, state] += by
 
     def _find_due(self) -> None:
         """Give the callbacks that have become due to their receivers, or hold them."""

@@ -29,6 +29,11 @@ class Clock:
         """The time that ``advance`` has added so far."""
         return self._offset
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the clock is stopped."""
+        return self._stopped_at is not None
+
     def advance(self, **by: float) -> None:
         """Move the clock forward by the keyword arguments of ``datetime.timedelta``.
 

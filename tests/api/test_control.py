@@ -14,7 +14,8 @@ import pytest
 import time_machine
 import werkzeug.test
 
-from fakescale import ApiError, BadRequest, FakeScale, RemoteFakeScale, Status
+import fakescale as package
+from fakescale import ApiError, BadRequest, FakeScale, NotFound, RemoteFakeScale, Status
 from fakescale.api.operations import operations
 from tests.account.test_printed import PRINTED
 from tests.conftest import NOON
@@ -71,6 +72,25 @@ def one(side: Side) -> Any:
         except ApiError as error:
             found.append(type(error))
     return found
+
+
+def drawings(side: Side) -> Any:
+    geometries = {"box": {"objects_to_annotate": ["cat"]}, "point": {}}
+    body = {"attachment": "http://a.test/x.jpg", "geometries": geometries}
+    task = side.tasks.create("imageannotation", **body)
+    frames = {"attachments": ["http://a.test/0.jpg"] * 3, "geometries": geometries}
+    video = side.test.tasks.create("videoannotation", **frames)
+    evil = {"annotations": [{"label": "<\x00", "left": 1e300}]}
+    found = [side.tasks.drawing(task)]
+    side.tasks.complete(task)
+    return [
+        *found,
+        side.tasks.drawing(task.id),
+        side.tasks.drawing(task, without=["cat"]),
+        side.test.tasks.drawing(video, frame=2),
+        side.tasks.drawing(side.tasks.complete(a_task(side), evil)),
+        package.draw(side.tasks.get(task)),
+    ]
 
 
 def a_value_for_its_key(side: Side) -> Any:
@@ -462,7 +482,10 @@ def callbacks(side: Side) -> Any:
     side.callback_url = None
     done = [side.tasks.send_callback(side.tasks.list()[0].id), side.callbacks.deliver()]
     other = side.callbacks.list(account="other")
-    return [*done, other, list(side.callbacks), len(side.callbacks), side.callbacks.list()[0].state]
+    owed = side.callbacks.list(state="owed", limit=1)
+    counts = [side.callbacks.counts(name) for name in ("fakescale", "nobody")]
+    listed = [list(side.callbacks), len(side.callbacks), side.callbacks.list()[0].state]
+    return [*done, other, *listed, owed, counts]
 
 
 def failure(call: Callable[..., Any], *placed: Any, **given: Any) -> str:
@@ -597,7 +620,46 @@ def datasets(side: Side) -> Any:
     ]
 
 
+def pages(side: Side) -> Any:
+    for number in range(3):
+        a_task(side, unique_id=str(number))
+    first = side.tasks.page(2)
+    rest = side.tasks.page(limit=2, next_token=first.next_token)
+    return [first, rest, side.tasks.page(unique_id="1"), sorted(side.tasks.counts())]
+
+
+def summaries(side: Side) -> Any:
+    side.stop_clock()
+    side.turnaround = dt.timedelta(hours=1)
+    a_task(side)
+    found = side.summary()
+    assert side.summary(since=found.number) is None
+    return [found._replace(number=0), side.next_due(), side.summary(test=True)._replace(number=0)]
+
+
+def explanations(side: Side) -> Any:
+    calls = [it for it in side.events if it.exchange is not None]
+    told = [side.explain(it.number) for it in calls]
+    try:
+        side.explain(10**9)
+    except NotFound as error:
+        return [told[-3:], side.nearest("get", "/v1/taks"), str(error)]
+    return None
+
+
+def addresses(side: Side) -> Any:
+    return "/" + side.ui.split("/", 3)[3]
+
+
 STEPS: dict[str, Callable[[Side], Any]] = {
+    "tasks.page": pages,
+    "tasks.counts": pages,
+    "callbacks.counts": callbacks,
+    "summary": summaries,
+    "next_due": summaries,
+    "nearest": explanations,
+    "explain": explanations,
+    "ui": addresses,
     "api_key": api_key,
     "test_api_key": api_key,
     "url": url,
@@ -607,6 +669,7 @@ STEPS: dict[str, Callable[[Side], Any]] = {
     "tasks.get": get,
     "tasks.list": list_,
     "tasks.one": one,
+    "tasks.drawing": drawings,
     "tasks.cancel": cancel,
     "tasks.set_metadata": set_metadata,
     "tasks.set_unique_id": set_metadata,

@@ -1,6 +1,7 @@
 """A virtual environment for each peer, so that its dependencies do not affect ours."""
 
 import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,19 @@ from tests.benchmarks.measure import Missing
 CACHE = ROOT / ".bench"
 
 _PYTEST = "pytest==9.2.0"
+_NAME = re.compile(r"[\w.-]+")
+#: The packages that fakescale itself needs.
+_NEEDED = [
+    _NAME.match(line)[0]  # type: ignore[index]
+    for line in importlib.metadata.requires("fakescale") or ()
+    if "extra ==" not in line
+]
 
 PEERS = {
     # A user's environment, with the versions that are installed here.
     "fakescale": (
         *("--editable", str(ROOT)),
-        *(f"{name}=={importlib.metadata.version(name)}" for name in ("werkzeug", "jsonschema-rs")),
+        *(f"{name}=={importlib.metadata.version(name)}" for name in _NEEDED),
         _PYTEST,
     ),
     "pytest-httpserver": ("pytest-httpserver==1.2.0", "werkzeug==3.1.9", _PYTEST),

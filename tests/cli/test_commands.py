@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from fakescale import FakeScale, cli
+from fakescale import FakeScale, cli, draw
 from fakescale.cli import commands, tables
 from fakescale.cli.client import Client
 from fakescale.receiver import Receiver
@@ -103,6 +103,21 @@ def test_a_task_is_found_in_any_account(shell: Shell) -> None:
         "There is no task x in any account. `fakescale tasks` lists all tasks."
     )
     assert "in the account other" in shell.refused("show", task.id, "-a", "other")
+
+
+def test_a_task_is_drawn(shell: Shell) -> None:
+    urls = [f"http://a.test/300x200/{n}.jpg" for n in range(3)]
+    geometries = {"box": {"objects_to_annotate": ["cat"]}}
+    body = {"attachments": urls, "geometries": geometries}
+    task = shell.fake.account("pets").test.tasks.create("videoannotation", **body)
+    drawn = shell.out("draw", task.id)
+    assert drawn == draw(task) + "\n"
+    assert "cat" in drawn
+    assert shell.json("draw", task.id, "--frame", "2") == draw(task, frame=2)
+    assert shell.out("draw", task.id, "--without", "cat", "--without=dog") == (
+        draw(task, without=["cat"]) + "\n"
+    )
+    assert shell.refused("draw", "x").startswith("There is no task x")
 
 
 def test_a_task_goes_through_its_life(shell: Shell) -> None:

@@ -21,6 +21,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "--complete-after": ("2h", dt.timedelta(hours=2)),
     "--callback-host": ("a,,b,", ["a", "b"]),
     "--seed": ("7", "7"),
+    "--labeler": ("lively", "lively"),
     "--log": ("json", "json"),
     "--proxy": ("0", 0),
     "--max-body": ("1MB", 10**6),

@@ -32,6 +32,8 @@ def of_tasks(fakescale: FakeScale) -> None:
     fakescale.tasks.wait_for(statuss="pending")  # slip
     fakescale.tasks.wait_for(status="pendign")  # slip
     fakescale.tasks.wait_for("2")  # slip
+    fakescale.tasks.drawing(task, frame="1")  # slip
+    package.draw(task.id)  # slip
     print(task.staus)  # slip
     assert task.completed  # slip
 
