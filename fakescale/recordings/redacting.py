@@ -6,8 +6,6 @@ unless the text is a word of the API itself.
 
 import base64
 import contextlib
-import email.parser
-import email.policy
 import hashlib
 import json
 import re
@@ -15,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from fakescale.recordings.bodies import to_bytes
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.keys import key_of, text_of
 from fakescale.recordings.stand_ins import StandIns, is_media_type
@@ -45,6 +44,13 @@ _LETTER = re.compile(r"[^\W_]")
 # A word of a language, or an abbreviation.
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
 _BOUNDARY = "boundary-1"
+_BOUNDARY_OF = re.compile(r"boundary=\"?([^\";]+)", re.IGNORECASE)
+# The parts of the head of a part in a multipart body.
+_NAME = re.compile(r'; *name="?([^";\r\n]*)', re.IGNORECASE)
+_FILE = re.compile(r'; *filename="?([^";\r\n]*)', re.IGNORECASE)
+_TYPE = re.compile(r"content-type: *([^;\s]+)", re.IGNORECASE)
+# A longer message, in characters, is a text like any other.
+_LONGEST_MESSAGE = 10_000
 _CODE = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
 
 
@@ -58,6 +64,11 @@ def redact(exchanges: Iterable[Recorded]) -> Iterator[Recorded]:
     redactor = _Redactor()
     for exchange in exchanges:
         yield redactor.exchange(exchange)
+
+
+def _in(head: bytes, pattern: re.Pattern[str]) -> str | None:
+    found = pattern.search(head.decode(errors="replace"))
+    return None if found is None else found[1]
 
 
 def _split(text: str) -> list[str]:
@@ -141,24 +152,25 @@ class _Redactor:
             return self._stand_ins.text(text).encode()
 
     def _form(self, body: bytes, kind: str) -> bytes:
-        head = f"Content-Type: {kind}\r\n\r\n".encode(errors="replace")
-        message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+        """Return a multipart body; what belongs to no part is left out."""
+        boundary = _BOUNDARY_OF.search(kind)
+        parts = body.split(b"--" + to_bytes(boundary[1] if boundary else "")) if boundary else []
         made = b""
-        for part in message.iter_parts() if message.is_multipart() else ():
-            name = part.get_param("name", "", header="content-disposition")
-            file = part.get_filename()
-            content = part.get_payload(decode=True)
-            content = content if isinstance(content, bytes) else b""
-            made += f"--{_BOUNDARY}\r\nContent-Disposition: form-data".encode()
-            made += f'; name="{self._stand_ins.parameter(str(name))}"'.encode()
+        for part in parts[1:]:
+            head, _, content = part.partition(b"\r\n\r\n")
+            name, file, media_type = (_in(head, it) for it in (_NAME, _FILE, _TYPE))
+            if name is None:  # the end
+                continue
+            content = content.removesuffix(b"\r\n")
+            made += f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="'.encode()
+            made += self._stand_ins.parameter(name).encode() + b'"'
             if file is None:
-                value = self._parameter(str(name), content.decode(errors="replace")).encode()
+                value = self._parameter(name, content.decode(errors="replace")).encode()
             else:
                 made += f'; filename="{self._stand_ins.text(file)}"'.encode()
-                media_type = part.get_content_type()
-                media_type = media_type if is_media_type(media_type) else "application/octet-stream"
-                made += f"\r\nContent-Type: {media_type}".encode()
                 value = self._file(content)
+            if media_type is not None and is_media_type(media_type):
+                made += f"\r\nContent-Type: {media_type}".encode()
             made += b"\r\n\r\n%b\r\n" % value
         return made + f"--{_BOUNDARY}--\r\n".encode()
 
@@ -198,7 +210,8 @@ class _Redactor:
         if isinstance(value, list):
             return [self._json(item, name, is_yours=is_yours) for item in value]
         if isinstance(value, str):
-            if self._is_refusal and name in _MESSAGES and not is_yours:
+            is_message = name in _MESSAGES and len(value) <= _LONGEST_MESSAGE
+            if self._is_refusal and is_message and not is_yours:
                 return self._message(value)
             # An answer may have a status that the fake does not know: it is worth a report.
             is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)

@@ -355,8 +355,22 @@ def test_the_content_of_a_file_keeps_its_size() -> None:
         answer=b"\xff\x00",
     )
     (redacted,) = redact([form])
-    assert b"\r\nContent-Type: application/octet-stream\r\n\r\nfile-1----\r\n" in redacted.body
+    assert redacted.body == (
+        b'--boundary-1\r\nContent-Disposition: form-data; name="project_name"\r\n\r\ntext-1\r\n'
+        b'--boundary-1\r\nContent-Disposition: form-data; name="file"; filename="text-2.png"'
+        b"\r\n\r\nfile-1----\r\n--boundary-1--\r\n"
+    )
     assert redacted.answer == b"fi"
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=c"])
+def test_a_form_that_has_no_parts(kind: str) -> None:
+    redacted = one(headers=[("Content-Type", kind)], body=b"--b\r\nAbcdefg12\r\n--b")
+    assert redacted.body == b"--boundary-1--\r\n"
+
+
+def test_a_long_message_is_a_text() -> None:
+    assert message("“" * 10_001).startswith("text-1-")
 
 
 def test_a_body_that_is_nested_too_deep() -> None:
