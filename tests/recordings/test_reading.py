@@ -270,6 +270,7 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
         ("{1: 1}", "it is not JSON: '1' is unexpected"),
         ('["\x00"]', "it is not JSON"),
         ("[" * 100_000, "nested deeper"),
+        ("{" + '"a":1,' * 20_000, "it has over 10000 members"),
         ("[" + "9" * 5000 + "]", "digits"),
         (b'{"\xff": 1}', "it is not UTF-8"),
         (b"\xff\xfe{\x00\xff", "it is not UTF-16"),
