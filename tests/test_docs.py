@@ -19,7 +19,7 @@ import requests
 from sphinx.pycode import ModuleAnalyzer
 
 import fakescale
-from fakescale import FakeScale, pytest_plugin, strategies
+from fakescale import FakeScale, pytest_plugin, recordings, strategies
 from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.routes import ROUTES
@@ -235,6 +235,7 @@ FUNCTIONS = re.findall(r"autofunction:: ([\w.]+)", REFERENCE)
 def test_every_public_name_is_in_the_reference() -> None:
     public = {f"fakescale.{name}" for name in fakescale.__all__}
     public |= {f"fakescale.strategies.{name}" for name in strategies.__all__}
+    public |= {f"fakescale.recordings.{name}" for name in recordings.__all__}
     assert public <= {*CLASSES, *FUNCTIONS}
 
 

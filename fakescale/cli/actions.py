@@ -411,6 +411,10 @@ def record(client: Client, options: Options) -> None:
         except (OSError, ApiError) as error:
             reason = getattr(error, "strerror", None) or error
             raise argparse.ArgumentTypeError(f"cannot load {options.load}: {reason}") from None
+    if options.labeler is not None:
+        from fakescale import labelers
+
+        fake.labeler = getattr(labelers, options.labeler)(seed=options.seed)
     try:
         status = recorder.record(options.command, options.out, fake)
     except ImportError as error:

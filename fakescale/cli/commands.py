@@ -402,7 +402,12 @@ COMMANDS: Mapping[str, Command] = {
             _flag(
                 "--out", "The HAR file to write.", short="-o", kind=kinds.writable, metavar="FILE"
             ),
-            *(_flag_of_serve(name) for name in ("--complete-after", "--seed", "--load")),
+            _flag_of_serve("--complete-after"),
+            _flag_of_serve("--labeler"),
+            _flag_of_serve("--seed"),
+            _flag_of_serve("--load")._replace(
+                help="Load this file first: a dump, or tasks as the API prints them."
+            ),
             Flag(
                 "command",
                 "The command, after --. Its exit status is the status of this one.",

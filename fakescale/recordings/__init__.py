@@ -12,7 +12,7 @@ from fakescale.recordings.reading import in_order, read
 from fakescale.recordings.recorder import record
 from fakescale.recordings.redacting import redact
 from fakescale.recordings.report import Compared, Report, Row
-from fakescale.recordings.writing import write_har, write_lines
+from fakescale.recordings.writing import write, write_har, write_lines
 
 __all__ = [
     "Compared",
@@ -28,6 +28,7 @@ __all__ = [
     "record",
     "redact",
     "state_of",
+    "write",
     "write_har",
     "write_lines",
 ]

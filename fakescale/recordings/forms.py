@@ -73,9 +73,10 @@ def _har_url(item: Any) -> str:
 
 def _read_har(item: Any, source: str) -> Recorded | None:
     request, response = _dict(item, "request"), _dict(item, "response")
-    # Browsers write the status 0 for a request without an answer, and Chrome also lists requests
-    # that its cache answered.
-    if _number(response.get("status")) == 0 or item.get("_fromCache"):
+    # Browsers write the status 0 for a request without an answer. Chrome also lists requests that
+    # its cache answered, and proxies list the request for a tunnel.
+    is_tunnel = request.get("method") == "CONNECT"
+    if _number(response.get("status")) == 0 or item.get("_fromCache") or is_tunnel:
         return None
     headers = _fields(request.get("headers"))
     content, when = response.get("content"), item.get("startedDateTime")

@@ -13,6 +13,8 @@ from fakescale.recordings.texts import Text
 
 # The member of an object that holds its items, and the form of these.
 _HOLDERS = {"interactions": "cassette", "http_interactions": "cassette", "docs": "plain"}
+# The members are read one by one, which takes long for many.
+_MOST_MEMBERS = 10_000
 _PIECE = 2**18  # characters
 _space = re.compile(r"[ \t\n\r]*").match
 # An error further from the end of the text than this is no matter of the end.
@@ -96,7 +98,9 @@ class _Reader:
 
     def members(self) -> Iterator[str]:
         """Read an object: yield each name. The caller reads the value."""
-        for _ in self._parts("{", "}"):
+        for number, _ in enumerate(self._parts("{", "}")):
+            if number == _MOST_MEMBERS:
+                raise ValueError(f"it has over {_MOST_MEMBERS} members")
             if self.peek() != '"':
                 raise self._unexpected()
             name = self.value()

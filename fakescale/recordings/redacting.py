@@ -6,17 +6,17 @@ unless the text is a word of the API itself.
 
 import base64
 import contextlib
-import email.parser
-import email.policy
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from fakescale.recordings.bodies import to_bytes
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.keys import key_of, text_of
-from fakescale.recordings.stand_ins import StandIns
+from fakescale.recordings.stand_ins import StandIns, is_media_type
 from fakescale.values.hosts import HOST, HOSTS
 
 Fields = Sequence[tuple[str, str]]
@@ -25,14 +25,15 @@ Fields = Sequence[tuple[str, str]]
 _KEPT = re.compile(
     r"(?:accept|content-type|date|retry-after|allow|age|x-ratelimit-[a-z-]+|ratelimit-[a-z-]+)"
 )
-_PLAIN = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:; ?charset=[\w-]+)?", re.ASCII)
+_CHARSET = re.compile(r"; ?charset=(?:utf-?8|us-ascii|iso-8859-1)\Z", re.IGNORECASE)
 _NUMBERS = re.compile(r"[\d\s,;:=.]*", re.ASCII)
-_METHODS = re.compile(r"[A-Z]+(?:, ?[A-Z]+)*")
+_METHODS = re.compile(r"(?:(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)(?:, ?|\Z))+")
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 # Members whose content is yours, down to the names in it.
 _YOURS = ("metadata", "params", "response", "template_variables")
 _STATE = re.compile(r"status|type|urgency|\w+_status")
 _CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
+_NAMES = ("project", "batch")
 _MESSAGES = ("error", "errors", "message")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
 _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
@@ -43,6 +44,13 @@ _LETTER = re.compile(r"[^\W_]")
 # A word of a language, or an abbreviation.
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
 _BOUNDARY = "boundary-1"
+_BOUNDARY_OF = re.compile(r"boundary=\"?([^\";]+)", re.IGNORECASE)
+# The parts of the head of a part in a multipart body.
+_NAME = re.compile(r'; *name="?([^";\r\n]*)', re.IGNORECASE)
+_FILE = re.compile(r'; *filename="?([^";\r\n]*)', re.IGNORECASE)
+_TYPE = re.compile(r"content-type: *([^;\s]+)", re.IGNORECASE)
+# A longer message, in characters, is a text like any other.
+_LONGEST_MESSAGE = 10_000
 _CODE = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
 
 
@@ -58,18 +66,29 @@ def redact(exchanges: Iterable[Recorded]) -> Iterator[Recorded]:
         yield redactor.exchange(exchange)
 
 
+def _in(head: bytes, pattern: re.Pattern[str]) -> str | None:
+    found = pattern.search(head.decode(errors="replace"))
+    return None if found is None else found[1]
+
+
+def _split(text: str) -> list[str]:
+    return [text] if text.lstrip().startswith(("{", "[")) else text.split(",")
+
+
 class _Redactor:
     def __init__(self) -> None:
         self._stand_ins = StandIns()
         self._count = 0
         self._sent: frozenset[str] = frozenset()  # the texts of the request
+        self._is_refusal = False
 
     def exchange(self, exchange: Recorded) -> Recorded:
         names, parts = self._stand_ins, urlsplit(exchange.url)
         self._count += 1
         names.recent.clear()
         host = parts.hostname if parts.hostname in HOSTS else HOST
-        query = f"?{names.query(parts.query, self._parameter)}" if parts.query else ""
+        query = f"?{names.query(parts.query, self._filter)}" if parts.query else ""
+        self._is_refusal = exchange.status >= 400
         member = "metadata" if parts.path.endswith("/setMetadata") else ""
         body = self._body(exchange.body, exchange.headers, member, is_yours=True)
         self._sent = frozenset(it for it in names.recent if not _SHORT.fullmatch(it))
@@ -95,8 +114,8 @@ class _Redactor:
             return None
         if name == "content-type" and value.lower().startswith("multipart/form-data"):
             return f"multipart/form-data; boundary={_BOUNDARY}"
-        patterns = (_PLAIN, _NUMBERS, _METHODS, _DATE)
-        return value if any(it.fullmatch(value) for it in patterns) else None
+        is_plain = any(it.fullmatch(value) for it in (_NUMBERS, _METHODS, _DATE))
+        return value if is_plain or is_media_type(_CHARSET.sub("", value)) else None
 
     def _authorization(self, value: str) -> str:
         """Return a made-up key of the same mode, for each account another one."""
@@ -117,7 +136,10 @@ class _Redactor:
         kind = next((value for name, value in headers if name.lower() == "content-type"), "")
         if kind.lower().startswith("multipart/form-data"):
             return self._form(body, kind)
-        text = body.decode(errors="surrogateescape")
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return self._file(body)
         if kind.lower().startswith("application/x-www-form-urlencoded"):
             return self._stand_ins.query(text, self._parameter).encode()
         try:
@@ -130,33 +152,47 @@ class _Redactor:
             return self._stand_ins.text(text).encode()
 
     def _form(self, body: bytes, kind: str) -> bytes:
-        head = f"Content-Type: {kind}\r\n\r\n".encode(errors="replace")
-        message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+        """Return a multipart body; what belongs to no part is left out."""
+        boundary = _BOUNDARY_OF.search(kind)
+        parts = body.split(b"--" + to_bytes(boundary[1] if boundary else "")) if boundary else []
         made = b""
-        for part in message.iter_parts() if message.is_multipart() else ():
-            name = part.get_param("name", "", header="content-disposition")
-            file = part.get_filename()
-            content = part.get_payload(decode=True)
-            text = content.decode(errors="surrogateescape") if isinstance(content, bytes) else ""
-            made += f"--{_BOUNDARY}\r\nContent-Disposition: form-data".encode()
-            made += f'; name="{self._stand_ins.parameter(str(name))}"'.encode()
+        for part in parts[1:]:
+            head, _, content = part.partition(b"\r\n\r\n")
+            name, file, media_type = (_in(head, it) for it in (_NAME, _FILE, _TYPE))
+            if name is None:  # the end
+                continue
+            content = content.removesuffix(b"\r\n")
+            made += f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="'.encode()
+            made += self._stand_ins.parameter(name).encode() + b'"'
             if file is None:
-                value = self._parameter(str(name), text)
+                value = self._parameter(name, content.decode(errors="replace")).encode()
             else:
                 made += f'; filename="{self._stand_ins.text(file)}"'.encode()
-                made += f"\r\nContent-Type: {part.get_content_type()}".encode()
-                value = self._stand_ins.text(text)
-            made += f"\r\n\r\n{value}\r\n".encode()
+                value = self._file(content)
+            if media_type is not None and is_media_type(media_type):
+                made += f"\r\nContent-Type: {media_type}".encode()
+            made += b"\r\n\r\n%b\r\n" % value
         return made + f"--{_BOUNDARY}--\r\n".encode()
+
+    def _file(self, content: bytes) -> bytes:
+        """Return the stand-in of the content of a file, of the same size: answers tell it."""
+        number = self._stand_ins.number("file", hashlib.sha256(content).digest())
+        return f"file-{number}".encode().ljust(len(content), b"-")[: len(content)]
 
     def _parameter(self, name: str, text: str) -> str:
         """Return the value of a parameter, which may be JSON."""
         if text.lstrip().startswith(("{", "[")):
-            try:
+            with contextlib.suppress(ValueError, RecursionError):
                 return json.dumps(self._json(json.loads(text), name, is_yours=True))
-            except (ValueError, RecursionError):
-                pass
-        return (self._stand_ins.token if name == "next_token" else self._stand_ins.listed)(text)
+        return self._stand_ins.text(text)
+
+    def _filter(self, name: str, text: str) -> str:
+        """Return the value of a parameter in a query: a token, JSON, or texts joined by commas."""
+        if name == "next_token":
+            return self._stand_ins.token(text)
+        if name in _NAMES and "," in text and self._stand_ins.known(text) is not None:
+            return self._stand_ins.text(text)  # a comma may belong to a name
+        return ",".join(self._parameter(name, it) for it in _split(text))
 
     def _json(self, value: Any, name: str = "", *, is_yours: bool) -> Any:
         """Return a value with stand-ins. In what is yours, unknown names have stand-ins too."""
@@ -174,7 +210,8 @@ class _Redactor:
         if isinstance(value, list):
             return [self._json(item, name, is_yours=is_yours) for item in value]
         if isinstance(value, str):
-            if name in _MESSAGES and not is_yours:
+            is_message = name in _MESSAGES and len(value) <= _LONGEST_MESSAGE
+            if self._is_refusal and is_message and not is_yours:
                 return self._message(value)
             # An answer may have a status that the fake does not know: it is worth a report.
             is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)
@@ -230,6 +267,6 @@ class _Redactor:
                 return found[0]
             return names.name(word) + found[0][len(word) :]
 
-        sent = sorted(self._sent, key=len, reverse=True)
+        sent = sorted((it for it in self._sent if it in text), key=len, reverse=True)
         known = "".join(rf"(?<!\w){re.escape(it)}(?!\w)|" for it in sent)
         return re.sub(known + _LOOSE, replaced, text)

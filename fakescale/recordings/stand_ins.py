@@ -83,7 +83,10 @@ def _names(example: Any) -> Iterator[str]:
         yield from _names(found)
 
 
-def _is_media_type(text: str) -> bool:
+def is_media_type(text: str) -> bool:
+    """Return whether a text is a media type that many know."""
+    if text.lower() in ("*/*", "application/x-www-form-urlencoded"):
+        return True
     return "/" in text and len(text) < 80 and mimetypes.guess_extension(text) is not None
 
 
@@ -129,7 +132,7 @@ class StandIns:
         """Return the stand-in of a text; a word, a time and a short number stand for themselves."""
         found = self.known(text)
         if found is None:
-            if not text.strip() or self.is_word(text) or _is_media_type(text):
+            if not text.strip() or self.is_word(text) or is_media_type(text):
                 return text
             if "\n" in text:  # the API joins texts by lines, such as instructions
                 return "\n".join(map(self.text, text.split("\n")))
@@ -178,7 +181,9 @@ class StandIns:
                 netloc = f"host-{self.number('host', own)}.example"
         else:
             return f"{parts.scheme}://{self._other(parts.netloc, url, parts.path)}"
-        query = f"?{self.query(parts.query)}" if parts.query else ""
+        query = (
+            f"?{self.query(parts.query, lambda _, text: self.text(text))}" if parts.query else ""
+        )
         return f"{parts.scheme}://{netloc}{self.path(parts.path)}{query}"
 
     def _other(self, netloc: str, url: str, path: str) -> str:
@@ -203,9 +208,11 @@ class StandIns:
         stand_in = self.text(text)
         return segment if stand_in == text else quote(stand_in, safe="")
 
-    def query(self, query: str, value: Callable[[str, str], str] | None = None) -> str:
-        """Return a query, or a form, with stand-ins for its values and unknown names."""
-        value = value or (lambda name, text: self.listed(text))
+    def query(self, query: str, value: Callable[[str, str], str]) -> str:
+        """Return a query, or a form, with stand-ins for its values and unknown names.
+
+        ``value`` returns the stand-in of a value, given the name of its parameter.
+        """
         try:
             pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
         except ValueError:
@@ -220,13 +227,6 @@ class StandIns:
     def name(self, name: str) -> str:
         """Return the name of a member, or its stand-in if the API has no such member."""
         return name if self.is_name(name) or name.isdecimal() else self.text(name)
-
-    def listed(self, text: str) -> str:
-        """Return the stand-in of a text, or those of the parts that commas join."""
-        parts = text.split(",")
-        if all(self.known(it) is None for it in parts) and self.known(text) is not None:
-            return self.text(text)
-        return ",".join(map(self.text, parts))
 
     def token(self, text: str) -> str:
         """Return the stand-in of a token in a query, where a plus may have become a space."""

@@ -270,6 +270,7 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
         ("{1: 1}", "it is not JSON: '1' is unexpected"),
         ('["\x00"]', "it is not JSON"),
         ("[" * 100_000, "nested deeper"),
+        ("{" + '"a":1,' * 20_000, "it has over 10000 members"),
         ("[" + "9" * 5000 + "]", "digits"),
         (b'{"\xff": 1}', "it is not UTF-8"),
         (b"\xff\xfe{\x00\xff", "it is not UTF-16"),
@@ -333,8 +334,16 @@ def test_names_that_psych_writes_in_base64(file: File) -> None:
     assert one(path)[:3] == ("GET", "https://api.scale.com/", [("Content-Type", "a/b")])
 
 
-def test_an_answer_of_the_cache_is_left_out(file: File) -> None:
-    assert list(read([file(har({**har_entry(), "_fromCache": "disk"}))])) == []
+def test_entries_that_did_not_reach_the_api_are_left_out(file: File) -> None:
+    tunnel = {"method": "CONNECT", "url": "https://api.scale.com:443"}
+    cached = {**har_entry(), "_fromCache": "disk"}
+    assert list(read([file(har(cached, har_entry(request=tunnel)))])) == []
+
+
+def test_the_time_of_fiddler_is_finer_than_ours(file: File) -> None:
+    entry = {**har_entry(), "startedDateTime": "2021-06-29T22:21:53.2891234+02:00"}
+    when = one(file(har(entry).encode("utf-8-sig"))).when
+    assert when == dt.datetime(2021, 6, 29, 20, 21, 53, 289123, tzinfo=dt.UTC)
 
 
 def test_merge_keys(file: File) -> None:
@@ -392,7 +401,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_without_pyyaml(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.delitem(sys.modules, "fakescale.recordings.yaml_items")
+    monkeypatch.delitem(sys.modules, "fakescale.recordings.yaml_items", raising=False)
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ImportError, match=r"fakescale\[recordings\]"):
         list(read([file(samples.RUBY_YAML)]))

@@ -1,5 +1,6 @@
 """A command runs behind the proxy, and all that it sends is recorded."""
 
+import datetime as dt
 import json
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from fakescale import FakeScale
 from fakescale.cli import main
-from fakescale.recordings import read, record
+from fakescale.recordings import read, record, recorder
 from fakescale.recordings.writing import HarFile
 
 # Without a package that takes long to import.
@@ -106,6 +107,24 @@ def test_the_command(
     told = capsys.readouterr().err
     assert "cannot record: no-such-command: No such file or directory" in told
     assert "record needs --out FILE -- COMMAND" in told
+
+
+def test_the_command_has_a_labeler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes: list[FakeScale] = []
+
+    def run(command: object, out: object, fake: FakeScale) -> int:
+        fakes.append(fake)
+        return 0
+
+    monkeypatch.setattr(recorder, "record", run)
+    arguments = ["--labeler", "lively", "--complete-after", "2h", "--seed", "s"]
+    with pytest.raises(SystemExit) as ended:
+        main(["record", "-o", str(tmp_path / "a.har"), *arguments, "--", "true"])
+    assert ended.value.code == 0
+    [fake] = fakes
+    assert fake.turnaround == dt.timedelta(hours=2)
+    assert fake.labeler is not FakeScale().labeler
+    assert "lively" in fake.labeler.__qualname__
 
 
 def test_a_kill_leaves_a_file_that_can_be_read(tmp_path: Path) -> None:

@@ -28,12 +28,22 @@ _FIELDS = st.lists(st.tuples(_TEXTS.filter(lambda it: not it.startswith(":")), _
 _BODIES = st.one_of(st.binary(max_size=20), st.text(max_size=9).map(str.encode)).filter(
     lambda it: not it.startswith(b"\x1f\x8b")
 )
+# Bodies of a kind, and what only resembles them.
+_KINDS = st.sampled_from(
+    [
+        ("Content-Type", "multipart/form-data; boundary=b"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Content-Type", "application/json"),
+    ]
+)
+_PIECES = [b"--b", b"\r\n", b'; name="a"', b'; filename="', b"&a[b]=", b"%zz", b"{", b'"', b"\xff"]
+_FORMS = st.lists(st.sampled_from(_PIECES), max_size=12).map(b"".join)
 _EXCHANGES = st.builds(
     Recorded,
     method=st.sampled_from(["GET", "POST", "PATCH"]),
     url=st.builds("https://api.scale.com/v1/{}".format, _TEXTS.filter(lambda it: "@" not in it)),
-    headers=_FIELDS,
-    body=_BODIES,
+    headers=_FIELDS | st.lists(_KINDS, min_size=1, max_size=1),
+    body=_BODIES | _FORMS,
     status=st.integers(100, 599),
     answer_headers=_FIELDS.filter(lambda it: not any(name.lower() == "date" for name, _ in it)),
     answer=_BODIES,

@@ -114,6 +114,7 @@ PLACES: dict[str, Callable[[str], Recorded]] = {
     "key": lambda it: exchange(answer={"callback_auth_key": it, "response": {it: it}}),
     "quoted": lambda it: exchange(status=409, answer={"error": f"There is {json.dumps(it)}."}),
     "single quotes": lambda it: exchange(status=409, answer={"message": f"There's no '{it}'"}),
+    "chat": lambda it: exchange(answer={"threads": [{"message": it, "errors": [f"I am {it}"]}]}),
     "echo": lambda it: exchange(
         body={"name": it}, status=409, answer={"error": f"A name {it} is there, {it}"}
     ),
@@ -234,6 +235,33 @@ def test_equal_texts_have_equal_stand_ins() -> None:
     assert read.url == "https://api.scale.com/v1/projects/text-1?project=text-1%2Ctext-2"
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("tags=a,b&limit=10&status=pending", "tags=text-1%2Ctext-2&limit=10&status=pending"),
+        ("unique_id=a%2Cb", "unique_id=text-1%2Ctext-2"),  # the API splits it
+        ("project=a,b", "project=text-3"),  # a comma may belong to a name
+        ("project=x,y", "project=text-4%2Ctext-5"),
+        ('metadata={"a": "b"}', "metadata=%7B%22text-1%22%3A%20%22text-2%22%7D"),
+        ("next_token=To+ken", "next_token=text-4"),
+        ("mine[a]=b", "text-4[text-1]=text-2"),
+        ("a&b=", "text-1=&text-2="),
+    ],
+)
+def test_a_query(query: str, shown: str) -> None:
+    before = exchange(body={"tags": ["a", "b"], "name": "a,b"})
+    _, redacted = redact([before, exchange(url=f"https://api.scale.com/v1/tasks?{query}")])
+    assert redacted.url.partition("?")[2].replace("%5B", "[").replace("%5D", "]") == shown
+
+
+def test_a_token_whose_plus_is_not_encoded() -> None:
+    page = exchange(answer={"docs": [], "next_token": "To+ken"})
+    following = exchange(url="https://api.scale.com/v1/tasks?next_token=To+ken")
+    first, second = redact([page, following])
+    token = json.loads(first.answer)["next_token"]
+    assert second.url.endswith(f"?next_token={token}")
+
+
 def test_names_of_members() -> None:
     # Those of the API stay; in an answer, also those that the fake does not know.
     answer = {"task_id": 1, "new_member": 1, "John Smith": 1, "params": {"john": 1}}
@@ -282,7 +310,12 @@ def test_headers() -> None:
         ("X-RateLimit-Limit", "100"),
         ("Allow", "GET,HEAD"),
     ]
-    left_out = [("Host", "api.scale.com"), ("X-Request-Id", "1"), ("Accept", "me/*; q=me")]
+    left_out = [
+        ("Host", "api.scale.com"),
+        ("X-Request-Id", "1"),
+        ("Accept", "me/*; q=me"),
+        ("Allow", "GET, ME"),
+    ]
     assert one(headers=[*kept, *left_out]).headers == kept
     assert one(headers=[("Idempotency-Key", "k")]).headers == [("Idempotency-Key", "text-1")]
 
@@ -309,6 +342,35 @@ def test_headers() -> None:
 )
 def test_a_message(text: str, sent: Any, shown: str) -> None:
     assert message(text, sent) == shown
+
+
+def test_a_message_of_no_refusal_may_be_yours() -> None:
+    assert one(answer={"message": "my words"}).answer == b'{"message": "text-1"}'
+
+
+def test_the_content_of_a_file_keeps_its_size() -> None:
+    form = exchange(
+        headers=[("Content-Type", "multipart/form-data; boundary=b")],
+        body=_MULTIPART.format("p", "a", "0123456789").encode().replace(b"image/png", b"my/type"),
+        answer=b"\xff\x00",
+    )
+    (redacted,) = redact([form])
+    assert redacted.body == (
+        b'--boundary-1\r\nContent-Disposition: form-data; name="project_name"\r\n\r\ntext-1\r\n'
+        b'--boundary-1\r\nContent-Disposition: form-data; name="file"; filename="text-2.png"'
+        b"\r\n\r\nfile-1----\r\n--boundary-1--\r\n"
+    )
+    assert redacted.answer == b"fi"
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=c"])
+def test_a_form_that_has_no_parts(kind: str) -> None:
+    redacted = one(headers=[("Content-Type", kind)], body=b"--b\r\nAbcdefg12\r\n--b")
+    assert redacted.body == b"--boundary-1--\r\n"
+
+
+def test_a_long_message_is_a_text() -> None:
+    assert message("“" * 10_001).startswith("text-1-")
 
 
 def test_a_body_that_is_nested_too_deep() -> None:
