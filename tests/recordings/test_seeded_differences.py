@@ -1,19 +1,25 @@
 """Proof that the comparison finds differences: each test seeds one into the fake that is asked."""
 
 import functools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import vcr  # type: ignore[import-untyped]
 
-from fakescale import FakeScale
+from fakescale import FakeScale, redirect
 from fakescale.account import batches, listing, task_types, tasks
 from fakescale.account import task as moves
 from fakescale.account.listing import Page
 from fakescale.account.task import Task
 from fakescale.account.tasks import Tasks
+from fakescale.api.v2 import tasks as tasks_of_v2
 from fakescale.recordings.comparing import compare_exchanges
 from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.reading import in_order
 from fakescale.values import errors
 from fakescale.values.frozen import FrozenList
 from tests.recordings.recorder import Recorder
@@ -23,14 +29,39 @@ BODY = {"instruction": "i", "attachment_type": "text", "attachment": "a", "categ
 
 @functools.cache
 def recording() -> tuple[Recorded, ...]:
-    """Return the exchanges of one client, with labelers who work in between."""
+    """Return the exchanges of ``work``, which the recorder of the tests made."""
     fake = FakeScale(seed="seeds")
     fake.stop_clock()
     recorder = Recorder(fake)
+    work(fake, lambda *given, **more: recorder(*given, **more).json)
+    return tuple(recorder.exchanges)
+
+
+@functools.cache
+def cassette() -> tuple[Recorded, ...]:
+    """Return the exchanges of ``work``, which vcrpy recorded behind the redirect."""
+    fake = FakeScale(seed="seeds")
+    fake.stop_clock()
+    session = requests.Session()
+    session.auth = (fake.api_key, "")
+
+    def call(method: str, path: str, body: Any = None, **more: Any) -> Any:
+        target = path if path.startswith("/v2/") else f"/v1{path}"
+        return session.request(method, f"https://api.scale.com{target}", json=body, **more).json()
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "work.yaml")
+        with redirect(fake), vcr.use_cassette(str(path)):
+            work(fake, call)
+        return tuple(in_order([path]))
+
+
+def work(fake: FakeScale, send: Callable[..., Any]) -> None:
+    """Do what a client does, with labelers who work in between."""
 
     def call(*given: Any, **more: Any) -> Any:
         fake.advance(seconds=1, milliseconds=1)
-        return recorder(*given, **more).json
+        return send(*given, **more)
 
     call("POST", "/projects", {"type": "categorization", "name": "p", "params": {"x": 1}})
     call("POST", "/batches", {"project": "p", "name": "b", "metadata": {"a": 1}})
@@ -70,13 +101,16 @@ def recording() -> tuple[Recorded, ...]:
     call("GET", "/v2/tasks?project_name=p")
     call("GET", "/v2/batch?batch_name=b")
     call("POST", "/v2/batch/pause", {"batch_name": "b"})
-    return tuple(recorder.exchanges)
 
 
-def test_without_a_difference_all_is_the_same() -> None:
-    report = compare_exchanges(recording())
+MADE = pytest.mark.parametrize("make", [recording, cassette])
+
+
+@MADE
+def test_without_a_difference_all_is_the_same(make: Callable[[], tuple[Recorded, ...]]) -> None:
+    report = compare_exchanges(make())
     assert report.same, report.to_text()
-    assert len(report.exchanges) == len(recording())
+    assert len(report.exchanges) == 30
 
 
 audit, cancel, task_init = moves.audit, moves.cancel, Task.__init__
@@ -149,6 +183,10 @@ def other_words(self: errors.ApiError) -> dict[str, Any]:
     return {**show_project(self), "error": "Oops."}
 
 
+def show_more_by_v2(*given: Any) -> dict[str, Any]:
+    return {**show_task(*given), "flavor": "x"}
+
+
 def tags_in_order(task: Task, now: str, **changes: Any) -> Task:
     if "tags" in changes:
         changes["tags"] = FrozenList(sorted(changes["tags"], reverse=True))
@@ -156,6 +194,7 @@ def tags_in_order(task: Task, now: str, **changes: Any) -> Task:
 
 
 update = moves.update
+show_task = tasks_of_v2.show_task
 
 # The places of the seeded differences, their replacements, and the differences that are found, as
 # KIND MEMBER. Some differences have others in their wake: of the same task in v2, for example.
@@ -220,15 +259,20 @@ SEEDS: dict[str, tuple[Any, str, Callable[..., Any], set[str]]] = {
         {"status"},
     ),
     "another text of refusals": (errors.ApiError, "to_json", other_words, {"text"}),
+    "a member of v2": (tasks_of_v2, "show_task", show_more_by_v2, {"unknown flavor"}),
     "tags in another order": (moves, "update", tags_in_order, {"value tags[]"}),
 }
 
 
 @pytest.mark.parametrize("name", SEEDS)
+@MADE
 def test_a_seeded_difference_is_found_and_none_else(
-    name: str, monkeypatch: pytest.MonkeyPatch, complaints: list[str]
+    make: Callable[[], tuple[Recorded, ...]],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    complaints: list[str],
 ) -> None:
-    exchanges = recording()
+    exchanges = make()
     place, attribute, replacement, expected = SEEDS[name]
     monkeypatch.setattr(place, attribute, replacement)
     report = compare_exchanges(exchanges)
