@@ -75,6 +75,7 @@ def one(side: Side) -> Any:
 
 
 def drawings(side: Side) -> Any:
+    side.callback_url = None  # a callback would tell the URL of the video's file, with the port
     geometries = {"box": {"objects_to_annotate": ["cat"]}, "point": {}}
     body = {"attachment": "http://a.test/x.jpg", "geometries": geometries}
     task = side.tasks.create("imageannotation", **body)
