@@ -102,6 +102,11 @@ class _Tried:
 
 
 class _Comparison:
+    """The comparison of one recording with one fake.
+
+    An answer that overlaps with changes, and differs, is held and tried again after each change.
+    """
+
     def __init__(self, mode: Mode, allowed: Allowed) -> None:
         self._asked = Asked(is_test=mode == "test")
         self._allowed = allowed
@@ -200,10 +205,10 @@ class _Comparison:
             tried.bindings.keep()
         endpoint = _endpoint(entry.exchange)
         found = first_of_each(tried.differences or [])
-        allowed = [it for it in found if self._allowed(it, endpoint)]
-        wrong = [it for it in found if it not in allowed]
+        allowed = tuple(it for it in found if self._allowed(it, endpoint))
+        wrong = tuple(it for it in found if it not in allowed)
         self._done[entry.place] = _compared(entry, "differs" if wrong else "same")._replace(
-            differences=wrong, allowed=allowed, arranged=tried.arranged
+            differences=wrong, allowed=allowed, arranged=tuple(tried.arranged)
         )
 
 
