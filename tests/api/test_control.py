@@ -75,12 +75,15 @@ def one(side: Side) -> Any:
 
 
 def drawings(side: Side) -> Any:
-    side.callback_url = None  # a callback would tell the URL of the video's file, with the port
     geometries = {"box": {"objects_to_annotate": ["cat"]}, "point": {}}
     body = {"attachment": "http://a.test/x.jpg", "geometries": geometries}
     task = side.tasks.create("imageannotation", **body)
-    frames = {"attachments": ["http://a.test/0.jpg"] * 3, "geometries": geometries}
-    video = side.test.tasks.create("videoannotation", **frames)
+    # Not a video, since the URL of its file would tell the port of its side.
+    document = side.test.tasks.create(
+        "documenttranscription",
+        attachments=["http://a.test/0.pdf"],
+        features=[{"type": "block", "label": "x"}],
+    )
     evil = {"annotations": [{"label": "<\x00", "left": 1e300}]}
     found = [side.tasks.drawing(task)]
     side.tasks.complete(task)
@@ -88,7 +91,7 @@ def drawings(side: Side) -> Any:
         *found,
         side.tasks.drawing(task.id),
         side.tasks.drawing(task, without=["cat"]),
-        side.test.tasks.drawing(video, frame=2),
+        side.test.tasks.drawing(document, frame=2),
         side.tasks.drawing(side.tasks.complete(a_task(side), evil)),
         package.draw(side.tasks.get(task)),
     ]
