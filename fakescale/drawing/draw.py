@@ -5,7 +5,6 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from fakescale.drawing import forms, plane, texts
@@ -180,7 +179,8 @@ def _scene(subject: Subject) -> Drawing | None:
     points_of = items(points.get("point_objects"))
     counts = _points(points, nearest(points_of, subject.frame))
     if frames is None:
-        return replace(texts.tally(subject, counts, "points"), frames=max(1, len(points_of)))
+        tally = texts.tally(subject, counts, "points")
+        return tally._replace(frames=max(1, len(points_of)))
     return plane.draw(
         subject._replace(size=None),  # a scene has no edges
         items(members(nearest(frames, subject.frame)).get("cuboids")),

@@ -23,8 +23,7 @@ class Label:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """A shape of a drawing, as text."""
 
     #: The label.
@@ -35,8 +34,7 @@ class Shape:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """The picture of a task's response, and its content as text."""
 
     #: The picture, an SVG document without references to anything outside it.
