@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import os
 import signal
 import sys
 import time
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.quick:
         print("This quick run only checks that everything works; its figures mean nothing.")
         rounds, lab = 2, {"seconds": 0.02, "scale": 0.01}
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's start compiles nothing
     machine = report.machine()
     print(report.about(machine), f"rounds: {rounds}", sep="\n", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an orderly exit ends all processes

@@ -83,8 +83,8 @@ def first_paint(lab: Lab) -> Round:
     def measure() -> float:
         page.goto("about:blank")
         page.goto(address)
-        page.wait_for_function("window.shown")
-        return float(page.evaluate("window.shown"))
+        page.locator("tbody tr").first.wait_for()
+        return float(page.evaluate("new Promise(requestAnimationFrame).then(() => window.shown)"))
 
     return measure
 
