@@ -105,6 +105,8 @@ class StandIns:
         self._numbers: dict[tuple[str, object], int] = {}
         #: The texts that got a stand-in since this was emptied.
         self.recent: set[str] = set()
+        #: The numbers that stand for themselves until this is emptied.
+        self.kept: set[str] = set()
         self._counts: dict[str, int] = {}
         self._words = words()
 
@@ -131,6 +133,8 @@ class StandIns:
     def text(self, text: str) -> str:
         """Return the stand-in of a text; a word, a time and a short number stand for themselves."""
         found = self.known(text)
+        if text in self.kept:
+            return text
         if found is None:
             if not text.strip() or self.is_word(text) or is_media_type(text):
                 return text
