@@ -142,6 +142,8 @@ def _plain_url(item: Any) -> str:
         raise ValueError("it is not an object")
     if "url" in item:
         return _text(item, "url")
+    if "path" not in item:
+        raise ValueError("it is no exchange: it has no url")
     # The journal of a fake keeps no host.
     query = item.get("query")
     return f"https://{HOST}{_text(item, 'path')}" + (f"?{query}" if query else "")

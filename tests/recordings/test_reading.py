@@ -261,7 +261,7 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
         (" \n", "FILE: it is empty"),
         ("\x00", "FILE, exchange 1: it is not YAML"),
         ("{", "FILE, exchange 1: it is cut off"),
-        ('{"a": 1}', "FILE, exchange 1: it has no path"),
+        ('{"a": 1}', "FILE, exchange 1: it is no exchange: it has no url"),
         ('{"url": 1}', "FILE, exchange 1: it has no url"),
         ("[1]", "FILE, exchange 1: it is not an object"),
         ("[{]", "FILE, exchange 1: it is not JSON"),
