@@ -392,7 +392,7 @@ def import_(client: Client, options: Options) -> None:
         try:
             data = state_of(options.file, account=options.account)
         except (ValueError, ImportError) as error:
-            raise argparse.ArgumentTypeError(f"cannot import {error}") from None
+            raise argparse.ArgumentTypeError(f"cannot import: {error}") from None
     print(encode(data).decode())
 
 

@@ -182,5 +182,5 @@ def test_the_command(
             main(["import", *arguments])
         assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert "cannot import none: No such file" in told
+    assert "cannot import: none: No such file" in told
     assert "import needs a FILE" in told
