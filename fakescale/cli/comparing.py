@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 from typing import Any
 
 from fakescale.cli.actions import Options
@@ -19,6 +20,7 @@ def compare(client: Client, options: Options) -> Any:
 
     if not options.file:
         raise argparse.ArgumentTypeError("compare needs a FILE (see `fakescale compare --help`)")
+    _check_outputs(options)
     with progress("comparing the recordings") as note:
         number = 0
 
@@ -60,6 +62,26 @@ def facts() -> Any:
     from fakescale.contract.facts import nearest
 
     return nearest
+
+
+def _check_outputs(options: Options) -> None:
+    """Raise an error if a file would be written over a recording, or over another output."""
+    inputs = list(options.file)
+    for flag in ("redact", "junit"):
+        output = getattr(options, flag)
+        for file in inputs if output is not None else ():
+            if _is_same(output, file):
+                raise argparse.ArgumentTypeError(f"--{flag} {output} would overwrite {file}")
+        inputs += [] if output is None else [output]
+
+
+def _is_same(output: Any, file: Any) -> bool:
+    """Return whether two paths lead to the same file, which may be there or not."""
+    try:
+        is_same = os.path.samefile(output, file)
+    except (OSError, ValueError):  # one is not there
+        return os.path.realpath(output) == os.path.realpath(file)
+    return is_same and os.path.isfile(file)
 
 
 def _write_redacted(options: Options) -> None:

@@ -66,6 +66,24 @@ def test_the_redacted_copy_differs_in_the_same(other: str, tmp_path: Path, capsy
     assert "fakescale:" not in Path(copy).read_text()
 
 
+@pytest.mark.parametrize("flag", ["--redact", "--junit"])
+@pytest.mark.parametrize("name", ["same.har", "./same.har", "link.har", "hard.har"])
+def test_no_output_overwrites_a_recording(
+    same: str, flag: str, name: str, tmp_path: Path, capsys: Out
+) -> None:
+    (tmp_path / "link.har").symlink_to(same)
+    (tmp_path / "hard.har").hardlink_to(same)
+    before = Path(same).read_bytes()
+    assert status(same, flag, f"{tmp_path}/{name}") == 2
+    assert f"would overwrite {same}" in capsys.readouterr().err
+    assert Path(same).read_bytes() == before
+
+
+def test_two_outputs_are_two_files(same: str, tmp_path: Path) -> None:
+    assert status(same, "--redact", f"{tmp_path}/out", "--junit", f"{tmp_path}/./out") == 2
+    assert status(same, "--redact", "/dev/null", "--junit", "/dev/null") == 0
+
+
 WRONG = {
     (): "compare needs a FILE",
     ("none.har",): "cannot compare: none.har: No such file",
