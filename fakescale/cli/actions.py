@@ -423,4 +423,10 @@ def record(client: Client, options: Options) -> None:
         name = escaped(str(error.filename or options.command[0]))
         print(f"fakescale: cannot record: {name}: {error.strerror or error}", file=sys.stderr)
         raise SystemExit(127 if isinstance(error, FileNotFoundError) else 126) from None
+    if not fake.requests:
+        print(
+            "fakescale: recorded 0 exchanges; a command that ignores HTTPS_PROXY"
+            " may have talked to the real API",
+            file=sys.stderr,
+        )
     raise SystemExit(status)

@@ -105,6 +105,8 @@ def test_the_command(
     assert status("-o", "none/a.har", "--", "true") == 2
     assert status("--", "true") == status("-o", "a.har") == 2
     told = capsys.readouterr().err
+    warning = "fakescale: recorded 0 exchanges; a command that ignores HTTPS_PROXY may have talked"
+    assert told.count(warning) == 2
     assert "cannot record: no-such-command: No such file or directory" in told
     assert "record needs --out FILE -- COMMAND" in told
 
