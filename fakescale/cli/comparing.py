@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from fakescale.cli.actions import Options
@@ -95,7 +96,7 @@ def _check_outputs(options: Options) -> None:
         inputs += [] if output is None else [output]
 
 
-def _is_same(output: Any, file: Any) -> bool:
+def _is_same(output: Path, file: Path) -> bool:
     """Return whether two paths lead to the same file, which may be there or not."""
     try:
         is_same = os.path.samefile(output, file)

@@ -202,6 +202,10 @@ def _recorded(
     number = _number(status)
     if not 100 <= number <= 599:
         raise ValueError(f"its status is {number}")
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise ValueError("its url has half of a surrogate pair") from None
     user = urlsplit(url).netloc.rpartition("@")[0]
     if user and not any(name.lower() == "authorization" for name, _ in headers):
         # VCR writes the user of Basic authentication into the URL.

@@ -83,8 +83,8 @@ def in_order(
             _, number, exchange, exchanges = heapq.heappop(running)
             yield exchange
             go_on(number, exchanges)
-    for error in failed:
-        raise error
+    for first_error in failed:
+        raise first_error
 
 
 def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Recorded]]:
