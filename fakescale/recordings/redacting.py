@@ -48,6 +48,7 @@ _FEW = re.compile(
     r"\W*[0-9]{1,3}(?:\.[0-9]{1,3})?\W*|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 )
 _LETTER = re.compile(r"[^\W_]")
+_INDEX = re.compile(r"\[[0-9]{1,3}\]")
 _PLACE = re.compile(r"[^\W\d]")
 # A word of a language, or an abbreviation.
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
@@ -259,7 +260,8 @@ class _Redactor:
             with contextlib.suppress(ValueError):
                 inner = json.loads(found[1])
         names = self._stand_ins
-        if names.known(inner) is not None or names.is_word(inner):
+        is_number = not _PLACE.search(inner) and not _FEW.fullmatch(_INDEX.sub("", inner) or "0")
+        if names.known(inner) is not None or names.is_word(inner) or is_number:
             shown = names.text(inner)
         else:  # it may be the place of a member, such as metadata.name or [0].label
             shown = names.parameter(inner)

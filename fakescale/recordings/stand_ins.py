@@ -23,6 +23,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20})://\S+", re.ASCII)
 _MORE = {"standard", "immediate", "day", "week", "True", "False"}
 # Longer texts stand in for longer texts: a text has at least these many characters, or as few.
 _LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 2**20)
+# The most digits of the index of an item.
+_INDEX = 3
 # A text with as many characters is kept as its digest.
 _KEPT = 128
 # The host of these is the API itself, or an id.
@@ -230,7 +232,8 @@ class StandIns:
 
     def name(self, name: str) -> str:
         """Return the name of a member, or its stand-in if the API has no such member."""
-        return name if self.is_name(name) or name.isdecimal() else self.text(name)
+        is_index = name.isdecimal() and len(name) <= _INDEX
+        return name if self.is_name(name) or is_index else self.text(name)
 
     def token(self, text: str) -> str:
         """Return the stand-in of a token in a query, where a plus may have become a space."""
