@@ -406,6 +406,8 @@ def record(client: Client, options: Options) -> None:
         raise argparse.ArgumentTypeError("record needs --out FILE -- COMMAND")
     fake = FakeScale(seed=options.seed, complete_after=options.complete_after)
     if options.load is not None:
+        if kinds.is_same_file(options.out, options.load):
+            raise argparse.ArgumentTypeError(f"--out {options.out} would overwrite {options.load}")
         try:
             fake.load(options.load)
         except (OSError, ApiError) as error:

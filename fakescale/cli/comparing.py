@@ -2,14 +2,13 @@
 
 import argparse
 import importlib.util
-import os
 import sys
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from fakescale.cli.actions import Options
 from fakescale.cli.client import Client
+from fakescale.cli.kinds import is_same_file
 from fakescale.cli.progress import progress
 from fakescale.cli.tables import escaped
 from fakescale.values.hosts import HOST
@@ -91,18 +90,9 @@ def _check_outputs(options: Options) -> None:
     for flag in ("redact", "junit"):
         output = getattr(options, flag)
         for file in inputs if output is not None else ():
-            if _is_same(output, file):
+            if is_same_file(output, file):
                 raise argparse.ArgumentTypeError(f"--{flag} {output} would overwrite {file}")
         inputs += [] if output is None else [output]
-
-
-def _is_same(output: Path, file: Path) -> bool:
-    """Return whether two paths lead to the same file, which may be there or not."""
-    try:
-        is_same = os.path.samefile(output, file)
-    except (OSError, ValueError):  # one is not there
-        return os.path.realpath(output) == os.path.realpath(file)
-    return is_same and os.path.isfile(file)
 
 
 def _write_redacted(options: Options) -> None:
