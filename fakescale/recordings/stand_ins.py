@@ -19,8 +19,8 @@ _NUMBER = re.compile(r"-?\d{1,3}(?:\.\d)?", re.ASCII)
 _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20})://\S+", re.ASCII)
-# Values that the documents do not list (documented, for urgency).
-_MORE = {"standard", "immediate", "day", "week", "True", "False"}
+# Values that the documents do not list (documented, for urgency), and the number in "ISO 8601".
+_MORE = {"8601", "standard", "immediate", "day", "week", "True", "False"}
 # Longer texts stand in for longer texts: a text has at least these many characters, or as few.
 _LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 2**20)
 # The most digits of the index of an item.

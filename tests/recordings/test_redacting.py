@@ -528,6 +528,7 @@ def test_a_sent_key_of_a_creation_has_a_stand_in_in_the_message() -> None:
         ('"[0][12]" or "7" is wrong', '"[0][12]" or "7" is wrong'),
         ("at 2001:0:0:0:0:0:0:17", "at text-1-----------"),
         ("must be from 0.5 to 100% (item 12).", "must be from 0.5 to 100% (item 12)."),
+        ("must be a time in ISO 8601", "must be a time in ISO 8601"),
         ("at 20:21:53 on 2021-06-29", "at 20:21:53 on 2021-06-29"),
         ("since 2021-06-29T20:21:53.289Z", "since 2021-06-29T20:21:53.289Z"),
     ],
