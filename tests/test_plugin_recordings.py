@@ -75,6 +75,23 @@ def test_an_unreadable_file_is_one_line(suite: pytest.Pytester) -> None:
     assert "Traceback" not in result.stdout.str()
 
 
+def test_the_exchanges_before_an_unreadable_one_are_shown(suite: pytest.Pytester) -> None:
+    file = Path(suite.path, "cassettes", "deep", "other.har")
+    file.write_bytes(file.read_bytes()[:-400])
+    result = run(suite, "--fakescale-compare=cassettes/deep/other.har")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*exchange 3: POST /v1/task/categorization: differs", "29 exchanges: *", "*exchange 30: *"]
+    )
+
+
+def test_a_file_without_an_exchange_of_the_api_is_skipped(suite: pytest.Pytester) -> None:
+    write_har(Path(suite.path, "empty.har"), [])
+    result = run(suite, "--fakescale-compare=empty.har", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*no exchange with api.scale.com in *empty.har*"])
+
+
 WRONG = {
     "--fakescale-compare=none/*.har": "no file fits 'none/*.har'",
     "-o fakescale_compare_mode=other": "fakescale_compare_mode is live or test (got 'other')",

@@ -392,7 +392,7 @@ def import_(client: Client, options: Options) -> None:
         try:
             data = state_of(options.file, account=options.account)
         except (ValueError, ImportError) as error:
-            raise argparse.ArgumentTypeError(f"cannot import {error}") from None
+            raise argparse.ArgumentTypeError(f"cannot import: {error}") from None
     print(encode(data).decode())
 
 
@@ -406,6 +406,8 @@ def record(client: Client, options: Options) -> None:
         raise argparse.ArgumentTypeError("record needs --out FILE -- COMMAND")
     fake = FakeScale(seed=options.seed, complete_after=options.complete_after)
     if options.load is not None:
+        if kinds.is_same_file(options.out, options.load):
+            raise argparse.ArgumentTypeError(f"--out {options.out} would overwrite {options.load}")
         try:
             fake.load(options.load)
         except (OSError, ApiError) as error:
@@ -423,4 +425,10 @@ def record(client: Client, options: Options) -> None:
         name = escaped(str(error.filename or options.command[0]))
         print(f"fakescale: cannot record: {name}: {error.strerror or error}", file=sys.stderr)
         raise SystemExit(127 if isinstance(error, FileNotFoundError) else 126) from None
+    if not fake.requests:
+        print(
+            "fakescale: recorded 0 exchanges; a command that ignores HTTPS_PROXY"
+            " may have talked to the real API",
+            file=sys.stderr,
+        )
     raise SystemExit(status)

@@ -2,23 +2,28 @@
 
 import argparse
 import importlib.util
+import sys
+from collections.abc import Collection
 from typing import Any
 
 from fakescale.cli.actions import Options
 from fakescale.cli.client import Client
+from fakescale.cli.kinds import is_same_file
 from fakescale.cli.progress import progress
+from fakescale.cli.tables import escaped
+from fakescale.values.hosts import HOST
 
 _STEP = 500  # exchanges between two looks of the progress
 
 
 def compare(client: Client, options: Options) -> Any:
     """Print the report of a comparison; exits with status 1 if something differs."""
-    from fakescale.cli.tables import escaped
     from fakescale.recordings.comparing import compare_exchanges
     from fakescale.recordings.reading import in_order
 
     if not options.file:
         raise argparse.ArgumentTypeError("compare needs a FILE (see `fakescale compare --help`)")
+    _check_outputs(options)
     with progress("comparing the recordings") as note:
         number = 0
 
@@ -40,17 +45,34 @@ def compare(client: Client, options: Options) -> Any:
                 note("writing the redacted copy")
                 _write_redacted(options)
         except (ValueError, ImportError) as error:
-            raise argparse.ArgumentTypeError(f"cannot compare: {error}") from None
+            found = getattr(error, "report", None)
+            if found is None:
+                raise argparse.ArgumentTypeError(f"cannot compare: {error}") from None
+            report = found
     if options.junit is not None:
         _save(options.junit, report.to_junit())
+    if report.error is not None and not report.exchanges:
+        raise argparse.ArgumentTypeError(f"cannot compare: {report.error}")
     if options.json:
         import json
 
         print(json.dumps(report.to_json(), indent=1))
     else:
         print("\n".join(map(escaped, report.to_text().split("\n"))))
+    if report.error is not None:
+        raise argparse.ArgumentTypeError(f"cannot compare: {report.error}")
+    _check_files(options, {it.file for it in report.exchanges})
     if not report.same:
         raise SystemExit(1)
+
+
+def _check_files(options: Options, compared: Collection[str]) -> None:
+    """Tell which files have no exchange of the API; raises an error if no file has one."""
+    empty = [file for file in map(str, options.file) if file not in compared]
+    if empty and not compared:
+        raise argparse.ArgumentTypeError(f"no exchange with {HOST} in {', '.join(empty)}")
+    for file in empty:
+        print(f"fakescale: no exchange with {HOST} in {escaped(file)}", file=sys.stderr)
 
 
 def facts() -> Any:
@@ -60,6 +82,17 @@ def facts() -> Any:
     from fakescale.contract.facts import nearest
 
     return nearest
+
+
+def _check_outputs(options: Options) -> None:
+    """Raise an error if a file would be written over a recording, or over another output."""
+    inputs = list(options.file)
+    for flag in ("redact", "junit"):
+        output = getattr(options, flag)
+        for file in inputs if output is not None else ():
+            if is_same_file(output, file):
+                raise argparse.ArgumentTypeError(f"--{flag} {output} would overwrite {file}")
+        inputs += [] if output is None else [output]
 
 
 def _write_redacted(options: Options) -> None:

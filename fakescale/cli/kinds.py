@@ -6,6 +6,7 @@ Every function raises ArgumentTypeError for another text. The message says what 
 import argparse
 import datetime as dt
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -107,6 +108,15 @@ def writable(text: str) -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {reason}") from None
+
+
+def is_same_file(output: str | Path, file: str | Path) -> bool:
+    """Return whether two paths lead to the same file, which may be there or not."""
+    try:
+        is_same = os.path.samefile(output, file)
+    except (OSError, ValueError):  # one is not there
+        return os.path.realpath(output) == os.path.realpath(file)
+    return is_same and os.path.isfile(file)
 
 
 def origin(text: str) -> str:

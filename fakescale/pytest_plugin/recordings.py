@@ -10,6 +10,7 @@ import pytest
 
 from fakescale.recordings.exchanges import Unreadable
 from fakescale.recordings.report import Allowed, Report
+from fakescale.values.hosts import HOST
 
 
 class _Differs(Exception):
@@ -36,13 +37,17 @@ class RecordingItem(pytest.Item):
         )
         if not report.same:
             raise _Differs(report)
+        if not report.exchanges:
+            pytest.skip(f"no exchange with {HOST} in {self.path}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the exchanges that differ and the table, rather than a traceback."""
         error = excinfo.value
-        if isinstance(error, _Differs):
-            lines = [line for it in error.report.differing for line in it.lines()]
-            return "\n".join([*lines, error.report.ending()])
+        report = getattr(error, "report", None)
+        if isinstance(error, _Differs | Unreadable) and report is not None and report.exchanges:
+            lines = [line for it in report.differing for line in it.lines()]
+            told = [] if report.error is None else [report.error]
+            return "\n".join([*lines, report.ending(), *told])
         if isinstance(error, Unreadable | ImportError):
             return str(error)
         return super().repr_failure(excinfo, style)

@@ -19,9 +19,9 @@ from fakescale.recordings.differences import (
     differences,
     first_of_each,
 )
-from fakescale.recordings.exchanges import Recorded
+from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.ordering import Entry, Ordering
-from fakescale.recordings.reading import in_order
+from fakescale.recordings.reading import in_order, until
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
 
 #: The mode of requests whose key the recording does not show.
@@ -46,7 +46,8 @@ def compare(
     differences: a kind, or ``KIND:MEMBER``. ``facts`` finds the facts of the contract for the
     table of the report.
 
-    Raises Unreadable for a file or an exchange that cannot be read, ValueError for a wrong kind.
+    Raises ValueError for a wrong kind. Raises Unreadable for a file or an exchange that cannot be
+    read; its ``report`` has the outcomes of the exchanges before it.
     """
     return compare_exchanges(in_order(paths), mode=mode, allow=allow, facts=facts)
 
@@ -64,17 +65,28 @@ def compare_exchanges(
     ``each`` is called with the outcome of each exchange, in this order.
     """
     report = Report(facts=facts)
-    for it in outcomes(exchanges, mode=mode, allow=allow):
-        report.exchanges.append(it)
-        each(it)
+    try:
+        for it in outcomes(exchanges, mode=mode, allow=allow):
+            report.exchanges.append(it)
+            each(it)
+    except Unreadable as error:
+        report.error = str(error)
+        error.report = report
+        raise
     return report
 
 
 def outcomes(
     exchanges: Iterable[Recorded], *, mode: Mode = "live", allow: Iterable[str] = ()
 ) -> Iterator[Compared]:
-    """Yield the outcome of each exchange, in the order of the recording."""
-    return _Comparison(mode, Allowed(allow)).run(exchanges)
+    """Yield the outcome of each exchange, in the order of the recording.
+
+    Raises Unreadable after the outcomes of the exchanges before it.
+    """
+    failed: list[Unreadable] = []
+    yield from _Comparison(mode, Allowed(allow)).run(until(exchanges, failed))
+    for error in failed:
+        raise error
 
 
 class _Tried:

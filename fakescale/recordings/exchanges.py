@@ -2,7 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fakescale.recordings.report import Report
 
 
 class Recorded(NamedTuple):
@@ -30,3 +33,6 @@ class Recorded(NamedTuple):
 
 class Unreadable(ValueError):
     """A file or exchange that cannot be read; the text names file, exchange and reason."""
+
+    #: The report on the exchanges before it, if they were compared, or else None.
+    report: "Report | None" = None

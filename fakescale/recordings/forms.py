@@ -142,6 +142,8 @@ def _plain_url(item: Any) -> str:
         raise ValueError("it is not an object")
     if "url" in item:
         return _text(item, "url")
+    if "path" not in item:
+        raise ValueError("it is no exchange: it has no url")
     # The journal of a fake keeps no host.
     query = item.get("query")
     return f"https://{HOST}{_text(item, 'path')}" + (f"?{query}" if query else "")
@@ -200,6 +202,10 @@ def _recorded(
     number = _number(status)
     if not 100 <= number <= 599:
         raise ValueError(f"its status is {number}")
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise ValueError("its url has half of a surrogate pair") from None
     user = urlsplit(url).netloc.rpartition("@")[0]
     if user and not any(name.lower() == "authorization" for name, _ in headers):
         # VCR writes the user of Basic authentication into the URL.

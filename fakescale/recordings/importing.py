@@ -19,6 +19,7 @@ from fakescale.recordings.reading import items, leads_to, reading
 from fakescale.values.answer import decode
 from fakescale.values.clock import read_moment, stamp
 from fakescale.values.errors import ApiError
+from fakescale.values.frozen import MAX_WRAPPED_DEPTH, check_depth
 from fakescale.values.hosts import HOSTS
 from fakescale.values.keys import Key, check_account
 
@@ -113,18 +114,26 @@ class _State:
                 self._show(each, key, exchange.source)
 
     def _show(self, shown: dict[str, Any], key: Key, source: str) -> bool:
-        """Keep a task, a project or a batch; return whether it is one."""
+        """Keep a task, a project or a batch; return whether it is one.
+
+        Raises ValueError if it is nested too deep.
+        """
         shown = {name: value for name, value in shown.items() if value is not None}
         if shown.keys() >= _TASK:
+            check_depth(shown, MAX_WRAPPED_DEPTH)
+            if isinstance(shown["task_id"], dict | list):
+                raise ValueError("its task_id is not a text")
             if isinstance(shown.get("is_test"), bool):
                 key = Key(key.account, shown["is_test"])
             world = self._world(key)
             world.tasks[shown["task_id"]] = _newer(world.tasks.get(shown["task_id"]), shown)
             world.sources[shown["task_id"]] = source
         elif shown.keys() >= _BATCH:
+            check_depth(shown, MAX_WRAPPED_DEPTH)
             batch = {name: shown[name] for name in _BATCH_MEMBERS if name in shown}
             self._world(key).batches[str(shown["name"])] = batch
         elif shown.keys() >= _PROJECT:
+            check_depth(shown, MAX_WRAPPED_DEPTH)
             project = {name: shown[name] for name in _PROJECT_MEMBERS if name in shown}
             self._world(key).projects[str(shown["name"])] = project
         else:
@@ -191,7 +200,7 @@ def _read_tasks(world: _World, *, is_test: bool) -> Iterator[Task]:
     for task_id, shown in world.tasks.items():
         try:
             task = read_task(shown, "task", is_test=is_test, is_json=True)
-        except ApiError as error:
+        except (ApiError, ValueError) as error:
             raise Unreadable(f"{world.sources[task_id]}: {error}") from None
         yield task
 

@@ -51,12 +51,20 @@ def in_order(
 ) -> Iterator[Recorded]:
     """Yield the exchanges of all files in the order of their times; else do as ``read``.
 
-    An exchange without a time follows the one before it, and a file without times comes first.
-    The memory is bounded: files are open only while their times overlap, and an exchange may be
-    out of order in its file by up to 1,000 exchanges.
+    An exchange without a time follows the one before it, and a file without times comes first. A
+    file whose first exchange cannot be read comes last. The memory is bounded: files are open only
+    while their times overlap, and an exchange may be out of order in its file by up to 1,000
+    exchanges.
     """
     files = list(paths)
-    firsts = [next(read([path], hosts=hosts), None) for path in files]
+    firsts: list[Recorded | None] = []
+    failed: list[Unreadable] = []
+    for path in files:
+        firsts.append(None)
+        try:
+            firsts[-1] = next(read([path], hosts=hosts), None)
+        except Unreadable as error:
+            failed.append(error)
     waiting = [
         (first.when or _EVER, number) for number, first in enumerate(firsts) if first is not None
     ]
@@ -75,13 +83,16 @@ def in_order(
             _, number, exchange, exchanges = heapq.heappop(running)
             yield exchange
             go_on(number, exchanges)
+    for first_error in failed:
+        raise first_error
 
 
 def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Recorded]]:
     """Yield the exchanges of a file with their times, sorted as far as the window reaches."""
     window: list[tuple[dt.datetime, int, Recorded]] = []
     size, when = 0, _EVER
-    for number, exchange in enumerate(exchanges):
+    failed: list[Unreadable] = []
+    for number, exchange in enumerate(until(exchanges, failed)):
         when = exchange.when or when
         heapq.heappush(window, (when, number, exchange))
         size += len(exchange.body) + len(exchange.answer)
@@ -92,6 +103,16 @@ def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Record
     while window:
         first, _, found = heapq.heappop(window)
         yield first, found
+    for error in failed:
+        raise error
+
+
+def until(exchanges: Iterable[Recorded], failed: list[Unreadable]) -> Iterator[Recorded]:
+    """Yield exchanges until one cannot be read, and put the error into ``failed``."""
+    try:
+        yield from exchanges
+    except Unreadable as error:
+        failed.append(error)
 
 
 def items(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, Any]]:

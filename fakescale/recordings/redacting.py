@@ -34,13 +34,22 @@ _YOURS = ("metadata", "params", "response", "template_variables")
 _STATE = re.compile(r"status|type|urgency|\w+_status")
 _CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _NAMES = ("project", "batch")
+# Parameters of a query whose value is a number or a time.
+_COUNT = re.compile(r"limit|offset|page|(?:\w+_)?(?:after|before|time|at)")
+_DIGITS = re.compile(r"[-+\d.:TZ ]{1,40}", re.ASCII)
 _MESSAGES = ("error", "errors", "message")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*")|(?<!\w)'([^']*)'(?!\w)|`([^`]*)`|“([^”]*)”""")
 _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
 _LOOSE = r"[A-Za-z][\w+.-]*://[^\s\"'<>]+|[^\s\"'<>()@]+@[^\s\"'<>()@]+|[^\s\"'(),;\[\]]+"
 # A word that a message may have, even if it is a text of yours too.
 _SHORT = re.compile(r"[a-z]{1,3}")
+# A number in a message: three digits tell nothing of yours, and neither does a time of day.
+_FEW = re.compile(
+    r"\W*[0-9]{1,3}(?:\.[0-9]{1,3})?\W*|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+)
 _LETTER = re.compile(r"[^\W_]")
+_INDEX = re.compile(r"\[[0-9]{1,3}\]")
+_PLACE = re.compile(r"[^\W\d]")
 # A word of a language, or an abbreviation.
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
 _BOUNDARY = "boundary-1"
@@ -86,15 +95,17 @@ class _Redactor:
         names, parts = self._stand_ins, urlsplit(exchange.url)
         self._count += 1
         names.recent.clear()
+        names.kept.clear()
         host = parts.hostname if parts.hostname in HOSTS else HOST
         query = f"?{names.query(parts.query, self._filter)}" if parts.query else ""
         self._is_refusal = exchange.status >= 400
         member = "metadata" if parts.path.endswith("/setMetadata") else ""
         body = self._body(exchange.body, exchange.headers, member, is_yours=True)
+        path, headers = names.path(parts.path), self._headers(exchange.headers)
         self._sent = frozenset(it for it in names.recent if not _SHORT.fullmatch(it))
         return exchange._replace(
-            url=f"https://{host}{names.path(parts.path)}{query}",
-            headers=self._headers(exchange.headers),
+            url=f"https://{host}{path}{query}",
+            headers=headers,
             body=body,
             answer_headers=self._headers(exchange.answer_headers),
             answer=self._body(exchange.answer, exchange.answer_headers, "", is_yours=False),
@@ -188,6 +199,9 @@ class _Redactor:
 
     def _filter(self, name: str, text: str) -> str:
         """Return the value of a parameter in a query: a token, JSON, or texts joined by commas."""
+        if _COUNT.fullmatch(name) and _DIGITS.fullmatch(text):
+            self._stand_ins.kept.add(text)
+            return text
         if name == "next_token":
             return self._stand_ins.token(text)
         if name in _NAMES and "," in text and self._stand_ins.known(text) is not None:
@@ -246,7 +260,8 @@ class _Redactor:
             with contextlib.suppress(ValueError):
                 inner = json.loads(found[1])
         names = self._stand_ins
-        if names.known(inner) is not None or names.is_word(inner):
+        is_number = not _PLACE.search(inner) and not _FEW.fullmatch(_INDEX.sub("", inner) or "0")
+        if names.known(inner) is not None or names.is_word(inner) or is_number:
             shown = names.text(inner)
         else:  # it may be the place of a member, such as metadata.name or [0].label
             shown = names.parameter(inner)
@@ -262,10 +277,11 @@ class _Redactor:
             word = found[0].rstrip(".:!?")
             if word.startswith("/"):
                 return names.path(word) + found[0][len(word) :]
-            is_plain = not _LETTER.search(word) or _WORD.fullmatch(word) or _NUMBERS.fullmatch(word)
+            is_plain = not _LETTER.search(word) or _WORD.fullmatch(word) or _FEW.fullmatch(word)
             if is_plain and (names.known(word) is None or _SHORT.fullmatch(word)):
                 return found[0]
-            return names.name(word) + found[0][len(word) :]
+            shown = names.name(word) if _PLACE.search(word) else names.text(word)
+            return shown + found[0][len(word) :]
 
         sent = sorted((it for it in self._sent if it in text), key=len, reverse=True)
         known = "".join(rf"(?<!\w){re.escape(it)}(?!\w)|" for it in sent)

@@ -88,11 +88,13 @@ class Report:
     exchanges: list[Compared] = dataclasses.field(default_factory=list)
     #: Finds the facts of the contract for the table; None leaves them out.
     facts: Facts | None = None
+    #: The reason why the recording could not be read to its end, or None.
+    error: str | None = None
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs that is not allowed."""
-        return not any(it.verdict == "differs" for it in self.exchanges)
+        """Whether all was read, and nothing differs that is not allowed."""
+        return self.error is None and not any(it.verdict == "differs" for it in self.exchanges)
 
     @property
     def differing(self) -> list[Compared]:
@@ -182,6 +184,7 @@ class Report:
         """Return the report as JSON-able data, for programs."""
         return {
             "counts": self.counts(),
+            "error": self.error,
             "exchanges": [
                 {
                     **it._asdict(),
@@ -229,6 +232,15 @@ class Report:
                 elif it.verdict == "not asked":
                     told = f"the recorded status is {it.status}"
                     ElementTree.SubElement(case, "skipped", message=told)
+        if self.error is not None:
+            name = "fakescale compare"
+            suite = ElementTree.SubElement(
+                suites, "testsuite", name=name, tests="1", failures="0", skipped="0", errors="1"
+            )
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=name, name="read the recordings", time="0"
+            )
+            ElementTree.SubElement(case, "error", message=_xml(self.error))
         ElementTree.indent(suites)
         return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 

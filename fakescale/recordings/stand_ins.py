@@ -19,10 +19,12 @@ _NUMBER = re.compile(r"-?\d{1,3}(?:\.\d)?", re.ASCII)
 _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20})://\S+", re.ASCII)
-# Values that the documents do not list (documented, for urgency).
-_MORE = {"standard", "immediate", "day", "week", "True", "False"}
+# Values that the documents do not list (documented, for urgency), and the number in "ISO 8601".
+_MORE = {"8601", "standard", "immediate", "day", "week", "True", "False"}
 # Longer texts stand in for longer texts: a text has at least these many characters, or as few.
 _LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 2**20)
+# The most digits of the index of an item.
+_INDEX = 3
 # A text with as many characters is kept as its digest.
 _KEPT = 128
 # The host of these is the API itself, or an id.
@@ -105,6 +107,8 @@ class StandIns:
         self._numbers: dict[tuple[str, object], int] = {}
         #: The texts that got a stand-in since this was emptied.
         self.recent: set[str] = set()
+        #: The numbers that stand for themselves until this is emptied.
+        self.kept: set[str] = set()
         self._counts: dict[str, int] = {}
         self._words = words()
 
@@ -131,6 +135,8 @@ class StandIns:
     def text(self, text: str) -> str:
         """Return the stand-in of a text; a word, a time and a short number stand for themselves."""
         found = self.known(text)
+        if text in self.kept:
+            return text
         if found is None:
             if not text.strip() or self.is_word(text) or is_media_type(text):
                 return text
@@ -226,7 +232,8 @@ class StandIns:
 
     def name(self, name: str) -> str:
         """Return the name of a member, or its stand-in if the API has no such member."""
-        return name if self.is_name(name) or name.isdecimal() else self.text(name)
+        is_index = name.isdecimal() and len(name) <= _INDEX
+        return name if self.is_name(name) or is_index else self.text(name)
 
     def token(self, text: str) -> str:
         """Return the stand-in of a token in a query, where a plus may have become a space."""

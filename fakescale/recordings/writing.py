@@ -6,6 +6,9 @@ import http
 import io
 import json
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,21 +66,75 @@ class HarFile:
 
 
 def write_har(path: str | os.PathLike[str], exchanges: Iterable[Recorded]) -> int:
-    """Write exchanges to a HAR file, and return their number; raises OSError."""
-    with contextlib.closing(HarFile(path)) as file:
+    """Write exchanges to a HAR file, and return their number; raises OSError.
+
+    The file is replaced at the end, so the exchanges may be read from it.
+    """
+    with _replacing(path) as new, contextlib.closing(HarFile(new)) as file:
         return _counted(map(file.add, exchanges))
 
 
 def write_lines(path: str | os.PathLike[str], exchanges: Iterable[Recorded]) -> int:
-    """Write exchanges as lines of JSON, and return their number; raises OSError."""
-    with io.BufferedWriter(_create(path)) as file:
+    """Write exchanges as lines of JSON, and return their number; raises OSError.
+
+    The file is replaced at the end, so the exchanges may be read from it.
+    """
+    with _replacing(path) as new, io.BufferedWriter(_create(new)) as file:
         return _counted(file.write(_text(_line(it)) + b"\n") for it in exchanges)
 
 
 def write(path: str | os.PathLike[str], exchanges: Iterable[Recorded]) -> int:
-    """Write HAR to a path that ends with ``.har``, and lines of JSON to any other."""
+    """Write HAR to a path that ends with ``.har``, and lines of JSON to any other.
+
+    The file is replaced at the end, so the exchanges may be read from it.
+    """
     is_har = Path(path).suffix.lower() == ".har"
     return (write_har if is_har else write_lines)(path, exchanges)
+
+
+@contextlib.contextmanager
+def _replacing(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
+    """Give the path of a new file, which takes the place of ``path`` at the end.
+
+    A special file, the output of this process, and a file in a folder that takes no new file are
+    given themselves.
+    """
+    target = os.path.realpath(path)
+    if not _is_replaced(path, target):
+        yield path
+        return
+    number, new = tempfile.mkstemp(prefix=".fakescale-", dir=os.path.dirname(target))
+    os.close(number)
+    try:
+        yield new
+        try:
+            os.replace(new, target)
+        except OSError:  # it is mounted on its own, or open elsewhere
+            shutil.copyfile(new, target)
+            os.unlink(new)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def _is_replaced(path: str | os.PathLike[str], target: str) -> bool:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return True
+    if not os.access(os.path.dirname(target), os.W_OK):
+        return False
+    # A link below /proc may lead to a file without a name.
+    is_file = stat.S_ISREG(status.st_mode) and os.path.exists(target)
+    return is_file and not any(_leads_to(number, status) for number in (1, 2))
+
+
+def _leads_to(number: int, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), status)
+    except OSError:  # it is closed
+        return False
 
 
 def _create(path: str | os.PathLike[str]) -> io.FileIO:

@@ -166,6 +166,35 @@ def test_a_thing_that_cannot_be_loaded(value: Any, reason: str, write: Callable[
         state_of([write(value)])
 
 
+def deep() -> Any:
+    value: Any = 1
+    for _ in range(400):
+        value = {"a": value}
+    return value
+
+
+PLACE = {"name": "p", "created_at": "2021-06-29"}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        TASK | {"metadata": deep()},
+        TASK | {"unique_id": deep()},
+        TASK | {"project": deep()},
+        PLACE | {"type": "chat", "ontology": deep()},
+        PLACE | {"project": "p", "status": "staging", "metadata": deep()},
+        TASK | {"task_id": []},
+    ],
+)
+def test_a_thing_that_is_nested_too_deep_is_named(
+    shown: dict[str, Any], write: Callable[..., Path]
+) -> None:
+    file = write({"method": "GET", "path": "/v1/x", "status": 200, "answer": json.dumps([shown])})
+    with pytest.raises(Unreadable, match=r"0\.json, exchange 1: (it|its|.*nested)"):
+        state_of([file])
+
+
 def test_the_command(
     write: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,5 +211,5 @@ def test_the_command(
             main(["import", *arguments])
         assert ended.value.code == 2
     told = capsys.readouterr().err
-    assert "cannot import none: No such file" in told
+    assert "cannot import: none: No such file" in told
     assert "import needs a FILE" in told

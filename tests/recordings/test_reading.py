@@ -261,8 +261,12 @@ def test_a_file_cut_off_anywhere(name: str, tmp_path: Path) -> None:
         (" \n", "FILE: it is empty"),
         ("\x00", "FILE, exchange 1: it is not YAML"),
         ("{", "FILE, exchange 1: it is cut off"),
-        ('{"a": 1}', "FILE, exchange 1: it has no path"),
+        ('{"a": 1}', "FILE, exchange 1: it is no exchange: it has no url"),
         ('{"url": 1}', "FILE, exchange 1: it has no url"),
+        (
+            json.dumps(LINE | {"url": "https://api.scale.com/\ud800"}),
+            "exchange 1: its url has half",
+        ),
         ("[1]", "FILE, exchange 1: it is not an object"),
         ("[{]", "FILE, exchange 1: it is not JSON"),
         (f"[{json.dumps(LINE)} 2]", "exchange 2: it is not JSON: '2' is unexpected"),

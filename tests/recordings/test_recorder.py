@@ -103,8 +103,12 @@ def test_the_command(
     assert status("-o", "a.har", "--", str(tmp_path)) == 126
     assert status("-o", "a.har", "--load", "a.har", "--", "true") == 2
     assert status("-o", "none/a.har", "--", "true") == 2
+    assert status("-o", "./state.json", "--load", "state.json", "--", "true") == 2
+    assert json.loads(Path("state.json").read_text()) == tasks.dump()
     assert status("--", "true") == status("-o", "a.har") == 2
     told = capsys.readouterr().err
+    warning = "fakescale: recorded 0 exchanges; a command that ignores HTTPS_PROXY may have talked"
+    assert told.count(warning) == 2
     assert "cannot record: no-such-command: No such file or directory" in told
     assert "record needs --out FILE -- COMMAND" in told
 

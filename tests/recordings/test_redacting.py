@@ -496,3 +496,54 @@ def _opaque(answer: bytes) -> list[str]:
     """Return the ids and tokens in an answer, in its order."""
     text = answer.decode()
     return [*_ID.findall(text), *re.findall(r'"next_token": ?"(.*?)"', text)]
+
+
+@pytest.mark.parametrize("name", ["Acme%20Secret", "Acme Secret"])
+def test_a_name_in_the_path_has_a_stand_in_in_the_message(name: str) -> None:
+    answer = {"status_code": 404, "error": "Project Acme Secret not found"}
+    url = f"https://api.scale.com/v1/projects/{name}"
+    redacted = one(method="GET", url=url, status=404, answer=answer)
+    assert redacted.url.endswith("/v1/projects/text-1")
+    assert json.loads(redacted.answer)["error"] == "Project text-1 not found"
+
+
+def test_a_sent_key_of_a_creation_has_a_stand_in_in_the_message() -> None:
+    answer = {"status_code": 409, "error": "Key Order Secret was used before"}
+    headers = [("Idempotency-Key", "Order Secret")]
+    redacted = one(headers=headers, status=409, answer=answer)
+    assert json.loads(redacted.answer)["error"] == "Key text-1 was used before"
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("Customer 123456789 failed.", "Customer 100000001 failed."),
+        ("Refused at 10.1.2.3: wait", "Refused at text-1: wait"),
+        ("card 4111111111111111", "card 1000000000000001"),
+        ("card 4111-1111-1111-1111!", "card text-1-----------!"),
+        ("call +491701234567", "call text-1"),
+        ('customer "123456789" failed', 'customer "100000001" failed'),
+        ("host '10.1.2.3' or `10.1.2.4`", "host 'text-1' or `text-2`"),
+        ('"params[0].123456789" is wrong', '"params[0].100000001" is wrong'),
+        ('"[0][12]" or "7" is wrong', '"[0][12]" or "7" is wrong'),
+        ("at 2001:0:0:0:0:0:0:17", "at text-1-----------"),
+        ("must be from 0.5 to 100% (item 12).", "must be from 0.5 to 100% (item 12)."),
+        ("must be a time in ISO 8601", "must be a time in ISO 8601"),
+        ("at 20:21:53 on 2021-06-29", "at 20:21:53 on 2021-06-29"),
+        ("since 2021-06-29T20:21:53.289Z", "since 2021-06-29T20:21:53.289Z"),
+    ],
+)
+def test_numbers_in_a_message(text: str, redacted: str) -> None:
+    assert message(text) == redacted
+
+
+def test_numbers_and_times_in_a_query_stay() -> None:
+    query = "limit=1000&offset=20000&updated_after=2021&end_time=2021-06-29T20%3A21%3A53Z"
+    answer = {"status_code": 400, "error": 'limit must be at most 100, not 1000 (got "1000")'}
+    redacted = one(
+        method="GET", url=f"https://api.scale.com/v1/tasks?{query}", status=400, answer=answer
+    )
+    assert redacted.url.endswith(f"/v1/tasks?{query}")
+    assert json.loads(redacted.answer) == answer
+    other = one(url="https://api.scale.com/v1/tasks?unique_id=1000&limit=Secret")
+    assert other.url.endswith("?unique_id=1001&limit=text-1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakescale.recordings import Recorded, read, write_har, write_lines
+from fakescale.recordings import Recorded, Unreadable, read, write_har, write_lines
 from fakescale.recordings.writing import HarFile, write
 
 EXCHANGES = [
@@ -65,6 +65,25 @@ def test_a_har_is_whole_after_each_exchange(tmp_path: Path) -> None:
         file.add(EXCHANGES[1])
     file.close()
     assert len(list(read([path]))) == 3
+
+
+@pytest.mark.parametrize("writes", [write_har, write_lines])
+def test_a_recording_is_written_over_itself(writes: object, tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    write_har(path, EXCHANGES)
+    assert writes(path, read([path])) == 2  # type: ignore[operator]
+    assert [it._replace(source="") for it in read([path])] == EXCHANGES
+
+
+@pytest.mark.parametrize("writes", [write_har, write_lines])
+def test_a_failed_writing_leaves_the_file(writes: object, tmp_path: Path) -> None:
+    path, broken = tmp_path / "recording", tmp_path / "broken"
+    path.write_text("before")
+    broken.write_text('[{"url": "https://api.scale.com"}]')
+    with pytest.raises(Unreadable):
+        writes(path, read([broken]))  # type: ignore[operator]
+    assert path.read_text() == "before"
+    assert sorted(tmp_path.iterdir()) == [broken, path]
 
 
 def test_a_har_into_a_pipe(tmp_path: Path) -> None:
