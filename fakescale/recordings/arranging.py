@@ -47,6 +47,9 @@ class Arranger:
         self._teams: set[World] = set()  # the worlds whose team was arranged
         # What clients can change of a task, as the recording showed it last, by its id.
         self._last: dict[str, int] = {}
+        # The time of the last change that a client in the recording made to a task, by its id.
+        self._own: dict[str, str] = {}
+        self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
     def arrange(
         self,
@@ -163,6 +166,10 @@ class Arranger:
             self._move(task, printed, spot, world)
         if "params" in printed:
             self._last[task_id] = _digest(printed)
+        if spot.action and isinstance(printed.get("updated_at"), str):
+            self._own[task_id] = printed["updated_at"]
+        if printed.get("status") == "canceled":
+            self._canceled.add(task_id)
 
     def _load(self, printed: dict[str, Any], spot: Spot, world: World) -> None:
         """Add a task that was there already, as it was before the request."""
@@ -229,7 +236,13 @@ class Arranger:
             world.tasks.delete(task.id)
             self._scene.tell(f"task {task.id} is deleted")
             return
-        if isinstance(status, str) and not is_own and (status != task.status or knows_more):
+        # No move leads back from canceled (documented), so such a task is a difference.
+        is_back = task.id in self._canceled and status == "pending"
+        if (
+            isinstance(status, str)
+            and not (is_own or is_back)
+            and (status != task.status or knows_more)
+        ):
             self._change_status(task, status, response, printed, world)
         if printed.get("work_started") and not world.tasks.get(task.id).work_started:
             with contextlib.suppress(ApiError):
@@ -244,7 +257,10 @@ class Arranger:
                 f"task {task.id} has a callback that {'worked' if succeeded else 'failed'}"
             )
         is_other = self._last.get(task.id) not in (None, _digest(printed))
-        if not own and is_other and "params" in printed:
+        # Each change moves updated_at (inferred). If it is that of the client's own change, nobody
+        # else changed the task since, and the own change got lost.
+        is_lost = self._own.get(task.id) == printed.get("updated_at", "")
+        if not own and is_other and not is_lost and "params" in printed:
             self._change_members(task.id, printed, world)
 
     def _change_status(

@@ -27,6 +27,7 @@ class Bindings:
     def __init__(self, parent: "Bindings | None" = None) -> None:
         self._parent = parent
         self._ours: dict[str, str] = {}  # the recorded id -> the fake's
+        self._is_empty: bool = parent is None or parent._is_empty  # or each id stands for itself
         self._taken: set[str] = set()  # ids of the fake that stand for a recorded one
 
     def trial(self) -> Self:
@@ -38,6 +39,7 @@ class Bindings:
         if self._parent is not None:
             self._parent._ours.update(self._ours)
             self._parent._taken |= self._taken
+            self._parent._is_empty &= self._is_empty
 
     def find(self, recorded: str) -> str | None:
         """Return the fake's id for a recorded id, or None if it is not bound."""
@@ -49,14 +51,13 @@ class Bindings:
     def bind(self, recorded: str, ours: str) -> None:
         """Let ``ours`` stand for the recorded id or token from now on."""
         self._ours[recorded] = ours
+        self._is_empty &= recorded == ours
         self._taken.add(ours)
 
     def agree(self, recorded: str, ours: str) -> bool:
         """Return whether ``ours`` can stand for the recorded id, and bind it if it is new."""
         if (known := self.find(recorded)) is not None:
             return known == ours
-        if recorded == ours:
-            return True
         if self._is_taken(ours):
             return False
         self.bind(recorded, ours)
@@ -64,10 +65,6 @@ class Bindings:
 
     def _is_taken(self, ours: str) -> bool:
         return ours in self._taken or (self._parent is not None and self._parent._is_taken(ours))
-
-    @property
-    def _is_empty(self) -> bool:
-        return not self._ours and (self._parent is None or self._parent._is_empty)
 
     def in_text(self, text: str) -> str:
         """Return a recorded text with the fake's ids in it."""

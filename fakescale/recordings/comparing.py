@@ -195,7 +195,9 @@ class _Comparison:
             tried.arranged += self._arranger.follow(spot, ours.status, world)
         bindings = self._bindings.trial()
         since = entry.since if entry.overlaps and not spot.action else None
-        same = recorded[::2] == ours[::2]
+        same = recorded[::2] == ours[::2] and recorded.media_type in ("", ours.media_type)
+        # The ids in equal answers are bound too. A task gets its recorded id anyway.
+        same = same and spot.noun == "task" and not spot.is_v2
         found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
         tried.note(found, bindings)
 

@@ -18,7 +18,10 @@ KINDS = get_args(Kind)
 
 _MOST = 50  # differences of one exchange, and of one kind and member
 _LONG = 80  # characters of a shown value
+_LONG_TEXT = 300  # characters of a shown text of a refusal
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
+# The end of a message of the fake, which tells the refused value.
+_GOT = re.compile(r" \(got .*\)\.?", re.DOTALL)
 _URL = re.compile(r"(https?|s3|gs|scaledata)://\S+")
 
 # The members that a client chose, or that follow from what it chose: their values are equal.
@@ -99,12 +102,13 @@ class Answered(NamedTuple):
     body: bytes
 
 
-class _Nothing:
-    def __repr__(self) -> str:
-        return "nothing"
+class _Words(NamedTuple):
+    """Words that a difference shows in the place of a value."""
+
+    text: str
 
 
-_NOTHING = _Nothing()
+_NOTHING = _Words("nothing")
 
 
 def differences(
@@ -163,7 +167,8 @@ class _Comparison:
         """Add a difference, unless there are very many."""
         known = self._found.setdefault((kind, member), []) if len(self._found) < _MOST else None
         if known is not None and len(known) < _MOST:
-            theirs, mine = (it if kind == "status" else _shown(it) for it in (recorded, ours))
+            most = _LONG_TEXT if kind == "text" else _LONG
+            theirs, mine = (it if kind == "status" else _shown(it, most) for it in (recorded, ours))
             known.append(Difference(kind, member, theirs, mine, self._item))
 
     def answers(self, recorded: Answered, ours: Answered) -> None:
@@ -176,14 +181,17 @@ class _Comparison:
             mine = content_of(ours.body)
         except ValueError:
             mine = _NOTHING
+        types = recorded.media_type, ours.media_type
         if theirs is _NOTHING or mine is _NOTHING:
             # A page, an image or nothing: their contents are made up.
-            if recorded.media_type != ours.media_type or (theirs is _NOTHING) != (mine is _NOTHING):
-                self.note("type", "", recorded.media_type, ours.media_type)
+            if types[0] != types[1] or (theirs is _NOTHING) != (mine is _NOTHING):
+                self.note("type", "", _form_of(recorded, theirs), _form_of(ours, mine))
             return
+        if types[0] and types[0] != types[1]:
+            self.note("type", "", *types)
         if recorded.status >= 400 and isinstance(theirs, dict) and isinstance(mine, dict):
             texts = self._bindings.in_json(theirs.pop("error", None)), mine.pop("error", None)
-            if texts[0] != texts[1]:
+            if not _say_the_same(*texts):
                 self.note("text", "", *texts)
         self._values(theirs, mine, "", is_chosen=False)
 
@@ -265,6 +273,9 @@ class _Comparison:
 
     def _texts(self, theirs: str, mine: str, path: str, *, is_chosen: bool) -> None:
         if theirs == mine:
+            is_id = not is_chosen and len(theirs) in (24, 36) and ID.fullmatch(theirs)
+            if is_id and not self._bindings.agree(theirs, mine):
+                self.note("value", path, theirs, mine)
             return
         if is_chosen:
             name = path[path.rfind(".") + 1 :]
@@ -337,7 +348,8 @@ class _Comparison:
                 found[place] = other
         order = [found[place] for place in sorted(found)]
         for before, after in itertools.pairwise(order):
-            if before > after and _time(mine[before]) != _time(mine[after]):
+            times = _time(mine[before]), _time(mine[after])
+            if before > after and (times[0] is None or times[0] != times[1]):
                 self.note("order", f"{path}[]", mine[before][name], mine[after][name])
         taken = set(found.values())
         return (
@@ -358,6 +370,15 @@ def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
     return None
 
 
+def _say_the_same(recorded: Any, ours: Any) -> bool:
+    """Return whether two texts of refusals are equal, but for the value that the fake names."""
+    if isinstance(recorded, str) and isinstance(ours, str) and " (got " not in recorded:
+        return recorded.removesuffix(".") == _GOT.sub("", ours).removesuffix(".") or (
+            recorded == ours
+        )
+    return bool(recorded == ours)
+
+
 def _goes_on(page: Mapping[str, Any]) -> bool:
     return bool(page.get("has_more") or page.get("hasNextPage") or page.get("next_token"))
 
@@ -369,6 +390,15 @@ def _total(page: Mapping[str, Any]) -> int:
 
 def _time(item: Mapping[str, Any]) -> Any:
     return item.get("created_at")
+
+
+def _form_of(answer: Answered, content: Any) -> Any:
+    """Return words about the body of an answer, or its media type."""
+    if not answer.body:
+        return _Words("no body")
+    if content is _NOTHING and answer.media_type in ("", "application/json"):
+        return _Words("a body that is not JSON")
+    return answer.media_type
 
 
 def _type(value: Any) -> str:
@@ -383,8 +413,8 @@ def _scheme(url: str) -> bool:
     return urlsplit(url).scheme == "scaledata"  # http and https are one
 
 
-def _shown(value: Any) -> str:
-    if value is _NOTHING:
-        return "nothing"
+def _shown(value: Any, most: int = _LONG) -> str:
+    if isinstance(value, _Words):
+        return value.text
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -40,6 +40,8 @@ class Homes:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        # The batches that the recording showed behind staging. No move leads back there.
+        self._begun: set[tuple[World, str]] = set()
 
     def needs(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         """Arrange the project and the batch that a task is in."""
@@ -189,6 +191,8 @@ class Homes:
             return
         if self._scene.is_coming(f"batch:{name}"):
             return
+        if status != "staging":
+            self._begun.add((world, name))
         before = _BEFORE.get(own, status)
         if name not in world.batches:
             facts = {key: printed[key] for key in ("created_at", "callback") if key in printed}
@@ -204,6 +208,8 @@ class Homes:
     def _batch_status(self, name: str, status: str, world: World) -> None:
         batch = world.batches.get(name)
         if batch.status == status or status not in get_args(BatchStatus):
+            return
+        if status == "staging" and (world, name) in self._begun:
             return
         move = _MOVES.get((batch.status, status))
         if move is not None:
@@ -244,8 +250,9 @@ class Homes:
             Status.CANCELED: tasks.cancel,
         }
         for status, move in moves.items():
-            for _ in range(shown[status] - batch.counts.get(status, 0)):
-                if pending and shown[Status.PENDING] < len(pending):
+            more = shown[status] - batch.counts.get(status, 0)
+            for _ in range(min(more, len(pending))):
+                if shown[Status.PENDING] < len(pending):
                     task_id = pending.pop().id
                     move(task_id)
                     self._scene.unseen.add(task_id)

@@ -1,6 +1,7 @@
 """The arrangement of what a recording shows that no client in it did."""
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -303,3 +304,52 @@ def test_a_thousand_tasks_paged_twice_are_the_same() -> None:
     report = compared(recorder)
     assert len(report.exchanges) == 20
     assert len(report.arranged) == 1000
+
+
+def changed(recorder: Recorder, place: int, **members: Any) -> list[str]:
+    """Return the differences if a recorded answer shows other members; None leaves one out."""
+    exchanges = recorder.in_order()
+    answer = {**json.loads(exchanges[place].answer), **members}
+    answer = {name: it for name, it in answer.items() if it is not None}
+    exchanges[place] = exchanges[place]._replace(answer=json.dumps(answer).encode())
+    return [f"{row.kind} {row.member}" for row in compare_exchanges(exchanges).table()]
+
+
+@pytest.mark.parametrize(
+    ("method", "action", "body", "members", "difference"),
+    [
+        ("POST", "cancel", None, {"status": "pending"}, "value status"),
+        ("POST", "cancel", None, {"tags": None}, "unknown tags"),
+        ("POST", "cancel", None, {"unique_id": None}, "unknown unique_id"),
+        ("PUT", "tags", ["b"], {"tags": None}, "unknown tags"),
+        ("DELETE", "unique_id", None, {"unique_id": "u"}, "missing unique_id"),
+    ],
+)
+def test_an_own_change_that_got_lost_is_a_difference(
+    method: str, action: str, body: Any, members: Any, difference: str
+) -> None:
+    recorder = recorder_of(FakeScale())
+    creation = {**BODY, "unique_id": "u", "tags": ["a"]}
+    task = recorder.ok("POST", "/task/categorization", creation)["task_id"]
+    recorder.ok(method, f"/task/{task}/{action}", *([] if body is None else [body]))
+    recorder.ok("GET", f"/task/{task}")
+    assert changed(recorder, 2, **members) == [difference]
+
+
+def test_a_batch_does_not_go_back_to_staging() -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p", "rapid": True})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    recorder.ok("POST", "/batches/b/finalize")
+    recorder.ok("GET", "/batches/b")
+    assert changed(recorder, 3) == []
+    assert changed(recorder, 3, status="staging") == ["value status"]
+
+
+def test_a_huge_counter_is_a_difference_at_once() -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    recorder.ok("POST", "/task/categorization", {**BODY, "project": "p", "batch": "b"})
+    recorder.ok("GET", "/batches/b/status")
+    assert "value completed" in changed(recorder, 3, pending=0, completed=10**12)
