@@ -18,7 +18,7 @@ from fakescale.account.task import Task
 from fakescale.account.team import Teammate
 from fakescale.account.world import World
 from fakescale.recordings.asking import Asked
-from fakescale.recordings.bindings import Bindings
+from fakescale.recordings.bindings import ID, Bindings
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
@@ -49,6 +49,7 @@ class Arranger:
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
         self._own: dict[str, str] = {}
+        self._sketches: set[str] = set()  # the ids of tasks that nothing is known of yet
         self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
     def arrange(
@@ -82,6 +83,8 @@ class Arranger:
                     self._homes.counts(spot, world)
             else:
                 arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
+                if spot.answer is None:
+                    self._unshown(spot, world)
                 for shown in spot.shown:
                     with contextlib.suppress(*_UNFIT):
                         arrange(self, shown, spot, world)
@@ -119,10 +122,13 @@ class Arranger:
                 if spot.is_good and status >= 400:
                     self._load(self._scene.bindings.in_json(dict(spot.answer)), spot, world)
                 elif not spot.is_good and status < 300:
-                    made = world.tasks[0]
-                    world.tasks.delete(made.id)
-                    world.tasks._deleted.remove(made.id)
+                    self._forget(world.tasks[0], world)
         return self._scene.told
+
+    def _forget(self, task: Task, world: World) -> None:
+        """Take a task away as if it had never been there."""
+        world.tasks.delete(task.id)
+        world.tasks._deleted.remove(task.id)
 
     def _creation(self, spot: Spot, status: int, world: World) -> None:
         """Arrange what a creation needs: its project, its batch, and that its type is enabled."""
@@ -153,6 +159,10 @@ class Arranger:
     def _task(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         task_id = self._scene.bindings.in_text(shown["task_id"])
         task = world.tasks._table.find(task_id)
+        if task is not None and task_id in self._sketches:
+            self._sketches.discard(task_id)
+            self._forget(task, world)
+            task = None
         if spot.is_v2:
             if task is not None:
                 self._homes.bind(task, shown, world)
@@ -170,6 +180,15 @@ class Arranger:
             self._own[task_id] = printed["updated_at"]
         if printed.get("status") == "canceled":
             self._canceled.add(task_id)
+
+    def _unshown(self, spot: Spot, world: World) -> None:
+        """Add a task that a good answer without a body only shows to exist."""
+        task_id = self._scene.bindings.in_text(spot.name)
+        is_id = spot.noun == "task" and ID.fullmatch(task_id) is not None
+        is_known = task_id in world.tasks or task_id in world.tasks._deleted
+        if is_id and not is_known and not self._scene.is_coming(task_id):
+            self._load({"task_id": task_id, "status": "pending"}, spot, world)
+            self._sketches.add(task_id)
 
     def _load(self, printed: dict[str, Any], spot: Spot, world: World) -> None:
         """Add a task that was there already, as it was before the request."""

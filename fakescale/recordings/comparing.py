@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,11 +19,13 @@ from fakescale.recordings.differences import (
     content_of,
     differences,
     first_of_each,
+    late_updates,
 )
 from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.ordering import Entry, Ordering
 from fakescale.recordings.reading import in_order, until
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
+from fakescale.recordings.spots import Spot
 
 #: The mode of requests whose key the recording does not show.
 Mode = Literal["live", "test"]
@@ -30,6 +33,8 @@ Mode = Literal["live", "test"]
 _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
 _TRIES, _HELD = 64, 32
+_EMPTY_FILE = re.compile(rb'filename="[^\r\n]*"(?:\r\n[^\r\n]+)*\r\n\r\n(?=\r\n--)')
+_MOST_FILLED = 16 * 2**20  # bytes
 _OVERLAP = dt.timedelta(seconds=1)
 
 
@@ -142,8 +147,10 @@ class _Comparison:
 
     def _take(self, entry: Entry, ordering: Ordering) -> None:
         status = entry.exchange.status
-        if status == 429 or not 0 < status < 500:
-            # The service failed. Nobody knows whether it did the work.
+        is_browsers = status == 304 or entry.exchange.method == "OPTIONS"
+        if status == 429 or not 0 < status < 500 or is_browsers:
+            # The service failed, and nobody knows whether it did the work. Or a browser asked for
+            # itself: about its cache, or whether a page may send the request.
             self._done[entry.place] = _compared(entry, "not asked")
             return
         tried = _Tried(entry)
@@ -199,6 +206,8 @@ class _Comparison:
         # The ids in equal answers are bound too. A task gets its recorded id anyway.
         same = same and spot.noun == "task" and not spot.is_v2
         found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
+        if spot.action == "create" and spot.noun == "task" and spot.is_good:
+            found += late_updates(recorded, ours)
         tried.note(found, bindings)
 
     def _ask(self, entry: Entry) -> Answered:
@@ -209,7 +218,7 @@ class _Comparison:
             exchange,
             key,
             self._bindings.in_target(target_of(exchange.url)),
-            self._bindings.in_body(exchange.body),
+            self._bindings.in_body(_filled(exchange.body, entry.spot)),
             None if made in self._asked.world(key).tasks else made,
         )
 
@@ -238,6 +247,14 @@ def _endpoint(exchange: Recorded) -> str:
     path = urlsplit(exchange.url).path
     found = match(ROUTES, "GET" if exchange.method == "HEAD" else exchange.method, path)
     return f"{exchange.method} {found[0].path if found else path}"
+
+
+def _filled(body: bytes, spot: Spot) -> bytes:
+    """Return a body in which zeros stand for the content of an upload, which a HAR may lack."""
+    size = spot.answer.get("size") if isinstance(spot.answer, dict) else None
+    if spot.noun != "file" or type(size) is not int or not 0 < size <= _MOST_FILLED:
+        return body
+    return _EMPTY_FILE.sub(lambda found: found[0] + bytes(size), body, count=1)
 
 
 def _is_over(held: Entry, entry: Entry) -> bool:

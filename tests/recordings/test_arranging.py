@@ -353,3 +353,43 @@ def test_a_huge_counter_is_a_difference_at_once() -> None:
     recorder.ok("POST", "/task/categorization", {**BODY, "project": "p", "batch": "b"})
     recorder.ok("GET", "/batches/b/status")
     assert "value completed" in changed(recorder, 3, pending=0, completed=10**12)
+
+
+def test_a_task_that_only_a_head_shows_is_there_already() -> None:
+    fake = FakeScale()
+    task = fake.tasks.create("categorization", **BODY).id
+    recorder = recorder_of(fake)
+    recorder.ok("GET", f"/task/{task}")
+    head = recorder.exchanges[0]._replace(method="HEAD", answer=b"")
+    report = compare_exchanges([head, *recorder.exchanges])
+    assert report.same, report.to_text()
+
+
+def test_an_update_long_after_the_creation_is_a_difference() -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("POST", "/task/categorization", BODY)
+    assert changed(recorder, 0) == []
+    late = "2099-01-01T00:00:00.000Z"
+    assert changed(recorder, 0, updated_at=late) == ["value updated_at"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 204), ("GET", 304)])
+def test_what_a_browser_asks_for_itself_is_not_asked(method: str, status: int) -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("GET", "/tasks")
+    exchange = recorder.exchanges[0]._replace(method=method, status=status, answer=b"")
+    [outcome] = compare_exchanges([exchange]).exchanges
+    assert outcome.verdict == "not asked"
+
+
+def test_an_upload_without_its_content_has_the_recorded_size() -> None:
+    recorder = recorder_of(FakeScale())
+    part = b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    body = part % (b"project_name", b"", b"p") + part % (b"file", b'; filename="a.png"', b"1234")
+    fields = {"Content-Type": "multipart/form-data; boundary=x"}
+    recorder("POST", "/files/upload", data=body + b"--x--\r\n", headers=fields)
+    exchange = recorder.exchanges[0]
+    assert exchange.status == 200
+    emptied = exchange._replace(body=exchange.body.replace(b"1234", b""))
+    report = compare_exchanges([emptied])
+    assert report.same, report.to_text()

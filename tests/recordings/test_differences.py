@@ -70,3 +70,11 @@ def test_an_id_that_stands_for_itself_stands_for_no_other() -> None:
     assert found(answered({"project": FIRST}), answered({"project": FIRST}), bindings) == []
     assert len(found(answered({"project": SECOND}), answered({"project": FIRST}), bindings)) == 1
     assert bindings.in_text(SECOND) == SECOND
+
+
+def test_the_types_inside_of_what_a_labeler_makes_are_compared() -> None:
+    ours = answered({"response": {"annotations": [{"left": 1}], "more": {"a": 1}}})
+    theirs = answered({"response": {"annotations": [5], "more": {"a": "x"}}})
+    texts = [it.partition(":")[0] for it in found(theirs, ours)]
+    assert texts == ["type response.annotations[]", "type response.more.a"]
+    assert found(answered({"response": {"annotations": [], "more": {"a": 2}}}), ours) == []
