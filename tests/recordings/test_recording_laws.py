@@ -41,7 +41,10 @@ _FORMS = st.lists(st.sampled_from(_PIECES), max_size=12).map(b"".join)
 _EXCHANGES = st.builds(
     Recorded,
     method=st.sampled_from(["GET", "POST", "PATCH"]),
-    url=st.builds("https://api.scale.com/v1/{}".format, _TEXTS.filter(lambda it: "@" not in it)),
+    # A URL with half of a surrogate pair is refused.
+    url=st.builds(
+        "https://api.scale.com/v1/{}".format, st.text(max_size=8).filter(lambda it: "@" not in it)
+    ),
     headers=_FIELDS | st.lists(_KINDS, min_size=1, max_size=1),
     body=_BODIES | _FORMS,
     status=st.integers(100, 599),
