@@ -1,4 +1,7 @@
-"""The differences between a recorded answer and the fake's answer to the same request."""
+"""The differences between a recorded answer and the fake's answer to the same request.
+
+The file has over 300 lines, since it has a rule for each kind of member.
+"""
 
 import datetime as dt
 import itertools
