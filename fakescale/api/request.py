@@ -1,6 +1,5 @@
 """A request: its path, key and header fields, and its body as JSON or as a form."""
 
-import base64
 import codecs
 import functools
 import re
@@ -21,6 +20,7 @@ from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, rea
 from fakescale.values.answer import decode
 from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
+from fakescale.values.keys import key_text
 from fakescale.values.schemas import check_depth, frozen_json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
@@ -90,22 +90,8 @@ class Request(WerkzeugRequest):
 
     @property
     def api_key(self) -> str | None:
-        """The API key, or None.
-
-        Documented: the key is the user name of HTTP Basic, or the token of Bearer. Guessed: any
-        password is accepted.
-        """
-        # Without werkzeug, which raises on bytes that are not ASCII, and splits keys with a "=".
-        given: str = self.environ.get("HTTP_AUTHORIZATION", "")
-        scheme, _, credentials = given.partition(" ")
-        if scheme.lower() == "bearer":
-            return credentials.strip()
-        if scheme.lower() != "basic":
-            return None
-        try:
-            return base64.b64decode(credentials).decode().partition(":")[0]
-        except ValueError:
-            return None
+        """The API key, or None."""
+        return key_text(self.environ.get("HTTP_AUTHORIZATION", ""))
 
     @cached_property
     def fields(self) -> FrozenDict:

@@ -1,23 +1,14 @@
 """The API key of a recorded request."""
 
-import base64
 from collections.abc import Iterable
 
-from fakescale.values.keys import Key, read_key
+from fakescale.values.keys import Key, key_text, read_key
 
 
 def text_of(headers: Iterable[tuple[str, str]]) -> str | None:
     """Return the text of the API key that the header ``Authorization`` holds, or None."""
-    value = next((value for name, value in headers if name.lower() == "authorization"), "")
-    scheme, _, credentials = value.partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip()
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(credentials).decode().partition(":")[0]
-    except ValueError:
-        return None
+    values = (value for name, value in headers if name.lower() == "authorization")
+    return key_text(next(values, ""))
 
 
 def key_of(headers: Iterable[tuple[str, str]]) -> Key | None:

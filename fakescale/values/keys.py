@@ -1,5 +1,6 @@
 """API keys: each names an account and one of its two worlds, live or test."""
 
+import base64
 import functools
 import re
 from typing import NamedTuple
@@ -34,6 +35,24 @@ def read_key(text: str) -> Key:
             f"{text!r} is not an API key: it must be live_NAME, test_NAME or NAME|test"
         )
     return Key(account, is_test)
+
+
+def key_text(authorization: str) -> str | None:
+    """Return the text of the API key in the value of the header ``Authorization``, or None.
+
+    Documented: the key is the user name of HTTP Basic, or the token of Bearer. Guessed: any
+    password is accepted.
+    """
+    # Without werkzeug, which raises on bytes that are not ASCII, and splits keys with a "=".
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[0]
+    except ValueError:
+        return None
 
 
 def _is_name(account: str) -> bool:
