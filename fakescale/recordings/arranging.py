@@ -64,18 +64,21 @@ class Arranger:
         world: World,
         comes: Callable[[str], bool],
         *,
+        refuses: Callable[[], bool] = lambda: False,
         overlaps: bool = False,
         is_early: bool = False,
     ) -> list[str]:
         """Arrange what the recorded answer shows, and return what was arranged, in words.
 
         ``comes`` returns whether one of the next requests makes a thing or a change itself, by
-        the key that `Spot` gives it. ``overlaps`` says that other requests go on at the same
+        the key that `Spot` gives it. ``refuses`` returns whether the fake refuses the request in
+        the recorded words already, and must not be called if it may carry the request out.
+        ``overlaps`` says that other requests go on at the same
         time. ``is_early`` says that the request is tried again after some of them. Then what comes
         is not arranged.
         """
         self._scene.told = []
-        self._scene.comes = comes
+        self._scene.comes, self._scene.refuses = comes, refuses
         self._scene.is_coming = comes if is_early else lambda key: False
         self._scene.overlaps = overlaps
         now = self._scene.asked.now()
@@ -104,22 +107,32 @@ class Arranger:
         return self._scene.told
 
     def unlisted(self, spot: Spot, ours: Any, world: World) -> list[str]:
-        """Complete the tasks that a recorded list of pending tasks does not show.
+        """Change the tasks that a recorded list of a status does not show.
 
-        ``ours`` is the list of the fake. A task that is missing in the recorded list is not
-        pending any more. Return what was arranged, in words.
+        ``ours`` is the list of the fake. A task that is missing in the recorded list of pending
+        tasks is not pending any more, and one that was only guessed to be completed is an error if
+        it is missing in the list of those. Return what was arranged, in words.
         """
         self._scene.told = []
-        if spot.query.get("status") != "pending" or not isinstance(ours, dict):
+        status = spot.query.get("status")
+        if status not in ("pending", "completed") or not isinstance(ours, dict):
             return []
         if not spot.is_good or not isinstance(spot.answer, dict):
             return []
-        if spot.answer.get("has_more") or spot.answer.get("next_token"):
-            return []
         shown = {self._scene.bindings.in_text(str(it.get("task_id"))) for it in spot.shown}
+        # A list has the newest first. Older tasks may be on the pages behind.
+        oldest = ""
+        if spot.answer.get("has_more") or spot.answer.get("next_token"):
+            oldest = min((str(it.get("created_at")) for it in spot.shown), default="9")
         for item in ours.get("docs") or ours.get("tasks") or ():
-            if item["task_id"] not in shown and item["status"] == "pending":
-                self._scene.complete_unseen(item["task_id"], world)
+            task_id = item["task_id"]
+            if item["created_at"] <= oldest or task_id in shown or item["status"] != status:
+                continue
+            if status == "pending":
+                self._scene.complete_unseen(task_id, world)
+            elif task_id in self._scene.unseen:
+                self._scene.make_pending(world.tasks.get(task_id), world)
+                self._scene.fail_unseen(task_id, world)
         return self._scene.told
 
     def follow(self, spot: Spot, status: int, world: World) -> list[str]:
@@ -226,7 +239,7 @@ class Arranger:
             self._homes.put_batch(batch, home, "in_progress", world, members["type"])
         world.tasks._load([members], is_json=True)
         self._scene.tell(f"task {members['task_id']} is there already, {members['status']}")
-        if members["status"] == "completed" and "response" not in members:
+        if members["status"] in ("completed", "error") and "response" not in members:
             self._scene.unseen.add(members["task_id"])
         if spot.is_v2 and printed["status"] == "deleted":
             world.tasks.delete(members["task_id"])
@@ -261,9 +274,7 @@ class Arranger:
         response = _response_of(printed, is_v2=spot.is_v2)
         is_own = own == "cancel" and status == "canceled"
         is_own = is_own or (status == "canceled" and self._scene.is_coming(f"cancel {task.id}"))
-        knows_more = task.id in self._scene.unseen and (
-            status != "completed" or response is not None
-        )
+        knows_more = task.id in self._scene.unseen and response is not None
         if own == "cancel" and task.id in self._scene.unseen:  # a guess that was wrong
             self._scene.make_pending(task, world)
             self._scene.unseen.discard(task.id)
@@ -320,12 +331,12 @@ class Arranger:
                     tasks.complete(task.id, response or {})
                 except ApiError:  # threads that v2 could not show
                     tasks.complete(task.id, {})
-                if response is None:
-                    self._scene.unseen.add(task.id)
             elif status == "error":
                 tasks.fail(task.id, response or {})
             elif status == "canceled":
                 tasks.cancel(task.id)
+            if response is None and status in ("completed", "error"):
+                self._scene.unseen.add(task.id)
         self._scene.tell(f"task {task.id} is {status}")
 
     def _audit(self, task_id: str, printed: Mapping[str, Any], own: str, world: World) -> None:

@@ -5,9 +5,10 @@ import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from fakescale.account.world import World
 from fakescale.api.route import match
 from fakescale.api.routes import ROUTES
 from fakescale.recordings.arranging import Arranger
@@ -31,6 +32,7 @@ _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
 _TRIES, _HELD = 64, 32
 _EMPTY_FILE = re.compile(rb'filename="[^\r\n]*"(?:\r\n[^\r\n]+)*\r\n\r\n(?=\r\n--)')
+_LIMIT = re.compile(r"(?<=[?&])limit=[0-9]+")
 _MOST_FILLED = 16 * 2**20  # bytes
 _OVERLAP = dt.timedelta(seconds=1)
 
@@ -179,19 +181,39 @@ class _Comparison:
         with contextlib.suppress(ValueError):
             self._asked.stand_at(exchange.when, spot.moment if is_new else None)
         tried.arranged += self._arranger.arrange(
-            spot, world, ordering.is_coming, overlaps=tried.entry.overlaps, is_early=is_early
+            spot,
+            world,
+            ordering.is_coming,
+            refuses=lambda: self._refuses(tried.entry, world),
+            overlaps=tried.entry.overlaps,
+            is_early=is_early,
         )
+
+    def _refuses(self, entry: Entry, world: World) -> bool:
+        """Return whether the fake refuses a request in the recorded words.
+
+        The refusal leaves no trace, not even under the Idempotency-Key.
+        """
+        key = (world.key[1], entry.spot.idempotency_key)
+        once = self._asked.fake._state.once
+        is_new = key not in once._uses
+        ours = self._ask(entry)
+        if is_new:
+            once._uses.pop(key, None)
+        recorded = _recorded(entry)
+        return not differences(entry.exchange.method, recorded, ours, self._bindings.trial())
 
     def _try(self, tried: "_Tried", *, is_last: bool) -> None:
         """Ask the fake, and note the differences."""
         entry = tried.entry
         exchange, spot = entry.exchange, entry.spot
-        recorded = Answered(exchange.status, media_type(exchange.answer_headers), exchange.answer)
+        recorded = _recorded(entry)
         ours = self._ask(entry)
-        if is_last and not spot.action and spot.noun == "task" and spot.query:
+        is_list = not spot.action and spot.noun == "task" and "status" in spot.query
+        if is_last and is_list and recorded.body != ours.body:
             with contextlib.suppress(ValueError):
                 world = self._asked.world(self._asked.key(exchange, spot))
-                if told := self._arranger.unlisted(spot, content_of(ours.body), world):
+                while told := self._arranger.unlisted(spot, self._list(entry), world):
                     tried.arranged += told
                     ours = self._ask(entry)
         if spot.action and (recorded.status < 300) != (ours.status < 300):
@@ -210,19 +232,33 @@ class _Comparison:
 
         found = []
         if not same:
-            found = differences(exchange.method, recorded, ours, bindings, since, moment_of)
+            found = differences(
+                exchange.method,
+                recorded,
+                ours,
+                bindings,
+                since,
+                moment_of,
+                is_of_status="status" in spot.query,
+            )
         if spot.action == "create" and spot.noun == "task" and spot.is_good:
             found += late_updates(recorded, ours)
         tried.note(found, bindings)
 
-    def _ask(self, entry: Entry) -> Answered:
+    def _list(self, entry: Entry) -> Any:
+        """Return the fake's page of a list, with as many items as a page can have."""
+        exchange = entry.exchange
+        return content_of(self._ask(entry, _LIMIT.sub("limit=100", exchange.url)).body)
+
+    def _ask(self, entry: Entry, url: str = "") -> Answered:
+        """Return the fake's answer to a request, or to one with another ``url``."""
         exchange = entry.exchange
         key = self._asked.key(exchange, entry.spot)
         made = entry.spot.made_id
         return self._asked.ask(
             exchange,
             key,
-            self._bindings.in_target(target_of(exchange.url)),
+            self._bindings.in_target(target_of(url or exchange.url)),
             self._bindings.in_body(_filled(exchange.body, entry.spot)),
             None if made in self._asked.world(key).tasks else made,
         )
@@ -238,6 +274,12 @@ class _Comparison:
         self._done[entry.place] = _compared(entry, "differs" if wrong else "same")._replace(
             differences=wrong, allowed=allowed, arranged=tuple(tried.arranged)
         )
+
+
+def _recorded(entry: Entry) -> Answered:
+    """Return the recorded answer."""
+    exchange = entry.exchange
+    return Answered(exchange.status, media_type(exchange.answer_headers), exchange.answer)
 
 
 def _compared(entry: Entry, verdict: Literal["same", "differs", "not asked"]) -> Compared:

@@ -124,15 +124,19 @@ def differences(
     bindings: Bindings,
     since: str | None = None,
     moment_of: Callable[[str], str] = lambda key: "",
+    *,
+    is_of_status: bool = False,
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
     ``since`` says that requests that change things went on at the same time, and since when. Of
     a thing that changed since then, neither its state nor its place in a list is compared, and
     no counter is. None says that there were no such requests. ``moment_of`` returns the time by
-    which a list has an item, for the id of an item that does not show its time.
+    which a list has an item, for the id of an item that does not show its time. ``is_of_status``
+    says that the answer lists the things of one status. Then nobody knows which of those on the
+    pages behind have it.
     """
-    found = _Comparison(bindings, since, moment_of)
+    found = _Comparison(bindings, since, moment_of, is_of_status=is_of_status)
     if recorded.status != ours.status:
         found.note("status", "", _status(recorded), _status(ours))
     elif method != "HEAD":
@@ -183,9 +187,15 @@ class _Comparison:
     """The comparison of one pair of answers."""
 
     def __init__(
-        self, bindings: Bindings, since: str | None, moment_of: Callable[[str], str]
+        self,
+        bindings: Bindings,
+        since: str | None,
+        moment_of: Callable[[str], str],
+        *,
+        is_of_status: bool,
     ) -> None:
         self._bindings = bindings
+        self._is_of_status = is_of_status
         self._moment_of = moment_of
         self._since = since
         self._found: dict[tuple[Kind, str], list[Difference]] = {}
@@ -279,7 +289,8 @@ class _Comparison:
             return set()
         theirs_next, mine_next = theirs.get("next_token"), mine.get("next_token")
         knows_less = _goes_on(theirs) and (
-            not _goes_on(mine) or _total(mine) < _total(theirs)  # it may know just one page more
+            # It may know just one page more.
+            self._is_of_status or not _goes_on(mine) or _total(mine) < _total(theirs)
         )
         if isinstance(theirs_next, str):
             if not isinstance(mine_next, str) and knows_less and mine.get(items):

@@ -1,7 +1,7 @@
 """The arrangement of projects and batches, which are the homes of tasks."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from fakescale.account import task_types
@@ -207,9 +207,13 @@ class Homes:
                 facts["id"] = printed["id"]
             if "completed_at" in printed:
                 facts["completed_at"] = printed["completed_at"]
+            if (before, status) == ("in_progress", "paused"):  # one without open tasks would stay
+                facts["counts"] = FrozenDict({str(Status.PENDING): 1})
             self.put_batch(name, project or f"project of {name}", before, world, None, **facts)
         elif own not in _BEFORE:
             self.batch_status(name, status, world)
+        elif own == "finalize" and status == "completed":  # so no task was pending any more
+            self.complete(name, world)
 
     def _name(self, noun: str, shown: Mapping[str, Any], name: str, world: World) -> None:
         """Give a home its name, of which the recording has shown only the id so far."""
@@ -244,12 +248,16 @@ class Homes:
         if move is not None:
             getattr(world.batches, move)(name)
         elif status == "completed" and batch.status == "in_progress":
-            for task in world.tasks.list(batch=name, status="pending"):
-                self._scene.complete_unseen(task.id, world)
+            self.complete(name, world)
         if world.batches.get(name).status != status:
             changed = dataclasses.replace(world.batches.get(name), status=status)
             world.batches._table.put(changed)
         self._scene.tell(f"batch {name} is {status}")
+
+    def complete(self, name: str, world: World) -> None:
+        """Complete the tasks of a batch."""
+        for task in world.tasks.list(batch=name, status="pending"):
+            self._scene.complete_unseen(task.id, world)
 
     def counts(self, spot: Spot, world: World) -> None:
         """Arrange the counters of a batch: labelers have completed some of its tasks."""
@@ -266,30 +274,39 @@ class Homes:
             status = answer.get("status", batch.status)
             world.batches._table.change(name, counts=counts, status=status)
             return
-        tasks = world.tasks
-        if any(shown[status] != batch.counts.get(status, 0) for status in Status):
+        self.settle(name, {status: int(shown[status]) for status in Status}, world)
+        self.batch_status(name, answer.get("status", ""), world)
+
+    def settle(self, name: str, shown: Mapping[Status, int], world: World) -> None:
+        """Guess which tasks of a batch are not pending any more, so that its counters fit."""
+        tasks, counts = world.tasks, world.batches.get(name).counts
+        over = [it for it in shown if it != Status.PENDING]
+        if any(shown[status] < counts.get(str(status), 0) for status in over):
             for task in tasks.list(batch=name):
-                if task.id in self._scene.unseen:  # an earlier guess
+                if task.id in self._scene.unseen and task.status in shown:  # an earlier guess
                     self._scene.make_pending(task, world)
-            batch = world.batches.get(name)
+            counts = world.batches.get(name).counts
+        more = {status: shown[status] - counts.get(str(status), 0) for status in over}
+        if not any(it > 0 for it in more.values()):
+            return
         pending = tasks.list(batch=name, status="pending")
         # The guess takes the oldest first, but not those that a client cancels later.
         pending.sort(key=lambda it: self._scene.comes(f"cancel {it.id}"), reverse=True)
-        moves: Mapping[Status, Callable[[str], object]] = {
-            Status.COMPLETED: lambda it: self._scene.complete_unseen(it, world),
-            Status.ERROR: lambda it: tasks.fail(it, {}),
-            Status.CANCELED: tasks.cancel,
-        }
-        for status, move in moves.items():
-            more = shown[status] - batch.counts.get(status, 0)
-            for _ in range(min(more, len(pending))):
-                if shown[Status.PENDING] < len(pending):
-                    task_id = pending.pop().id
-                    move(task_id)
-                    self._scene.unseen.add(task_id)
-                    if status != Status.COMPLETED:
-                        self._scene.tell(f"task {task_id} is {status}")
-        self.batch_status(name, answer.get("status", ""), world)
+        for status in over:
+            for _ in range(min(more[status], len(pending))):
+                if shown.get(Status.PENDING, 0) < len(pending):
+                    self._leave(pending.pop().id, status, world)
+
+    def _leave(self, task_id: str, status: Status, world: World) -> None:
+        """Let a task have another status than pending, as counters show it."""
+        if status == Status.COMPLETED:
+            self._scene.complete_unseen(task_id, world)
+        elif status == Status.ERROR:
+            self._scene.fail_unseen(task_id, world)
+        else:
+            world.tasks.cancel(task_id)
+            self._scene.unseen.add(task_id)
+            self._scene.tell(f"task {task_id} is {status}")
 
 
 def _name_in(spot: Spot | None, noun: str) -> str | None:

@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import get_args
 
+from fakescale.account.batches import Batch, Batches
+from fakescale.account.projects import Project, Projects
+from fakescale.account.task import Status
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
@@ -41,9 +44,8 @@ class Refusals:
 
     def arrange(self, spot: Spot, world: World) -> None:
         """Arrange the reason of a refusal, and what the reason takes for granted."""
-        if spot.action == "create" and spot.status in _FOUND:
-            self._needs(spot, world)
-        elif spot.action and spot.status in _FOUND and (put := _NAMED.get(spot.noun)):
+        puts = _NEEDS if spot.action == "create" else _NAMED
+        if spot.action and spot.status in _FOUND and (put := puts.get(spot.noun)):
             put(self, spot, world)
         if spot.status == 409:
             self._conflict(spot, world)
@@ -53,7 +55,9 @@ class Refusals:
         homes = ("project", "batch") if spot.noun == "task" else ("project",)
         named = {noun: _named(spot, noun) for noun in homes if noun not in spot.error.lower()}
         shown = self._scene.bindings.in_json({noun: name for noun, name in named.items() if name})
-        if spot.noun not in ("task", "batch"):
+        if all(self._home(noun, name, world) for noun, name in shown.items()):
+            return
+        if self._scene.refuses():  # for another reason, which comes first
             return
         if any(map(ID.fullmatch, shown.values())):
             self._homes.needs_of_v2(shown, None, world)
@@ -73,25 +77,35 @@ class Refusals:
                 batch, project or f"project of {batch}", "in_progress", world, type
             )
 
+    def _home(self, noun: str, name: str, world: World) -> Project | Batch | None:
+        """Return the project or batch with a name or an id of the fake, or None."""
+        homes: Projects | Batches = world.projects if noun == "project" else world.batches
+        return homes._find(None, name) or homes._find(name, None)
+
     def _task(self, spot: Spot, world: World) -> None:
-        id = spot.name if not spot.is_v2 else spot.body.get("task_id", spot.query.get("task_id"))
-        task_id = self._scene.bindings.in_text(str(id))
+        id = spot.body.get("task_id", spot.query.get("task_id"))
+        task_id = self._scene.bindings.in_text(str(id or spot.name))
         if task_id not in world.tasks:
-            if not ID.fullmatch(task_id) or task_id in world.tasks._deleted:
+            is_gone = not ID.fullmatch(task_id) or task_id in world.tasks._deleted
+            if is_gone or self._scene.refuses():
                 return
             self._scene.sketch(task_id, world)
         task = world.tasks.get(task_id)
-        if task.status != "pending" or spot.action not in ("cancel", "audit"):
+        moves = spot.action in ("cancel", "audit") or spot.noun == "audits"
+        if not moves or (task.status != "pending" and task.id not in self._scene.unseen):
             return
         found = _STATE.search(spot.error)
         is_new = task.id in self._scene.sketches
         state = found[1] if found else "completed" if is_new and spot.action == "cancel" else ""
+        if state == task.status:
+            return
+        if task.status != "pending" and state in set(Status):  # a guess that was wrong
+            self._scene.make_pending(task, world)
+            self._scene.unseen.discard(task.id)
         if state == "completed":
             self._scene.complete_unseen(task.id, world)
         elif state == "error":
-            world.tasks.fail(task.id, {})
-            self._scene.unseen.add(task.id)
-            self._scene.tell(f"task {task.id} is error")
+            self._scene.fail_unseen(task.id, world)
         elif state == "canceled":
             world.tasks.cancel(task.id)
             self._scene.tell(f"task {task.id} is canceled")
@@ -100,23 +114,36 @@ class Refusals:
             self._scene.tell(f"task {task.id} is started")
 
     def _batch(self, spot: Spot, world: World) -> None:
-        name = _named(spot, "batch") if spot.is_v2 else spot.name
+        given = self._scene.bindings.in_text(_named(spot, "batch") or "")
+        name = given if spot.is_v2 else spot.name
         if not name:
             return
-        found = _STATE.search(spot.error.replace(name, ""))
+        found = _STATE.search(_QUOTED.sub("", spot.error))
         status = found[1] if found and found[1] in get_args(BatchStatus) else ""
-        if name not in world.batches:
+        batch = self._home("batch", name, world)
+        if batch is not None:
+            name = batch.name
+        elif self._scene.refuses():
+            return
+        else:
             status = status or _REFUSES.get(spot.action, "in_progress")
-            self._homes.put_batch(name, f"project of {name}", status, world, None)
-        elif status:
+            more = {"id": name} if ID.fullmatch(name) else {}
+            self._homes.put_batch(name, f"project of {name}", status, world, None, **more)
+        if batch is not None and status:
             self._homes.batch_status(name, status, world)
         if spot.action == "finalize" and (world, f"batch {name}") in self._scene.foreign:
             world.batches._table.change(name, staged=True)  # no other batch refuses to be finalized
 
     def _project(self, spot: Spot, world: World) -> None:
-        if spot.name and spot.name not in world.projects and not spot.is_v2:
-            self._homes.put_project(spot.name, GUESS, world)
-            self._scene.typeless.add((world, spot.name))
+        is_known = not spot.name or spot.is_v2 or spot.name in world.projects
+        if not is_known and not self._scene.refuses():
+            self._put_project(spot.name, world)
+
+    def _put_project(self, name: str, world: World) -> None:
+        """Put a project of an unknown type, unless it is there."""
+        if name not in world.projects:
+            self._homes.put_project(name, GUESS, world)
+            self._scene.typeless.add((world, name))
 
     def _conflict(self, spot: Spot, world: World) -> None:
         """Put the thing that has the name, the unique_id or the Idempotency-Key already."""
@@ -129,8 +156,7 @@ class Refusals:
         elif spot.noun == "file":
             self._refer(spot, world)
         elif spot.noun == "project" and isinstance(name, str):
-            self._homes.put_project(name, GUESS, world)
-            self._scene.typeless.add((world, name))
+            self._put_project(name, world)
         elif spot.noun == "batch" and isinstance(name, str) and name not in world.batches:
             project = _named(spot, "project") or f"project of {name}"
             self._homes.put_batch(name, project, "in_progress", world, None)
@@ -170,6 +196,13 @@ class Refusals:
                 self._scene.tell(f"a file with the reference_id {reference} is there already")
 
 
+# What arranges the things that a refused creation needs.
+_NEEDS: Mapping[str, Callable[[Refusals, Spot, World], None]] = {
+    "task": Refusals._needs,
+    "batch": Refusals._needs,
+    "audits": Refusals._task,
+}
+# What arranges the thing that a refused change is about.
 _NAMED: Mapping[str, Callable[[Refusals, Spot, World], None]] = {
     "task": Refusals._task,
     "batch": Refusals._batch,

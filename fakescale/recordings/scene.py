@@ -37,6 +37,8 @@ class Scene:
         #: The same, if it may have been carried out before the present request. Then nothing is
         #: arranged.
         self.is_coming: Callable[[str], bool] = lambda key: False
+        #: Whether the fake refuses the present request already, in the recorded words.
+        self.refuses: Callable[[], bool] = lambda: False
         #: Whether other requests go on at the same time as the present one.
         self.overlaps = False
         #: The ids of tasks that were completed only because a list or a counter shows that they
@@ -88,6 +90,12 @@ class Scene:
         world.tasks._load([facts | members], is_json=True)
         self.sketches.add(task_id)
         self.tell(f"task {task_id} is there already, pending")
+
+    def fail_unseen(self, task_id: str, world: World) -> None:
+        """Let a task be an error, of which the recording does not show the response."""
+        world.tasks.fail(task_id, {})
+        self.unseen.add(task_id)
+        self.tell(f"task {task_id} is error")
 
     def complete_unseen(self, task_id: str, world: World) -> None:
         """Complete a task of which the recording only shows that it is not pending any more."""

@@ -68,6 +68,9 @@ class Spot(NamedTuple):
         if isinstance(found, dict):
             name = next((it for it in _LISTS if isinstance(found.get(it), list)), None)
             found = [found] if name is None else found[name]
+            if self.is_v2 and name is None and isinstance(self.answer.get(self.noun), dict):
+                # A move of a batch prints it beside a message.
+                found = [self.answer[self.noun]]
         return [it for it in found if isinstance(it, dict)] if isinstance(found, list) else ()
 
     @property

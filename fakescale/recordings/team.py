@@ -135,6 +135,8 @@ class Team:
                 done = int(it["completed"])
                 counts = {str(Status.COMPLETED): done, str(Status.PENDING): int(it["total"]) - done}
                 world.batches._table.change(name, counts=FrozenDict(counts))
+            else:
+                self._homes.settle(name, {Status.COMPLETED: int(it["completed"])}, world)
             groups = [str(group) for group in it["groups"]]
             for group in groups:
                 if group in world.teammates or "@" in group:

@@ -444,3 +444,60 @@ def test_an_upload_without_its_content_has_the_recorded_size() -> None:
     emptied = exchange._replace(body=exchange.body.replace(b"1234", b""))
     report = compare_exchanges([emptied])
     assert report.same, report.to_text()
+
+
+def test_an_error_of_v2_gets_its_response_when_v1_shows_it() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
+    task = recorder.ok("POST", "/task/categorization", {**BODY, "project": "p"})["task_id"]
+    fake.tasks.fail(task, "gone")
+    recorder.ok("GET", f"/v2/task?task_id={task}")
+    assert recorder.ok("GET", f"/task/{task}")["response"] == {"error": "gone"}
+    compared(recorder)
+
+
+def test_a_page_of_pending_tasks_tells_who_is_not_pending() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    tasks = [recorder.ok("POST", "/task/categorization", BODY)["task_id"] for _ in range(8)]
+    for place in (0, 3, 4, 7):
+        fake.tasks.complete(tasks[place], ANSWER)
+    page = recorder.ok("GET", "/tasks?status=pending&limit=2")
+    assert [it["task_id"] for it in page["docs"]] == [tasks[6], tasks[5]]
+    recorder.ok("GET", f"/tasks?status=pending&limit=2&next_token={page['next_token']}")
+    recorder.ok("GET", "/tasks?status=pending&limit=1&offset=3")
+    compared(recorder)
+
+
+def test_a_list_of_completed_tasks_corrects_a_guess() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    task = recorder.ok("POST", "/task/categorization", BODY)["task_id"]
+    fake.tasks.fail(task, "gone")
+    recorder.ok("GET", "/tasks?status=pending")
+    recorder.ok("GET", "/tasks?status=completed")
+    recorder.ok("GET", "/tasks")
+    compared(recorder)
+
+
+def test_a_finalized_batch_that_is_completed_has_no_pending_task() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p", "rapid": True})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    task = recorder.ok("POST", "/task/categorization", {**BODY, "batch": "b"})["task_id"]
+    fake.tasks.complete(task, ANSWER)
+    assert recorder.ok("POST", "/batches/b/finalize")["status"] == "completed"
+    recorder.ok("GET", f"/task/{task}")
+    compared(recorder)
+
+
+def test_a_move_of_v2_shows_a_batch_beside_its_message() -> None:
+    fake = FakeScale()
+    fake.projects.create("p", type="chat")
+    fake.batches.create("b", project="p")
+    fake.tasks.create("chat", project="p", batch="b")
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/v2/batch/pause", {"batch_name": "b"})
+    compared(recorder)

@@ -7,7 +7,7 @@ import pytest
 
 from fakescale import FakeScale
 from tests.recordings.recorder import Recorder
-from tests.recordings.test_arranging import BODY, compared, recorder_of, told
+from tests.recordings.test_arranging import ANSWER, BODY, compared, recorder_of, told
 
 Story = Callable[[FakeScale, Recorder], object]
 THREADS = {"threads": [{"id": "t", "turns": []}]}
@@ -211,3 +211,15 @@ def test_what_was_there_before_is_arranged(name: str) -> None:
     recorder = recorder_of(fake)
     STORIES[name](fake, recorder)
     assert told(compared(recorder))
+
+
+def test_the_studio_tells_that_tasks_are_completed() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p", "studio": True})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    for _ in range(2):
+        task = recorder.ok("POST", "/task/categorization", {**BODY, "batch": "b"})["task_id"]
+    fake.tasks.complete(task, ANSWER)
+    assert recorder.ok("GET", "/studio/batches")[0]["completed"] == 1
+    compared(recorder)

@@ -168,13 +168,17 @@ STORIES: dict[str, Story] = {
 }
 
 
+# The fake refuses these without knowing the thing, so they show nothing.
+UNTOLD = {"setMetadata", "tags", "setParams", "unknown homes", "homes of v2"}
+
+
 @pytest.mark.parametrize("name", STORIES)
 def test_what_a_refusal_shows_is_there_already(name: str) -> None:
     fake = FakeScale()
     recorder = recorder_of(fake)
     STORIES[name](fake, recorder)
     report = compared(recorder)
-    assert bool(told(report)) == (name != "unknown homes")
+    assert bool(told(report)) == (name not in UNTOLD)
 
 
 def test_a_creation_that_the_service_failed_to_answer_is_found_by_its_unique_id() -> None:
@@ -230,3 +234,77 @@ def test_a_move_of_a_known_task_that_is_refused_without_a_reason_is_a_difference
     refusal = canceled._replace(status=400, answer=b'{"status_code": 400, "error": "No."}')
     report = compare_exchanges([created, refusal])
     assert [it.kind for it in report.exchanges[1].differences] == ["status"]
+
+
+def spoiled_creation(recorder: Recorder) -> None:
+    """Let a creation be refused, whose batch nobody made."""
+    body = {**BODY, "project": "q", "batch": "c"}
+    refused(recorder, 400, "POST", "/task/categorization", body)
+
+
+def no_priority(recorder: Recorder) -> None:
+    refused(recorder, 400, "POST", "/batches/c/prioritize")
+
+
+def no_metadata(recorder: Recorder) -> None:
+    refused(recorder, 400, "POST", "/v2/batch/metadata", {"batch_name": "c"})
+
+
+@pytest.mark.parametrize("refuse", [spoiled_creation, no_priority, no_metadata])
+def test_a_refusal_that_the_fake_gives_anyway_shows_nothing(
+    refuse: Callable[[Recorder], None],
+) -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("POST", "/projects", {"type": "chat", "name": "q"})
+    refuse(recorder)
+    assert recorder("GET", "/batches/c").status == 404
+    recorder.ok("GET", "/batches")
+    assert not told(compared(recorder))
+
+
+def test_a_refusal_under_an_idempotency_key_is_tried_without_a_trace() -> None:
+    fake = FakeScale()
+    fake.projects.create("p", type="categorization")
+    recorder = recorder_of(fake)
+    body = {**BODY, "project": "p", "instruction": 5}
+    for _ in range(2):
+        refused(
+            recorder, 400, "POST", "/task/categorization", body, headers={"Idempotency-Key": "k"}
+        )
+    assert told(compared(recorder)) == ["project p is there already"]
+
+
+def test_a_refused_move_names_a_known_batch_by_its_id() -> None:
+    recorder = recorder_of(FakeScale())
+    recorder.ok("POST", "/projects", {"type": "chat", "name": "p"})
+    id = recorder.ok("POST", "/v2/batch", {"project_name": "p", "name": "b"})["id"]
+    refused(recorder, 400, "POST", "/v2/batch/resume", {"batch_id": id})
+    recorder.ok("GET", "/projects")
+    assert not told(compared(recorder))
+
+
+def test_a_conflict_leaves_the_type_of_a_known_project() -> None:
+    recorder = recorder_of(FakeScale())
+    body = {"type": "categorization", "name": "p"}
+    recorder.ok("POST", "/projects", body)
+    refused(recorder, 409, "POST", "/projects", body)
+    refused(recorder, 400, "POST", "/v2/task/chat", {"project_name": "p"})
+    assert not told(compared(recorder))
+
+
+@pytest.mark.parametrize("path", ["/task/{}/audit", "/audits"])
+def test_a_refusal_corrects_a_guess(path: str) -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
+    task = recorder.ok("POST", "/task/categorization", {**BODY, "project": "p"})["task_id"]
+    fake.tasks.fail(task, "gone")
+    recorder.ok("GET", "/tasks?status=pending")  # it is not there, so it may be completed
+    method, body = ("PUT", {"task_id": task}) if path == "/audits" else ("POST", {"accepted": True})
+    refused(recorder, 400, method, path.format(task), body)
+    recorder.ok("GET", f"/task/{task}")
+    assert told(compared(recorder)) == [
+        f"task {task} is not pending any more",
+        f"task {task} is error",
+        f"task {task} is error",
+    ]
