@@ -22,6 +22,7 @@ from fakescale.recordings.asking import Asked
 from fakescale.recordings.bindings import ID, Bindings
 from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
+from fakescale.recordings.names import project_of
 from fakescale.recordings.refusals import Refusals
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
@@ -30,7 +31,7 @@ from fakescale.values.answer import encode
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import check_types
 from fakescale.values.errors import ApiError
-from fakescale.values.frozen import freeze
+from fakescale.values.frozen import FrozenDict, freeze
 
 _KNOWN = frozenset(_SCHEMA["properties"])  # the members of a printed task
 # The members that an action sets, so that they do not tell what was there before it.
@@ -56,6 +57,7 @@ class Arranger:
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
         self._own: dict[str, str] = {}
+        self._outlines: set[str] = set()  # the ids of tasks that only v2 showed, with few members
         self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
     def arrange(
@@ -152,6 +154,11 @@ class Arranger:
 
     def _forget(self, task: Task, world: World) -> None:
         """Take a task away as if it had never been there."""
+        batch = world.batches._table.find(task.batch or "")
+        if batch is not None and not batch.counts.get(task.status):
+            # The recording told the counters, and perhaps before this task was one of them.
+            counts = FrozenDict({**batch.counts, str(task.status): 1})
+            world.batches._table.change(batch.name, counts=counts)
         world.tasks.delete(task.id)
         world.tasks._deleted.remove(task.id)
 
@@ -170,7 +177,9 @@ class Arranger:
                 world.disabled_types.discard(task_types.required(spot.name))
         shown = self._scene.bindings.in_json({**spot.body, **spot.answer})
         self._homes.needs(shown, spot, world)
-        project = shown.get("project")
+        project = self._homes.project_of(shown, world) if spot.is_v2 else shown.get("project")
+        if project is not None and shown.get("batch") is None:
+            self._homes.needs_no_batch(project, world)
         if (
             shown.get("project_param_version") is None
             or (world, project) not in self._scene.foreign
@@ -178,16 +187,22 @@ class Arranger:
             return
         # The version that a foreign project has is not known, so its tasks tell it.
         params = {name: it for name, it in spot.answer["params"].items() if name not in spot.body}
-        for name in ("instruction",):
-            if name in spot.answer and name not in spot.body:
-                params[name] = spot.answer[name]
+        text, given = spot.answer.get("instruction"), spot.body.get("instruction")
+        if isinstance(text, str) and text != given:
+            # Guessed, as the fake does: the project's instruction follows that of the task.
+            params["instruction"] = text.removeprefix(f"{given}\n")
         self._homes.add_versions(project, int(shown["project_param_version"]), params, world)
 
     def _task(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         task_id = self._scene.bindings.in_text(shown["task_id"])
         task = world.tasks._table.find(task_id)
-        if task is not None and task_id in self._scene.sketches:
+        is_outline = task_id in self._outlines and not spot.is_v2
+        if task is not None and is_outline:
+            self._homes.tell(task, shown, world)
+            task = world.tasks.get(task_id)
+        if task is not None and (is_outline or task_id in self._scene.sketches):
             self._scene.sketches.discard(task_id)
+            self._outlines.discard(task_id)
             self._forget(task, world)
             task = None
         if spot.is_v2:
@@ -235,9 +250,13 @@ class Arranger:
         if isinstance(project, str):
             self._homes.put_project(project, members["type"], world)
         if isinstance(batch, str) and batch not in world.batches:
-            home = project or f"project of {batch}"
+            home = project or project_of(batch)
             self._homes.put_batch(batch, home, "in_progress", world, members["type"])
+        if isinstance(batch, str) and isinstance(project, str):
+            self._homes.let_be_in(batch, project, world)
         world.tasks._load([members], is_json=True)
+        if spot.is_v2:
+            self._outlines.add(members["task_id"])
         self._scene.tell(f"task {members['task_id']} is there already, {members['status']}")
         if members["status"] in ("completed", "error") and "response" not in members:
             self._scene.unseen.add(members["task_id"])

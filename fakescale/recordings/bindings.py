@@ -28,7 +28,8 @@ class Bindings:
         self._parent = parent
         self._ours: dict[str, str] = {}  # the recorded id -> the fake's
         self._is_empty: bool = parent is None or parent._is_empty  # or each id stands for itself
-        self._taken: set[str] = set()  # ids of the fake that stand for a recorded one
+        # The ids of the fake that stand for a recorded one, with the first of these.
+        self._taken: dict[str, str] = {}
 
     def trial(self) -> Self:
         """Return bindings that add to these only once they are kept."""
@@ -38,7 +39,8 @@ class Bindings:
         """Add the bindings of a trial to those that it was made of."""
         if self._parent is not None:
             self._parent._ours.update(self._ours)
-            self._parent._taken |= self._taken
+            for ours, recorded in self._taken.items():
+                self._parent._taken.setdefault(ours, recorded)
             self._parent._is_empty &= self._is_empty
 
     def find(self, recorded: str) -> str | None:
@@ -52,7 +54,14 @@ class Bindings:
         """Let ``ours`` stand for the recorded id or token from now on."""
         self._ours[recorded] = ours
         self._is_empty &= recorded == ours
-        self._taken.add(ours)
+        self._taken.setdefault(ours, recorded)
+
+    def move(self, before: str, ours: str) -> None:
+        """Let ``ours`` stand for the recorded id that another id of the fake stood for, if any."""
+        recorded = self._taken.get(before)
+        if recorded is not None and before != ours:
+            del self._taken[before]
+            self.bind(recorded, ours)
 
     def agree(self, recorded: str, ours: str) -> bool:
         """Return whether ``ours`` can stand for the recorded id, and bind it if it is new."""

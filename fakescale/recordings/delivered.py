@@ -12,6 +12,7 @@ from fakescale.account.deliveries import ResponseSchema, TaskDelivery
 from fakescale.account.quality import LabelerResult
 from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
+from fakescale.recordings.names import project_of
 from fakescale.recordings.scene import Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
@@ -69,7 +70,7 @@ class Delivered:
         for it in self._scene.bindings.in_json(answer["docs"]):
             id, task_id, response = it["delivery_id"], it["task_id"], it["response"]
             known = world.deliveries._table.find(id) if id else None
-            project = home or f"project of {id}"
+            project = home or project_of(id)
             if known and not home:
                 project = world.projects.get(known.project).id
             if task_id not in world.tasks:

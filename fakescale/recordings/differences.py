@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fakescale.account.listing import token
 from fakescale.recordings.bindings import ID, Bindings
+from fakescale.recordings.names import worth
 from fakescale.values.answer import decode
 from fakescale.values.clock import read_moment
 
@@ -381,6 +382,7 @@ class _Comparison:
             self._item = item[names] if names else outer
             self._values(item, other, f"{path}[]", is_chosen=is_chosen)
         gone, more = ([it for it in several if not self._is_new(it)] for several in (gone, more))
+        more = [it for it in more if not _is_stand_in(it)]
         for item in gone:
             self._item = item[names] if names else outer
             self.note("missing", f"{path}[]", item, _NOTHING)
@@ -435,6 +437,12 @@ def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
         if all(isinstance(item.get(name), str) for item in items):
             return name
     return None
+
+
+def _is_stand_in(item: Any) -> bool:
+    """Return whether an item is a project or batch of which the recording tells no name."""
+    name = item.get("name") if isinstance(item, Mapping) else None
+    return isinstance(name, str) and worth(name) < 2
 
 
 def _say_the_same(recorded: Any, ours: Any) -> bool:

@@ -1,19 +1,20 @@
 """The arrangement of projects and batches, which are the homes of tasks."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, cast, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from fakescale.account import task_types
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.projects import Project, Projects
 from fakescale.account.task import Status, Task
-from fakescale.account.task import replace as replaced
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
+from fakescale.recordings.names import project_of
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.uniting import Noun, homes_of, in_order, key_of, unite
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
@@ -53,10 +54,12 @@ class Homes:
         project, batch = shown.get("project"), shown.get("batch")
         type = shown.get("type", spot.name)
         if isinstance(batch, str) and batch not in world.batches:
-            self.put_batch(batch, project or f"project of {batch}", "in_progress", world, type)
+            self.put_batch(batch, project or project_of(batch), "in_progress", world, type)
         if isinstance(project, str):
             is_quality = spot.noun == "quality task"  # only Rapid projects have these
             self.put_project(project, type, world, rapid=is_quality)
+            if isinstance(batch, str):
+                self.let_be_in(batch, project, world)
 
     def needs_of_v2(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Do as ``needs`` for a task as v2 shows it, with ids or whole objects."""
@@ -117,12 +120,28 @@ class Homes:
                 self._scene.typeless.discard((world, name))
                 world.projects._table.change(name, type=type)
             return
+        if "created_at" not in more:
+            self._scene.bare.add((world, name))
         moment = checked_stamp(more.pop("created_at", stamp(self._scene.asked.now())))
         known = type if type in task_types.names() else GUESS
         project = Project(name=name, type=known, created_at=moment, **more)
-        world.projects._table.put(check_types(project))
-        self._scene.foreign.add((world, name))
+        self._add("project", check_types(project), world)
         self._scene.tell(f"project {name} is there already")
+
+    def let_be_in(self, batch: str, project: str, world: World) -> None:
+        """Let a batch be in a project, if its project is not known yet."""
+        unite(self._scene, "project", world.batches.get(batch).project, project, world)
+
+    def needs_no_batch(self, project: str, world: World) -> None:
+        """Let a project be no Rapid one: there each task needs a batch."""
+        found = world.projects._table.find(project)
+        if found is not None and found.rapid:
+            self.let_be_studio(project, world)
+
+    def let_be_studio(self, name: str, world: World) -> None:
+        """Let a project be one of the Studio, unless a client made it."""
+        if (world, name) in self._scene.foreign and not world.projects.get(name).studio:
+            world.projects._table.change(name, rapid=False, studio=True)
 
     def put_batch(
         self, name: str, project: str, status: str, world: World, type: str | None, **more: Any
@@ -133,14 +152,32 @@ class Homes:
             if type is None:
                 self._scene.typeless.add((world, project))
         now = self._scene.asked.now()
+        if "created_at" not in more:
+            self._scene.bare.add((world, f"batch {name}"))
         members = {"id": world.batches._ids.make(now), "created_at": stamp(now), **more}
         members["created_at"] = checked_stamp(members["created_at"])
         batch = Batch(
             name=name, project=project, status=status, staged=status == "staging", **members
         )
-        world.batches._table.put(check_types(batch))
-        self._scene.foreign.add((world, f"batch {name}"))
+        self._add("batch", check_types(batch), world)
         self._scene.tell(f"batch {name} is there already")
+
+    def _add(self, noun: Noun, home: Project | Batch, world: World) -> None:
+        table: Table[Any] = homes_of(noun, world)._table
+        latest = next(reversed(table._values.values()), home)
+        table.put(home)
+        if home.created_at < latest.created_at:
+            in_order(table)
+        self._scene.foreign.add((world, key_of(noun, home.name)))
+
+    def _fill(self, noun: Noun, name: str, facts: Mapping[str, Any], world: World) -> None:
+        """Complete a home of which only the name was known."""
+        table: Table[Any] = homes_of(noun, world)._table
+        before = table.get(name)
+        filled = table.put(check_types(dataclasses.replace(before, **facts)))
+        if filled.created_at != before.created_at:
+            in_order(table)
+        self._scene.bindings.move(before.id, filled.id)
 
     def project(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Arrange a project that an answer shows; None is an answer about something in it."""
@@ -150,92 +187,118 @@ class Homes:
         name = str(shown["name"])
         if self._scene.is_coming(f"project:{name}"):
             return
-        history = [*shown.get("param_history", ())]
-        if own == "setParams":
-            history = history[:-1]
         self._name("project", shown, name, world)
+        facts = _facts_of_project(shown, own)
         if name not in world.projects:
-            facts = {
-                "created_at": shown.get("created_at", stamp(self._scene.asked.now())),
-                "param_history": freeze(history),
-                "archived": bool(shown.get("archived")),
-                "ontology": () if own == "setOntology" else freeze(shown.get("ontology") or []),
-            }
             self.put_project(name, str(shown.get("type", GUESS)), world, **facts)
             if "type" not in shown:
                 self._scene.typeless.add((world, name))
+            if "archived" not in facts:
+                self._scene.bare.add((world, name))
         else:
             if "type" in shown:
                 self.put_project(name, str(shown["type"]), world)
-            project = world.projects.get(name)
-            if len(history) > len(project.param_history):
-                world.projects._table.change(name, param_history=freeze(history))
-                self._scene.tell(f"project {name} has other parameters")
-            if (is_archived := bool(shown.get("archived"))) != project.archived and not own:
-                world.projects.archive(name, archived=is_archived)
-                self._scene.tell(f"project {name} is {'' if is_archived else 'not '}archived")
+            if (world, name) in self._scene.bare:
+                self._fill("project", name, facts, world)
+                if "archived" in facts:
+                    self._scene.bare.discard((world, name))
+            self._change_project(name, facts, own, world)
         if "id" in shown:
             self._scene.bindings.bind(str(shown["id"]), world.projects.get(name).id)
+
+    def _change_project(self, name: str, facts: Mapping[str, Any], own: str, world: World) -> None:
+        """Arrange what another client changed of a known project."""
+        project = world.projects.get(name)
+        history = facts.get("param_history", ())
+        if len(history) > len(project.param_history):
+            world.projects._table.change(name, param_history=history)
+            self._scene.tell(f"project {name} has other parameters")
+        is_archived = facts.get("archived", project.archived)
+        if is_archived != project.archived and not own:
+            world.projects.archive(name, archived=is_archived)
+            self._scene.tell(f"project {name} is {'' if is_archived else 'not '}archived")
 
     def batch(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Arrange a batch that an answer shows; None is an answer about something in it."""
         own = "" if spot is None else spot.action
         printed = self._scene.bindings.in_json(dict(shown))
         is_v2 = isinstance(printed.get("id"), str) and "project" in printed
-        if is_v2:
-            self.needs_of_v2({"project": printed["project"]}, spot, world)
-        project = self.project_of(printed, world) if is_v2 else printed.get("project")
-        status = printed.get("status", "in_progress")
         name = str(printed["name"])
+        self._name("batch", printed, name, world)
+        if is_v2:
+            self._bind_project(name, shown["project"], world)
+            project = self._scene.bindings.in_json(shown["project"])
+            self.needs_of_v2({"project": project}, spot, world)
+            printed = self._scene.bindings.in_json(dict(shown))
+        project = self.project_of(printed, world) if is_v2 else printed.get("project")
+        if name in world.batches and isinstance(project, str):
+            self.let_be_in(name, project, world)
+        status = printed.get("status", "in_progress")
         if own == "create":
             if isinstance(project, str):
-                self.put_project(project, GUESS, world)
-                if (world, project) in self._scene.foreign:
-                    self._scene.typeless.add((world, project))
-                    world.projects._table.change(project, rapid=status == "staging")
+                self._home_of_batch(project, None if is_v2 else status, world)
             return
         if self._scene.is_coming(f"batch:{name}"):
             return
         if status != "staging":
             self._begun.add((world, name))
         before = _BEFORE.get(own, status)
-        self._name("batch", printed, name, world)
+        facts = _facts_of_batch(printed)
         if name not in world.batches:
-            facts = {key: printed[key] for key in ("created_at", "callback") if key in printed}
-            facts["metadata"] = freeze(printed.get("metadata") or {})
-            if is_v2:
-                facts["id"] = printed["id"]
-            if "completed_at" in printed:
-                facts["completed_at"] = printed["completed_at"]
-            if (before, status) == ("in_progress", "paused"):  # one without open tasks would stay
-                facts["counts"] = FrozenDict({str(Status.PENDING): 1})
-            self.put_batch(name, project or f"project of {name}", before, world, None, **facts)
-        elif own not in _BEFORE:
+            self.put_batch(name, project or project_of(name), before, world, None, **facts)
+        if is_v2:
+            self._scene.bindings.agree(shown["id"], world.batches.get(name).id)
+            facts.pop("id")
+        if (world, f"batch {name}") in self._scene.bare:
+            self._fill("batch", name, facts, world)
+            self._scene.bare.discard((world, f"batch {name}"))
+        self._change_batch(name, status, own, world)
+
+    def _home_of_batch(self, project: str, status: str | None, world: World) -> None:
+        """Put the project of a new batch; its status tells whether the project is a Rapid one.
+
+        None stands for a batch of v2, whose status the client decides.
+        """
+        self.put_project(project, GUESS, world)
+        if (world, project) in self._scene.foreign:
+            self._scene.typeless.add((world, project))
+            if status is not None:
+                world.projects._table.change(project, rapid=status == "staging")
+
+    def _change_batch(self, name: str, status: str, own: str, world: World) -> None:
+        """Arrange the status of a known batch, unless it is the effect of the request."""
+        is_foreign = (world, key_of("batch", name)) in self._scene.foreign
+        if own == "pause" and is_foreign and status == "paused":
+            counts = world.batches.get(name).counts or {str(Status.PENDING): 1}
+            # One without pending tasks would not be paused.
+            world.batches._table.change(name, counts=FrozenDict(counts))
+        if own == "finalize" and is_foreign and world.batches.get(name).status == status:
+            world.batches._table.change(name, staged=False)  # else it would be refused
+        if own not in _BEFORE:
             self.batch_status(name, status, world)
         elif own == "finalize" and status == "completed":  # so no task was pending any more
             self.complete(name, world)
 
-    def _name(self, noun: str, shown: Mapping[str, Any], name: str, world: World) -> None:
+    def _bind_project(self, batch: str, id: Any, world: World) -> None:
+        """Bind the id of the project of a batch, of which v1 showed only the name."""
+        known = world.batches._table.find(batch)
+        if known is not None and isinstance(id, str) and ID.fullmatch(id):
+            self._scene.bindings.agree(id, world.projects.get(known.project).id)
+
+    def _name(self, noun: Noun, shown: Mapping[str, Any], name: str, world: World) -> None:
         """Give a home its name, of which the recording has shown only the id so far."""
-        homes: Projects | Batches = world.projects if noun == "project" else world.batches
-        found = homes._find(self._scene.bindings.in_text(str(shown.get("id", ""))), None)
-        if name in homes or found is None or not ID.fullmatch(found.name):
-            return
-        id = found.name  # stood for the name
-        table: Table[Any] = homes._table
-        table.put(dataclasses.replace(table.remove(id), name=name))
-        changes: dict[str, Any] = {noun: name}
-        for task in [it for it in world.tasks._table if getattr(it, noun) == id]:
-            world.tasks._put(replaced(task, **changes), task)
-        if noun == "project":
-            for it in (world.batches._table, world.deliveries._table):
-                for thing in [thing for thing in it if thing.project == id]:
-                    it.put(dataclasses.replace(cast(Any, thing), project=name))
-        self._scene.bindings.bind(id, homes.get(name).id)
-        for known in (self._scene.foreign, self._scene.typeless):
-            before = "" if noun == "project" else "batch "
-            if (world, f"{before}{id}") in known:
-                known.add((world, f"{before}{name}"))
+        id = self._scene.bindings.in_text(str(shown.get("id", "")))
+        found = homes_of(noun, world)._find(id, None)
+        if found is not None:
+            unite(self._scene, noun, found.name, name, world)
+
+    def tell(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
+        """Give the project and the batch of a task of v2 the names that v1 shows."""
+        nouns: Sequence[Noun] = ("project", "batch")
+        for noun in nouns:
+            name, known = printed.get(noun), getattr(task, noun)
+            if isinstance(name, str) and known is not None:
+                unite(self._scene, noun, known, name, world)
 
     def batch_status(self, name: str, status: str, world: World) -> None:
         """Give a batch another status, unless no move leads there."""
@@ -266,7 +329,7 @@ class Homes:
         if not all(isinstance(it, int) for it in shown.values()):
             return
         if name not in world.batches:
-            self.put_batch(name, f"project of {name}", answer.get("status", ""), world, None)
+            self.put_batch(name, project_of(name), answer.get("status", ""), world, None)
         batch = world.batches.get(name)
         if (world, f"batch {name}") in self._scene.foreign:
             # Its tasks may never be shown.
@@ -307,6 +370,30 @@ class Homes:
             world.tasks.cancel(task_id)
             self._scene.unseen.add(task_id)
             self._scene.tell(f"task {task_id} is {status}")
+
+
+def _facts_of_project(shown: Mapping[str, Any], own: str) -> dict[str, Any]:
+    """Return the fields of a project before a request; v2 shows less of it than v1."""
+    facts: dict[str, Any] = {}
+    if "created_at" in shown:
+        facts["created_at"] = checked_stamp(shown["created_at"])
+    if "param_history" in shown:
+        history = [*shown["param_history"]]
+        facts["param_history"] = freeze(history[:-1] if own == "setParams" else history)
+        facts["archived"] = bool(shown.get("archived"))
+        facts["ontology"] = freeze([*(shown.get("ontology") or ())] if own != "setOntology" else [])
+    return facts
+
+
+def _facts_of_batch(printed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a batch that an answer shows; v1 does not show its id."""
+    names = ("id", "callback", "completed_at")
+    facts = {name: printed[name] for name in names if name in printed}
+    if "created_at" in printed:
+        facts["created_at"] = checked_stamp(printed["created_at"])
+    if "metadata" in printed:
+        facts["metadata"] = freeze(printed["metadata"] or {})
+    return facts
 
 
 def _name_in(spot: Spot | None, noun: str) -> str | None:

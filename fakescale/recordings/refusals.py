@@ -6,18 +6,20 @@ Idempotency-Key that an earlier request took, or a move of a task that a labeler
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
-from fakescale.account.batches import Batch, Batches
-from fakescale.account.projects import Project, Projects
+from fakescale.account.batches import Batch
+from fakescale.account.projects import Project
 from fakescale.account.task import Status
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
 from fakescale.recordings.homes import Homes
+from fakescale.recordings.names import project_of
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.uniting import Noun, homes_of
 from fakescale.values.clock import stamp
 from fakescale.values.errors import ApiError
 
@@ -32,7 +34,15 @@ _REFUSES: Mapping[str, str] = {
     "resume": "in_progress",
     "cancel": "cancelled",
 }
+# The fake's own words about the type of a project and about the project of a batch.
+_TYPE = re.compile(r'must be a project of type \w+, not (\w+) \(got "(.*)"\)')
+_HOME = re.compile(r'must be that of the batch, "(.*?)"')
+_CLOSED = re.compile('"batch" must not be (?:(cancelled)|finalized already)')
+_BATCH = re.compile(r'Batch "(.*)" (?:is|was) ')
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
+
+
+_HOMES: Sequence[Noun] = ("project", "batch")
 
 
 class Refusals:
@@ -47,15 +57,18 @@ class Refusals:
         puts = _NEEDS if spot.action == "create" else _NAMED
         if spot.action and spot.status in _FOUND and (put := puts.get(spot.noun)):
             put(self, spot, world)
+        if spot.noun == "studio" and spot.action:
+            self._studio(spot, world)
         if spot.status == 409:
             self._conflict(spot, world)
 
     def _needs(self, spot: Spot, world: World) -> None:
         """Put the homes that a refused creation names, unless the refusal is about them."""
-        homes = ("project", "batch") if spot.noun == "task" else ("project",)
+        self._told(spot, world)
+        homes = _HOMES if spot.noun == "task" else _HOMES[:1]
         named = {noun: _named(spot, noun) for noun in homes if noun not in spot.error.lower()}
         shown = self._scene.bindings.in_json({noun: name for noun, name in named.items() if name})
-        if all(self._home(noun, name, world) for noun, name in shown.items()):
+        if all(self._home(noun, shown[noun], world) for noun in homes if noun in shown):
             return
         if self._scene.refuses():  # for another reason, which comes first
             return
@@ -73,13 +86,46 @@ class Refusals:
             if not is_typed:
                 self._scene.typeless.add((world, project))
         if batch and batch not in world.batches:
-            self._homes.put_batch(
-                batch, project or f"project of {batch}", "in_progress", world, type
-            )
+            self._homes.put_batch(batch, project or project_of(batch), "in_progress", world, type)
 
-    def _home(self, noun: str, name: str, world: World) -> Project | Batch | None:
+    def _told(self, spot: Spot, world: World) -> None:
+        """Put what the words of the fake tell of the homes that a refused creation names."""
+        project, batch = (self._known(noun, _named(spot, noun), world) for noun in _HOMES)
+        error, type, status = spot.error, "" if spot.is_v2 else spot.name, ""
+        needs_batch = error.endswith('"batch" is required')
+        if found := _TYPE.search(error):
+            type, project = found[1], self._known("project", found[2], world)
+        elif found := _HOME.search(error):
+            self._put_project(project, world)
+            project, type = found[1], ""
+        elif found := _CLOSED.search(error):
+            status = found[1] or "in_progress"
+        elif not needs_batch:
+            return
+        if batch:
+            project = project or project_of(batch)
+            if batch not in world.batches:
+                self._homes.put_batch(batch, project, status or "in_progress", world, None)
+            self._homes.let_be_in(batch, project, world)
+            if status:
+                self._homes.batch_status(batch, status, world)
+            if status == "in_progress":
+                world.batches._table.change(batch, staged=True)
+        self._put_project(project, world)
+        if type:
+            self._homes.put_project(str(project), type, world)
+        if needs_batch and (world, project) in self._scene.foreign:
+            world.projects._table.change(str(project), rapid=True, studio=False)
+
+    def _known(self, noun: Noun, given: str | None, world: World) -> str | None:
+        """Return the name of a home that a request names by its name or id, or what it gives."""
+        given = self._scene.bindings.in_text(given or "")
+        found = self._home(noun, given, world)
+        return found.name if found else given or None
+
+    def _home(self, noun: Noun, name: str, world: World) -> Project | Batch | None:
         """Return the project or batch with a name or an id of the fake, or None."""
-        homes: Projects | Batches = world.projects if noun == "project" else world.batches
+        homes = homes_of(noun, world)
         return homes._find(None, name) or homes._find(name, None)
 
     def _task(self, spot: Spot, world: World) -> None:
@@ -121,6 +167,10 @@ class Refusals:
         found = _STATE.search(_QUOTED.sub("", spot.error))
         status = found[1] if found and found[1] in get_args(BatchStatus) else ""
         batch = self._home("batch", name, world)
+        told = _BATCH.match(spot.error)
+        if batch is None and told and told[1] in world.batches:  # its id was not known yet
+            batch = world.batches.get(told[1])
+            self._scene.bindings.agree(name, batch.id)
         if batch is not None:
             name = batch.name
         elif self._scene.refuses():
@@ -128,7 +178,8 @@ class Refusals:
         else:
             status = status or _REFUSES.get(spot.action, "in_progress")
             more = {"id": name} if ID.fullmatch(name) else {}
-            self._homes.put_batch(name, f"project of {name}", status, world, None, **more)
+            name = told[1] if told else name
+            self._homes.put_batch(name, project_of(name), status, world, None, **more)
         if batch is not None and status:
             self._homes.batch_status(name, status, world)
         if spot.action == "finalize" and (world, f"batch {name}") in self._scene.foreign:
@@ -139,9 +190,20 @@ class Refusals:
         if not is_known and not self._scene.refuses():
             self._put_project(spot.name, world)
 
-    def _put_project(self, name: str, world: World) -> None:
+    def _studio(self, spot: Spot, world: World) -> None:
+        """Put the project or the batch of the Studio in the path of a refused request."""
+        kind, name = spot.path[1], spot.path[2] if len(spot.path) > 2 else ""
+        if kind == "projects" and name and name not in world.projects:
+            if not self._scene.refuses():
+                self._put_project(name, world)
+        elif kind == "batches" and name and spot.status != 404 and not self._scene.refuses():
+            if name not in world.batches:
+                self._homes.put_batch(name, project_of(name), "in_progress", world, None)
+            self._homes.let_be_studio(world.batches.get(name).project, world)
+
+    def _put_project(self, name: str | None, world: World) -> None:
         """Put a project of an unknown type, unless it is there."""
-        if name not in world.projects:
+        if name and name not in world.projects:
             self._homes.put_project(name, GUESS, world)
             self._scene.typeless.add((world, name))
 
@@ -158,7 +220,7 @@ class Refusals:
         elif spot.noun == "project" and isinstance(name, str):
             self._put_project(name, world)
         elif spot.noun == "batch" and isinstance(name, str) and name not in world.batches:
-            project = _named(spot, "project") or f"project of {name}"
+            project = _named(spot, "project") or project_of(name)
             self._homes.put_batch(name, project, "in_progress", world, None)
 
     def _use_key(self, key: str, world: World) -> None:
@@ -174,6 +236,8 @@ class Refusals:
     def _own(self, spot: Spot, world: World) -> None:
         """Let a task have a unique_id."""
         unique_id = spot.body.get("unique_id")
+        if not _named(spot, "batch"):
+            self._homes.needs_no_batch(_named(spot, "project") or "", world)
         if not isinstance(unique_id, str) or unique_id in world.tasks._owners:
             return
         found = ID.search(spot.error.replace(unique_id, ""))

@@ -48,6 +48,8 @@ class Scene:
         self.sketches: set[str] = set()
         #: The projects and batches that were arranged.
         self.foreign: set[tuple[World, str]] = set()
+        #: Those of which the recording has shown no more than the name so far.
+        self.bare: set[tuple[World, str]] = set()
         #: The projects of an unknown type.
         self.typeless: set[tuple[World, str]] = set()
 

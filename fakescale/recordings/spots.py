@@ -81,7 +81,9 @@ class Spot(NamedTuple):
         url = self.answer.get("attachment_url")
         if isinstance(url, str) and self.noun == "file":
             return url.removeprefix("scaledata://").partition("/")[0]
-        found = self.answer.get("task_id", self.answer.get("id"))
+        found = self.answer.get("id")
+        if self.noun != "audits":  # an audit shows the task, too
+            found = self.answer.get("task_id", found)
         return found if isinstance(found, str) else None
 
     @property

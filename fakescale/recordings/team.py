@@ -128,6 +128,7 @@ class Team:
         for it in spot.shown:
             project, name = str(it["projectName"]), str(it["name"])
             self._put_project(project, world)
+            self._homes.let_be_studio(project, world)
             if name not in world.batches:
                 more = {"calibration": it["batchType"] == "Calibration"}
                 self._homes.put_batch(name, project, "in_progress", world, None, **more)

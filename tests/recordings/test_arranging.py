@@ -106,7 +106,6 @@ def test_what_was_there_before_is_arranged() -> None:
     assert {it for it in told(report) if "task" not in it} == {
         "project p is there already",
         "batch b is there already",
-        "project p has other parameters",
     }
 
 
