@@ -2,6 +2,7 @@
 
 import builtins
 import dataclasses
+import functools
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -66,6 +67,13 @@ _DESCRIPTION = Checker(
 )
 
 
+# Many are made to find one, so they are kept.
+@functools.lru_cache(maxsize=2**16)
+def _id_of(name: str, created_at: str) -> str:
+    second = int(read_moment(created_at).timestamp()) & 0xFFFFFFFF
+    return f"{second:08x}{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A project at one moment. It never changes."""
@@ -108,8 +116,7 @@ class Project:
         The first eight are the second of creation, as in all ids. The others are made from the
         name, which no other project of the world has.
         """
-        second = int(read_moment(self.created_at).timestamp()) & 0xFFFFFFFF
-        return f"{second:08x}{hashlib.sha256(self.name.encode()).hexdigest()[:16]}"
+        return _id_of(self.name, self.created_at)
 
     @property
     def stages_batches(self) -> bool:
@@ -181,6 +188,7 @@ class Projects(Listed[Project]):
         self._lock = lock
         # The text is guessed.
         self._table = Table(Project, "name", lock, 'Project "{}" not found.')
+        self._names: dict[str, str] = {}  # the names of projects by ids, as they were found last
 
     # For clients of the API.
 
@@ -338,7 +346,12 @@ class Projects(Listed[Project]):
         """Return the project with this id or name, as v2 finds it, or None; the id decides."""
         if id is None:
             return None if name is None else self._table.find(name)
-        return next((project for project in self._table if project.id == id), None)
+        known = self._table.find(self._names.get(id, ""))
+        if known is None or known.id != id:
+            known = next((project for project in self._table if project.id == id), None)
+            if known is not None:
+                self._names[id] = known.name
+        return known
 
     def _dump(self) -> builtins.list[dict[str, Any]]:
         """Return the JSON-able data that ``_restore`` takes."""

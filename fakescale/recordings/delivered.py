@@ -4,7 +4,7 @@ No client can change these, so each is as the recording shows it.
 """
 
 import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fakescale.account.datasets import Attachment, Dataset, DatasetDelivery, DatasetTask
@@ -28,12 +28,17 @@ PutTask = Callable[[Mapping[str, Any], Spot, World], None]
 class _Responses(FrozenDict):
     """The responses in a delivery, of which the recording may tell only the number."""
 
-    def __init__(self, known: Mapping[str, Any], count: int) -> None:
-        super().__init__(known)
-        self._count = count
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
 
     def __len__(self) -> int:
         return self._count
+
+    def learn(self, responses: Mapping[str, Any], count: int) -> None:
+        """Add responses that the recording shows, and note the number of all."""
+        dict.update(self, {id: freeze(response) for id, response in responses.items()})
+        self._count = min(max(count, dict.__len__(self)), _MOST)
 
 
 class Delivered:
@@ -98,22 +103,25 @@ class Delivered:
     ) -> None:
         table, latest = world.deliveries._table, world.deliveries._latest
         known = table.find(shown["id"])
-        delivered = dict(known.responses) if known else {}
-        delivered |= {id: freeze(response) for id, response in responses.items()}
-        count = shown.get("task_count", known.task_count if known else 0)
+        held = known.responses if known else None
+        delivered = held if isinstance(held, _Responses) else _Responses()
+        delivered.learn(responses, int(shown.get("task_count", known.task_count if known else 0)))
         schema = known.response_schema_id if known else None
         delivery = TaskDelivery(
             id=shown["id"],
             name=shown["name"],
             project=project,
             delivered_at=checked_stamp(shown["delivered_at"]),
-            responses=_Responses(delivered, min(max(int(count), len(delivered)), _MOST)),
+            responses=delivered,
             response_schema_id=shown.get("response_schema_id", schema),
         )
-        self._put(table, delivery, f"delivery {delivery.id}")
-        for id in delivered:
+        new: Iterable[str] = responses
+        if known != delivery:
+            self._put(table, delivery, f"delivery {delivery.id}")
+            new = delivered
+        for id in new:
             if id in responses or latest[id].id == delivery.id:
-                latest[id] = delivery
+                latest[id] = table.get(delivery.id)
 
     def _schema(self, answer: Any, spot: Spot, world: World) -> None:
         it = answer["schema"]

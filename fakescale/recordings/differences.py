@@ -455,7 +455,8 @@ def _say_the_same(recorded: Any, ours: Any) -> bool:
 
 
 def _goes_on(page: Mapping[str, Any]) -> bool:
-    return bool(page.get("has_more") or page.get("hasNextPage") or page.get("next_token"))
+    flags = page.get("has_more"), page.get("hasNextPage")
+    return True in flags or bool(page.get("next_token"))
 
 
 def _total(page: Mapping[str, Any]) -> int:

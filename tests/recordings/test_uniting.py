@@ -14,7 +14,7 @@ CHAT = {"project_name": "p"}
 
 def old_project(fake: FakeScale, recorder: Recorder) -> None:
     fake.projects.create("old", type="categorization")
-    fake.projects.set_ontology("old", name="o", ontology=["a"])
+    fake.projects.set_ontology("old", ontology=["a"])
     recorder.ok("POST", "/projects", {"type": "categorization", "name": "new"})
     recorder.ok("POST", "/task/categorization", {**BODY, "project": "old"})
     recorder.ok("GET", "/projects")
