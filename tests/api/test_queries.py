@@ -69,6 +69,7 @@ def test_several_values_filter_in_every_spelling(live: Caller, query: str) -> No
         ("tags[a][b]=x", "tags[a][b]"),
         ("tags=x&tags[a]=y", "tags"),
         ("offset=-1", "offset"),
+        ("status[%E9]=pending", "status[%E9]"),
     ],
 )
 def test_a_refusal_names_the_parameter_as_it_was_written(
