@@ -181,7 +181,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
             seen = seen_from(lambda: request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
         except ApiError as error:  # caught here so that a saved answer can be a refusal
-            return refusal(error)
+            return refusal(request.as_written(error))
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:

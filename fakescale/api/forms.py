@@ -2,7 +2,7 @@
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, NamedTuple, cast
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -20,6 +20,7 @@ _MAX_TEXT, _MAX_PARTS = 500_000, 1_000
 _QUERY_DEPTH, _QUERY_LIST = 5, 20
 _LONG = 100_000
 _MALFORMED = re.compile("%(?![0-9A-Fa-f]{2})")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")  # of the name of a field in a refusal
 _FORM_DEPTH, _FORM_LIST = 32, 100
 
 
@@ -55,12 +56,33 @@ def read_form(text: str) -> dict[str, Any]:
     """
     if text.count("&") >= _MAX_PARAMETERS:
         raise TooLarge(f"The form has more than {_MAX_PARAMETERS} fields.")
-    pairs = text.split("&")
-    for pair in pairs:
-        name = _decoded(pair.partition("=")[0]) or ""
+    names = form_names(text)
+    for name in names:
         if name.count("[") > _FORM_DEPTH:
             raise invalid(name, f"is nested deeper than {_FORM_DEPTH} levels")
-    return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(pairs)))
+    return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(names)))
+
+
+def form_names(text: str) -> list[str]:
+    """Return the names of a form's fields as the client wrote them."""
+    return [_decoded(pair.partition("=")[0]) or "" for pair in text.split("&")]
+
+
+def written_name(names: Iterable[str], field: str) -> str:
+    """Return the name of a form's field as the client wrote it.
+
+    ``field`` is the name in refusals: ``labels[0].name`` may be ``labels[][name]``. A field that
+    is not among the ``names`` of the form, or has several there, is named with brackets.
+    """
+    if field in names:
+        return field
+    root, *steps = (index or name for index, name in _STEP.findall(field))
+    pattern = re.escape(root) + "".join(
+        rf"(\[({step})?\])?" if step.isdigit() else rf"\[{re.escape(step)}\]" for step in steps
+    )
+    found = {name for name in names if re.fullmatch(pattern, name)}
+    found = found or {name for name in names if re.match(rf"{pattern}\[", name)}
+    return found.pop() if len(found) == 1 else root + "".join(f"[{step}]" for step in steps)
 
 
 def _parse(given: str | Mapping[str, Any], depth: int, longest_list: int) -> dict[str, Any]:
@@ -121,10 +143,14 @@ def _decoded(text: str | None) -> str | None:
 
 
 class Form(NamedTuple):
-    """A multipart form: its fields, and its files, each with its MIME type if it has one."""
+    """A multipart form: its fields, and its files, each with its MIME type if it has one.
+
+    ``names`` are those of the fields, as the client wrote them.
+    """
 
     fields: Mapping[str, Any]
     files: Mapping[str, tuple[Incoming, str | None]]
+    names: Sequence[str]
 
 
 def read_multipart(
@@ -161,4 +187,5 @@ def read_multipart(
             name: (cast(Incoming, file.stream), file.mimetype or None)
             for name, file in files.items()
         },
+        list(values),
     )

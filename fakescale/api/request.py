@@ -16,7 +16,8 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.account.files import Incoming
-from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, read_query_string
+from fakescale.api import forms
+from fakescale.api.forms import Form, GivenQuery
 from fakescale.values.answer import decode
 from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
@@ -73,6 +74,8 @@ class Request(WerkzeugRequest):
 
     #: The body without its Content-Encoding; empty until it has been read.
     seen = b""
+    #: The names of the fields of a form, as they were written; empty until it has been read.
+    names: Sequence[str] = ()
     #: The deepest nesting of the body.
     max_depth = MAX_DEPTH
     #: The account that the key leads to; None until that is known.
@@ -119,7 +122,7 @@ class Request(WerkzeugRequest):
     @cached_property
     def query(self) -> GivenQuery:
         """The parameters of the query."""
-        return read_query_string(self.environ.get("QUERY_STRING", ""))
+        return forms.read_query_string(self.environ.get("QUERY_STRING", ""))
 
     @property
     def is_form(self) -> bool:
@@ -149,7 +152,9 @@ class Request(WerkzeugRequest):
         if not body or body.isspace():
             return None
         if self.is_form:
-            return frozen_json("body", read_form(_text(body)))
+            form = forms.read_form(text := _text(body))
+            self.names = forms.form_names(text)
+            return frozen_json("body", form)
         if _exceeds(body, (b"{", b"["), MAX_CONTAINERS):
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
         if _exceeds(body, (b",", b":"), MAX_VALUES):
@@ -161,6 +166,12 @@ class Request(WerkzeugRequest):
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH:  # only then can it nest so deep
             check_depth("body", content, self.max_depth)
         return content
+
+    def as_written(self, error: ApiError) -> ApiError:
+        """Return an error that names a field of a form as the client wrote it."""
+        if isinstance(error, BadRequest) and error.field is not None and self.names:
+            return error.renamed(forms.written_name(self.names, error.field))
+        return error
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
         """Read a multipart body while it arrives, and write each file to a new ``receive()``.
@@ -179,9 +190,11 @@ class Request(WerkzeugRequest):
                 raise BadRequest(f"The body is too large: {limit}.") from None
 
         try:
-            return read_multipart(read, self.mimetype_params, receive)
+            form = forms.read_multipart(read, self.mimetype_params, receive)
         except (ClientDisconnected, OSError) as error:
             raise self._broken_off(error) from None
+        self.names = form.names
+        return form
 
     def _read(self) -> bytes:
         text = self.environ.get("CONTENT_LENGTH", "")

@@ -66,8 +66,14 @@ class Call(NamedTuple):
 
     @property
     def body(self) -> FrozenDict:
-        """The body, which must be an object; raises BadRequest."""
-        return expect(self.request.content, FrozenDict)
+        """The body, which must be an object; raises BadRequest.
+
+        In a form, a text may stand for a number, or for a list of one.
+        """
+        body = expect(self.request.content, FrozenDict)
+        if self.request.is_form and isinstance(self.route.body, Parameters):
+            return self.route.body.spelled(body, form=True)
+        return body
 
     @property
     def query(self) -> dict[str, Any]:

@@ -157,8 +157,13 @@ class Parameters(Checker):
         if self._validator.is_valid(given):
             return given
         self._check_with(self._required, given, "")
-        read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
+        read = self.spelled(given, form=form)
         self.check(read)
+        return read
+
+    def spelled(self, body: Mapping[str, Any], *, form: bool) -> FrozenDict:
+        """Return ``body`` with texts turned into what they spell, without a check."""
+        read: FrozenDict = _read(body, self.schema, self.schema.get("$defs", {}), form=form)
         return read
 
 
