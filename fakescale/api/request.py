@@ -3,7 +3,6 @@
 import codecs
 import functools
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -17,9 +16,10 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.account.files import Incoming
 from fakescale.api import forms
+from fakescale.api.encodings import inflated
 from fakescale.api.forms import Form, GivenQuery
 from fakescale.values.answer import decode
-from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
+from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
 from fakescale.values.keys import key_text
 from fakescale.values.schemas import check_depth, frozen_json
@@ -28,9 +28,6 @@ _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 _QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
 _OWN_KEYS = ("Content-Type", "Content-Length")  # the fields whose keys do not begin with HTTP_
 _FORM = "application/x-www-form-urlencoded"
-
-# The argument of zlib for each Content-Encoding.
-_WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
 
 #: The largest number of objects and arrays in a body, and that of values and names of members;
 #: guessed. Each of the first takes up to 500 bytes, and each of the second 200. So a request takes
@@ -212,34 +209,9 @@ class Request(WerkzeugRequest):
             raise self._broken_off(error) from None
         if len(body) > self.max_body:
             raise self._too_large()
-        self.seen = self._inflated(body)
+        encoding = self.environ.get("HTTP_CONTENT_ENCODING", "")
+        self.seen = inflated(body, encoding, self.max_body)
         return self.seen
-
-    def _inflated(self, body: bytes) -> bytes:
-        """Return a body without its Content-Encoding; the limit holds for the result.
-
-        Inferred, as is the text of the 415: stock Express inflates gzip and deflate.
-        """
-        encoding = (self.environ.get("HTTP_CONTENT_ENCODING") or "identity").lower()
-        if encoding == "identity":
-            return body
-        if encoding not in _WINDOWS:
-            raise Undecodable(f'unsupported content encoding "{encoding}"')
-        inflated = b""
-        try:
-            while body:  # a gzip file may have several members
-                inflater = zlib.decompressobj(_WINDOWS[encoding])
-                inflated += inflater.decompress(body, self.max_body + 1 - len(inflated))
-                if len(inflated) > self.max_body:
-                    raise self._too_large()
-                if not inflater.eof:
-                    raise zlib.error("it ends too early")
-                body = inflater.unused_data
-        except zlib.error as error:
-            raise invalid(
-                "body", f"must be {encoding} as the Content-Encoding says ({error})"
-            ) from None
-        return inflated
 
     def _exactly(self, length: int) -> bytes:
         """Return ``length`` bytes of the body, read without werkzeug's streams.
