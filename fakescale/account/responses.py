@@ -207,11 +207,12 @@ def _category(params: Params, rng: random.Random) -> Any:
         return {"taxonomies": attributes_of(taxonomies, rng)}
     category = rng.choice(categories)
     ids = members_of(params.get("category_ids")).items()
-    made: dict[str, Any] = {"category": category}
+    # Observed in 2019: null without ids.
+    made = {"category": category, "category_id": None}
     if found := [key for key, name in ids if name == category]:
         made["category_id"] = found[0]
     if params.get("allow_multiple"):
-        made = {key: [value] for key, value in made.items()}
+        made = {key: value if value is None else [value] for key, value in made.items()}
     return made
 
 

@@ -511,6 +511,7 @@ def test_a_task_of_test_mode_takes_milliseconds(test_mode: Target) -> None:
 def test_a_made_up_response_is_one_of_the_choices(test_mode: Target) -> None:
     seen = task(test_mode, make(test_mode)["task_id"])
     assert seen["response"]["category"] in BODY["categories"]
+    assert seen["response"]["category_id"] is None  # without category_ids
 
 
 @documented("README of the official Python client")
