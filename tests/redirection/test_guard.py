@@ -45,7 +45,7 @@ def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CLIENTS = """
-    import asyncio, http.client, socket, time, urllib.request
+    import _socket, asyncio, http.client, socket, time, urllib.request
     import aiohttp, httpx, pytest, requests, scaleapi, urllib3, uvloop
 
     URL = "https://api.scale.com/v1/tasks"
@@ -65,6 +65,10 @@ CLIENTS = """
     def by_connect():
         with socket.socket() as connection:
             connection.connect(("api.scale.com", 443))
+
+    def by_sendto():
+        with socket.socket(type=socket.SOCK_DGRAM) as connection:
+            connection.sendto(b"x", ("api.scale.com", 443))
 
     def with_retries():
         retries = urllib3.Retry(5, backoff_factor=9)
@@ -90,6 +94,11 @@ CLIENTS = """
         "bytes": lambda: socket.create_connection((b"api.scale.ai", 443)),
         "connect": by_connect,
         "gethostbyname": lambda: socket.gethostbyname("API.SCALE.COM"),
+        "gethostbyname of _socket": lambda: _socket.gethostbyname("api.scale.com"),
+        "gethostbyname_ex of _socket": lambda: _socket.gethostbyname_ex("api.scale.com"),
+        "gethostbyaddr of _socket": lambda: _socket.gethostbyaddr(b"api.scale.com"),
+        "gethostbyaddr": lambda: socket.gethostbyaddr("api.scale.ai"),
+        "sendto": by_sendto,
         "gethostbyname_ex": lambda: socket.gethostbyname_ex("api.scaleapi.com."),
     }
     raised = {}
@@ -117,7 +126,7 @@ CLIENTS = """
 def test_no_client_reaches_the_real_api(suite: pytest.Pytester) -> None:
     suite.makepyfile(CLIENTS)
     before = dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))
-    suite.runpytest_inprocess().assert_outcomes(passed=21)
+    suite.runpytest_inprocess().assert_outcomes(passed=26)
     assert (dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))) == before
 
 
