@@ -16,6 +16,7 @@ class PatientLock(_RLock):  # type: ignore[misc]  # checkers of types take the c
     """
 
     def __init__(self) -> None:
+        super().__init__()  # gevent and eventlet put a class of Python in place of that of C
         self._late: deque[Callable[[], object]] = deque()
 
     def afterwards(self, call: Callable[[], object]) -> None:
