@@ -253,6 +253,10 @@ PATCHES = Patches(
     ("pycares:Channel", "gethostbyname", _resolve),
     ("pycares:Channel", "query", _ask),
     ("pycares:Channel", "search", _ask),
+    # Its own functions, which its create_connection calls.
+    ("eventlet.green.socket", "getaddrinfo", _resolve),
+    ("eventlet.green.socket", "gethostbyname", _resolve),
+    ("eventlet.green.socket", "gethostbyname_ex", _tell),
     ("uvloop:Loop", "getaddrinfo", _resolve),
     ("uvloop:Loop", "create_connection", _create),
 )

@@ -4,6 +4,7 @@ import _socket
 import socket
 import ssl
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +208,15 @@ def test_the_real_api_can_be_allowed(
         leaves=LEAVES, test_x=f"from leaves import goes\ndef test_x(fakescale): goes({text!r})"
     )
     suite.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["getaddrinfo", "gethostbyname", "gethostbyname_ex"])
+def test_the_functions_of_eventlet_are_guarded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    module = types.ModuleType("eventlet.green.socket")  # it has its own, which nobody else calls
+    setattr(module, name, lambda *_: pytest.fail("left"))
+    monkeypatch.setitem(sys.modules, "eventlet.green.socket", module)
+    with PATCHES.placed(), guarding(), pytest.raises(Unreachable, match="^fakescale: "):
+        getattr(module, name)(*([HOST, 443] if name == "getaddrinfo" else [HOST]))
 
 
 # TLS, which needs no look-up.
