@@ -215,7 +215,7 @@ def test_the_functions_of_eventlet_are_guarded(monkeypatch: pytest.MonkeyPatch, 
     module = types.ModuleType("eventlet.green.socket")  # it has its own, which nobody else calls
     setattr(module, name, lambda *_: pytest.fail("left"))
     monkeypatch.setitem(sys.modules, "eventlet.green.socket", module)
-    with PATCHES.placed(), guarding(), pytest.raises(Unreachable, match="^fakescale: "):
+    with PATCHES.placed(), guarding(), pytest.raises(Unreachable, match=r"^fakescale: "):
         getattr(module, name)(*([HOST, 443] if name == "getaddrinfo" else [HOST]))
 
 
