@@ -119,7 +119,9 @@ def _keep(home: Path, requirements: Sequence[str], make: Callable[[], None]) -> 
 def _call(command: Sequence[str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     if done.returncode:
-        raise _NotInstalled((done.stderr.strip() or "it failed").splitlines()[-1])
+        lines = (done.stderr.strip() or "it failed").splitlines()
+        # npm tells the reason first, and pip last.
+        raise _NotInstalled(lines[0] if command[0] == "npm" else lines[-1])
 
 
 def _go_without(reason: str) -> None:
