@@ -392,6 +392,14 @@ def test_a_form_with_a_large_number_in_brackets_makes_an_object(api: Target) -> 
 
 
 @guessed(EXPRESS)
+def test_an_escape_that_is_not_utf_8_leaves_its_text(api: Target) -> None:
+    headers: dict[str, str | None] = {"Content-Type": "application/x-www-form-urlencoded"}
+    data = b"instruction=i&attachment_type=text&attachment=a&categories=x&metadata[a]=caf%E9+%41"
+    made = ok(api.call("POST", f"/task/{TYPE}", data=data, headers=headers))
+    assert made["metadata"] == {"a": "caf%E9 %41"}
+
+
+@guessed(EXPRESS)
 def test_a_compressed_body_is_inflated(api: Target) -> None:
     headers: dict[str, str | None] = {
         "Content-Type": "application/json",
