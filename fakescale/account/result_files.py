@@ -83,7 +83,7 @@ def planned(name: str) -> Plan:
 def seen_from(origin: Callable[[], str], content: Any) -> Any:
     """Return the content of an answer, with the URLs of result files moved to ``origin``.
 
-    ``origin`` returns the one that the client knows. The fake's own may differ, and may have
+    ``origin`` returns the origin that the client knows. The fake's own may differ, and may have
     changed since the response was made.
     """
     if isinstance(content, Page):
@@ -105,7 +105,7 @@ def _moved(value: Any, origin: str) -> Any:
 def placed(task: Task, response: FrozenDict, nowhere: str, origin: str) -> FrozenDict:
     """Return a response of ``task`` with the URLs of its result files at ``origin``.
 
-    Those are meant that begin with ``nowhere``.
+    Only URLs that begin with ``nowhere`` are moved.
     """
     if task.type not in _TYPES:
         return response
