@@ -362,11 +362,12 @@ COMMANDS: Mapping[str, Command] = {
             _RECORDING,
             _flag(
                 "--mode",
-                "The mode of requests whose key the recording does not show.",
+                "The mode of requests whose key the recording does not show. By default it is as"
+                " the answers tell, and live if none does.",
                 kind=str,
                 metavar="live|test",
                 choices=("live", "test"),
-                default="live",
+                default=None,
             ),
             _flag(
                 "--allow",

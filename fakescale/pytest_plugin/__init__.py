@@ -49,7 +49,7 @@ _SETTINGS: dict[str, Literal["string", "args", "bool"]] = {
 _COMPARE: tuple[tuple[str, Literal["string", "args", "bool"], Any, str], ...] = (
     ("", "args", [], "Patterns as those of --fakescale-compare."),
     ("_allow", "args", [], "Known differences, each as KIND or KIND:MEMBER."),
-    ("_mode", "string", "live", "The mode of requests whose key a recording does not show."),
+    ("_mode", "string", "", "The mode of requests whose key a recording does not show."),
 )
 
 

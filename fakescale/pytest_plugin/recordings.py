@@ -31,7 +31,7 @@ class RecordingItem(pytest.Item):
 
         report = compare(
             [self.path],
-            mode=cast(Any, self.config.getini("fakescale_compare_mode")),
+            mode=cast(Any, self.config.getini("fakescale_compare_mode") or None),
             allow=self.config.getini("fakescale_compare_allow"),
             facts=facts(),
         )
@@ -67,7 +67,7 @@ def check(config: pytest.Config) -> None:
     """Raise UsageError for a pattern that fits no file, and for wrong ini keys."""
     paths(config)
     mode = config.getini("fakescale_compare_mode")
-    if mode not in ("live", "test"):
+    if mode not in ("", "live", "test"):
         raise pytest.UsageError(f"fakescale_compare_mode is live or test (got {mode!r})")
     try:
         Allowed(config.getini("fakescale_compare_allow"))

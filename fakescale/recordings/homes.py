@@ -203,9 +203,10 @@ class Homes:
                 facts["completed_at"] = printed["completed_at"]
             self.put_batch(name, project or f"project of {name}", before, world, None, **facts)
         elif own not in _BEFORE:
-            self._batch_status(name, status, world)
+            self.batch_status(name, status, world)
 
-    def _batch_status(self, name: str, status: str, world: World) -> None:
+    def batch_status(self, name: str, status: str, world: World) -> None:
+        """Give a batch another status, unless no move leads there."""
         batch = world.batches.get(name)
         if batch.status == status or status not in get_args(BatchStatus):
             return
@@ -244,6 +245,8 @@ class Homes:
                     self._scene.make_pending(task, world)
             batch = world.batches.get(name)
         pending = tasks.list(batch=name, status="pending")
+        # The guess takes the oldest first, but not those that a client cancels later.
+        pending.sort(key=lambda it: self._scene.comes(f"cancel {it.id}"), reverse=True)
         moves: Mapping[Status, Callable[[str], object]] = {
             Status.COMPLETED: lambda it: self._scene.complete_unseen(it, world),
             Status.ERROR: lambda it: tasks.fail(it, {}),
@@ -258,7 +261,7 @@ class Homes:
                     self._scene.unseen.add(task_id)
                     if status != Status.COMPLETED:
                         self._scene.tell(f"task {task_id} is {status}")
-        self._batch_status(name, answer.get("status", ""), world)
+        self.batch_status(name, answer.get("status", ""), world)
 
 
 def _name_in(spot: Spot | None, noun: str) -> str | None:
