@@ -12,7 +12,7 @@ class PatientLock(_RLock):  # type: ignore[misc]  # checkers of types take the c
     """A reentrant lock that puts calls off until its holder has released it.
 
     A call that runs code of others, for example a line of the log, must not be made with a lock
-    held. That code may wait for another thread, and this thread for the lock.
+    held. That code may wait for another thread, and that thread for the lock.
     """
 
     def __init__(self) -> None:
