@@ -261,9 +261,9 @@ class FakeScale(Names, LiveView):
     def explain(self, number: int) -> Explained:
         """Return an explanation of the request with this event number.
 
-        It names the route or the nearest one, the member that was refused and the source of the
-        text, and the members that the endpoint does not know. Raises NotFound if the log holds no
-        request with that number.
+        It names the route or the nearest one, the refused member, the source of the text, and the
+        members that the endpoint does not know. Raises NotFound if the log holds no request with
+        that number.
         """
         for event in self.events.list(after=number - 1, before=number + 1, kind="request"):
             if event.exchange is not None:

@@ -23,7 +23,8 @@ temporary: set[str] = set()
 def check(text: str) -> Path:
     """Return the path ``text``; raises OSError if nothing can be written there.
 
-    The path may lead to a new file, a file, or a special file such as ``/dev/stdout`` or a pipe.
+    The path may lead to a new file, a file, or a special file, for example ``/dev/stdout`` or a
+    pipe.
     """
     file = Path(text)
     folder = Path(os.path.realpath(file)).parent

@@ -501,8 +501,8 @@ class Batches(Listed[Batch]):
     def _begins(self, task: Task) -> str | None:
         """Return when work on a pending task may begin, or None while its batch holds it.
 
-        Documented: work on a batch in staging begins when it is finalized, and work on a task
-        of a paused batch when it is resumed, unless the task was started.
+        Documented: work on a batch in staging begins when the batch is finalized. Work on a task of
+        a paused batch begins when the batch is resumed, unless the task was started.
         """
         batch = None if task.batch is None else self._table.find(task.batch)
         if batch is None:

@@ -54,8 +54,8 @@ def result_file(task: Task, name: str) -> Answer:
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
 
 
-# The name of a file with many objects tells its plan, so that nothing else need remember it:
-# a UUID of version 8, which is for uses of one's own, with the number, the width and the height.
+# The name of a file with many objects tells its plan, so that nothing else need remember it. It is
+# a UUID of version 8, a version for private use, and holds the number, the width and the height.
 _PLANNED = re.compile("([0-9a-f]{8})-([0-9a-f]{4})-8[0-9a-f]{3}-([0-9a-f]{4})-[0-9a-f]{12}")
 _MOST_OBJECTS = 1_000
 _MOST_PIXELS = 0xFFFF

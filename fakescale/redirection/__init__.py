@@ -173,8 +173,8 @@ class Redirection:
         """Do a handshake that trusts the server's authority, and nobody else.
 
         Other connections share the client's own context, so that context stays unchanged. Only this
-        connection gets another one. A connection that leads elsewhere, such as through a proxy
-        given to the client, fails before it sends a request.
+        connection gets another one. A connection that leads elsewhere, for example through the
+        client's proxy, fails before it sends a request.
         """
         import ssl
 
