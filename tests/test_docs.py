@@ -24,7 +24,7 @@ from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import _LINES
-from fakescale.cli import serve_parser
+from fakescale.cli import main, serve_parser
 from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE
 from fakescale.server.limits import Limits
@@ -135,6 +135,51 @@ def test_the_example_for_node_runs(tmp_path: Path) -> None:
                 command = ["curl", "--json", json.dumps(arguments), f"{origin}/_fakescale/{name}"]
                 run_curl(shlex.join(command), origin)
         assert len(fake.account("node").tasks) == len(fake.requests) == 0
+
+
+def command_lines() -> set[str]:
+    """Return the commands ``fakescale …`` that the pages show, in blocks and in sentences."""
+    in_blocks = re.findall(r"^ {4}\$ (fakescale .*)$", ALL, re.M)
+    in_blocks += [line for line in "".join(blocks("sh", ALL)).splitlines() if "fakescale -" in line]
+    in_sentences = re.findall(r"`(fakescale [^`…]+)`", ALL)
+    return {
+        re.split(r" [>&]", " ".join(line.split()))[0]
+        for line in [*in_blocks, *in_sentences]
+        if "COMMAND" not in line.replace("-- COMMAND", "")
+    }
+
+
+@pytest.mark.parametrize("line", sorted(command_lines()))
+def test_the_command_takes_what_the_pages_show(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the files of the line can be written here
+    monkeypatch.setattr("fakescale.cli.serve.serve", lambda options: None)
+    for name, command in COMMANDS.items():
+        monkeypatch.setitem(COMMANDS, name, command._replace(run=lambda *_: None))
+    try:
+        main(shlex.split(line)[1:])
+    except SystemExit as ended:
+        if ended.code:  # not after --help or --version
+            raise
+
+
+def test_the_calls_for_init_are_done() -> None:
+    [example] = blocks("json", PAGES["docs/server.md"])
+    with FakeScale().serve() as fake:
+        for line in example.splitlines():
+            [(name, arguments)] = json.loads(line).items()
+            origin = fake.url.removesuffix("/v1")
+            command = ["curl", "--json", json.dumps(arguments), f"{origin}/_fakescale/{name}"]
+            run_curl(shlex.join(command), origin)
+        assert len(fake.projects) == 1
+        assert fake.callback_url is not None
+
+
+def test_the_line_of_a_recording_is_read(tmp_path: Path) -> None:
+    [example] = blocks("json", PAGES["docs/recordings.md"])
+    (tmp_path / "lines.json").write_text(example, "utf-8")
+    assert len([*recordings.read([tmp_path / "lines.json"])]) == len(example.splitlines())
 
 
 # The pages.

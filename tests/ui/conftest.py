@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 COMMANDS = ("chromium-headless-shell", "chromium", "google-chrome")
-#: Where the screenshots of failed tests are.
+#: The folder of the screenshots of failed tests.
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 POLL = 50  # ms
 
