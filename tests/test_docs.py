@@ -29,6 +29,7 @@ from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE
 from fakescale.server.limits import Limits
 from fakescale.traffic.events import Kind
+from fakescale.traffic.fault import Terms
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -248,6 +249,12 @@ def test_every_fixture_and_option_is_named() -> None:
     told = re.findall(r"^\| `(--(?:fakescale|contract)-[\w-]+)", REFERENCE, re.M)
     assert set(told) == set(options)
     assert len(set(options)) == 9
+
+
+def test_every_argument_of_faults_is_named_in_order() -> None:
+    section = REFERENCE.partition("## Arguments of faults")[2].partition("```")[0]
+    told = re.findall(r"`(\w+)`", "".join(re.findall(r"^- .*", section, re.M)))
+    assert told == [field.name for field in dataclasses.fields(Terms)]
 
 
 def test_every_setting_of_a_fake_is_named() -> None:
