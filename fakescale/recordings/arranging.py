@@ -6,23 +6,26 @@ arranged: they are what is compared. The file has over 300 lines, since it has a
 for each kind of change.
 """
 
+import bisect
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from fakescale.account import task_types
+from fakescale.account.audits import Audit
 from fakescale.account.files import File
 from fakescale.account.printed import _SCHEMA
 from fakescale.account.task import Task
-from fakescale.account.team import Teammate
 from fakescale.account.world import World
 from fakescale.recordings.asking import Asked
 from fakescale.recordings.bindings import ID, Bindings
+from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.refusals import Refusals
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.team import Team
 from fakescale.values.answer import encode
 from fakescale.values.clock import stamp
 from fakescale.values.errors import ApiError
@@ -46,7 +49,8 @@ class Arranger:
         self._scene = Scene(asked, bindings)
         self._homes = Homes(self._scene)
         self._refusals = Refusals(self._scene, self._homes)
-        self._teams: set[World] = set()  # the worlds whose team was arranged
+        self._delivered = Delivered(self._scene, self._homes, self._task)
+        self._team = Team(self._scene, self._homes)
         # What clients can change of a task, as the recording showed it last, by its id.
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
@@ -77,10 +81,14 @@ class Arranger:
         with contextlib.suppress(*_UNFIT):
             if spot.action == "create" and spot.noun == "task":
                 self._creation(spot, world)
+            elif spot.noun == "quality task" and spot.is_good:
+                self._homes.needs(self._scene.bindings.in_json(spot.body), spot, world)
+            elif self._delivered.arrange(spot, world):
+                pass
             elif not spot.is_good:
                 self._refusals.arrange(spot, world)
-            elif spot.noun == "teammate":
-                self._team(spot, world)
+            elif self._team.arrange(spot, world):
+                pass
             elif spot.noun == "batch" and "pending" in (spot.answer or ()):
                 if not is_early:  # else counters may follow from what is coming
                     self._homes.counts(spot, world)
@@ -361,6 +369,25 @@ class Arranger:
                     change(printed.get(name))
                     self._scene.tell(f"task {task_id} has other {name}")
 
+    def _fixless(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
+        """Arrange a fixless audit, or the task that the request audits."""
+        printed = self._scene.bindings.in_json(dict(shown))
+        task_id = str(printed["task_id"])
+        if task_id not in world.tasks:
+            self._scene.sketch(task_id, world)
+        if spot.action and world.tasks.get(task_id).status == "pending":
+            self._scene.complete_unseen(task_id, world)
+        elif not spot.action and printed["id"] not in {it.id for it in world.audits.list()}:
+            own = ("id", "task_id", "created_at")
+            audit = Audit(
+                id=str(printed["id"]),
+                task_id=task_id,
+                created_at=checked_stamp(printed["created_at"]),
+                members=freeze({name: it for name, it in printed.items() if name not in own}),
+            )
+            bisect.insort_left(world.audits._audits, audit, key=lambda it: it.created_at)
+            self._scene.tell(f"task {task_id} has the fixless audit {audit.id}")
+
     def _file(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         if spot.action or self._scene.bindings.in_text(shown["id"]) in world.files:
             return
@@ -370,30 +397,6 @@ class Arranger:
         members.setdefault("updated_at", members["created_at"])
         world.files._table.put(File(**members))
         self._scene.tell(f"file {shown['id']} is there already")
-
-    def _team(self, spot: Spot, world: World) -> None:
-        """Arrange the team, once: all lists show the whole team."""
-        if world in self._teams or not all(isinstance(it.get("email"), str) for it in spot.shown):
-            return
-        self._teams.add(world)
-        invited = spot.body.get("emails", ()) if spot.action == "invite" else ()
-        before = [it for it in spot.shown if it["email"] not in invited]
-        table = world.teammates._table
-        for teammate in list(table):
-            table.remove(teammate.email)
-        for it in before:
-            texts = {"first_name": "firstName", "last_name": "lastName", "company": "company"}
-            table.put(
-                Teammate(
-                    id=world.teammates._ids.make(self._scene.asked.now()),
-                    email=it["email"],
-                    role=str(it.get("role")),
-                    expiry=it.get("expiry"),
-                    disable_rapid_emails=bool(it.get("disableRapidEmails")),
-                    **{name: str(it.get(shown, "")) for name, shown in texts.items()},
-                )
-            )
-        self._scene.tell(f"a team of {len(before)} is there already")
 
 
 def _nothing(*_: Any) -> None:
@@ -405,6 +408,7 @@ _NOUNS: Mapping[str, Callable[..., None]] = {
     "project": lambda it, *given: it._homes.project(*given),
     "batch": lambda it, *given: it._homes.batch(*given),
     "file": Arranger._file,
+    "audits": Arranger._fixless,
 }
 
 

@@ -202,7 +202,15 @@ class _Comparison:
         same = recorded[::2] == ours[::2] and recorded.media_type in ("", ours.media_type)
         # The ids in equal answers are bound too. A task gets its recorded id anyway.
         same = same and spot.noun == "task" and not spot.is_v2
-        found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
+        tasks = self._asked.world(self._asked.key(exchange, spot)).datasets._tasks
+
+        def moment_of(id: str) -> str:
+            task = tasks.find(id)
+            return "" if task is None else task.delivered_at
+
+        found = []
+        if not same:
+            found = differences(exchange.method, recorded, ours, bindings, since, moment_of)
         if spot.action == "create" and spot.noun == "task" and spot.is_good:
             found += late_updates(recorded, ours)
         tried.note(found, bindings)

@@ -7,7 +7,7 @@ import datetime as dt
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
@@ -77,7 +77,7 @@ _COUNTERS = {
     "error",
 }
 _ITEMS = ("docs", "tasks", "batches")  # the members that hold the items of a page
-_IDENTITIES = ("task_id", "id", "name", "email")
+_IDENTITIES = ("id", "task_id", "name", "email")
 
 
 class Difference(NamedTuple):
@@ -118,15 +118,21 @@ _NOTHING = _Words("nothing")
 
 
 def differences(
-    method: str, recorded: Answered, ours: Answered, bindings: Bindings, since: str | None = None
+    method: str,
+    recorded: Answered,
+    ours: Answered,
+    bindings: Bindings,
+    since: str | None = None,
+    moment_of: Callable[[str], str] = lambda key: "",
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
     ``since`` says that requests that change things went on at the same time, and since when. Of
     a thing that changed since then, neither its state nor its place in a list is compared, and
-    no counter is. None says that there were no such requests.
+    no counter is. None says that there were no such requests. ``moment_of`` returns the time by
+    which a list has an item, for the id of an item that does not show its time.
     """
-    found = _Comparison(bindings, since)
+    found = _Comparison(bindings, since, moment_of)
     if recorded.status != ours.status:
         found.note("status", "", _status(recorded), _status(ours))
     elif method != "HEAD":
@@ -176,8 +182,11 @@ def _status(answer: Answered) -> str:
 class _Comparison:
     """The comparison of one pair of answers."""
 
-    def __init__(self, bindings: Bindings, since: str | None) -> None:
+    def __init__(
+        self, bindings: Bindings, since: str | None, moment_of: Callable[[str], str]
+    ) -> None:
         self._bindings = bindings
+        self._moment_of = moment_of
         self._since = since
         self._found: dict[tuple[Kind, str], list[Difference]] = {}
         self._item = ""
@@ -276,7 +285,7 @@ class _Comparison:
             if not isinstance(mine_next, str) and knows_less and mine.get(items):
                 last = mine[items][-1]
                 key = last.get("attachment_url", last.get("task_id", last.get("id", "")))
-                mine_next = token((last.get("created_at", ""), key))
+                mine_next = token((last.get("created_at") or self._moment_of(key), key))
             if isinstance(mine_next, str):
                 self._bindings.bind(theirs_next, mine_next)
         if knows_less:

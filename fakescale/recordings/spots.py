@@ -32,6 +32,8 @@ class Spot(NamedTuple):
     #: The status of the recorded answer.
     status: int
     is_v2: bool
+    #: The segments of the path behind the version.
+    path: Sequence[str]
     #: The noun in the singular, for example ``task``.
     noun: str
     #: The verb, for example ``create`` or ``cancel``; empty for a request that only reads.
@@ -138,6 +140,7 @@ def read_spot(exchange: Recorded) -> Spot:
     return Spot(
         status=exchange.status,
         is_v2=is_v2,
+        path=tuple(names),
         noun=_NOUNS.get(noun, noun),
         action="create" if action in _CREATES else action,
         name=rest[0] if rest else "",
