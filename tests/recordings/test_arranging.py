@@ -1,4 +1,4 @@
-"""The arrangement of what a recording shows that no client in it did."""
+"""The arrangement of state that a recording shows, but that no client in it made."""
 
 import datetime as dt
 import json
