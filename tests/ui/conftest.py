@@ -114,7 +114,8 @@ class Ui:
         """Return the curl line beside a button."""
         near = self.page.get_by_role("button", name=button, exact=True).locator("xpath=..")
         near.get_by_text("curl", exact=True).click()
-        return near.locator("pre").inner_text()
+        line: str = near.locator("pre").inner_text()
+        return line
 
 
 @pytest.fixture
