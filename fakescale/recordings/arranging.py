@@ -28,6 +28,7 @@ from fakescale.recordings.spots import Spot
 from fakescale.recordings.team import Team
 from fakescale.values.answer import encode
 from fakescale.values.clock import stamp
+from fakescale.values.dumps import check_types
 from fakescale.values.errors import ApiError
 from fakescale.values.frozen import freeze
 
@@ -386,7 +387,8 @@ class Arranger:
                 created_at=checked_stamp(printed["created_at"]),
                 members=freeze({name: it for name, it in printed.items() if name not in own}),
             )
-            bisect.insort_left(world.audits._audits, audit, key=lambda it: it.created_at)
+            known = world.audits._audits
+            bisect.insort_left(known, check_types(audit), key=lambda it: it.created_at)
             self._scene.tell(f"task {task_id} has the fixless audit {audit.id}")
 
     def _file(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
@@ -396,7 +398,7 @@ class Arranger:
         members = {name: freeze(shown[name]) for name in names}
         members["created_at"] = checked_stamp(members["created_at"])
         members.setdefault("updated_at", members["created_at"])
-        world.files._table.put(File(**members))
+        world.files._table.put(check_types(File(**members)))
         self._scene.tell(f"file {shown['id']} is there already")
 
 

@@ -15,8 +15,10 @@ from fakescale.recordings.homes import Homes
 from fakescale.recordings.scene import Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
-from fakescale.values.dumps import Table
+from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
+
+_MOST = 2**31  # tasks of a delivery, of which the recording may tell only the number
 
 # Arranges a task that an answer shows.
 PutTask = Callable[[Mapping[str, Any], Spot, World], None]
@@ -104,12 +106,10 @@ class Delivered:
             name=shown["name"],
             project=project,
             delivered_at=checked_stamp(shown["delivered_at"]),
-            responses=_Responses(delivered, max(int(count), len(delivered))),
+            responses=_Responses(delivered, min(max(int(count), len(delivered)), _MOST)),
             response_schema_id=shown.get("response_schema_id", schema),
         )
-        if known is None:
-            self._scene.tell(f"delivery {delivery.id} is there already")
-        table.put(delivery)
+        self._put(table, delivery, f"delivery {delivery.id}")
         for id in delivered:
             if id in responses or latest[id].id == delivery.id:
                 latest[id] = delivery
@@ -173,9 +173,10 @@ class Delivered:
                 delivered_at=delivery.delivered_at,
                 response=freeze(it["response"]),
             )
-            if task.id not in world.datasets._tasks:
-                bisect.insort(world.datasets._sorted, (task.delivered_at, task.id))
+            is_new = task.id not in world.datasets._tasks
             self._put(world.datasets._tasks, task, f"task {task.id} of dataset {dataset}")
+            if is_new:
+                bisect.insort(world.datasets._sorted, (task.delivered_at, task.id))
 
     def _attachment(self, answer: Any, spot: Spot, world: World) -> None:
         if spot.path[3:4] != ("response_url",):
@@ -199,13 +200,14 @@ class Delivered:
                 labeler_email=it["labeler_email"],
                 more=freeze({name: value for name, value in it.items() if name not in own}),
             )
-            world.quality_tasks._results.append(result)
+            world.quality_tasks._results.append(check_types(result))
             self._scene.tell(f"quality task {result.quality_task_id} has a result")
 
     def _put(self, table: Table[Any], thing: Any, words: str) -> None:
-        if thing.id not in table:
+        is_new = thing.id not in table
+        table.put(check_types(thing))
+        if is_new:
             self._scene.tell(f"{words} is there already")
-        table.put(thing)
 
 
 _PATHS: Mapping[tuple[str, ...], Callable[[Delivered, Any, Spot, World], None]] = {

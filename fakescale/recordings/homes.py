@@ -15,7 +15,7 @@ from fakescale.recordings.bindings import ID
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
-from fakescale.values.dumps import Table
+from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
 
 # The statuses of a batch before a move.
@@ -119,7 +119,8 @@ class Homes:
             return
         moment = checked_stamp(more.pop("created_at", stamp(self._scene.asked.now())))
         known = type if type in task_types.names() else GUESS
-        world.projects._table.put(Project(name=name, type=known, created_at=moment, **more))
+        project = Project(name=name, type=known, created_at=moment, **more)
+        world.projects._table.put(check_types(project))
         self._scene.foreign.add((world, name))
         self._scene.tell(f"project {name} is there already")
 
@@ -137,7 +138,7 @@ class Homes:
         batch = Batch(
             name=name, project=project, status=status, staged=status == "staging", **members
         )
-        world.batches._table.put(batch)
+        world.batches._table.put(check_types(batch))
         self._scene.foreign.add((world, f"batch {name}"))
         self._scene.tell(f"batch {name} is there already")
 

@@ -8,6 +8,7 @@ from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
+from fakescale.values.dumps import check_types
 from fakescale.values.frozen import FrozenDict
 
 
@@ -54,16 +55,15 @@ class Team:
         for it in before:
             texts = {"first_name": "firstName", "last_name": "lastName", "company": "company"}
             email = it["email"]
-            table.put(
-                Teammate(
-                    id=ids.get(email) or world.teammates._ids.make(self._scene.asked.now()),
-                    email=email,
-                    role=str(it.get("role")),
-                    expiry=it.get("expiry"),
-                    disable_rapid_emails=bool(it.get("disableRapidEmails")),
-                    **{name: str(it.get(shown, "")) for name, shown in texts.items()},
-                )
+            teammate = Teammate(
+                id=ids.get(email) or world.teammates._ids.make(self._scene.asked.now()),
+                email=email,
+                role=str(it.get("role")),
+                expiry=it.get("expiry"),
+                disable_rapid_emails=bool(it.get("disableRapidEmails")),
+                **{name: str(it.get(shown, "")) for name, shown in texts.items()},
             )
+            table.put(check_types(teammate))
         self._scene.tell(f"a team of {len(before)} is there already")
 
     def _assignments(self, spot: Spot, world: World) -> None:
@@ -135,13 +135,14 @@ class Team:
                 done = int(it["completed"])
                 counts = {str(Status.COMPLETED): done, str(Status.PENDING): int(it["total"]) - done}
                 world.batches._table.change(name, counts=FrozenDict(counts))
-            for group in it["groups"]:
+            groups = [str(group) for group in it["groups"]]
+            for group in groups:
                 if group in world.teammates or "@" in group:
                     self._assign(group, [project], world)
                 else:
                     self._group(group, [], project, world)
             if self._is_new(world, f"groups of {name}") and not spot.action:
-                world.studio._batch_groups.setdefault(name, tuple(it["groups"]))
+                world.studio._batch_groups.setdefault(name, tuple(groups))
         places = {it["studioPriority"]: it["name"] for it in spot.shown if "studioPriority" in it}
         if self._is_new(world, "priorities") and not spot.action:
             world.studio._order = [places[place] for place in sorted(places)]
