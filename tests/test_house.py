@@ -26,7 +26,7 @@ WERKZEUG = {"api", "receiver"}
 SOCKETS = {"server", "traffic.delivery", "redirection", "contract"}
 
 # Docstrings name their noun first.
-BACKWARD = ("Return what", "Return how", "Return those", "What")
+BACKWARD = ("Return what", "Return how", "Return those", "What", "How", "Of ", "Where it")
 
 # The packages that these modules may import, as they are imported only when they are used.
 EXTRAS = {
@@ -158,7 +158,7 @@ def test_docstrings_begin_with_their_noun() -> None:
     """A docstring such as "Return what …" must be read twice (docs/design.md)."""
     bad = [
         f"{file.relative_to(ROOT)}: {text}"
-        for file in PACKAGE.rglob("*.py")
+        for file in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and (text := ast.get_docstring(node) or "").startswith(BACKWARD)
