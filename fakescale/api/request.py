@@ -29,9 +29,9 @@ _QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
 _OWN_KEYS = ("Content-Type", "Content-Length")  # the fields whose keys do not begin with HTTP_
 _FORM = "application/x-www-form-urlencoded"
 
-#: The largest number of objects and arrays in a body, and that of values and names of members;
-#: guessed. Each of the first takes up to 500 bytes, and each of the second 200. So a request takes
-#: at most 200 MB, and eight times the size of its body.
+#: The largest number of objects and arrays in a body, and the largest number of values and names of
+#: members; guessed. An object or array takes up to 500 bytes, and a value or name up to 200. So a
+#: request takes at most 200 MB, and eight times the size of its body.
 MAX_CONTAINERS, MAX_VALUES = 200_000, 1_000_000
 _OUTSIDE = re.compile(rb'([^"]*+)(?:"[^"]*+"?)?')  # of a text, and then the text
 

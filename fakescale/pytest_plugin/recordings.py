@@ -22,7 +22,7 @@ class _Differs(Exception):
 
 
 class RecordingItem(pytest.Item):
-    """A test that a recording compares as the same with a fake."""
+    """A test that a fake answers as a recording did."""
 
     def runtest(self) -> None:
         """Compare the file; raises an error if anything differs that is not allowed."""
@@ -31,7 +31,7 @@ class RecordingItem(pytest.Item):
 
         report = compare(
             [self.path],
-            mode=cast(Any, self.config.getini("fakescale_compare_mode")),
+            mode=cast(Any, self.config.getini("fakescale_compare_mode") or None),
             allow=self.config.getini("fakescale_compare_allow"),
             facts=facts(),
         )
@@ -67,7 +67,7 @@ def check(config: pytest.Config) -> None:
     """Raise UsageError for a pattern that fits no file, and for wrong ini keys."""
     paths(config)
     mode = config.getini("fakescale_compare_mode")
-    if mode not in ("live", "test"):
+    if mode not in ("", "live", "test"):
         raise pytest.UsageError(f"fakescale_compare_mode is live or test (got {mode!r})")
     try:
         Allowed(config.getini("fakescale_compare_allow"))

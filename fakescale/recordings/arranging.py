@@ -1,4 +1,4 @@
-"""The arrangement of what a recording shows that no client in it did.
+"""The arrangement of state that a recording shows, but that no client in it made.
 
 A recording may show a task that a labeler completed, or a project that was there before it
 began. The fake gets such a state before it is asked. Effects of the request itself are never
@@ -6,24 +6,29 @@ arranged: they are what is compared. The file has over 300 lines, since it has a
 for each kind of change.
 """
 
+import bisect
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from fakescale.account import task_types
+from fakescale.account.audits import Audit
 from fakescale.account.files import File
 from fakescale.account.printed import _SCHEMA
 from fakescale.account.task import Task
-from fakescale.account.team import Teammate
 from fakescale.account.world import World
 from fakescale.recordings.asking import Asked
 from fakescale.recordings.bindings import ID, Bindings
+from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
+from fakescale.recordings.refusals import Refusals
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.team import Team
 from fakescale.values.answer import encode
 from fakescale.values.clock import stamp
+from fakescale.values.dumps import check_types
 from fakescale.values.errors import ApiError
 from fakescale.values.frozen import freeze
 
@@ -44,42 +49,50 @@ class Arranger:
     def __init__(self, asked: Asked, bindings: Bindings) -> None:
         self._scene = Scene(asked, bindings)
         self._homes = Homes(self._scene)
-        self._teams: set[World] = set()  # the worlds whose team was arranged
-        # What clients can change of a task, as the recording showed it last, by its id.
+        self._refusals = Refusals(self._scene, self._homes)
+        self._delivered = Delivered(self._scene, self._homes, self._task)
+        self._team = Team(self._scene, self._homes)
+        # The members of a task that clients can change, as the recording showed them last, by its
+        # id.
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
         self._own: dict[str, str] = {}
-        self._sketches: set[str] = set()  # the ids of tasks that nothing is known of yet
         self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
     def arrange(
         self,
         spot: Spot,
-        status: int,
         world: World,
+        comes: Callable[[str], bool],
         *,
         overlaps: bool = False,
-        is_coming: Callable[[str], bool] | None = None,
+        is_early: bool = False,
     ) -> list[str]:
         """Arrange what the recorded answer shows, and return what was arranged, in words.
 
-        ``overlaps`` says that other requests go on at the same time. ``is_coming`` then says
-        whether one that is not asked yet makes a thing or a change itself, by the key that
-        `Spot` gives it. Then nothing is arranged.
+        ``comes`` returns whether one of the next requests makes a thing or a change itself, by
+        the key that `Spot` gives it. ``overlaps`` says that other requests go on at the same
+        time. ``is_early`` says that the request is tried again after some of them. Then what comes
+        is not arranged.
         """
         self._scene.told = []
-        self._scene.is_coming = is_coming or (lambda key: False)
+        self._scene.comes = comes
+        self._scene.is_coming = comes if is_early else lambda key: False
         self._scene.overlaps = overlaps
         now = self._scene.asked.now()
         with contextlib.suppress(*_UNFIT):
             if spot.action == "create" and spot.noun == "task":
-                self._creation(spot, status, world)
+                self._creation(spot, world)
+            elif spot.noun == "quality task" and spot.is_good:
+                self._homes.needs(self._scene.bindings.in_json(spot.body), spot, world)
+            elif self._delivered.arrange(spot, world):
+                pass
             elif not spot.is_good:
-                self._refusal(spot, world)
-            elif spot.noun == "teammate":
-                self._team(spot, world)
+                self._refusals.arrange(spot, world)
+            elif self._team.arrange(spot, world):
+                pass
             elif spot.noun == "batch" and "pending" in (spot.answer or ()):
-                if is_coming is None:  # else counters may follow from what is coming
+                if not is_early:  # else counters may follow from what is coming
                     self._homes.counts(spot, world)
             else:
                 arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
@@ -111,10 +124,10 @@ class Arranger:
         return self._scene.told
 
     def follow(self, spot: Spot, status: int, world: World) -> list[str]:
-        """Let the fake have what the recorded API had after a creation with another status.
+        """Give the fake the recorded outcome of a creation whose status differs.
 
-        ``status`` is that of the fake. So the exchanges behind do not differ for this reason.
-        Return what was arranged, in words.
+        ``status`` is that of the fake's answer. So later exchanges do not differ for this reason.
+        Return the things that were arranged, in words.
         """
         self._scene.told = []
         if spot.action == "create" and spot.noun == "task" and isinstance(spot.answer, dict):
@@ -130,12 +143,14 @@ class Arranger:
         world.tasks.delete(task.id)
         world.tasks._deleted.remove(task.id)
 
-    def _creation(self, spot: Spot, status: int, world: World) -> None:
+    def _creation(self, spot: Spot, world: World) -> None:
         """Arrange what a creation needs: its project, its batch, and that its type is enabled."""
-        if status == 402 and spot.name:
+        if spot.status == 402 and spot.name:
             with contextlib.suppress(ApiError):
                 world.disabled_types.add(task_types.required(spot.name))
                 self._scene.tell(f"the type {spot.name} is not enabled")
+        if not spot.is_good:
+            self._refusals.arrange(spot, world)
         if not spot.is_good or not isinstance(spot.answer, dict):
             return
         if not spot.is_v2:
@@ -159,8 +174,8 @@ class Arranger:
     def _task(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         task_id = self._scene.bindings.in_text(shown["task_id"])
         task = world.tasks._table.find(task_id)
-        if task is not None and task_id in self._sketches:
-            self._sketches.discard(task_id)
+        if task is not None and task_id in self._scene.sketches:
+            self._scene.sketches.discard(task_id)
             self._forget(task, world)
             task = None
         if spot.is_v2:
@@ -187,8 +202,7 @@ class Arranger:
         is_id = spot.noun == "task" and ID.fullmatch(task_id) is not None
         is_known = task_id in world.tasks or task_id in world.tasks._deleted
         if is_id and not is_known and not self._scene.is_coming(task_id):
-            self._load({"task_id": task_id, "status": "pending"}, spot, world)
-            self._sketches.add(task_id)
+            self._scene.sketch(task_id, world)
 
     def _load(self, printed: dict[str, Any], spot: Spot, world: World) -> None:
         """Add a task that was there already, as it was before the request."""
@@ -251,6 +265,10 @@ class Arranger:
         knows_more = task.id in self._scene.unseen and (
             status != "completed" or response is not None
         )
+        if own == "cancel" and task.id in self._scene.unseen:  # a guess that was wrong
+            self._scene.make_pending(task, world)
+            self._scene.unseen.discard(task.id)
+            task = world.tasks.get(task.id)
         if status == "deleted":
             world.tasks.delete(task.id)
             self._scene.tell(f"task {task.id} is deleted")
@@ -353,23 +371,25 @@ class Arranger:
                     change(printed.get(name))
                     self._scene.tell(f"task {task_id} has other {name}")
 
-    def _refusal(self, spot: Spot, world: World) -> None:
-        """Arrange the state of a task that the API names as its reason to refuse a move."""
-        text = str(spot.answer.get("error")) if isinstance(spot.answer, dict) else ""
-        if spot.action not in ("cancel", "audit") or spot.noun != "task":
-            return
-        task = world.tasks._table.find(self._scene.bindings.in_text(spot.name))
-        if task is None or task.status != "pending":
-            return
-        if "completed" in text:
-            self._scene.complete_unseen(task.id, world)
-        elif "is error" in text:
-            world.tasks.fail(task.id, {})
-            self._scene.unseen.add(task.id)
-            self._scene.tell(f"task {task.id} is error")
-        elif "started" in text and not task.work_started:
-            world.tasks.start(task.id)
-            self._scene.tell(f"task {task.id} is started")
+    def _fixless(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
+        """Arrange a fixless audit, or the task that the request audits."""
+        printed = self._scene.bindings.in_json(dict(shown))
+        task_id = str(printed["task_id"])
+        if task_id not in world.tasks:
+            self._scene.sketch(task_id, world)
+        if spot.action and world.tasks.get(task_id).status == "pending":
+            self._scene.complete_unseen(task_id, world)
+        elif not spot.action and printed["id"] not in {it.id for it in world.audits.list()}:
+            own = ("id", "task_id", "created_at")
+            audit = Audit(
+                id=str(printed["id"]),
+                task_id=task_id,
+                created_at=checked_stamp(printed["created_at"]),
+                members=freeze({name: it for name, it in printed.items() if name not in own}),
+            )
+            known = world.audits._audits
+            bisect.insort_left(known, check_types(audit), key=lambda it: it.created_at)
+            self._scene.tell(f"task {task_id} has the fixless audit {audit.id}")
 
     def _file(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         if spot.action or self._scene.bindings.in_text(shown["id"]) in world.files:
@@ -378,32 +398,8 @@ class Arranger:
         members = {name: freeze(shown[name]) for name in names}
         members["created_at"] = checked_stamp(members["created_at"])
         members.setdefault("updated_at", members["created_at"])
-        world.files._table.put(File(**members))
+        world.files._table.put(check_types(File(**members)))
         self._scene.tell(f"file {shown['id']} is there already")
-
-    def _team(self, spot: Spot, world: World) -> None:
-        """Arrange the team, once: all lists show the whole team."""
-        if world in self._teams or not all(isinstance(it.get("email"), str) for it in spot.shown):
-            return
-        self._teams.add(world)
-        invited = spot.body.get("emails", ()) if spot.action == "invite" else ()
-        before = [it for it in spot.shown if it["email"] not in invited]
-        table = world.teammates._table
-        for teammate in list(table):
-            table.remove(teammate.email)
-        for it in before:
-            texts = {"first_name": "firstName", "last_name": "lastName", "company": "company"}
-            table.put(
-                Teammate(
-                    id=world.teammates._ids.make(self._scene.asked.now()),
-                    email=it["email"],
-                    role=str(it.get("role")),
-                    expiry=it.get("expiry"),
-                    disable_rapid_emails=bool(it.get("disableRapidEmails")),
-                    **{name: str(it.get(shown, "")) for name, shown in texts.items()},
-                )
-            )
-        self._scene.tell(f"a team of {len(before)} is there already")
 
 
 def _nothing(*_: Any) -> None:
@@ -415,6 +411,7 @@ _NOUNS: Mapping[str, Callable[..., None]] = {
     "project": lambda it, *given: it._homes.project(*given),
     "batch": lambda it, *given: it._homes.batch(*given),
     "file": Arranger._file,
+    "audits": Arranger._fixless,
 }
 
 

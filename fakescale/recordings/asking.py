@@ -5,14 +5,15 @@ import io
 import re
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from fakescale.account.world import World
 from fakescale.fake import FakeScale
 from fakescale.recordings.differences import Answered
 from fakescale.recordings.exchanges import Recorded
-from fakescale.recordings.keys import text_of
+from fakescale.recordings.keys import key_of, text_of
+from fakescale.recordings.spots import Spot
 from fakescale.values.clock import read_moment
 from fakescale.values.environ import REPORT, STANDS_IN
 from fakescale.values.hosts import HOST
@@ -21,6 +22,9 @@ from fakescale.values.keys import read_key
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+#: The mode of requests whose key the recording does not show.
+Mode = Literal["live", "test"]
 
 _ACCOUNT = "recorded"  # the account of exchanges without a readable key
 _MADE = re.compile("[0-9a-f]{24}")
@@ -52,31 +56,32 @@ class _RecordedIds(TaskIds):
 class Asked:
     """A fake that answers the recorded requests, without a socket.
 
-    It sends no callbacks. ``is_test`` is the mode of requests whose key cannot be read.
+    It sends no callbacks. ``mode`` is that of requests whose key cannot be read. None stands for
+    the mode that the answers tell.
     """
 
-    def __init__(self, *, is_test: bool) -> None:
+    def __init__(self, mode: Mode | None) -> None:
         self.fake = FakeScale(account=_ACCOUNT)
-        self._default = f"{'test' if is_test else 'live'}_{_ACCOUNT}"
+        self._mode = mode
+        self._default = f"{mode or 'live'}_{_ACCOUNT}"
         self._ids = _RecordedIds()
         self.fake._state._ids = self._ids
         self.fake.stop_clock()
         self._is_set = False  # whether the clock shows a recorded time
         self._silent: set[str] = set()  # the accounts whose callbacks are not owed
 
-    def key(self, exchange: Recorded) -> str | None:
-        """Return the API key of a request, or one for the told mode if it is not readable.
+    def key(self, exchange: Recorded, spot: Spot) -> str | None:
+        """Return the API key of a request, or one for its mode if it is not readable.
 
         A request that the API refused for its key has None.
         """
         if exchange.status == 401:
             return None
-        key = text_of(exchange.headers) or ""
-        try:
-            read_key(key)
-        except ValueError:
-            return self._default
-        return key
+        if key_of(exchange.headers) is not None:
+            return text_of(exchange.headers)
+        if self._mode is None and spot.is_test is not None:  # else the mode is as it was before
+            self._default = f"{'test' if spot.is_test else 'live'}_{_ACCOUNT}"
+        return self._default
 
     def world(self, key: str | None) -> World:
         """Return the world of a key."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fakescale.api.route import match
 from fakescale.api.routes import ROUTES
 from fakescale.recordings.arranging import Arranger
-from fakescale.recordings.asking import Asked, media_type, target_of
+from fakescale.recordings.asking import Asked, Mode, media_type, target_of
 from fakescale.recordings.bindings import Bindings
 from fakescale.recordings.differences import (
     Answered,
@@ -27,9 +27,6 @@ from fakescale.recordings.reading import in_order, until
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
 from fakescale.recordings.spots import Spot
 
-#: The mode of requests whose key the recording does not show.
-Mode = Literal["live", "test"]
-
 _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
 _TRIES, _HELD = 64, 32
@@ -41,15 +38,15 @@ _OVERLAP = dt.timedelta(seconds=1)
 def compare(
     paths: Iterable[str | os.PathLike[str]],
     *,
-    mode: Mode = "live",
+    mode: Mode | None = None,
     allow: Iterable[str] = (),
     facts: Facts | None = None,
 ) -> Report:
     """Ask a fake what the recordings in files asked, and compare the answers.
 
-    ``mode`` is that of requests whose key the recording does not show. ``allow`` are known
-    differences: a kind, or ``KIND:MEMBER``. ``facts`` finds the facts of the contract for the
-    table of the report.
+    ``mode`` is that of requests whose key the recording does not show. By default it is as the
+    answers tell, and live if none does. ``allow`` are known differences: a kind, or
+    ``KIND:MEMBER``. ``facts`` finds the facts of the contract for the table of the report.
 
     Raises ValueError for a wrong kind. Raises Unreadable for a file or an exchange that cannot be
     read; its ``report`` has the outcomes of the exchanges before it.
@@ -60,7 +57,7 @@ def compare(
 def compare_exchanges(
     exchanges: Iterable[Recorded],
     *,
-    mode: Mode = "live",
+    mode: Mode | None = None,
     allow: Iterable[str] = (),
     facts: Facts | None = None,
     each: Callable[[Compared], object] = lambda it: None,
@@ -82,7 +79,7 @@ def compare_exchanges(
 
 
 def outcomes(
-    exchanges: Iterable[Recorded], *, mode: Mode = "live", allow: Iterable[str] = ()
+    exchanges: Iterable[Recorded], *, mode: Mode | None = None, allow: Iterable[str] = ()
 ) -> Iterator[Compared]:
     """Yield the outcome of each exchange, in the order of the recording.
 
@@ -124,8 +121,8 @@ class _Comparison:
     An answer that overlaps with changes, and differs, is held and tried again after each change.
     """
 
-    def __init__(self, mode: Mode, allowed: Allowed) -> None:
-        self._asked = Asked(is_test=mode == "test")
+    def __init__(self, mode: Mode | None, allowed: Allowed) -> None:
+        self._asked = Asked(mode)
         self._allowed = allowed
         self._bindings = Bindings()
         self._arranger = Arranger(self._asked, self._bindings)
@@ -136,6 +133,8 @@ class _Comparison:
         """Yield the outcomes, each once the outcomes of all before it are known."""
         place = 0
         ordering = Ordering(exchanges)
+        for entry in reversed(ordering.first()):  # the mode may be told only after the first ones
+            self._asked.key(entry.exchange, entry.spot)
         for entry in ordering:
             self._take(entry, ordering)
             while (done := self._done.pop(place, None)) is not None:
@@ -154,12 +153,10 @@ class _Comparison:
             self._done[entry.place] = _compared(entry, "not asked")
             return
         tried = _Tried(entry)
-        is_coming = None
-        if entry.overlaps and not entry.spot.action:
-            is_coming = ordering.is_coming
-        self._arrange(tried, is_coming)
-        self._try(tried, is_last=is_coming is None)
-        if tried.differences and is_coming is not None:
+        is_early = entry.overlaps and not entry.spot.action
+        self._arrange(tried, ordering, is_early=is_early)
+        self._try(tried, is_last=not is_early)
+        if tried.differences and is_early:
             self._held.append(tried)
         else:
             self._end(tried)
@@ -171,18 +168,18 @@ class _Comparison:
         for held in over:
             self._held.remove(held)
             if held.differences:
-                self._arrange(held, ordering.is_coming)
+                self._arrange(held, ordering, is_early=True)
                 self._try(held, is_last=True)
             self._end(held)
 
-    def _arrange(self, tried: "_Tried", is_coming: Callable[[str], bool] | None) -> None:
+    def _arrange(self, tried: "_Tried", ordering: Ordering, *, is_early: bool) -> None:
         exchange, spot = tried.entry.exchange, tried.entry.spot
-        world = self._asked.world(self._asked.key(exchange))
+        world = self._asked.world(self._asked.key(exchange, spot))
         is_new = spot.action != "create" or spot.made_id not in world.tasks
         with contextlib.suppress(ValueError):
             self._asked.stand_at(exchange.when, spot.moment if is_new else None)
         tried.arranged += self._arranger.arrange(
-            spot, exchange.status, world, overlaps=tried.entry.overlaps, is_coming=is_coming
+            spot, world, ordering.is_coming, overlaps=tried.entry.overlaps, is_early=is_early
         )
 
     def _try(self, tried: "_Tried", *, is_last: bool) -> None:
@@ -193,26 +190,34 @@ class _Comparison:
         ours = self._ask(entry)
         if is_last and not spot.action and spot.noun == "task" and spot.query:
             with contextlib.suppress(ValueError):
-                world = self._asked.world(self._asked.key(exchange))
+                world = self._asked.world(self._asked.key(exchange, spot))
                 if told := self._arranger.unlisted(spot, content_of(ours.body), world):
                     tried.arranged += told
                     ours = self._ask(entry)
         if spot.action and (recorded.status < 300) != (ours.status < 300):
-            world = self._asked.world(self._asked.key(exchange))
+            world = self._asked.world(self._asked.key(exchange, spot))
             tried.arranged += self._arranger.follow(spot, ours.status, world)
         bindings = self._bindings.trial()
         since = entry.since if entry.overlaps and not spot.action else None
         same = recorded[::2] == ours[::2] and recorded.media_type in ("", ours.media_type)
         # The ids in equal answers are bound too. A task gets its recorded id anyway.
         same = same and spot.noun == "task" and not spot.is_v2
-        found = [] if same else differences(exchange.method, recorded, ours, bindings, since)
+        tasks = self._asked.world(self._asked.key(exchange, spot)).datasets._tasks
+
+        def moment_of(id: str) -> str:
+            task = tasks.find(id)
+            return "" if task is None else task.delivered_at
+
+        found = []
+        if not same:
+            found = differences(exchange.method, recorded, ours, bindings, since, moment_of)
         if spot.action == "create" and spot.noun == "task" and spot.is_good:
             found += late_updates(recorded, ours)
         tried.note(found, bindings)
 
     def _ask(self, entry: Entry) -> Answered:
         exchange = entry.exchange
-        key = self._asked.key(exchange)
+        key = self._asked.key(exchange, entry.spot)
         made = entry.spot.made_id
         return self._asked.ask(
             exchange,

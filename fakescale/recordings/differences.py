@@ -7,7 +7,7 @@ import datetime as dt
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ _MADE_UP = {
     "isSingleton",
     "message",
 }
-# The objects that a labeler makes: of them, the names and types of the members are compared.
+# The objects that a labeler makes. Only the names and types of their members are compared.
 _LABELED = {"response", "threads", "errors"}
 # The members of a page that tell of other pages.
 _POSITION = {
@@ -77,7 +77,7 @@ _COUNTERS = {
     "error",
 }
 _ITEMS = ("docs", "tasks", "batches")  # the members that hold the items of a page
-_IDENTITIES = ("task_id", "id", "name", "email")
+_IDENTITIES = ("id", "task_id", "name", "email")
 
 
 class Difference(NamedTuple):
@@ -118,15 +118,21 @@ _NOTHING = _Words("nothing")
 
 
 def differences(
-    method: str, recorded: Answered, ours: Answered, bindings: Bindings, since: str | None = None
+    method: str,
+    recorded: Answered,
+    ours: Answered,
+    bindings: Bindings,
+    since: str | None = None,
+    moment_of: Callable[[str], str] = lambda key: "",
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
-    ``since`` says that requests that change things went on at the same time, and since when. Of
-    a thing that changed since then, neither its state nor its place in a list is compared, and
-    no counter is. None says that there were no such requests.
+    ``since`` is the time since which other requests may have changed things, or None. The state and
+    the place of a thing that changed since then are not compared, and neither are counters.
+    ``moment_of`` returns the time by which a list has an item, for the id of an item that does not
+    show its time.
     """
-    found = _Comparison(bindings, since)
+    found = _Comparison(bindings, since, moment_of)
     if recorded.status != ours.status:
         found.note("status", "", _status(recorded), _status(ours))
     elif method != "HEAD":
@@ -135,7 +141,7 @@ def differences(
 
 
 def late_updates(recorded: Answered, ours: Answered) -> list[Difference]:
-    """Return the difference of a creation whose update has another distance to it.
+    """Return the difference of two creations in the time from ``created_at`` to ``updated_at``.
 
     The two times are equal in the answer (inferred), or a few ms apart in test mode (observed).
     """
@@ -176,8 +182,11 @@ def _status(answer: Answered) -> str:
 class _Comparison:
     """The comparison of one pair of answers."""
 
-    def __init__(self, bindings: Bindings, since: str | None) -> None:
+    def __init__(
+        self, bindings: Bindings, since: str | None, moment_of: Callable[[str], str]
+    ) -> None:
         self._bindings = bindings
+        self._moment_of = moment_of
         self._since = since
         self._found: dict[tuple[Kind, str], list[Difference]] = {}
         self._item = ""
@@ -262,8 +271,8 @@ class _Comparison:
     def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
         """Return the members of a page that the recording does not determine.
 
-        If the recorded list goes on behind its page, the fake cannot know how many items it has:
-        perhaps the recording never shows the others. The token of the next page is bound.
+        If the recorded list goes on after its page, the fake cannot know its length, since the
+        recording may never show the other items. The token of the next page is bound.
         """
         items = next((it for it in _ITEMS if isinstance(theirs.get(it), list)), None)
         if items is None or not (_goes_on(theirs) or _goes_on(mine)):
@@ -276,7 +285,7 @@ class _Comparison:
             if not isinstance(mine_next, str) and knows_less and mine.get(items):
                 last = mine[items][-1]
                 key = last.get("attachment_url", last.get("task_id", last.get("id", "")))
-                mine_next = token((last.get("created_at", ""), key))
+                mine_next = token((last.get("created_at") or self._moment_of(key), key))
             if isinstance(mine_next, str):
                 self._bindings.bind(theirs_next, mine_next)
         if knows_less:
@@ -418,7 +427,7 @@ def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
 
 
 def _say_the_same(recorded: Any, ours: Any) -> bool:
-    """Return whether two texts of refusals are equal, but for the value that the fake names."""
+    """Return whether two texts of refusals are equal, except for the value that the fake names."""
     if isinstance(recorded, str) and isinstance(ours, str) and " (got " not in recorded:
         return recorded.removesuffix(".") == _GOT.sub("", ours).removesuffix(".") or (
             recorded == ours

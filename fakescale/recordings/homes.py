@@ -2,18 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from fakescale.account import task_types
 from fakescale.account.batches import Batch, Batches
 from fakescale.account.projects import Project, Projects
 from fakescale.account.task import Status, Task
+from fakescale.account.task import replace as replaced
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
+from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
 
 # The statuses of a batch before a move.
@@ -53,7 +55,8 @@ class Homes:
         if isinstance(batch, str) and batch not in world.batches:
             self.put_batch(batch, project or f"project of {batch}", "in_progress", world, type)
         if isinstance(project, str):
-            self.put_project(project, type, world)
+            is_quality = spot.noun == "quality task"  # only Rapid projects have these
+            self.put_project(project, type, world, rapid=is_quality)
 
     def needs_of_v2(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Do as ``needs`` for a task as v2 shows it, with ids or whole objects."""
@@ -116,7 +119,8 @@ class Homes:
             return
         moment = checked_stamp(more.pop("created_at", stamp(self._scene.asked.now())))
         known = type if type in task_types.names() else GUESS
-        world.projects._table.put(Project(name=name, type=known, created_at=moment, **more))
+        project = Project(name=name, type=known, created_at=moment, **more)
+        world.projects._table.put(check_types(project))
         self._scene.foreign.add((world, name))
         self._scene.tell(f"project {name} is there already")
 
@@ -134,7 +138,7 @@ class Homes:
         batch = Batch(
             name=name, project=project, status=status, staged=status == "staging", **members
         )
-        world.batches._table.put(batch)
+        world.batches._table.put(check_types(batch))
         self._scene.foreign.add((world, f"batch {name}"))
         self._scene.tell(f"batch {name} is there already")
 
@@ -149,6 +153,7 @@ class Homes:
         history = [*shown.get("param_history", ())]
         if own == "setParams":
             history = history[:-1]
+        self._name("project", shown, name, world)
         if name not in world.projects:
             facts = {
                 "created_at": shown.get("created_at", stamp(self._scene.asked.now())),
@@ -194,6 +199,7 @@ class Homes:
         if status != "staging":
             self._begun.add((world, name))
         before = _BEFORE.get(own, status)
+        self._name("batch", printed, name, world)
         if name not in world.batches:
             facts = {key: printed[key] for key in ("created_at", "callback") if key in printed}
             facts["metadata"] = freeze(printed.get("metadata") or {})
@@ -203,9 +209,32 @@ class Homes:
                 facts["completed_at"] = printed["completed_at"]
             self.put_batch(name, project or f"project of {name}", before, world, None, **facts)
         elif own not in _BEFORE:
-            self._batch_status(name, status, world)
+            self.batch_status(name, status, world)
 
-    def _batch_status(self, name: str, status: str, world: World) -> None:
+    def _name(self, noun: str, shown: Mapping[str, Any], name: str, world: World) -> None:
+        """Give a home its name, of which the recording has shown only the id so far."""
+        homes: Projects | Batches = world.projects if noun == "project" else world.batches
+        found = homes._find(self._scene.bindings.in_text(str(shown.get("id", ""))), None)
+        if name in homes or found is None or not ID.fullmatch(found.name):
+            return
+        id = found.name  # stood for the name
+        table: Table[Any] = homes._table
+        table.put(dataclasses.replace(table.remove(id), name=name))
+        changes: dict[str, Any] = {noun: name}
+        for task in [it for it in world.tasks._table if getattr(it, noun) == id]:
+            world.tasks._put(replaced(task, **changes), task)
+        if noun == "project":
+            for it in (world.batches._table, world.deliveries._table):
+                for thing in [thing for thing in it if thing.project == id]:
+                    it.put(dataclasses.replace(cast(Any, thing), project=name))
+        self._scene.bindings.bind(id, homes.get(name).id)
+        for known in (self._scene.foreign, self._scene.typeless):
+            before = "" if noun == "project" else "batch "
+            if (world, f"{before}{id}") in known:
+                known.add((world, f"{before}{name}"))
+
+    def batch_status(self, name: str, status: str, world: World) -> None:
+        """Give a batch another status, unless no move leads there."""
         batch = world.batches.get(name)
         if batch.status == status or status not in get_args(BatchStatus):
             return
@@ -244,6 +273,8 @@ class Homes:
                     self._scene.make_pending(task, world)
             batch = world.batches.get(name)
         pending = tasks.list(batch=name, status="pending")
+        # The guess takes the oldest first, but not those that a client cancels later.
+        pending.sort(key=lambda it: self._scene.comes(f"cancel {it.id}"), reverse=True)
         moves: Mapping[Status, Callable[[str], object]] = {
             Status.COMPLETED: lambda it: self._scene.complete_unseen(it, world),
             Status.ERROR: lambda it: tasks.fail(it, {}),
@@ -258,7 +289,7 @@ class Homes:
                     self._scene.unseen.add(task_id)
                     if status != Status.COMPLETED:
                         self._scene.tell(f"task {task_id} is {status}")
-        self._batch_status(name, answer.get("status", ""), world)
+        self.batch_status(name, answer.get("status", ""), world)
 
 
 def _name_in(spot: Spot | None, noun: str) -> str | None:

@@ -14,7 +14,7 @@ All this is looked for among the next 200 exchanges.
 import contextlib
 import datetime as dt
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fakescale.recordings.exchanges import Recorded
 from fakescale.recordings.spots import Spot, mentions, read_spot
@@ -79,6 +79,11 @@ class Ordering:
         self._made: OrderedDict[str, None] = OrderedDict()
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
+
+    def first(self) -> Sequence[Entry]:
+        """Return the exchanges that are to be asked next, in the order of the recording."""
+        self._fill()
+        return self._waiting
 
     def __iter__(self) -> Iterator[Entry]:
         self._fill()
@@ -203,7 +208,7 @@ def _began(entry: Entry) -> dt.datetime:
 
 
 def _by_effect(entry: Entry) -> tuple[dt.datetime, str, int]:
-    # Of two things that were made in the same millisecond, the ids tell the order.
+    # The ids tell the order of two things that were made in the same millisecond.
     return entry.effect or _EVER, entry.spot.made_id or "", entry.place
 
 

@@ -14,6 +14,7 @@ from fakescale.values.clock import read_moment, stamp
 
 #: The type of a task or project whose type the recording does not show yet.
 GUESS = "chat"
+_FIRST = dt.datetime(2016, 1, 1, tzinfo=dt.UTC)  # no task of the API is older
 _AHEAD = dt.timedelta(days=3650)  # of the clock; no recorded time is that late
 
 
@@ -28,15 +29,21 @@ class Scene:
     def __init__(self, asked: Asked, bindings: Bindings) -> None:
         self.asked = asked
         self.bindings = bindings
-        #: What was arranged for the present request, in words.
+        #: The things that were arranged for the present request, in words.
         self.told: list[str] = []
-        #: Whether a request that overlaps with the present one makes a thing or a change itself.
+        #: Whether one of the next requests makes a thing or a change itself, by the key that
+        #: `Spot` gives it.
+        self.comes: Callable[[str], bool] = lambda key: False
+        #: The same, if it may have been carried out before the present request. Then nothing is
+        #: arranged.
         self.is_coming: Callable[[str], bool] = lambda key: False
         #: Whether other requests go on at the same time as the present one.
         self.overlaps = False
         #: The ids of tasks that were completed only because a list or a counter shows that they
         #: are not pending any more. A later exchange may tell more of them.
         self.unseen: set[str] = set()
+        #: The ids of tasks of which the recording shows only that they are there.
+        self.sketches: set[str] = set()
         #: The projects and batches that were arranged.
         self.foreign: set[tuple[World, str]] = set()
         #: The projects of an unknown type.
@@ -67,6 +74,20 @@ class Scene:
             with world._lock:
                 changes: dict[str, Any] = {"status": Status.PENDING, "response": None}
                 world.tasks._replace(task, replaced(task, **changes), self.asked.now())
+
+    def sketch(self, task_id: str, world: World, **members: Any) -> None:
+        """Add a task of which the recording shows only that it is there.
+
+        An id begins with the second in which it was made (observed).
+        """
+        now = self.asked.now()
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            made = dt.datetime.fromtimestamp(int(task_id[:8], 16), dt.UTC)
+            now = made if _FIRST <= made < now else now
+        facts = {"task_id": task_id, "status": "pending", "type": GUESS, "created_at": stamp(now)}
+        world.tasks._load([facts | members], is_json=True)
+        self.sketches.add(task_id)
+        self.tell(f"task {task_id} is there already, pending")
 
     def complete_unseen(self, task_id: str, world: World) -> None:
         """Complete a task of which the recording only shows that it is not pending any more."""

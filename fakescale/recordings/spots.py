@@ -29,9 +29,11 @@ _LONG = 64 * 1024  # bytes of a body in which names are looked for
 class Spot(NamedTuple):
     """The parts of an exchange that tell what it does."""
 
-    #: Whether the recorded answer is no refusal.
-    is_good: bool
+    #: The status of the recorded answer.
+    status: int
     is_v2: bool
+    #: The segments of the path behind the version.
+    path: Sequence[str]
     #: The noun in the singular, for example ``task``.
     noun: str
     #: The verb, for example ``create`` or ``cancel``; empty for a request that only reads.
@@ -44,6 +46,18 @@ class Spot(NamedTuple):
     body: Any
     #: The body of the recorded answer as JSON, or None.
     answer: Any
+    #: The value of the header ``Idempotency-Key``, or "".
+    idempotency_key: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the recorded answer is no refusal."""
+        return 200 <= self.status < 300
+
+    @property
+    def error(self) -> str:
+        """The text of a refusal, or ""."""
+        return str(self.answer.get("error", "")) if isinstance(self.answer, dict) else ""
 
     @property
     def shown(self) -> Sequence[Mapping[str, Any]]:
@@ -66,6 +80,12 @@ class Spot(NamedTuple):
             return url.removeprefix("scaledata://").partition("/")[0]
         found = self.answer.get("task_id", self.answer.get("id"))
         return found if isinstance(found, str) else None
+
+    @property
+    def is_test(self) -> bool | None:
+        """Whether the shown tasks are in test mode, or None if the answer does not tell."""
+        told = (it.get("is_test") for it in self.shown)
+        return next((it for it in told if isinstance(it, bool)), None)
 
     @property
     def moment(self) -> str | None:
@@ -118,14 +138,18 @@ def read_spot(exchange: Recorded) -> Spot:
         action = rest[1] if len(rest) > 1 else "" if rest else "create"
     body = _json(exchange.body)
     return Spot(
-        is_good=200 <= exchange.status < 300,
+        status=exchange.status,
         is_v2=is_v2,
+        path=tuple(names),
         noun=_NOUNS.get(noun, noun),
         action="create" if action in _CREATES else action,
         name=rest[0] if rest else "",
         query={name: values[-1] for name, values in parse_qs(parts.query).items()},
         body=body if isinstance(body, dict) else {},
         answer=_json(exchange.answer),
+        idempotency_key=next(
+            (it for name, it in exchange.headers if name.lower() == "idempotency-key"), ""
+        ),
     )
 
 

@@ -197,7 +197,8 @@ def _send(original: _Way) -> _Way:
         if isinstance(connection, socket.SocketType):  # or a client could still wait for an answer
             with contextlib.suppress(OSError):
                 socket.SocketType.shutdown(connection, socket.SHUT_RDWR)
-        # Without a number, by which urllib3 would take it for an end that the server has explained.
+        # Without an error number: with one, urllib3 would take it for an end that the server
+        # explained.
         raise ConnectionResetError(f"{mode.reason}, but this connection was made before")
 
     return send
@@ -212,7 +213,7 @@ def certificate_of(connection: Any) -> bytes:
 
 
 def _pause(original: _Way) -> _Way:
-    """Make no pause before a request is repeated whose host cannot be reached.
+    """Leave out the pause before a retry if the host cannot be reached.
 
     The official client would wait 12 seconds.
     """

@@ -45,9 +45,8 @@ def check_depth(name: str, value: Any, most: int = MAX_DEPTH) -> None:
 class Checker:
     """A compiled schema.
 
-    ``texts`` maps members to their own error messages, for a missing member or one with a
-    value that is not allowed. It holds the messages that are known to differ from the
-    general form.
+    ``texts`` maps members to their own error messages, for a missing member or one with a value
+    that is not allowed. These messages are known to differ from the general form.
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:

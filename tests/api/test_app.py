@@ -496,7 +496,7 @@ SHAPES = {
 
 
 def peak_of(fake: FakeScale, data: bytes, kind: str = "application/json") -> int:
-    """Return how many bytes of memory a creation with this body takes."""
+    """Return the bytes of memory that a creation with this body takes."""
     headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": kind}
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""The arrangement of what a recording shows that no client in it did."""
+"""The arrangement of state that a recording shows, but that no client in it made."""
 
 import datetime as dt
 import json
@@ -37,7 +37,8 @@ def told(report: Report) -> list[str]:
     return [text for _, text in report.arranged]
 
 
-# What somebody does to a task between two looks of a client, and how it is told.
+# The things that somebody does to a task between two looks of a client, each with the text that
+# tells it.
 MOVES: dict[str, tuple[Callable[[FakeScale, str], object], str]] = {
     "complete": (lambda fake, it: fake.tasks.complete(it, ANSWER), "is completed"),
     "fail": (lambda fake, it: fake.tasks.fail(it, "gone"), "is error"),
@@ -166,6 +167,40 @@ def test_the_counters_of_a_batch_show_the_work_of_labelers() -> None:
     compared(recorder)
 
 
+def test_a_guess_of_the_counters_gives_way_to_what_a_client_does() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    body = {**BODY, "project": "p", "batch": "b"}
+    tasks = [recorder.ok("POST", "/task/categorization", body)["task_id"] for _ in range(4)]
+    fake.tasks.complete(tasks[0], ANSWER)
+    fake.tasks.complete(tasks[1], ANSWER)
+    recorder.ok("GET", "/batches/b/status")
+    recorder.ok("POST", f"/task/{tasks[3]}/cancel")
+    recorder.ok("POST", f"/task/{tasks[2]}/cancel")
+    recorder.ok("GET", "/batches/b/status")
+    recorder.ok("GET", "/tasks")
+    compared(recorder)
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_a_wrong_guess_is_undone_by_an_own_cancel(first: int) -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    tasks = [recorder.ok("POST", "/task/categorization", BODY)["task_id"] for _ in range(4)]
+    others = [it for place, it in enumerate(tasks) if place != first]
+    for task in others:
+        fake.tasks.complete(task, ANSWER)
+    recorder.ok("GET", "/tasks?status=pending&type=categorization&limit=1")
+    recorder.ok("POST", f"/task/{tasks[first]}/cancel")
+    exchanges = recorder.in_order()
+    listed = {"docs": [], "total": 0, "limit": 1, "offset": 0, "has_more": False}
+    exchanges[4] = exchanges[4]._replace(answer=json.dumps(listed).encode())
+    report = compare_exchanges(exchanges)
+    assert report.exchanges[5].verdict == "same", report.to_text()
+
+
 def test_refusals_show_the_state_of_a_task() -> None:
     fake = FakeScale()
     recorder = recorder_of(fake)
@@ -250,6 +285,23 @@ def test_the_mode_is_told_where_the_key_is_redacted(mode: Any) -> None:
     assert report.same, report.to_text()
     other: Any = {"live": "test", "test": "live"}[mode]
     assert not compare_exchanges(exchanges, mode=other).same
+
+
+@pytest.mark.parametrize("mode", ["live", "test"])
+def test_answers_tell_the_mode_where_the_key_is_redacted(mode: Any) -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    key = f"{mode}_one"
+    recorder.ok("GET", "/tasks", key=key)
+    task = recorder.ok("POST", "/task/categorization", BODY, key=key)["task_id"]
+    recorder.ok("GET", f"/task/{task}", key=key)
+    recorder.ok("GET", "/tasks?limit=1&offset=1", key=key)
+    exchanges = [it._replace(headers=[*it.headers[1:]]) for it in recorder.in_order()]
+    other = {"live": "test", "test": "live"}[mode]
+    recorder.exchanges.clear()
+    recorder.ok("POST", "/task/categorization", BODY, key=f"{other}_two")
+    report = compare_exchanges([*exchanges[:1], *recorder.exchanges, *exchanges[1:]])
+    assert report.same, report.to_text()
 
 
 def test_a_refused_key_is_refused() -> None:
