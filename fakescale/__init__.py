@@ -1,7 +1,7 @@
 """fakescale: an in-memory fake of Scale AI's data-labeling task API, for tests.
 
-Each public name is imported when it is first used. pytest loads this package, for the plugin,
-in every run of every suite in its environment, even if no test uses it.
+Each public name is imported when it is first used. Its plugin makes every pytest run in its
+environment load this package, even if no test uses it.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The command ``fakescale``, as ``python -m fakescale`` runs it too."""
+"""``python -m fakescale`` runs the command ``fakescale``."""
 
 from fakescale.cli import run
 

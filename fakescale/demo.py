@@ -173,14 +173,13 @@ _CITIES = ("Oslo", "Lagos", "Lima", "Osaka")
 def fill(fake: FakeScale, *, seed: str | int | None = 0) -> None:
     """Fill the own account of ``fake`` with something to look at, in under a second.
 
-    The account gets projects with versions of their parameters, batches in staging, in progress
-    and completed, and about 60 tasks of many types in all states, with tags, metadata, audits
-    and pictures. Callbacks went to a receiver of this process, still wait for one that is down,
-    or were never sent. The journal has requests that succeeded, that were refused, and one that
-    a fault struck. A fake without tasks looks back on 30 hours; otherwise its clock does not go
-    back, and ends 30 hours later.
-
-    The pending tasks stay so, whatever the turnaround.
+    The account gets projects with versions of their parameters, batches in staging, in progress and
+    completed, and about 60 tasks of many types in all states, with tags, metadata, audits and
+    pictures. Callbacks went to a receiver of this process, still wait for one that is down, or were
+    never sent. The journal has requests that succeeded, that were refused, and one that a fault
+    struck. The history takes 30 hours. In a fake without tasks it ends now; in any other fake it
+    begins now, and the clock ends 30 hours later. The pending tasks stay pending, even if the fake
+    has a turnaround.
 
     ``seed`` determines the labels. The seed of the fake determines the ids.
 
@@ -195,7 +194,7 @@ def fill(fake: FakeScale, *, seed: str | int | None = 0) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Log nothing: what happens here is no news."""
+    """Log nothing during the block, since a made-up history is no news."""
     log = logging.getLogger("fakescale")
     before = log.disabled
     log.disabled = True
@@ -207,7 +206,7 @@ def _silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_turnaround(fake: FakeScale) -> Iterator[None]:
-    """Leave the tasks that are created meanwhile pending, also after that."""
+    """Leave the tasks that the block creates pending, also after its end."""
     labeling = fake._state.labeling
     before, labeling.turnaround = labeling.turnaround, None
     try:
@@ -247,7 +246,7 @@ class _Demo:
         self._fake.callbacks.deliver()
 
     def _pass(self) -> None:
-        """Let some of the time pass, and what is due happen."""
+        """Let some of the time pass, and run the work that becomes due."""
         if self._number < _STEPS:
             self._fake.advance(hours=_HOURS / _STEPS)
         self._number += 1
@@ -320,7 +319,7 @@ class _Demo:
         self._fake.callbacks.deliver()
 
     def _ask(self) -> None:
-        """Send requests that tell something: well-formed ones, wrong ones, and a struck one."""
+        """Send requests to look at: valid ones, refused ones, and one that a fault strikes."""
         task = next(iter(self._fake.tasks)).id
         creation = {
             "instruction": "Box the cats.",

@@ -216,7 +216,10 @@ class FakeScale(Names, LiveView):
 
     @property
     def url(self) -> str:
-        """The base URL for clients, with ``/v1``; of no host that exists while it is not served."""
+        """The base URL for clients, with ``/v1``.
+
+        While the fake is not served, its host does not exist.
+        """
         return f"{self.origin or NOWHERE}/v1"
 
     @property
@@ -248,7 +251,7 @@ class FakeScale(Names, LiveView):
         return self._state.next_due()
 
     def nearest(self, method: str, path: str) -> str:
-        """Return the route of the API that is most like a request, as ``GET /v1/task/<task_id>``.
+        """Return the route most like a request, for example ``GET /v1/task/<task_id>``.
 
         It is the route itself if the request fits it.
         """
@@ -256,11 +259,11 @@ class FakeScale(Names, LiveView):
         return f"{found.method} {found.path}"
 
     def explain(self, number: int) -> Explained:
-        """Return an explanation of a request, whose number is that of its event.
+        """Return an explanation of the request with this event number.
 
-        It names the route or the nearest one, the member that was refused and the source of the
-        text, and the members that the endpoint does not know. Raises NotFound if the log holds no
-        request with that number.
+        It names the route or the nearest one, the refused member, the source of the text, and the
+        members that the endpoint does not know. Raises NotFound if the log holds no request with
+        that number.
         """
         for event in self.events.list(after=number - 1, before=number + 1, kind="request"):
             if event.exchange is not None:
@@ -402,11 +405,11 @@ class FakeScale(Names, LiveView):
         self._state.stop_clock()
 
     def start_clock(self) -> None:
-        """Start a stopped clock again; it catches up at once on the time for which it stood."""
+        """Start a stopped clock again; it catches up at once with the time that has passed."""
         self._state.start_clock()
 
     def _skip(self, seconds: float) -> None:
-        """Move the clock on; due work happens by itself, since a labeler may call this."""
+        """Move the clock on, without waiting for due work, since a labeler may call this."""
         self._state.skip(dt.timedelta(seconds=seconds))
 
     def reset(self, account: str | None = None) -> None:

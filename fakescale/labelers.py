@@ -14,7 +14,7 @@ from fakescale.values.frozen import FrozenDict
 
 __all__ = ["lively"]
 
-#: The size of a picture that nothing else tells.
+#: The size of a picture whose size is not known.
 DEFAULT_SIZE = (1920.0, 1080.0)
 _MOST_OBJECTS = 1_000
 
@@ -38,7 +38,7 @@ def lively(
 
     The same task id and ``seed`` give the same response.
 
-    ``sizes`` are the widths and heights of pictures by URL. Other URLs may tell them, as
+    ``sizes`` are the widths and heights of pictures by URL. Any other size may be in the URL, as
     ``…/1920x1080/…``, ``…_1920x1080.jpg`` or ``…?w=1920&h=1080``. The page of a document tells its
     own size. Any other picture counts as 1920 by 1080.
 

@@ -218,7 +218,7 @@ class Receiver:
 
 
 def _is_asgi(app: Any) -> bool:
-    """Return whether an application is one of ASGI 3, as asgiref tells it."""
+    """Return whether an application is an ASGI 3 application, by the rule of asgiref."""
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(
         getattr(app, "__call__", None)  # noqa: B004  # of its class
     )

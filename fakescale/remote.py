@@ -134,7 +134,7 @@ def _takes_file(operation: Operation, name: str) -> bool:
 
 
 class _Copy(Journal):
-    """The journal of a server as it is now; the server alone can count by account."""
+    """A copy of a server's journal. Only the server can count by account."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         super().__init__()

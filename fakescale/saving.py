@@ -12,8 +12,8 @@ from pathlib import Path
 # Seconds that the reader of a pipe may be late. Docker kills a container after ten.
 _PATIENCE = 5.0
 _PIECE = 4096  # bytes that a pipe takes without waiting, once it takes any
-# The errors of a replacement that leave the file itself writable, perhaps: it is mounted on its
-# own, its directory is read-only, or (on Windows) another process has it open.
+# After these errors of a replacement, the file itself may be writable: it is mounted on its own,
+# its directory is read-only, or (on Windows) another process has it open.
 _IN_PLACE = {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS}
 
 #: Files to remove if the process ends at once.
@@ -23,7 +23,8 @@ temporary: set[str] = set()
 def check(text: str) -> Path:
     """Return the path ``text``; raises OSError if nothing can be written there.
 
-    The path may lead to a new file, a file, or a special file such as ``/dev/stdout`` or a pipe.
+    The path may lead to a new file, a file, or a special file, for example ``/dev/stdout`` or a
+    pipe.
     """
     file = Path(text)
     folder = Path(os.path.realpath(file)).parent
@@ -43,8 +44,8 @@ def check(text: str) -> Path:
 def save(file: Path, data: bytes, mode: int = 0o600) -> Path | None:
     """Write ``data`` to ``file``, in one step, so that nobody reads half of it.
 
-    Links are followed. A special file, and the output of this process, is written into, and so is
-    a file that cannot be replaced. Raises OSError, and leaves no temporary file behind.
+    Links are followed. The data is written into a special file, the output of this process, or a
+    file that cannot be replaced. Raises OSError, and leaves no temporary file behind.
 
     Returns the path of the file, or None for a special file.
     """
@@ -54,7 +55,7 @@ def save(file: Path, data: bytes, mode: int = 0o600) -> Path | None:
     except FileNotFoundError:
         _replace(target, data, mode)
         return target
-    for number in (1, 2):  # to open it again would begin at its beginning
+    for number in (1, 2):  # opening it again would overwrite its beginning
         if _leads_to(number, status):
             _write(number, data)
             return None
@@ -86,7 +87,9 @@ def save_or_tell(file: Path, data: bytes) -> str | None:
         _replace(other, data, 0o600)
         return f"{line}; the state is in {other}"
     except OSError as error:
-        return f"{line}; the state is lost, for the temporary directory: {_reason(error)}"
+        return (
+            f"{line}; the state is lost, since the temporary directory fails too: {_reason(error)}"
+        )
 
 
 def remove_temporary() -> None:

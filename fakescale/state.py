@@ -35,7 +35,7 @@ CALLABLE = "callable"
 
 # The shortest wait for a labeler that is due, in seconds; a shorter one would make threads spin.
 _SHORTEST_WAIT = 0.01
-_MANY = 10_000  # tasks that take a filter a while to go through
+_MANY = 10_000  # a filter takes a while for this many tasks
 
 
 class State:
@@ -281,7 +281,7 @@ class State:
         self._ticker.wake()
 
     def _wait(self, look: Callable[[], Found | None], timeout: float, /) -> Found | None:
-        """Wait as `Wait` says: for an event, and for labelers that a look would run."""
+        """Wait as `Wait` says. Look again after each event, and when a labeler is due."""
 
         def seconds() -> float:
             if (due := self.labeling.next_due()) is None:
@@ -338,9 +338,10 @@ def _abandon(account: Account) -> None:
 
 
 def _refuse_unknown(data: Mapping[str, Any], empty: Mapping[str, Any], name: str = "") -> None:
-    """Raise BadRequest if a part of a dump has a member that ``empty``, the same part, lacks.
+    """Raise BadRequest if a part of a dump has an unknown member.
 
-    A part that is empty in ``empty`` may have any members: its names are ids and the like.
+    ``empty`` is the same part of an empty dump, with all known members. A part that is empty there
+    may have any members, for example ids.
     """
     for member, value in data.items():
         if member not in empty:

@@ -45,7 +45,7 @@ async def in_thread(work: Callable[[], Found]) -> Found:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Found] = loop.create_future()
 
-    def settle(take: Callable[[Any], None], outcome: Any) -> None:
+    def resolve(take: Callable[[Any], None], outcome: Any) -> None:
         if not done.done():  # canceled
             take(outcome)
 
@@ -57,7 +57,7 @@ async def in_thread(work: Callable[[], Found]) -> Found:
         except BaseException as error:
             outcome = done.set_exception, error
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, *outcome)
+            loop.call_soon_threadsafe(resolve, *outcome)
 
     threading.Thread(target=run, name="fakescale-wait", daemon=True).start()
     return await done

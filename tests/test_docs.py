@@ -24,11 +24,12 @@ from fakescale.account.task_filters import FILTERS
 from fakescale.api.operations import operations
 from fakescale.api.routes import ROUTES
 from fakescale.api.transcript import _LINES
-from fakescale.cli import serve_parser
+from fakescale.cli import main, serve_parser
 from fakescale.cli.commands import COMMANDS
 from fakescale.cli.flags import SERVE
 from fakescale.server.limits import Limits
 from fakescale.traffic.events import Kind
+from fakescale.traffic.fault import Terms
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -43,7 +44,8 @@ def blocks(language: str, page: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-# The examples.
+# The examples. Most of them are tests with fixtures, so pytest itself runs them, each as a file.
+# Sybil would need as much code: it evaluates a block, but collects no test in it.
 
 
 def test_the_examples_run(pytester: pytest.Pytester) -> None:
@@ -136,6 +138,51 @@ def test_the_example_for_node_runs(tmp_path: Path) -> None:
         assert len(fake.account("node").tasks) == len(fake.requests) == 0
 
 
+def command_lines() -> set[str]:
+    """Return the commands ``fakescale …`` that the pages show, in blocks and in sentences."""
+    in_blocks = re.findall(r"^ {4}\$ (fakescale .*)$", ALL, re.M)
+    in_blocks += [line for line in "".join(blocks("sh", ALL)).splitlines() if "fakescale -" in line]
+    in_sentences = re.findall(r"`(fakescale [^`…]+)`", ALL)
+    return {
+        re.split(r" [>&]", " ".join(line.split()))[0]
+        for line in [*in_blocks, *in_sentences]
+        if "COMMAND" not in line.replace("-- COMMAND", "")
+    }
+
+
+@pytest.mark.parametrize("line", sorted(command_lines()))
+def test_the_command_takes_what_the_pages_show(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the files of the line can be written here
+    monkeypatch.setattr("fakescale.cli.serve.serve", lambda options: None)
+    for name, command in COMMANDS.items():
+        monkeypatch.setitem(COMMANDS, name, command._replace(run=lambda *_: None))
+    try:
+        main(shlex.split(line)[1:])
+    except SystemExit as ended:
+        if ended.code:  # not after --help or --version
+            raise
+
+
+def test_the_calls_for_init_are_done() -> None:
+    [example] = blocks("json", PAGES["docs/server.md"])
+    with FakeScale().serve() as fake:
+        for line in example.splitlines():
+            [(name, arguments)] = json.loads(line).items()
+            origin = fake.url.removesuffix("/v1")
+            command = ["curl", "--json", json.dumps(arguments), f"{origin}/_fakescale/{name}"]
+            run_curl(shlex.join(command), origin)
+        assert len(fake.projects) == 1
+        assert fake.callback_url is not None
+
+
+def test_the_line_of_a_recording_is_read(tmp_path: Path) -> None:
+    [example] = blocks("json", PAGES["docs/recordings.md"])
+    (tmp_path / "lines.json").write_text(example, "utf-8")
+    assert len([*recordings.read([tmp_path / "lines.json"])]) == len(example.splitlines())
+
+
 # The pages.
 
 
@@ -143,12 +190,33 @@ def test_readme_is_short() -> None:
     assert len(PAGES["README.md"]) <= 12_000
 
 
-def test_the_links_of_readme_lead_to_files() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", PAGES["README.md"])
-    assert [link for link in links if not (ROOT / link).is_file()] == []
-    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - {"docs/index.md"} == {
-        link for link in links if link.startswith("docs/") and link.endswith(".md")
-    }
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_links_lead_to_files_and_headings(name: str) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)]+)", PAGES[name]):
+        file, _, anchor = link.partition("#")
+        target = Path(name).parent / file if file else Path(name)
+        assert (ROOT / target).is_file(), link
+        assert not anchor or anchor in anchors(PAGES[str(target)]), link
+
+
+def test_readme_links_to_every_page() -> None:
+    pages = PAGES.keys() - {"README.md", "docs/index.md"}
+    assert {page for page in pages if f"]({page})" not in PAGES["README.md"]} == set()
+
+
+def test_the_worked_examples_are_lines_of_the_package() -> None:
+    section = PAGES["docs/design.md"].partition("## How to add something")[2].partition("\n## ")[0]
+    examples = re.findall(r"^    (.+)$", section, re.M)
+    files = [*ROOT.glob("fakescale/**/*.py"), ROOT / "fakescale/account/task_types.json"]
+    lines = {line.strip() for file in files for line in file.read_text("utf-8").splitlines()}
+    assert len(examples) >= 15
+    assert [example for example in examples if example.strip() not in lines] == []
 
 
 # Every name is there.
@@ -181,6 +249,12 @@ def test_every_fixture_and_option_is_named() -> None:
     told = re.findall(r"^\| `(--(?:fakescale|contract)-[\w-]+)", REFERENCE, re.M)
     assert set(told) == set(options)
     assert len(set(options)) == 9
+
+
+def test_every_argument_of_faults_is_named_in_order() -> None:
+    section = REFERENCE.partition("## Arguments of faults")[2].partition("```")[0]
+    told = re.findall(r"`(\w+)`", "".join(re.findall(r"^- .*", section, re.M)))
+    assert told == [field.name for field in dataclasses.fields(Terms)]
 
 
 def test_every_setting_of_a_fake_is_named() -> None:

@@ -62,7 +62,7 @@ def deep(levels: int) -> Any:
 
 
 def shown(fake: FakeScale) -> dict[str, Any]:
-    """Return what the endpoints show of both worlds of the account, and the callbacks."""
+    """Return the answers of the endpoints for both worlds of the account, and the callbacks."""
     found: dict[str, Any] = {"callbacks": [it.to_json() for it in fake.callbacks]}
     for world in (fake.world(), fake.test):
         call = Caller(fake, world.api_key)

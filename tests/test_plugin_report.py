@@ -191,7 +191,9 @@ def unindented(text: str) -> list[str]:
     return [line[8:] for line in text.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("way", ["alone", "workers", "server"])
+@pytest.mark.parametrize(
+    "way", ["alone", pytest.param("workers", marks=pytest.mark.proof), "server"]
+)
 def test_each_planted_bug_is_found_from_the_report_alone(suite: pytest.Pytester, way: str) -> None:
     suite.makepyfile(x=BUGS)
     with FakeScale().serve() as fake:

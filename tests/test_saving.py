@@ -142,7 +142,7 @@ def test_what_cannot_be_written_goes_to_the_temporary_directory(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     lost = save_or_tell(tmp_path / "no" / "x", b"x")
     assert lost is not None
-    assert "the state is lost, for the temporary directory: No such file" in lost
+    assert "the state is lost, since the temporary directory fails too: No such file" in lost
 
 
 def test_a_reader_who_reads_nothing_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a long run leaves behind: no lost task, no thread, no descriptor, no memory."""
+"""A long run loses no task, and leaves no thread, descriptor or memory behind."""
 
 import subprocess
 import sys

@@ -85,7 +85,7 @@ def test_every_response_has_the_published_shape(type: TaskType) -> None:
 
 # The members of responses that depend, or whose values depend, on the task's parameters.
 ASKED_FOR = {
-    "categorization": ["category"],
+    "categorization": ["category", "category_id"],
     "comparison": [],
     "phonecall": [],
     "transcription": [],

@@ -244,9 +244,9 @@ class Batches(Listed[Batch]):
     method that takes a name raises NotFound for an unknown name. A method raises BadRequest
     for a call that the API refuses, and then changes nothing.
 
-    ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is
-    called for each completed batch, and ``held`` for each paused or cancelled one, under the
-    lock; ``begun`` for each finalized or resumed batch, without the lock. ``note`` adds an
+    ``run_due`` runs the labelers that are due, which may complete a batch. ``completed`` is called
+    for each completed batch, and ``held`` for each paused or cancelled one, both under the lock.
+    ``begun`` is called for each finalized or resumed batch, without the lock. ``note`` adds an
     event to the log.
     """
 
@@ -459,7 +459,7 @@ class Batches(Listed[Batch]):
         return next((batch for batch in self._table if batch.id == id), None)
 
     def _page_after(self, query: Query) -> Page:
-        """Return a page of the list, whose next page has a token."""
+        """Return a page of the list, with a token for the next page."""
         matches = self._matches(query)[::-1]
         docs, has_more = page(matches, query, key=sort_key)
         return Page(docs, len(matches), query, has_more)
@@ -501,8 +501,8 @@ class Batches(Listed[Batch]):
     def _begins(self, task: Task) -> str | None:
         """Return when work on a pending task may begin, or None while its batch holds it.
 
-        Documented: work on a batch in staging begins when it is finalized, and work on a task
-        of a paused batch when it is resumed, unless the task was started.
+        Documented: work on a batch in staging begins when the batch is finalized. Work on a task of
+        a paused batch begins when the batch is resumed, unless the task was started.
         """
         batch = None if task.batch is None else self._table.find(task.batch)
         if batch is None:
@@ -538,7 +538,7 @@ class Batches(Listed[Batch]):
         self._move(batch, _with_status_by_tasks(counted, after.updated_at))
 
     def _forget(self, task: Task) -> None:
-        """Count a task no more that was deleted; called under the world's lock."""
+        """Stop counting a deleted task; called under the world's lock."""
         batch = self._table.get(task.batch or "")
         counts = {**batch.counts, task.status: batch.counts[task.status] - 1}
         counted = dataclasses.replace(batch, counts=FrozenDict(counts))

@@ -204,7 +204,7 @@ class Datasets(Listed[Dataset]):
     ) -> Attachment:
         """Attach a text file to a task of a dataset, and return the attachment.
 
-        Its id belongs into the path of ``response_url``. Raises NotFound for an unknown task.
+        The path of ``response_url`` has its id. Raises NotFound for an unknown task.
         """
         task = self._tasks.get(task_id)
         made = self._ids.make(self._clock.now())

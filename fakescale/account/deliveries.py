@@ -107,7 +107,7 @@ class Deliveries(Listed[TaskDelivery]):
     ) -> TaskDelivery:
         """Deliver completed tasks of one project, and return the delivery.
 
-        ``tasks`` are tasks or their ids, and ``project`` is by default that of the first one.
+        ``tasks`` are tasks or their ids. ``project`` is by default the project of the first task.
         ``response_schema`` is a JSON Schema of the responses, which ``schema`` then returns.
 
         Raises NotFound for an unknown task or project, BadRequest for a task that is not

@@ -21,7 +21,7 @@ from fakescale.account.made_up import (
 from fakescale.account.shapes import Params, Plan, Point, bounds, moved
 from fakescale.values.ids import make_uuid
 
-_PACE = 0.02  # of the size of the picture, the most that an object moves in a frame
+_PACE = 0.02  # the most that an object moves in a frame, as a part of the picture's size
 
 
 def _count(params: Params) -> int:
@@ -38,7 +38,7 @@ def _label(params: Params, rng: random.Random) -> str:
 
 
 def _moving(annotations: list[Any], rng: random.Random, size: Point, count: int) -> list[list[Any]]:
-    """Return ``count`` frames of annotations that move as far as the picture reaches."""
+    """Return ``count`` frames of annotations, which move but stay in the picture."""
     paces = [tuple(rng.uniform(-_PACE, _PACE) * it for it in size) for _ in annotations]
     return [
         [_later(it, pace, size, frame) for it, pace in zip(annotations, paces, strict=True)]
@@ -156,7 +156,10 @@ def _cuboid(params: Params, rng: random.Random) -> dict[str, Any]:
 
 
 def _points(params: Params, rng: random.Random, plan: Plan) -> Any:
-    """Return a file of segmented points: each frame has a point of each label, and one of none."""
+    """Return a file of segmented points.
+
+    Each frame has a point of each label, and one without a label.
+    """
     labels = list(dict.fromkeys(leaves(params.get("labels")))) or [TEXT]
     several = masks.instance_labels(params)
     objects = [

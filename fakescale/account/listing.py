@@ -247,8 +247,8 @@ def read_parameters(
 def _texts(name: str, value: Any, schema: Mapping[str, Any]) -> list[str]:
     """Return the texts of a parameter that are not empty.
 
-    An object, as in ``metadata[a]=b``, becomes JSON. Raises BadRequest for one if the parameter
-    takes none.
+    An object, as in ``metadata[a]=b``, becomes JSON. Raises BadRequest for an object if the
+    parameter takes none.
     """
     # A long list is an object with the indices as names.
     if isinstance(value, Mapping) and all(map(str.isdigit, value)):
@@ -397,7 +397,7 @@ def any_of(field: str, read: Reader = read_several) -> Filter:
 
 
 def one_of(field: str, allowed: Collection[str]) -> Filter:
-    """Return the same filter as ``any_of``, which refuses texts that are not ``allowed``."""
+    """Return a filter like ``any_of``, but one that refuses texts that are not ``allowed``."""
     schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}}
     return any_of(field, _read_among(allowed))._replace(schema=schema)
 

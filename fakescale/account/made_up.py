@@ -14,7 +14,7 @@ from fakescale.values.ids import make_uuid
 
 #: Makes a part of a response from the parameters of the task.
 Maker = Callable[[Params, random.Random], Any]
-#: Does so by a plan.
+#: Makes a part of a response by a plan.
 PlannedMaker = Callable[[Params, random.Random, Plan], Any]
 
 TEXT = "test response"

@@ -1,7 +1,7 @@
 """Masks: the response of a segmentation, and the pictures that it points to.
 
-The labels are bands of one picture. Documented: the members of the response. Observed: the
-index of a label is the value of its pixels, whose number is told. Guessed: the size of the
+The labels are bands of one picture. Documented: the members of the response. Observed: the index of
+a label is the value of its pixels, and the response tells their number. Guessed: the size of the
 picture, how an index over 255 is shown, and that a mask of one label is white on black.
 """
 

@@ -35,11 +35,11 @@ def draw(
     """Return a picture of the response of ``task``: an SVG document, as text.
 
     It shows boxes, polygons and other shapes with their labels, spans of text, words in time,
-    masks, and LiDAR cuboids from above; a response of another type is a list. ``frame`` is the
-    frame of a video or a scene, or the page of a document, counted from 0; the nearest one
-    counts. ``without`` are labels to leave out. ``size`` is the width and height of the picture
-    that was labeled, whose border is drawn then; by default, it is the size that the URL of the
-    attachment names, if any.
+    masks, and LiDAR cuboids from above. A response of another type is drawn as a list. ``frame`` is
+    the frame of a video or a scene, or the page of a document, counted from 0. A number too high
+    stands for the last one. ``without`` are labels to leave out. ``size`` is the width and height
+    of the picture that was labeled. By default, it comes from the URL of the attachment. If it is
+    known, the border of that picture is drawn.
 
     Nothing is loaded from an attachment, and the SVG refers to nothing outside it. Any response
     can be drawn: the parts without a place are left out.
@@ -94,7 +94,7 @@ def _page_size(task: Task, frame: int) -> Point | None:
 def _content(task: Task, name: str, without: Collection[str]) -> Any:
     """Return the content of the result file ``name``, or None if the fake did not make it.
 
-    The mask is one without the labels that are left out.
+    A mask lacks the labels that are left out.
     """
     value: Any = task.response
     for step in _FILES[name]:

@@ -104,8 +104,8 @@ def read_tasks(printed: Iterable[Any], *, is_test: bool, is_json: bool = False) 
     ]
 
 
-# What a dump holds of a task beside the members that the API prints: a task that has none of it
-# has no entry. ``extra`` has the names of the members that the fake does not know.
+# A dump holds these members of a task beside those that the API prints. A task without any has no
+# entry. ``extra`` has the names of the members that the fake does not know.
 _BESIDE = {
     "type": "object",
     "properties": {

@@ -314,9 +314,9 @@ class Projects(Listed[Project]):
     ) -> Project:
         """Set the members ``types`` and ``models`` that v2 prints. Return the project.
 
-        Documented types are ``SFT``, ``RLHF: Pref Ranking``, ``Rubrics``, ``Evals`` and others;
-        the official client 2.18.0 to 2.18.3 raises for a word it does not know. Without an
-        argument, its member stays as it is. A new project has neither (guessed).
+        Documented types are ``SFT``, ``RLHF: Pref Ranking``, ``Rubrics``, ``Evals`` and others; the
+        official client 2.18.0 to 2.18.3 raises for a word it does not know. A member whose argument
+        you leave out stays as it is. A new project has neither (guessed).
         """
         given = {"types": types, "models": models}
         lists = {key: frozen_json(key, it) for key, it in given.items() if it is not None}

@@ -40,14 +40,14 @@ def response(
 ) -> FrozenDict:
     """Return a response that fits the type of ``task``, always the same for the same task.
 
-    The random choices depend only on the last 16 digits of the id, so a seed for the ids
-    determines them, whatever the time. ``origin`` is the origin of the URLs of result files.
-    ``plan`` says how much the response has, and ``rng`` makes other choices.
+    The random choices depend only on the last 16 digits of the id, so a seed for the ids determines
+    them, whatever the time. ``origin`` is the origin of the URLs of result files. ``plan`` sets the
+    number of objects, and ``rng`` makes other choices.
     """
     rng = rng or random.Random(task.id[8:])
     base = f"{origin}/v1/task/{task.id}/response_url/"  # documented
     if task.type == "segmentannotation":
-        # The pictures are made from the id alone, so no plan and no other choices can count.
+        # The pictures are made from the id alone, so ``plan`` and ``rng`` have no effect.
         return _frozen(masks.response(task.params, random.Random(task.id[8:]), base))
     if task.type in FILES:
         names = [name for name in FILES[task.type] if _has_file(task, name)]
@@ -207,11 +207,12 @@ def _category(params: Params, rng: random.Random) -> Any:
         return {"taxonomies": attributes_of(taxonomies, rng)}
     category = rng.choice(categories)
     ids = members_of(params.get("category_ids")).items()
-    made: dict[str, Any] = {"category": category}
+    # Observed in 2019: null without ids.
+    made = {"category": category, "category_id": None}
     if found := [key for key, name in ids if name == category]:
         made["category_id"] = found[0]
     if params.get("allow_multiple"):
-        made = {key: [value] for key, value in made.items()}
+        made = {key: value if value is None else [value] for key, value in made.items()}
     return made
 
 

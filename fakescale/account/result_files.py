@@ -54,8 +54,8 @@ def result_file(task: Task, name: str) -> Answer:
     raise NotFound(f'Task "{task.id}" has no result file "{name}".')  # the text is guessed
 
 
-# The name of a file with many objects tells its plan, so that nothing else need remember it:
-# a UUID of version 8, which is for uses of one's own, with the number, the width and the height.
+# The name of a file with many objects tells its plan, so that nothing else need remember it. It is
+# a UUID of version 8, a version for private use, and holds the number, the width and the height.
 _PLANNED = re.compile("([0-9a-f]{8})-([0-9a-f]{4})-8[0-9a-f]{3}-([0-9a-f]{4})-[0-9a-f]{12}")
 _MOST_OBJECTS = 1_000
 _MOST_PIXELS = 0xFFFF
@@ -83,7 +83,7 @@ def planned(name: str) -> Plan:
 def seen_from(origin: Callable[[], str], content: Any) -> Any:
     """Return the content of an answer, with the URLs of result files moved to ``origin``.
 
-    ``origin`` returns the one that the client knows. The fake's own may differ, and may have
+    ``origin`` returns the origin that the client knows. The fake's own may differ, and may have
     changed since the response was made.
     """
     if isinstance(content, Page):
@@ -105,7 +105,7 @@ def _moved(value: Any, origin: str) -> Any:
 def placed(task: Task, response: FrozenDict, nowhere: str, origin: str) -> FrozenDict:
     """Return a response of ``task`` with the URLs of its result files at ``origin``.
 
-    Those are meant that begin with ``nowhere``.
+    Only URLs that begin with ``nowhere`` are moved.
     """
     if task.type not in _TYPES:
         return response

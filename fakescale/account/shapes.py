@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 
 class Plan(NamedTuple):
-    """How many objects a made-up response has, and where their shapes lie."""
+    """The number of objects of a made-up response, and the picture that they lie in."""
 
     #: The number of objects.
     number: int = 1

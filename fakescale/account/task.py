@@ -77,7 +77,7 @@ _PAST = {
 
 
 class _Member:
-    """A member that a task reads from its text, each time; ``absent`` is the value without it."""
+    """A member that a task reads from its text at each access; ``absent`` is its default."""
 
     def __init__(self, absent: Any) -> None:
         self._absent = absent

@@ -86,7 +86,7 @@ def _without_an_empty_attachment(
 
 
 def _with_defaults(each: Mapping[str, Any], defaults: Mapping[str, Any]) -> FrozenDict:
-    """Return an object of objects, with ``defaults`` for what each of them lacks."""
+    """Return an object of objects, each with the ``defaults`` that it lacked."""
     return FrozenDict(
         {
             name: FrozenDict({**defaults, **item}) if isinstance(item, dict) else item

@@ -76,7 +76,7 @@ from fakescale.waiting import HIDDEN, Wait, in_thread, look_once
 TEST_MODE_TAKES = dt.timedelta(milliseconds=8)
 
 
-# The filters of a list that polls for outcomes: it shows no task before the task has one.
+# The filters of a list that polls for outcomes. Such a list shows a task only once it has one.
 _OF_OUTCOMES = {
     "status",
     "completed_after",
@@ -328,9 +328,9 @@ class Tasks(Listed[Task]):
     ) -> Drawing:
         """Return the `Drawing` of a task: a picture of its response, and the labels as text.
 
-        ``frame`` is the frame of a video or a scene, or the page of a document, counted from 0;
-        the nearest one counts. ``without`` are labels to leave out. ``fakescale.draw`` returns
-        only the picture.
+        ``frame`` is the frame of a video or a scene, or the page of a document, counted from 0. A
+        number too high stands for the last one. ``without`` are labels to leave out.
+        ``fakescale.draw`` returns only the picture.
         """
         from fakescale.account.pictures import drawing
 
@@ -379,7 +379,7 @@ class Tasks(Listed[Task]):
             self._labeling.put(now, self, task_id)
 
     def _page_of_all(self, query: Query) -> Page:
-        """Return a page of the list of v2, in which deleted tasks are too.
+        """Return a page of the list of v2, which also has the deleted tasks.
 
         It looks at no more tasks than the page needs, since v2 shows no total. So the cost of all
         pages of a list grows no faster than the list.
@@ -614,8 +614,8 @@ class Tasks(Listed[Task]):
     def delete(self, task_id: Task | str) -> Task:
         """Delete a task, and return it as it was.
 
-        Documented: v2 has the status ``deleted``. Guessed: only Scale deletes tasks, v1 knows the
-        task no more, and its unique_id is free.
+        Documented: v2 has the status ``deleted``. Guessed: only Scale deletes tasks, v1 no longer
+        has the task, and its unique_id is free.
         """
         self._run_due()
         with self._lock:

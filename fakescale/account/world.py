@@ -62,7 +62,8 @@ class Owe(Protocol):
     ) -> Callable[[], None] | None:
         """Owe a callback to ``url``, about the task or batch ``subject``.
 
-        Return the call that logs a callback that is not sent. Make it without a lock held.
+        Return a function that logs a callback that is not sent, or None. Call it without a lock
+        held.
         """
 
 

@@ -154,17 +154,15 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
     found = match(ROUTES, "GET" if request.method == "HEAD" else request.method, path)
     allowed = methods(ROUTES, path) if request.method == "OPTIONS" else []
     public = match(ROUTES, "GET", path) if allowed else found
-    if public is not None and public[0].is_public and not access.secure_result_urls:
-        world = state.world_of_file(**public[1])
-    else:
-        # Observed: the API refuses a bad key before anything else.
-        world = state.world(request.api_key)
+    # The names in the path of a result file that needs no key.
+    file = public and public[0].is_public and not access.secure_result_urls and public[1]
+    if file and allowed:
+        return _allowing(allowed)
+    # Observed: the API refuses a bad key before anything else.
+    world = state.world_of_file(**file) if file else state.world(request.api_key)
     request.account = world.key.account
     if allowed:
-        # Inferred: stock Express answers so, and sends no CORS header of its own.
-        text = ",".join(allowed)
-        kind = "text/html; charset=utf-8"
-        return Answer(200, text.encode(), freeze({"Allow": text, "Content-Type": kind}))
+        return _allowing(allowed)
     if found is None:
         # Guessed, for a wrong method as well: the API's answer is not known.
         raise NotFound(f"Not found: {request.method} {path}")
@@ -181,7 +179,7 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
             seen = seen_from(lambda: request.called_at or state.origin(), content)
             return json_answer(seen, route.status)
         except ApiError as error:  # caught here so that a saved answer can be a refusal
-            return refusal(error)
+            return refusal(request.as_written(error))
 
     key = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
     if route.idempotent and key:
@@ -190,6 +188,16 @@ def _respond(state: State, access: Access, request: Request, path: str) -> Answe
             request.subject = json.loads(answer.body).get("task_id")
         return answer
     return work()
+
+
+def _allowing(methods: Sequence[str]) -> Answer:
+    """Return the answer to an OPTIONS.
+
+    Inferred: stock Express answers so, and sends no CORS header of its own.
+    """
+    text = ",".join(methods)
+    kind = "text/html; charset=utf-8"
+    return Answer(200, text.encode(), freeze({"Allow": text, "Content-Type": kind}))
 
 
 def _once(state: State, call: Call, key: str, work: Callable[[], Answer]) -> Answer:

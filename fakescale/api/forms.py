@@ -1,9 +1,10 @@
 """Queries and forms, read as the service's own parser reads them; and forms that carry files."""
 
+import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, NamedTuple, cast
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
@@ -18,6 +19,8 @@ _MAX_PARAMETERS = 1_000
 _MAX_TEXT, _MAX_PARTS = 500_000, 1_000
 _QUERY_DEPTH, _QUERY_LIST = 5, 20
 _LONG = 100_000
+_MALFORMED = re.compile("%(?![0-9A-Fa-f]{2})")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")  # of the name of a field in a refusal
 _FORM_DEPTH, _FORM_LIST = 32, 100
 
 
@@ -39,7 +42,7 @@ def read_query_string(text: str) -> GivenQuery:
     """
     written: dict[str, str] = {}
     for pair in text.split("&") if "[" in text or "%5" in text else ():
-        name = unquote_plus(pair.partition("=")[0])
+        name = _decoded(pair.partition("=")[0]) or ""
         plain = name.partition("[")[0]
         written[plain] = name if written.get(plain, name) == name else plain
     return GivenQuery(_parse(text, _QUERY_DEPTH, _QUERY_LIST), written)
@@ -53,46 +56,101 @@ def read_form(text: str) -> dict[str, Any]:
     """
     if text.count("&") >= _MAX_PARAMETERS:
         raise TooLarge(f"The form has more than {_MAX_PARAMETERS} fields.")
-    pairs = text.split("&")
-    for pair in pairs:
-        name = _decoded(pair.partition("=")[0]) or ""
+    names = form_names(text)
+    for name in names:
         if name.count("[") > _FORM_DEPTH:
             raise invalid(name, f"is nested deeper than {_FORM_DEPTH} levels")
-    return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(pairs)))
+    return _parse(text, _FORM_DEPTH, max(_FORM_LIST, len(names)))
+
+
+def form_names(text: str) -> list[str]:
+    """Return the names of a form's fields as the client wrote them."""
+    return [_decoded(pair.partition("=")[0]) or "" for pair in text.split("&")]
+
+
+def written_name(names: Iterable[str], field: str) -> str:
+    """Return the name of a form's field as the client wrote it.
+
+    ``field`` is the name in refusals: ``labels[0].name`` may be ``labels[][name]``. A field that
+    is not among the ``names`` of the form, or has several there, is named with brackets.
+    """
+    if field in names:
+        return field
+    root, *steps = (index or name for index, name in _STEP.findall(field))
+    pattern = re.escape(root) + "".join(
+        rf"(\[({step})?\])?" if step.isdigit() else rf"\[{re.escape(step)}\]" for step in steps
+    )
+    found = {name for name in names if re.fullmatch(pattern, name)}
+    found = found or {name for name in names if re.match(rf"{pattern}\[", name)}
+    return found.pop() if len(found) == 1 else root + "".join(f"[{step}]" for step in steps)
 
 
 def _parse(given: str | Mapping[str, Any], depth: int, longest_list: int) -> dict[str, Any]:
     import qs_codec  # here, because few requests have a query or a form
 
+    names = given if isinstance(given, str) else "&".join(given)
     options = qs_codec.DecodeOptions(
         depth=depth,
         list_limit=longest_list,
         parameter_limit=_MAX_PARAMETERS,
         # Its own is quicker for short texts, but takes 80 times the size of a long one.
-        decoder=_decoded if len(given) > _LONG else None,
+        decoder=None if _is_usual(names) else _decoded,
     )
-    return qs_codec.decode(given, options)
+    read = qs_codec.decode(given, options)
+    return _without_prototypes(read) if "proto" in names else read
+
+
+def _without_prototypes(value: Any) -> Any:
+    """Return a value without members named ``__proto__``, which ``qs`` ignores."""
+    if isinstance(value, dict):
+        return {k: _without_prototypes(v) for k, v in value.items() if k != "__proto__"}
+    return [_without_prototypes(it) for it in value] if isinstance(value, list) else value
+
+
+def _is_usual(text: str) -> bool:
+    """Return whether a text is short, and all its escapes are those of UTF-8."""
+    if "%" in text and len(text) <= _LONG:
+        try:
+            unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            return False
+        return not _MALFORMED.search(text)
+    return len(text) <= _LONG
 
 
 def _decoded(text: str | None) -> str | None:
-    """Return the text that ``unquote_plus`` returns, but take it in pieces, to save memory."""
+    """Return a name or a value without its escapes.
+
+    Inferred: one that is malformed, or not UTF-8, stays as it is, except for its plus signs.
+    """
     if not text:
         return text
-    escaped, whole, begin = text.replace("+", " ").encode(), bytearray(), 0
+    text = text.replace("+", " ")
+    if "%" not in text or _MALFORMED.search(text):
+        return text
+    # In pieces, to save memory: one call would take 80 times the size of a long text.
+    escaped, whole, begin = text.encode(), bytearray(), 0
     while begin < len(escaped):
         end = begin + _LONG
         if (cut := escaped.find(b"%", end - 2, end)) >= 0:
             end = cut
         whole += unquote_to_bytes(escaped[begin:end])
         begin = end
-    return whole.decode("utf-8", "replace")
+    try:
+        return whole.decode()
+    except UnicodeDecodeError:
+        return text
 
 
 class Form(NamedTuple):
-    """A multipart form: its fields, and its files, each with its MIME type if it has one."""
+    """A multipart form: its fields, and its files, each with its MIME type if it has one.
+
+    ``names`` are those of the fields, as the client wrote them.
+    """
 
     fields: Mapping[str, Any]
     files: Mapping[str, tuple[Incoming, str | None]]
+    names: Sequence[str]
 
 
 def read_multipart(
@@ -129,4 +187,5 @@ def read_multipart(
             name: (cast(Incoming, file.stream), file.mimetype or None)
             for name, file in files.items()
         },
+        list(values),
     )

@@ -1,7 +1,7 @@
 """The common parts of the answer schemas, the JSON Schemas of good answers.
 
-The schemas themselves are beside the routes, in ``v1``. The OpenAPI document shows them, and
-the tests check each answer against them.
+The schemas themselves are beside the routes, in ``v1`` and ``v2``. The OpenAPI document shows them,
+and the tests check each answer against them.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Schemas for generators of clients, which understand a part of JSON Schema.
 
-A schema here is the type of a value. Rules between members go, and so does all that a client need
-not send. What this leaves out was observed to break clients that openapi-python-client or
+A schema here is the type of a value. Rules between members are left out, and so is all that a
+client need not send. All of this was observed to break clients that openapi-python-client or
 openapi-generator made.
 """
 

@@ -3,7 +3,6 @@
 import codecs
 import functools
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,9 +15,11 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from fakescale.account.files import Incoming
-from fakescale.api.forms import Form, GivenQuery, read_form, read_multipart, read_query_string
+from fakescale.api import forms
+from fakescale.api.encodings import inflated
+from fakescale.api.forms import Form, GivenQuery
 from fakescale.values.answer import decode
-from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, Undecodable, invalid
+from fakescale.values.errors import ApiError, BadRequest, TooLarge, TooSlow, invalid
 from fakescale.values.frozen import MAX_DEPTH, FrozenDict, FrozenList
 from fakescale.values.keys import key_text
 from fakescale.values.schemas import check_depth, frozen_json
@@ -28,12 +29,9 @@ _QUERY = "%!$&'()*+,;=:@/?"  # the characters of a query that stay as they are
 _OWN_KEYS = ("Content-Type", "Content-Length")  # the fields whose keys do not begin with HTTP_
 _FORM = "application/x-www-form-urlencoded"
 
-# The argument of zlib for each Content-Encoding.
-_WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
-
-#: The largest number of objects and arrays in a body, and that of values and names of members;
-#: guessed. Each of the first takes up to 500 bytes, and each of the second 200. So a request takes
-#: at most 200 MB, and eight times the size of its body.
+#: The largest number of objects and arrays in a body, and the largest number of values and names of
+#: members; guessed. An object or array takes up to 500 bytes, and a value or name up to 200. So a
+#: request takes at most 200 MB, and eight times the size of its body.
 MAX_CONTAINERS, MAX_VALUES = 200_000, 1_000_000
 _OUTSIDE = re.compile(rb'([^"]*+)(?:"[^"]*+"?)?')  # of a text, and then the text
 
@@ -73,6 +71,8 @@ class Request(WerkzeugRequest):
 
     #: The body without its Content-Encoding; empty until it has been read.
     seen = b""
+    #: The names of the fields of a form, as they were written; empty until it has been read.
+    names: Sequence[str] = ()
     #: The deepest nesting of the body.
     max_depth = MAX_DEPTH
     #: The account that the key leads to; None until that is known.
@@ -119,7 +119,7 @@ class Request(WerkzeugRequest):
     @cached_property
     def query(self) -> GivenQuery:
         """The parameters of the query."""
-        return read_query_string(self.environ.get("QUERY_STRING", ""))
+        return forms.read_query_string(self.environ.get("QUERY_STRING", ""))
 
     @property
     def is_form(self) -> bool:
@@ -149,7 +149,9 @@ class Request(WerkzeugRequest):
         if not body or body.isspace():
             return None
         if self.is_form:
-            return frozen_json("body", read_form(_text(body)))
+            form = forms.read_form(text := _text(body))
+            self.names = forms.form_names(text)
+            return frozen_json("body", form)
         if _exceeds(body, (b"{", b"["), MAX_CONTAINERS):
             raise TooLarge(f"The body holds more than {MAX_CONTAINERS} objects and arrays.")
         if _exceeds(body, (b",", b":"), MAX_VALUES):
@@ -161,6 +163,12 @@ class Request(WerkzeugRequest):
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH:  # only then can it nest so deep
             check_depth("body", content, self.max_depth)
         return content
+
+    def as_written(self, error: ApiError) -> ApiError:
+        """Return an error that names a field of a form as the client wrote it."""
+        if isinstance(error, BadRequest) and error.field is not None and self.names:
+            return error.renamed(forms.written_name(self.names, error.field))
+        return error
 
     def read_multipart(self, max_bytes: int, receive: Callable[[], Incoming]) -> Form:
         """Read a multipart body while it arrives, and write each file to a new ``receive()``.
@@ -179,9 +187,11 @@ class Request(WerkzeugRequest):
                 raise BadRequest(f"The body is too large: {limit}.") from None
 
         try:
-            return read_multipart(read, self.mimetype_params, receive)
+            form = forms.read_multipart(read, self.mimetype_params, receive)
         except (ClientDisconnected, OSError) as error:
             raise self._broken_off(error) from None
+        self.names = form.names
+        return form
 
     def _read(self) -> bytes:
         text = self.environ.get("CONTENT_LENGTH", "")
@@ -199,34 +209,9 @@ class Request(WerkzeugRequest):
             raise self._broken_off(error) from None
         if len(body) > self.max_body:
             raise self._too_large()
-        self.seen = self._inflated(body)
+        encoding = self.environ.get("HTTP_CONTENT_ENCODING", "")
+        self.seen = inflated(body, encoding, self.max_body)
         return self.seen
-
-    def _inflated(self, body: bytes) -> bytes:
-        """Return a body without its Content-Encoding; the limit holds for the result.
-
-        Inferred, as is the text of the 415: stock Express inflates gzip and deflate.
-        """
-        encoding = (self.environ.get("HTTP_CONTENT_ENCODING") or "identity").lower()
-        if encoding == "identity":
-            return body
-        if encoding not in _WINDOWS:
-            raise Undecodable(f'unsupported content encoding "{encoding}"')
-        inflated = b""
-        try:
-            while body:  # a gzip file may have several members
-                inflater = zlib.decompressobj(_WINDOWS[encoding])
-                inflated += inflater.decompress(body, self.max_body + 1 - len(inflated))
-                if len(inflated) > self.max_body:
-                    raise self._too_large()
-                if not inflater.eof:
-                    raise zlib.error("it ends too early")
-                body = inflater.unused_data
-        except zlib.error as error:
-            raise invalid(
-                "body", f"must be {encoding} as the Content-Encoding says ({error})"
-            ) from None
-        return inflated
 
     def _exactly(self, length: int) -> bytes:
         """Return ``length`` bytes of the body, read without werkzeug's streams.

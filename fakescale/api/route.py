@@ -66,8 +66,14 @@ class Call(NamedTuple):
 
     @property
     def body(self) -> FrozenDict:
-        """The body, which must be an object; raises BadRequest."""
-        return expect(self.request.content, FrozenDict)
+        """The body, which must be an object; raises BadRequest.
+
+        In a form, a text may stand for a number, or for a list of one.
+        """
+        body = expect(self.request.content, FrozenDict)
+        if self.request.is_form and isinstance(self.route.body, Parameters):
+            return self.route.body.spelled(body, form=True)
+        return body
 
     @property
     def query(self) -> dict[str, Any]:
@@ -99,9 +105,9 @@ class Call(NamedTuple):
 def match(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a request and the names in its path, or None if there is none.
 
-    ``path`` is matched as it was sent. Its names are decoded afterwards, so that a name may
-    hold a slash. werkzeug's map of routes is not used: it would fold slashes, redirect, and
-    treat a wrong method unlike a wrong path.
+    ``path`` is matched as it was sent. Its names are decoded afterwards, so that a name may hold a
+    slash. werkzeug's map of routes is not used. It would fold slashes, redirect, and treat a wrong
+    method unlike a wrong path.
     """
     for route in routes:
         if route.method == method and (found := pattern(route.path).fullmatch(path)):

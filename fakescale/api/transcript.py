@@ -180,7 +180,7 @@ def _labeler(event: Event, about: _About) -> Iterator[str]:
 def _callback(event: Event, about: _About) -> Iterator[str]:
     what = event.what
     outcome = {
-        "callback owed": "is owed, and was not tried yet",
+        "callback owed": "is owed, and was not tried yet; callbacks.deliver() sends what is due",
         "callback tried": f"-> {what.get('status') or what.get('error')}",
         "callback settled": "failed for good",
         "callback not sent": f"not sent: {what.get('reason')}",

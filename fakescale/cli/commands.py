@@ -65,7 +65,7 @@ _RECORDING = Flag(
     several=True,
 )
 _LATEST = _flag(
-    "--limit", "At most this many.", short="-n", kind=kinds.count, metavar="NUMBER", default=50
+    "--limit", "List at most this many.", short="-n", kind=kinds.count, metavar="NUMBER", default=50
 )
 _TASK = (
     "task_id",
@@ -88,12 +88,16 @@ COMMANDS: Mapping[str, Command] = {
         "List the tasks of all accounts, newest first.",
         actions.tasks,
         (
-            _flag("--status", "Only tasks in this status.", kind=str, metavar="STATUS"),
-            _flag("--type", "Only tasks of this type.", kind=str, metavar="TYPE"),
-            _flag("--project", "Only tasks of this project.", kind=str, metavar="NAME"),
-            _flag("--batch", "Only tasks of this batch.", kind=str, metavar="NAME"),
-            _flag("--unique-id", "Only the task with this unique_id.", kind=str, metavar="TEXT"),
-            _flag("--limit", "At most this many.", short="-n", kind=kinds.count, metavar="NUMBER"),
+            _flag("--status", "List only tasks in this status.", kind=str, metavar="STATUS"),
+            _flag("--type", "List only tasks of this type.", kind=str, metavar="TYPE"),
+            _flag("--project", "List only tasks of this project.", kind=str, metavar="NAME"),
+            _flag("--batch", "List only tasks of this batch.", kind=str, metavar="NAME"),
+            _flag(
+                "--unique-id", "List only the task with this unique_id.", kind=str, metavar="TEXT"
+            ),
+            _flag(
+                "--limit", "List at most this many.", short="-n", kind=kinds.count, metavar="NUMBER"
+            ),
             *_WORLDS,
         ),
         _TASK,
@@ -108,7 +112,7 @@ COMMANDS: Mapping[str, Command] = {
             _ID,
             _flag(
                 "--frame",
-                "The frame of a video, or the page of a document, counted from 0.",
+                "Draw this frame of a video, or page of a document, counted from 0.",
                 kind=kinds.count,
                 metavar="NUMBER",
                 default=0,
@@ -130,18 +134,23 @@ COMMANDS: Mapping[str, Command] = {
         "List the latest requests, with the reason of each refusal.",
         actions.requests,
         (
-            _flag("--refused", "Only those that were refused or went wrong.", default=False),
+            _flag("--refused", "List only those that were refused or went wrong.", default=False),
             _flag("--bodies", "Print the bodies of requests and answers too.", default=False),
             _flag("--follow", "Go on with each request that comes.", short="-f", default=False),
             _LATEST,
-            _flag("--method", "Only this method.", kind=str, metavar="METHOD"),
+            _flag("--method", "List only requests with this method.", kind=str, metavar="METHOD"),
             _flag(
                 "--path",
-                "Only this path. <name> stands for one segment, and * for any text.",
+                "List only this path. <name> stands for one segment, and * for any text.",
                 kind=str,
                 metavar="PATH",
             ),
-            _flag("--status", "Only this status.", kind=kinds.count, metavar="STATUS"),
+            _flag(
+                "--status",
+                "List only requests that were answered with this status.",
+                kind=kinds.count,
+                metavar="STATUS",
+            ),
             _ACCOUNT,
         ),
         ("when", "account", "method", "target", "status", "error"),
@@ -156,11 +165,16 @@ COMMANDS: Mapping[str, Command] = {
             _LATEST,
             _flag(
                 "--kind",
-                "Only this kind, or all that begin with this word, for example callback.",
+                "List only this kind, or all that begin with this word, for example callback.",
                 kind=str,
                 metavar="KIND",
             ),
-            Flag("id", "Only events about this task, batch or fault.", metavar="ID", optional=True),
+            Flag(
+                "id",
+                "List only events about this task, batch or fault.",
+                metavar="ID",
+                optional=True,
+            ),
             _ACCOUNT,
         ),
         ("number", "when", "account", "kind", "subject", "what"),
@@ -170,7 +184,7 @@ COMMANDS: Mapping[str, Command] = {
         _SEE,
         "List the callbacks with their outcomes.",
         actions.callbacks,
-        (_ID._replace(help="Only those of this task or batch.", optional=True), _ACCOUNT),
+        (_ID._replace(help="List only those of this task or batch.", optional=True), _ACCOUNT),
         _CALLBACK,
     ),
     "projects": Command(
@@ -204,13 +218,13 @@ COMMANDS: Mapping[str, Command] = {
             ),
             _flag(
                 "--body",
-                "The body: JSON, a file of JSON, or - for standard input.",
+                "Send this body: JSON, a file of JSON, or - for standard input.",
                 kind=kinds.json_value,
                 metavar="BODY",
             ),
             _flag("--example", "Begin with the example body of the type.", default=False),
-            _ACCOUNT._replace(help="In this account; by default, in the server's own."),
-            _TEST._replace(help="In test mode."),
+            _ACCOUNT._replace(help="Create it in this account; by default, in the server's own."),
+            _TEST._replace(help="Create it in test mode."),
         ),
         _TASK,
         "fakescale create imageannotation --example attachment=https://example.com/a.jpg",
@@ -255,7 +269,7 @@ COMMANDS: Mapping[str, Command] = {
             Flag(
                 "result", "The verdict: accepted, fixed, commented or rejected.", metavar="RESULT"
             ),
-            _flag("--comments", "The comments of the audit.", kind=str, metavar="TEXT"),
+            _flag("--comments", "Give the audit these comments.", kind=str, metavar="TEXT"),
             *_WORLDS,
         ),
         (*_TASK, "customer_review_status"),
@@ -278,7 +292,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "advance": Command(
         _DO,
-        "Move the clock forward; whatever becomes due on the way happens.",
+        "Move the clock forward, and run all that becomes due on the way.",
         actions.advance,
         (
             Flag(
@@ -327,7 +341,7 @@ COMMANDS: Mapping[str, Command] = {
             ),
             Flag(
                 "--api",
-                "The version of the API that the document describes.",
+                "Describe this version of the API.",
                 group="Flags",
                 kind=str,
                 metavar="v1|v2",
@@ -335,8 +349,8 @@ COMMANDS: Mapping[str, Command] = {
                 default="v1",
                 has_variable=False,
             ),
-            HOST._replace(help="The host in the document.", group="Flags"),
-            PORT._replace(help="The port in the document.", group="Flags"),
+            HOST._replace(help="Name this host in the document.", group="Flags"),
+            PORT._replace(help="Name this port in the document.", group="Flags"),
         ),
         asks=False,
     ),
@@ -401,7 +415,11 @@ COMMANDS: Mapping[str, Command] = {
         actions.record,
         (
             _flag(
-                "--out", "The HAR file to write.", short="-o", kind=kinds.writable, metavar="FILE"
+                "--out",
+                "Write the HAR to this file.",
+                short="-o",
+                kind=kinds.writable,
+                metavar="FILE",
             ),
             _flag_of_serve("--complete-after"),
             _flag_of_serve("--labeler"),

@@ -306,7 +306,7 @@ CLIENT: tuple[Flag, ...] = (
     ),
     PORT._replace(help="Ask the fakescale on this port of 127.0.0.1.", group=_SERVER),
     CONTROL_TOKEN._replace(
-        help="The token that the server was started with, if it has one.", group=_SERVER
+        help="Send this control token: the one that the server was started with.", group=_SERVER
     ),
     Flag("--json", "Print JSON, for programs.", "Output", "-j", default=False),
 )

@@ -220,7 +220,7 @@ def _add(fake: FakeScale, content: Any, options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _without_collections() -> Iterator[None]:
-    """Collect no garbage meanwhile: all that is loaded stays, and to walk it takes a while."""
+    """Collect no garbage, since all that is loaded stays, and walking it takes a while."""
     gc.disable()
     try:
         yield

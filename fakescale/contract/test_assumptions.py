@@ -392,6 +392,14 @@ def test_a_form_with_a_large_number_in_brackets_makes_an_object(api: Target) -> 
 
 
 @guessed(EXPRESS)
+def test_an_escape_that_is_not_utf_8_leaves_its_text(api: Target) -> None:
+    headers: dict[str, str | None] = {"Content-Type": "application/x-www-form-urlencoded"}
+    data = b"instruction=i&attachment_type=text&attachment=a&categories=x&metadata[a]=caf%E9+%41"
+    made = ok(api.call("POST", f"/task/{TYPE}", data=data, headers=headers))
+    assert made["metadata"] == {"a": "caf%E9 %41"}
+
+
+@guessed(EXPRESS)
 def test_a_compressed_body_is_inflated(api: Target) -> None:
     headers: dict[str, str | None] = {
         "Content-Type": "application/json",
@@ -511,6 +519,7 @@ def test_a_task_of_test_mode_takes_milliseconds(test_mode: Target) -> None:
 def test_a_made_up_response_is_one_of_the_choices(test_mode: Target) -> None:
     seen = task(test_mode, make(test_mode)["task_id"])
     assert seen["response"]["category"] in BODY["categories"]
+    assert seen["response"]["category_id"] is None  # without category_ids
 
 
 @documented("README of the official Python client")

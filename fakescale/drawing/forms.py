@@ -27,7 +27,7 @@ def conversation(subject: Subject) -> Drawing | None:
 
 
 def _said(response: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what a chat consists of: in v1 ``responses``, in v2 ``threads`` (documented)."""
+    """Yield the parts of a chat: in v1 ``responses``, in v2 ``threads`` (documented)."""
     for part in map(members, items(response.get("responses"))):
         yield text(part.get("type")) or "response", part.get("output")
     for thread in map(members, items(response.get("threads"))):

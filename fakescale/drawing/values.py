@@ -82,7 +82,8 @@ class Subject(NamedTuple):
     #: The content of result files, by the member of the response that points to them: JSON
     #: data, or the bytes of a PNG.
     files: Mapping[str, Any]
-    #: The frame of a sequence, or the page of a document; the nearest one counts.
+    #: The frame of a sequence, or the page of a document. A number too high stands for the last
+    #: one.
     frame: int
     #: The labels to leave out.
     without: frozenset[str]

@@ -47,9 +47,19 @@ _SETTINGS: dict[str, Literal["string", "args", "bool"]] = {
 
 # The ends of the ini keys of --fakescale-compare, their types and defaults.
 _COMPARE: tuple[tuple[str, Literal["string", "args", "bool"], Any, str], ...] = (
-    ("", "args", [], "Patterns as those of --fakescale-compare."),
-    ("_allow", "args", [], "Known differences, each as KIND or KIND:MEMBER."),
-    ("_mode", "string", "", "The mode of requests whose key a recording does not show."),
+    (
+        "",
+        "args",
+        [],
+        "Compare the recordings that these patterns fit, as --fakescale-compare does.",
+    ),
+    ("_allow", "args", [], "Let these differences pass, each named as KIND or KIND:MEMBER."),
+    (
+        "_mode",
+        "string",
+        "",
+        "Use this mode, live or test, for requests whose key a recording does not show.",
+    ),
 )
 
 
@@ -96,12 +106,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         " each worker has its own. The default is the ini key fakescale_scope, or else `function`.",
     )
     parser.addini(
-        "fakescale_scope", "The default of --fakescale-scope.", type="string", default=_SCOPES[0]
+        "fakescale_scope",
+        "Set the default of --fakescale-scope.",
+        type="string",
+        default=_SCOPES[0],
     )
     group.addoption(
         "--fakescale-allow-real",
         action="store_true",
-        help="Let this run reach the real API while a fake is up; otherwise look-ups of"
+        help="Let this run reach the real API while a fake is up. Without this option, look-ups of"
         " api.scale.com and connections to it fail then. The default is the ini key"
         " fakescale_allow_real.",
     )
@@ -122,12 +135,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(f"fakescale_compare{name}", text, type=kind, default=default)
     parser.addini(
         "fakescale_report_lines",
-        "The largest number of lines that the report of a failed test has about its fakes.",
+        "Print at most this many lines about the fakes in the report of a failed test.",
         type="string",
         default=None,
     )
     for name, kind in _SETTINGS.items():
-        text = f"The default of {name} in @pytest.mark.fakescale({name}=…)."
+        text = f"Set the default of {name} in @pytest.mark.fakescale({name}=…)."
         parser.addini(f"fakescale_{name}", text, type=kind, default=None)
     # The options of fakescale.contract: pytest reads its conftest too late to add them there.
     group.addoption(

@@ -22,7 +22,7 @@ class _Differs(Exception):
 
 
 class RecordingItem(pytest.Item):
-    """A test that a recording compares as the same with a fake."""
+    """A test that a fake answers as a recording did."""
 
     def runtest(self) -> None:
         """Compare the file; raises an error if anything differs that is not allowed."""

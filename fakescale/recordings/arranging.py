@@ -1,4 +1,4 @@
-"""The arrangement of what a recording shows that no client in it did.
+"""The arrangement of state that a recording shows, but that no client in it made.
 
 A recording may show a task that a labeler completed, or a project that was there before it
 began. The fake gets such a state before it is asked. Effects of the request itself are never
@@ -53,7 +53,8 @@ class Arranger:
         self._refusals = Refusals(self._scene, self._homes)
         self._delivered = Delivered(self._scene, self._homes, self._task)
         self._team = Team(self._scene, self._homes)
-        # What clients can change of a task, as the recording showed it last, by its id.
+        # The members of a task that clients can change, as the recording showed them last, by its
+        # id.
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
         self._own: dict[str, str] = {}
@@ -138,10 +139,10 @@ class Arranger:
         return self._scene.told
 
     def follow(self, spot: Spot, status: int, world: World) -> list[str]:
-        """Let the fake have what the recorded API had after a creation with another status.
+        """Give the fake the recorded outcome of a creation whose status differs.
 
-        ``status`` is that of the fake. So the exchanges behind do not differ for this reason.
-        Return what was arranged, in words.
+        ``status`` is that of the fake's answer. So later exchanges do not differ for this reason.
+        Return the things that were arranged, in words.
         """
         self._scene.told = []
         if spot.action == "create" and spot.noun == "task" and isinstance(spot.answer, dict):

@@ -19,7 +19,7 @@ def ids_in(text: bytes) -> Iterator[str]:
 
 
 class Bindings:
-    """Which id of the fake stands for which recorded id, and the same for tokens of pages.
+    """The id of the fake that stands for each recorded id, and the same for tokens of pages.
 
     An id that is not bound stands for itself. One pass over a text replaces all ids in it.
     """

@@ -57,7 +57,7 @@ _MADE_UP = {
     "isSingleton",
     "message",
 }
-# The objects that a labeler makes: of them, the names and types of the members are compared.
+# The objects that a labeler makes. Only the names and types of their members are compared.
 _LABELED = {"response", "threads", "errors"}
 # The members of a page that tell of other pages.
 _POSITION = {
@@ -130,12 +130,11 @@ def differences(
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
-    ``since`` says that requests that change things went on at the same time, and since when. Of
-    a thing that changed since then, neither its state nor its place in a list is compared, and
-    no counter is. None says that there were no such requests. ``moment_of`` returns the time by
-    which a list has an item, for the id of an item that does not show its time. ``is_of_status``
-    says that the answer lists the things of one status. Then nobody knows which of those on the
-    pages behind have it.
+    ``since`` is the time since which other requests may have changed things, or None. The state and
+    the place of a thing that changed since then are not compared, and neither are counters.
+    ``moment_of`` returns the time by which a list has an item, for the id of an item that does not
+    show its time. ``is_of_status`` says that the answer lists the things of one status. Then nobody
+    knows which of those on the pages behind have it.
     """
     found = _Comparison(bindings, since, moment_of, is_of_status=is_of_status)
     if recorded.status != ours.status:
@@ -146,7 +145,7 @@ def differences(
 
 
 def late_updates(recorded: Answered, ours: Answered) -> list[Difference]:
-    """Return the difference of a creation whose update has another distance to it.
+    """Return the difference of two creations in the time from ``created_at`` to ``updated_at``.
 
     The two times are equal in the answer (inferred), or a few ms apart in test mode (observed).
     """
@@ -282,8 +281,8 @@ class _Comparison:
     def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
         """Return the members of a page that the recording does not determine.
 
-        If the recorded list goes on behind its page, the fake cannot know how many items it has:
-        perhaps the recording never shows the others. The token of the next page is bound.
+        If the recorded list goes on after its page, the fake cannot know its length, since the
+        recording may never show the other items. The token of the next page is bound.
         """
         items = next((it for it in _ITEMS if isinstance(theirs.get(it), list)), None)
         if items is None or not (_goes_on(theirs) or _goes_on(mine)):
@@ -446,7 +445,7 @@ def _is_stand_in(item: Any) -> bool:
 
 
 def _say_the_same(recorded: Any, ours: Any) -> bool:
-    """Return whether two texts of refusals are equal, but for the value that the fake names."""
+    """Return whether two texts of refusals are equal, except for the value that the fake names."""
     if isinstance(recorded, str) and isinstance(ours, str) and " (got " not in recorded:
         return recorded.removesuffix(".") == _GOT.sub("", ours).removesuffix(".") or (
             recorded == ours

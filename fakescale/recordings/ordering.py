@@ -208,7 +208,7 @@ def _began(entry: Entry) -> dt.datetime:
 
 
 def _by_effect(entry: Entry) -> tuple[dt.datetime, str, int]:
-    # Of two things that were made in the same millisecond, the ids tell the order.
+    # The ids tell the order of two things that were made in the same millisecond.
     return entry.effect or _EVER, entry.spot.made_id or "", entry.place
 
 

@@ -1,4 +1,4 @@
-"""Recordings are read: cassettes of vcrpy and VCR, HAR files, and lines of JSON.
+"""The reading of recordings: cassettes of vcrpy and VCR, HAR files, and lines of JSON.
 
 The form of a file is recognised by its content. A file is read in pieces, and no path in it is
 followed.

@@ -1,4 +1,4 @@
-"""A command runs behind the proxy of a fake, and a HAR of all that it sends is written."""
+"""The recorder runs a command behind the proxy of a fake, and writes a HAR of what it sends."""
 
 import contextlib
 import io

@@ -1,7 +1,7 @@
 """A recording without its secrets: it can be attached to a report, and compares the same.
 
-Nothing of yours stays but numbers and times: each text has a stand-in, the same wherever it is,
-unless the text is a word of the API itself.
+Only numbers and times of yours stay. Each text gets a stand-in, the same wherever it is, unless it
+is a word of the API itself.
 """
 
 import base64

@@ -37,7 +37,7 @@ class Compared(NamedTuple):
     differences: Sequence[Difference] = ()
     #: The differences that are allowed.
     allowed: Sequence[Difference] = ()
-    #: What was arranged before the exchange, in words.
+    #: The things that were arranged before the exchange, in words.
     arranged: Sequence[str] = ()
 
     @property

@@ -29,7 +29,7 @@ class Scene:
     def __init__(self, asked: Asked, bindings: Bindings) -> None:
         self.asked = asked
         self.bindings = bindings
-        #: What was arranged for the present request, in words.
+        #: The things that were arranged for the present request, in words.
         self.told: list[str] = []
         #: Whether one of the next requests makes a thing or a change itself, by the key that
         #: `Spot` gives it.

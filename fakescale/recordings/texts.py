@@ -67,7 +67,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Text, str]]:
     """
     name = os.fspath(path)
     try:
-        # A look before the file is opened: to open a pipe waits, and a device may do something.
+        # A look before the file is opened, since opening a pipe waits, and a device may do
+        # something.
         _check(os.stat(path))
         file = open(path, "rb")  # noqa: SIM115  (closed below)
     except (OSError, ValueError) as error:  # ValueError for a NUL in the name

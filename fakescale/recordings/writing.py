@@ -1,4 +1,4 @@
-"""Recordings are written: HAR 1.2, and lines of JSON, one exchange at a time."""
+"""The writing of recordings: HAR 1.2, and lines of JSON, one exchange at a time."""
 
 import base64
 import contextlib

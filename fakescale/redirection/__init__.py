@@ -47,8 +47,8 @@ def redirect(
 ) -> Iterator["FakeScale"]:
     """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
-    Use it in a ``with`` block. All connections that this process makes to this host meanwhile
-    reach the fake, also by its older names. The block gets ``fake``, or without one a new
+    Use it in a ``with`` block. In the block, all connections of this process to the host reach the
+    fake, also by the host's older names. The block gets ``fake``, or without one a new
     ``FakeScale(**options)``.
 
     If the fake is not being served already, its ``url`` is an address for other processes, which
@@ -172,10 +172,9 @@ class Redirection:
     def shake_hands(self, connection: Any, original: Callable[[], Any]) -> Any:
         """Do a handshake that trusts the server's authority, and nobody else.
 
-        Other connections share the client's own context, so it stays unchanged. Only this
-        connection gets another context, after it has taken over the demands of its own. A
-        connection that leads elsewhere, such as through a proxy given to the client, fails before
-        it sends a request.
+        Other connections share the client's own context, so that context stays unchanged. Only this
+        connection gets another one. A connection that leads elsewhere, for example through the
+        client's proxy, fails before it sends a request.
         """
         import ssl
 

@@ -11,7 +11,7 @@ from fakescale.values.hosts import HOST, ISSUER
 
 
 def guarding() -> AbstractContextManager[None]:
-    """Guard the real API for a ``with`` block; a redirection goes before.
+    """Guard the real API for a ``with`` block; a redirection takes precedence.
 
     It takes effect while ``PATCHES`` are placed.
     """

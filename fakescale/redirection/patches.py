@@ -197,7 +197,8 @@ def _send(original: _Way) -> _Way:
         if isinstance(connection, socket.SocketType):  # or a client could still wait for an answer
             with contextlib.suppress(OSError):
                 socket.SocketType.shutdown(connection, socket.SHUT_RDWR)
-        # Without a number, by which urllib3 would take it for an end that the server has explained.
+        # Without an error number: with one, urllib3 would take it for an end that the server
+        # explained.
         raise ConnectionResetError(f"{mode.reason}, but this connection was made before")
 
     return send
@@ -212,7 +213,7 @@ def certificate_of(connection: Any) -> bytes:
 
 
 def _pause(original: _Way) -> _Way:
-    """Make no pause before a request is repeated whose host cannot be reached.
+    """Leave out the pause before a retry if the host cannot be reached.
 
     The official client would wait 12 seconds.
     """
@@ -235,8 +236,12 @@ PATCHES = Patches(
     ("socket", "gethostbyname", _resolve),
     ("socket", "gethostbyname_ex", _tell),
     ("socket", "gethostbyaddr", _tell),
+    ("_socket", "gethostbyname", _resolve),
+    ("_socket", "gethostbyname_ex", _tell),
+    ("_socket", "gethostbyaddr", _tell),
     ("socket:socket", "connect", _connect),
     ("socket:socket", "connect_ex", _connect),
+    ("socket:socket", "sendto", _connect),
     ("ssl:SSLSocket", "do_handshake", _shake_hands),
     ("ssl:SSLSocket", "send", _send),
     ("ssl:SSLSocket", "sendall", _send),
@@ -249,6 +254,10 @@ PATCHES = Patches(
     ("pycares:Channel", "gethostbyname", _resolve),
     ("pycares:Channel", "query", _ask),
     ("pycares:Channel", "search", _ask),
+    # Its own functions, which its create_connection calls.
+    ("eventlet.green.socket", "getaddrinfo", _resolve),
+    ("eventlet.green.socket", "gethostbyname", _resolve),
+    ("eventlet.green.socket", "gethostbyname_ex", _tell),
     ("uvloop:Loop", "getaddrinfo", _resolve),
     ("uvloop:Loop", "create_connection", _create),
 )

@@ -47,10 +47,10 @@ def sleeping(fake: FakeScale | None = None) -> Iterator[None]:
     when it returns. In other threads the clock only moves, and due work follows by itself; so a
     labeler or a receiver of callbacks may sleep too. Sleeps of several threads or tasks add up.
 
-    The block affects the whole process, also modules that have imported ``sleep`` by name.
-    These stay real: sleeps of the standard library and of servers like uvicorn, ``sleep(0)``,
-    sleeps of trio and anyio, timeouts, for example of ``threading.Event.wait``, and a ``sleep``
-    that was stored elsewhere than in a module, for example as a default argument.
+    The block affects the whole process, also modules that have imported ``sleep`` by name. Sleeps
+    of the standard library, of servers like uvicorn, of trio and of anyio stay real. So do
+    ``sleep(0)``, timeouts, for example of ``threading.Event.wait``, and a ``sleep`` that is stored
+    outside of a module, for example as a default argument.
     """
     opened = fake, threading.get_ident()
     with _PATCHES.open():

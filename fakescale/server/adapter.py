@@ -1,7 +1,7 @@
 """An adapter for ``requests`` that calls a WSGI application in place, without a socket.
 
-``HTTPAdapter`` does all that it does with a server. Only the pool of connections is another: it
-has no connections. It calls the application, and raises the errors that urllib3 raises.
+``HTTPAdapter`` does all that it does with a server. Only its pool differs: it has no connections,
+but calls the application. It raises the errors that urllib3 raises.
 """
 
 import errno

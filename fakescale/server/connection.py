@@ -38,7 +38,7 @@ _LINGER_SECONDS = 1  # of silence, after the last answer
 
 
 class Step(enum.Enum):
-    """How a connection goes on."""
+    """The next step of a connection."""
 
     WAIT = "when more can be received, or when the connection is due"
     AGAIN = "at once, after the others"

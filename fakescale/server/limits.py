@@ -17,25 +17,27 @@ class Limits:
     ValueError for a limit that is not over 0 or is over 10**9.
     """
 
-    max_body: int = _limit(32 * 2**20, "bytes", "The largest body; a larger one gets 413.")
+    max_body: int = _limit(32 * 2**20, "bytes", "Refuse a request with 413 if its body is larger.")
     max_request_line: int = _limit(
-        64 * 2**10, "bytes", "The longest request line; a longer one gets 414."
+        64 * 2**10, "bytes", "Refuse a request with 414 if its request line is longer."
     )
-    max_headers: int = _limit(100, "number", "The largest number of header fields; more get 431.")
+    max_headers: int = _limit(
+        100, "number", "Refuse a request with 431 if it has more header fields."
+    )
     max_header_bytes: int = _limit(
-        64 * 2**10, "bytes", "The largest size of all header fields; a larger one gets 431."
+        64 * 2**10, "bytes", "Refuse a request with 431 if its header fields are larger in all."
     )
     max_connections: int = _limit(
-        500, "number", "The largest number of open connections; a client over it gets 503."
+        500, "number", "Refuse a client with 503 if this many connections are open."
     )
     idle_seconds: float = _limit(
-        60.0, "seconds", "The longest silence of a client; then its connection is closed."
+        60.0, "seconds", "Close the connection of a client that is silent for this time."
     )
     head_seconds: float = _limit(
-        30.0, "seconds", "The longest time for a request's head to arrive; then 408."
+        30.0, "seconds", "Refuse a request with 408 if its head takes longer to arrive."
     )
     body_seconds: float = _limit(
-        600.0, "seconds", "The longest time for a request's body to arrive; then 408."
+        600.0, "seconds", "Refuse a request with 408 if its body takes longer to arrive."
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Lines for a stream that nobody may read: to write one never waits."""
+"""Lines for a stream that nobody may read: writing one never waits."""
 
 import contextlib
 import os

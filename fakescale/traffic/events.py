@@ -177,10 +177,10 @@ class Events(Sequence[Event]):
         """Return the events that fit all arguments, oldest first.
 
         ``after`` is a number of an event: with the latest number you know, you get what is new.
-        ``kind`` is a kind, or the first word of several. ``subject`` is a task or its id, the
-        name of a batch or project, or the id of a fault. ``account`` also gives the events that
-        concern all accounts, for example a moved clock. ``limit`` gives the latest so many of
-        those that fit. With the number of the first of them as ``before``, you get those that
+        ``kind`` is a kind, or the first word of several. ``subject`` is a task or its id, the name
+        of a batch or project, or the id of a fault. ``account`` also gives the events that concern
+        all accounts, for example a moved clock. ``limit`` gives only the latest of those that fit,
+        up to this number. With the number of the first of them as ``before``, you get those that
         come earlier. ``max_body`` empties the bodies of requests and answers that are longer.
 
         Raises ValueError for an unknown kind, and for a limit below 1.

@@ -186,7 +186,7 @@ class Terms:
 
     #: Answer with this status and the API's error body, and do not carry the request out.
     status: int | None = _term(
-        int, holds=is_final, rule="must be one of HTTP's from 200 on that have a body"
+        int, holds=is_final, rule="must be a status of HTTP, 200 or more, that allows a body"
     )
     #: The text in the error body. The default, the status's phrase, is guessed.
     error: str | None = _term(str)
@@ -227,7 +227,7 @@ class Terms:
             if one in given and other in given:
                 raise ValueError(f"{one} and {other} exclude each other")
         if self.reset == "before" and "status" in given:
-            raise ValueError('status means nothing where reset is "before"')
+            raise ValueError('status means nothing if reset is "before"')
         if not given.keys() & set(_EFFECTS):
             raise ValueError(f"one of {', '.join(_EFFECTS)} is needed, or nothing would happen")
         if self.headers is not None:
@@ -319,7 +319,7 @@ class Fault:
             try:
                 self._until = now + dt.timedelta(minutes=terms.minutes)
             except OverflowError:
-                raise ValueError("minutes must not lead out of the calendar") from None
+                raise ValueError("minutes must end within the calendar") from None
 
     @property
     def api_key(self) -> str | None:

@@ -139,7 +139,8 @@ class Outbox(Sequence[Delivery]):
     ) -> Callable[[], None] | None:
         """Owe a callback to ``url`` from now on, and have it sent in the background.
 
-        Return the call that logs a callback that is not sent. Make it without a lock held.
+        Return a function that logs a callback that is not sent, or None. Call it without a lock
+        held.
 
         Another thread calls ``on_outcome`` once, with True after a 2xx and False after the last
         attempt. It never does so for a callback that is not sent. Returns at once, and takes no
@@ -565,7 +566,7 @@ class Outbox(Sequence[Delivery]):
                 self._held.append(entry[-1])
 
     def _release(self, held: Iterable[int]) -> None:
-        """Give held callbacks to their receivers, those of each account shuffled by its dice."""
+        """Give held callbacks to their receivers, shuffled within each account."""
         now = self._clock.now()
         places = {it: it if (own := self._dice_of(it)) is None else own.random() for it in held}
         for rank, number in enumerate(sorted(places, key=places.__getitem__), 1):

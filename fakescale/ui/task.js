@@ -88,7 +88,7 @@ function Actions({ task }) {
     <${Do} op="tasks.set_unique_id" label="set unique_id …" args=${args} ask=${["unique_id"]} start=${{ unique_id: task.unique_id ?? "" }} />
     ${task.unique_id && html`<${Do} op="tasks.clear_unique_id" label="clear unique_id" args=${args} />`}
     <${Do} op="tasks.set_tags" label="set tags …" args=${args} ask=${["tags"]} start=${{ tags: JSON.stringify(task.tags ?? []) }} />
-    <${Do} op="tasks.delete" label="delete" args=${args} confirm="Only Scale can delete a task; the API then knows it no more." />
+    <${Do} op="tasks.delete" label="delete" args=${args} confirm="Only Scale can delete a task. v1 then no longer shows it." />
   </div></section>`;
 }
 

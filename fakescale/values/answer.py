@@ -29,8 +29,8 @@ class Answer(NamedTuple):
 def encode(value: Any) -> bytes:
     """Return the JSON text of a value: compact, and in UTF-8 as the API's own (observed: Node).
 
-    The text is in ASCII if the value is not JSON by orjson's rules: half of a surrogate pair, or
-    an integer of more than 64 bits, as texts about a client's mistake may hold.
+    The text is in ASCII if orjson refuses the value. A text about a client's mistake may hold half
+    of a surrogate pair, or an integer of more than 64 bits.
     """
     try:
         # A copy, since each result of orjson keeps 8 KiB for itself.

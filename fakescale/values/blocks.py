@@ -63,7 +63,7 @@ class Block(Generic[Entered]):
 
 
 def block(function: Callable[P, Iterator[Entered]]) -> Callable[P, Block[Entered]]:
-    """Return ``function``, a generator, as ``contextlib.contextmanager`` does, for a `Block`."""
+    """Return a function that makes a `Block` of a generator, like ``contextlib.contextmanager``."""
     manager = contextlib.contextmanager(function)
 
     @functools.wraps(function)

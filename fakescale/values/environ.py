@@ -3,7 +3,7 @@
 from typing import Protocol
 
 #: The key in the WSGI environ of an Event that the server sets when it stops. Its ``wait`` may
-#: raise an error once the client waits no longer.
+#: raise an error when the client stops waiting.
 STOPPED = "fakescale.stopped"
 #: The key in the WSGI environ of an optional function. The application calls it with each
 #: exchange and the seconds that the answer took, instead of logging the exchange.

@@ -36,6 +36,12 @@ class BadRequest(ApiError):
     """A parameter is bad or missing, or the task's status does not allow the call."""
 
     status = 400
+    #: The name of the bad parameter, if the message begins with it: ``labels[0].name``.
+    field: str | None = None
+
+    def renamed(self, name: str) -> "BadRequest":
+        """Return the same error with another name of the parameter."""
+        return BadRequest(str(self).replace(f'"{self.field}"', f'"{name}"', 1))
 
 
 class Unauthorized(ApiError):
@@ -115,7 +121,9 @@ def invalid(field: str, rule: str, value: Any = _ABSENT) -> BadRequest:
     from (guessed). The value at the end is our addition.
     """
     got = "" if value is _ABSENT else f" (got {shown(value)})"
-    return BadRequest(f'Parameter is invalid, reason: "{field}" {rule}{got}')
+    error = BadRequest(f'Parameter is invalid, reason: "{field}" {rule}{got}')
+    error.field = field
+    return error
 
 
 def shown(value: Any) -> str:

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 #: The host of the real API (documented).
 HOST = "api.scale.com"
-#: All names of that host: also the older ones, which older clients have written in (observed in
-#: npm `scaleapi` 2.3.2, in the Python client up to 0.1.10, and in public lidar scripts).
+#: All names of that host. Older clients have the older names written in (observed in npm `scaleapi`
+#: 2.3.2, in the Python client up to 0.1.10, and in public lidar scripts).
 HOSTS = (HOST, "api.scaleapi.com", "api.scale.ai")
 
 #: The issuer of the certificates that fakes show for that host.

@@ -19,9 +19,9 @@ def make_uuid(rng: random.Random) -> str:
 class TaskIds:
     """Makes task ids: 24 hex digits, of which the first eight are the creation second.
 
-    The other sixteen digits are a counter with a random start, which ``seed`` determines if
-    one is given. They are observed to differ; that they count is guessed. The ids of one
-    object never repeat, and ascend while the clock does not run backwards.
+    The other sixteen digits are a counter with a random start, which ``seed`` determines if one is
+    given. Observed: the digits differ. Guessed: they count. The ids of one object never repeat, and
+    ascend while the clock does not run backwards.
     """
 
     def __init__(self, seed: str | int | None = None) -> None:
@@ -40,8 +40,8 @@ class TaskIds:
     def reserve(self, ids: Iterable[str]) -> None:
         """Never make any of ``ids``, which came from elsewhere.
 
-        The next number is behind theirs, so that no id need be kept. Numbers that lie too far
-        ahead are never reached.
+        The counter goes on after the highest of them, so that no id need be kept. An id too far
+        ahead is left out, since the counter never reaches it.
         """
         for text in ids:
             number = int(text[8:], 16) if _MADE.fullmatch(text) else 0

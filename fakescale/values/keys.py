@@ -96,7 +96,7 @@ _USER = re.compile(r"""(://)[^/?#\s"\\@]+@""")
 def masked(text: str) -> str:
     """Return ``text`` for a log: with ``***`` in place of keys, and of users and passwords in URLs.
 
-    It finds a key by the name before it, ``Authorization`` or ``api_key`` for example.
+    A key is found by the name before it, for example ``Authorization`` or ``api_key``.
     """
     text = _SECRET.sub(lambda found: f"{found[1]}{found[2] or found[3] or ''}***", text)
     return _USER.sub(r"\1***@", text)

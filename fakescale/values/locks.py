@@ -1,4 +1,4 @@
-"""A lock that its holder can give calls to make once it is free."""
+"""A lock that makes calls for its holder once it is free."""
 
 import threading
 from collections import deque
@@ -11,11 +11,12 @@ _RLock: Any = type(threading.RLock())
 class PatientLock(_RLock):  # type: ignore[misc]  # checkers of types take the class for final
     """A reentrant lock that puts calls off until its holder has released it.
 
-    A call that other code may answer, like a line of the log, must not be made with a lock held:
-    that code may wait for another thread, which waits for the lock.
+    A call that runs code of others, for example a line of the log, must not be made with a lock
+    held. That code may wait for another thread, and that thread for the lock.
     """
 
     def __init__(self) -> None:
+        super().__init__()  # gevent and eventlet put a class of Python in place of that of C
         self._late: deque[Callable[[], object]] = deque()
 
     def afterwards(self, call: Callable[[], object]) -> None:

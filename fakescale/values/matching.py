@@ -19,10 +19,10 @@ def matching(
     count: int | None,
     label: Callable[[Item], str] = repr,
 ) -> list[Item]:
-    """Return the items that have all members of ``expected``, which may have further ones.
+    """Return the items that have all members of ``expected``. An item may have further members.
 
     ``show`` returns the members of an item, and ``label`` its name in a failure. Raises
-    AssertionError unless ``count`` items fit; if that is None, unless one does.
+    AssertionError unless ``count`` items fit, or at least one if that is None.
     """
     __tracebackhide__ = True
     faults = [(list(differences(expected, show(item))), item) for item in items]

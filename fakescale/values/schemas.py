@@ -45,9 +45,8 @@ def check_depth(name: str, value: Any, most: int = MAX_DEPTH) -> None:
 class Checker:
     """A compiled schema.
 
-    ``texts`` maps members to their own error messages, for a missing member or one with a
-    value that is not allowed. It holds the messages that are known to differ from the
-    general form.
+    ``texts`` maps members to their own error messages, for a missing member or one with a value
+    that is not allowed. These messages are known to differ from the general form.
     """
 
     def __init__(self, schema: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> None:
@@ -157,8 +156,13 @@ class Parameters(Checker):
         if self._validator.is_valid(given):
             return given
         self._check_with(self._required, given, "")
-        read: FrozenDict = _read(given, self.schema, self.schema.get("$defs", {}), form=form)
+        read = self.spelled(given, form=form)
         self.check(read)
+        return read
+
+    def spelled(self, body: Mapping[str, Any], *, form: bool) -> FrozenDict:
+        """Return ``body`` with texts turned into what they spell, without a check."""
+        read: FrozenDict = _read(body, self.schema, self.schema.get("$defs", {}), form=form)
         return read
 
 

@@ -120,6 +120,11 @@ def test_a_form_over_a_limit_is_told_of_that_limit(live: Caller, parts: Any) -> 
     assert "1000 parts, and a text in it, or the header of a part, 500000 bytes" in reply.error
 
 
+def test_a_refusal_names_a_text_as_it_was_written(live: Caller) -> None:
+    reply = upload(live, (FILE, b""), ('name="project_name[]"', b"p"))
+    assert (reply.status, '"project_name[]" must be' in reply.error) == (400, True)
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "", "x/y"])
 def test_only_a_multipart_body_is_an_upload(live: Caller, content_type: str) -> None:
     reply = live("POST", "/files/upload", data=b"{}", headers={"Content-Type": content_type})

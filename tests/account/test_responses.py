@@ -95,6 +95,8 @@ def test_texts_and_rows_are_the_observed_ones() -> None:
 def test_multiple_categories_are_a_list_and_include_their_ids() -> None:
     answer = made("categorization", allow_multiple=True, category_ids={"1": "big", "2": "small"})
     assert len(answer["category"]) == len(answer["category_id"]) == 1
+    without = made("categorization", allow_multiple=True)
+    assert (len(without["category"]), without["category_id"]) == (1, None)
 
 
 def test_the_fields_of_a_document_are_an_array() -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -404,6 +405,7 @@ def test_a_head_of_the_fake_itself_is_answered_too(fake: FakeScale, path: str) -
         ("/projects", "POST,GET,HEAD"),
         ("/batches/a%2Fb/finalize", "POST"),
         ("/studio/batches/", "GET,HEAD"),
+        ("/task/5f/response_url/6a", "GET,HEAD"),
     ],
 )
 def test_options_tell_the_methods(live: Caller, path: str, methods: str) -> None:
@@ -415,6 +417,9 @@ def test_options_tell_the_methods(live: Caller, path: str, methods: str) -> None
 def test_options_need_a_key_and_a_known_path(fake: FakeScale, live: Caller) -> None:
     assert live("OPTIONS", "/taks").status == 404
     assert Caller(fake, "nobody")("OPTIONS", "/tasks").status == 401
+    assert Caller(fake, "nobody")("OPTIONS", "/task/5f/response_url/6a").status == 200
+    secure = Caller(FakeScale(secure_result_urls=True), "nobody")
+    assert secure("OPTIONS", "/task/5f/response_url/6a").status == 401
     assert live("OPTIONS", "/tasks", headers={"Origin": "https://evil.example"}).status == 200
 
 
@@ -432,6 +437,9 @@ GZIPPED = gzip.compress(b"{}", mtime=0)
         ("identity", bytes),
         ("", bytes),
         ("gzip", lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:])),
+        ("gzip", lambda data: gzip.compress(data) + b"\0\0"),  # as tar and tape pad it
+        ("gzip", lambda data: gzip.compress(b"") * 500 + gzip.compress(data)),
+        ("deflate", lambda data: zlib.compress(data) + b"more"),
     ],
 )
 @pytest.mark.parametrize("form", [False, True])
@@ -468,6 +476,13 @@ def test_a_body_that_cannot_be_inflated_is_refused(
     assert says in reply.error
 
 
+def test_a_body_of_many_members_is_inflated_quickly(live: Caller) -> None:
+    data = gzip.compress(b"", mtime=0) * 100_000
+    begun = time.process_time()
+    assert live("POST", "/task/chat", data=data, headers={"Content-Encoding": "gzip"}).status == 200
+    assert time.process_time() - begun < 2  # it grew with the square of the number: 5 s
+
+
 # Memory.
 
 SHAPES = {
@@ -481,7 +496,7 @@ SHAPES = {
 
 
 def peak_of(fake: FakeScale, data: bytes, kind: str = "application/json") -> int:
-    """Return how many bytes of memory a creation with this body takes."""
+    """Return the bytes of memory that a creation with this body takes."""
     headers = {"Authorization": f"Bearer {fake.api_key}", "Content-Type": kind}
     tracemalloc.start()
     try:

@@ -31,7 +31,15 @@ from fakescale.values.errors import ApiError
         ("m[100]=x", {"m": {"100": "x"}}),
         ("m[99]=x", {"m": ["x"]}),
         ("a=1&a[b]=2", {"a": ["1", {"b": "2"}]}),
-        ("a=%ff", {"a": "\ufffd"}),
+        # Observed of qs: an escape that is malformed or not UTF-8 leaves its text as it is.
+        ("a=%ff", {"a": "%ff"}),
+        ("caf%E9+au=%41%E9+x", {"caf%E9 au": "%41%E9 x"}),
+        ("a=%zz%41&b=%4&c=%", {"a": "%zz%41", "b": "%4", "c": "%"}),
+        ("a=%ED%A0%80", {"a": "%ED%A0%80"}),
+        # ... and no name is __proto__.
+        ("a=1&__proto__=x&__proto__[b]=y", {"a": "1"}),
+        ("m[__proto__]=x&m[a][__proto__][b]=y&m[c]=z", {"m": {"a": {}, "c": "z"}}),
+        ("%5F_proto__=x&l[0][__proto__]=x&l[1]=proto", {"l": [{}, "proto"]}),
         ("a", {"a": ""}),
         ("&".join(["a[]=1"] * 1000), {"a": ["1"] * 1000}),
     ],

@@ -1,5 +1,6 @@
 """The parameters of queries, in all the ways in which clients write several values."""
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from fakescale.account.listing import Filter, Parameter, read_parameters, token
 from fakescale.api.forms import read_query_string
 from fakescale.api.route import Route
-from fakescale.api.v1 import ROUTES
+from fakescale.api.routes import ROUTES
+from fakescale.values.errors import ApiError
 from tests.support import Caller
 
 PARAMETERS = [(route, name) for route in ROUTES for name in route.query]
@@ -35,6 +37,18 @@ def test_brackets_change_nothing(route: Route, name: str) -> None:
     ]
     assert plain.keys() == {name}
     assert others == [plain] * 5
+
+
+@pytest.mark.parametrize(
+    ("route", "name"), PARAMETERS, ids=[f"{route.path} {name}" for route, name in PARAMETERS]
+)
+def test_a_nested_value_is_refused_by_its_written_name(route: Route, name: str) -> None:
+    given = read_query_string(f"{name}[a][b]=x")
+    if route.query[name].schema == {"type": "object"}:
+        assert read_parameters(given.values, route.query)[name] == {"a": {"b": "x"}}
+        return
+    with pytest.raises(ApiError, match=re.escape(f'"{name}[a][b]" must be')):
+        read_parameters(given.values, route.query, (), given.written)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,7 @@ def test_several_values_filter_in_every_spelling(live: Caller, query: str) -> No
         ("tags[a][b]=x", "tags[a][b]"),
         ("tags=x&tags[a]=y", "tags"),
         ("offset=-1", "offset"),
+        ("status[%E9]=pending", "status[%E9]"),
     ],
 )
 def test_a_refusal_names_the_parameter_as_it_was_written(

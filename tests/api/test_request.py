@@ -63,3 +63,64 @@ def test_forms_are_bodies_everywhere(fake: FakeScale, live: Caller) -> None:
     fake.tasks.complete(reply.json["task_id"])
     reply = live("POST", f"{path}/audit", data=b"accepted=false&comments=no", headers=headers)
     assert reply.json["customer_review_status"] == "rejected"
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+CATEGORIES = "/task/categorization", "instruction=?&attachment_type=text&attachment=x"
+IMAGE = "/task/imageannotation", "attachment=http://e.com/a.png"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "more", "name"),
+    [
+        (*IMAGE, "geometries[box][objects_to_annotate]=car&geometries[box][min_width]=ten", ""),
+        (*CATEGORIES, "categories[]=a&priority[]=ten", "priority[]"),
+        (*CATEGORIES, "categories%5Ba%5D=b", "categories[a]"),
+        (*CATEGORIES, "categories[a]=b&categories[c]=d", "categories"),
+        (*CATEGORIES, "categories[]=a&tags[0][a]=b", "tags[0][a]"),
+        (*CATEGORIES, "categories[]=a&tags[][a]=b", "tags[][a]"),
+        (*CATEGORIES, "categories[]=a&tags=", "tags"),
+        (*CATEGORIES, "categories[]=a&tags=b&tags=", "tags"),
+        (*CATEGORIES, "categories[]=a&tags[b]=c", "tags[b]"),
+        ("/projects", "name=p", "type[]=chat", "type[]"),
+        ("/projects", "type=chat", "name[a]=p", "name[a]"),
+        ("/batches", "project=p", "name[]=b", "name[]"),
+        ("/batches", "project=p&name=b", "metadata[]=x", "metadata[]"),
+        ("/teams/invite", "team_role=member", "emails[]=a@b.c&emails[]=d", "emails[]"),
+        ("/teams/invite", "team_role=member", "emails[0]=a@b.c&emails[1]=d", "emails[1]"),
+        ("/teams/invite", "team_role=member", "emails=d", "emails"),
+        ("/files/import", "project_name=p", "file_url[]=http://e.com/a", "file_url[]"),
+        ("/studio/assignments/add", "emails=a@b.c", "projects[a]=p", "projects[a]"),
+        ("/studio/batches/set_priorities", "x=", "batches[0][name][a]=p", "batches[0][name][a]"),
+        ("/v2/batch", "project=p", "name[x]=b", "name[x]"),
+        ("/v2/task/metadata", "metadata[a]=b", "task_id[]=y", "task_id[]"),
+        ("/task/chat", "x=", "a" + "[b]" * 33, ""),
+    ],
+)
+def test_a_refusal_names_a_field_as_it_was_written(
+    live: Caller, path: str, form: str, more: str, name: str
+) -> None:
+    live("POST", "/projects", {"type": "chat", "name": "p"})
+    reply = live("POST", path, data=f"{form}&{more}".encode(), headers=FORM)
+    assert reply.status == 400
+    assert f'"{name or more.rpartition("&")[2].partition("=")[0]}"' in reply.error, reply.error
+
+
+def test_a_missing_member_is_named_as_a_form_names_it(live: Caller) -> None:
+    path = "/studio/batches/set_priorities"
+    reply = live("POST", path, data=b"batches[0][x]=1&batches[1][x]=2", headers=FORM)
+    assert '"batches[0][name]" is required' in reply.error
+
+
+def test_a_text_may_stand_for_a_list_of_one_in_every_form(live: Caller) -> None:
+    live("POST", "/projects", {"type": "chat", "name": "p"})
+    invited = live("POST", "/teams/invite", data=b"emails=a@b.c&team_role=labeler", headers=FORM)
+    assert invited.json[-1]["email"] == "a@b.c"
+    assignment = b"emails=admin@example.com&projects=p"
+    made = live("POST", "/studio/assignments/add", data=assignment, headers=FORM)
+    assert made.json == {"admin@example.com": ["p"]}
+
+
+def test_a_form_that_is_no_text_is_refused(live: Caller) -> None:
+    reply = live("POST", "/task/chat", data=b"a=\xff", headers=FORM)
+    assert (reply.status, '"body" must be UTF-8' in reply.error) == (400, True)

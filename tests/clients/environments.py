@@ -49,6 +49,22 @@ def modules_with(*requirements: str) -> Path:
     return home
 
 
+def source_of(requirement: str) -> Path:
+    """Return the folder of the source of a Python package, which has its tests."""
+    home = CACHE / f"source-{_name([requirement])}"
+
+    def make() -> None:
+        flags = ("--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(home))
+        _call([sys.executable, "-m", "pip", "download", *flags, requirement])
+        [archive] = home.glob("*.tar.gz")
+        shutil.unpack_archive(archive, home, filter="data")
+        archive.unlink()
+
+    _keep(home, [requirement], make)
+    [folder] = (it for it in home.iterdir() if it.is_dir())
+    return folder
+
+
 def needs(*commands: str) -> None:
     """Skip the test unless these commands are installed."""
     for command in commands:
@@ -103,7 +119,9 @@ def _keep(home: Path, requirements: Sequence[str], make: Callable[[], None]) -> 
 def _call(command: Sequence[str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     if done.returncode:
-        raise _NotInstalled((done.stderr.strip() or "it failed").splitlines()[-1])
+        lines = (done.stderr.strip() or "it failed").splitlines()
+        # npm tells the reason first, and pip last.
+        raise _NotInstalled(lines[0] if command[0] == "npm" else lines[-1])
 
 
 def _go_without(reason: str) -> None:

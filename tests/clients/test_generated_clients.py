@@ -148,7 +148,7 @@ NOT_FOUND = "Task with that ID not found."
 
 
 def by_python(fake: FakeScale, folder: Path, program: str, version: str = "v1") -> Any:
-    """Return what a program prints that uses the client of openapi-python-client."""
+    """Return the output of a program that uses the client of openapi-python-client."""
     tools = python_with("openapi-python-client==0.29.1", "ruff")
     with fake.serve():
         address = f"{fake.origin}/_fakescale/openapi.json?strict=true&version={version}"
@@ -160,7 +160,7 @@ def by_python(fake: FakeScale, folder: Path, program: str, version: str = "v1") 
 
 
 def by_typescript(fake: FakeScale, folder: Path, program: str, version: str = "v1") -> Any:
-    """Return what a program prints that uses the client of openapi-ts."""
+    """Return the output of a program that uses the client of openapi-ts."""
     # The last of its versions for Node 18 and 20 as well.
     modules = modules_with("@hey-api/openapi-ts@0.85.2", "typescript@5.9.3") / "node_modules"
     command = [sys.executable, "-m", "fakescale", "openapi", "--strict", "--api", version]

@@ -1,8 +1,6 @@
 """The drawings of every task type, read back as XML."""
 
-import json
 import re
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
@@ -606,15 +604,9 @@ def test_only_the_first_2000_shapes_are_drawn_and_the_picture_says_so(build: Any
     assert len(drawing.svg) < 4_000_000
 
 
-def test_100000_shapes_take_no_longer_than_their_json() -> None:
-    response = {"annotations": many("a", 100_000)}
-    began = time.perf_counter()
-    json.loads(json.dumps(response))
-    of_json = time.perf_counter() - began
-    began = time.perf_counter()
-    drawing = drawn("imageannotation", response)
-    assert drawing.total == 100_000
-    assert time.perf_counter() - began < 3 * of_json + 0.5
+def test_100000_shapes_are_counted_and_the_first_are_drawn() -> None:
+    drawing = drawn("imageannotation", {"annotations": many("a", 100_000)})
+    assert (len(drawing.shapes), drawing.total) == (2_000, 100_000)
 
 
 def test_a_text_of_ten_megabytes_is_cut() -> None:

@@ -1,4 +1,4 @@
-"""The arrangement of what a recording shows that no client in it did."""
+"""The arrangement of state that a recording shows, but that no client in it made."""
 
 import datetime as dt
 import json
@@ -37,7 +37,8 @@ def told(report: Report) -> list[str]:
     return [text for _, text in report.arranged]
 
 
-# What somebody does to a task between two looks of a client, and how it is told.
+# The things that somebody does to a task between two looks of a client, each with the text that
+# tells it.
 MOVES: dict[str, tuple[Callable[[FakeScale, str], object], str]] = {
     "complete": (lambda fake, it: fake.tasks.complete(it, ANSWER), "is completed"),
     "fail": (lambda fake, it: fake.tasks.fail(it, "gone"), "is error"),

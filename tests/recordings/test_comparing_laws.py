@@ -36,7 +36,7 @@ def test_any_calls_on_a_fake_compare_as_the_same(steered: bool) -> None:
     key = fake.api_key if steered else fake.test_api_key
     target = Target(fake.url, key, fake=fake, line=_Recording(recorder))
     settings = hypothesis.settings(
-        max_examples=examples(100),
+        max_examples=examples(50),
         stateful_step_count=30,
         deadline=None,
         derandomize=True,

@@ -467,7 +467,7 @@ def test_the_fake_answers_a_redacted_recording_the_same() -> None:
         use(call)
         assert {it.status for it in exchanges} == {200, 400, 401, 404, 409}
         redacted = list(redact(exchanges))
-        # Of each id and token of the redacted recording, the one that the fake makes.
+        # The id or token that the fake makes, for each one of the redacted recording.
         ours: dict[str, str] = {}
         for before, after in zip(exchanges, redacted, strict=True):
             ours |= dict(zip(_opaque(after.answer), _opaque(before.answer), strict=True))

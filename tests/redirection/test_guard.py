@@ -4,6 +4,7 @@ import _socket
 import socket
 import ssl
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +46,7 @@ def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CLIENTS = """
-    import asyncio, http.client, socket, time, urllib.request
+    import _socket, asyncio, http.client, socket, time, urllib.request
     import aiohttp, httpx, pytest, requests, scaleapi, urllib3, uvloop
 
     URL = "https://api.scale.com/v1/tasks"
@@ -65,6 +66,10 @@ CLIENTS = """
     def by_connect():
         with socket.socket() as connection:
             connection.connect(("api.scale.com", 443))
+
+    def by_sendto():
+        with socket.socket(type=socket.SOCK_DGRAM) as connection:
+            connection.sendto(b"x", ("api.scale.com", 443))
 
     def with_retries():
         retries = urllib3.Retry(5, backoff_factor=9)
@@ -90,6 +95,11 @@ CLIENTS = """
         "bytes": lambda: socket.create_connection((b"api.scale.ai", 443)),
         "connect": by_connect,
         "gethostbyname": lambda: socket.gethostbyname("API.SCALE.COM"),
+        "gethostbyname of _socket": lambda: _socket.gethostbyname("api.scale.com"),
+        "gethostbyname_ex of _socket": lambda: _socket.gethostbyname_ex("api.scale.com"),
+        "gethostbyaddr of _socket": lambda: _socket.gethostbyaddr(b"api.scale.com"),
+        "gethostbyaddr": lambda: socket.gethostbyaddr("api.scale.ai"),
+        "sendto": by_sendto,
         "gethostbyname_ex": lambda: socket.gethostbyname_ex("api.scaleapi.com."),
     }
     raised = {}
@@ -117,7 +127,7 @@ CLIENTS = """
 def test_no_client_reaches_the_real_api(suite: pytest.Pytester) -> None:
     suite.makepyfile(CLIENTS)
     before = dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))
-    suite.runpytest_inprocess().assert_outcomes(passed=21)
+    suite.runpytest_inprocess().assert_outcomes(passed=26)
     assert (dict(vars(socket)), dict(vars(socket.socket)), dict(vars(ssl.SSLSocket))) == before
 
 
@@ -198,6 +208,15 @@ def test_the_real_api_can_be_allowed(
         leaves=LEAVES, test_x=f"from leaves import goes\ndef test_x(fakescale): goes({text!r})"
     )
     suite.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["getaddrinfo", "gethostbyname", "gethostbyname_ex"])
+def test_the_functions_of_eventlet_are_guarded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    module = types.ModuleType("eventlet.green.socket")  # it has its own, which nobody else calls
+    setattr(module, name, lambda *_: pytest.fail("left"))
+    monkeypatch.setitem(sys.modules, "eventlet.green.socket", module)
+    with PATCHES.placed(), guarding(), pytest.raises(Unreachable, match=r"^fakescale: "):
+        getattr(module, name)(*([HOST, 443] if name == "getaddrinfo" else [HOST]))
 
 
 # TLS, which needs no look-up.

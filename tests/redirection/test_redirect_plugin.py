@@ -114,7 +114,7 @@ def test_a_whole_run_can_be_redirected(suite: pytest.Pytester, more: list[str]) 
     assert now == before[2]
 
 
-# Works as pytest-socket does, of which most suites use no option.
+# Works as pytest-socket does without an option, as most suites use it.
 RESTORING = """
     import socket
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 COMMANDS = ("chromium-headless-shell", "chromium", "google-chrome")
-#: Where the screenshots of failed tests are.
+#: The folder of the screenshots of failed tests.
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 POLL = 50  # ms
 
@@ -114,7 +114,8 @@ class Ui:
         """Return the curl line beside a button."""
         near = self.page.get_by_role("button", name=button, exact=True).locator("xpath=..")
         near.get_by_text("curl", exact=True).click()
-        return near.locator("pre").inner_text()
+        line: str = near.locator("pre").inner_text()
+        return line
 
 
 @pytest.fixture

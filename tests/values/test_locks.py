@@ -1,4 +1,7 @@
 import contextlib
+import subprocess
+import sys
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,3 +38,14 @@ def test_calls_are_made_in_order_even_if_the_block_fails() -> None:
         lock.afterwards(lambda: made.append(2))
         raise ZeroDivisionError
     assert made == [1, 2]
+
+
+def test_it_is_a_lock_of_python_where_threading_has_no_other() -> None:
+    """gevent and eventlet put such a class in place of the one of C."""
+    program = """
+        import threading
+        threading.RLock = threading._PyRLock
+        from fakescale import FakeScale
+        assert FakeScale().tasks.create("chat").status == "pending"
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
