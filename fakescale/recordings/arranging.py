@@ -20,6 +20,7 @@ from fakescale.account.task import Task
 from fakescale.account.world import World
 from fakescale.recordings.asking import Asked
 from fakescale.recordings.bindings import ID, Bindings
+from fakescale.recordings.counters import Counters
 from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.names import project_of
@@ -52,7 +53,8 @@ class Arranger:
         self._homes = Homes(self._scene)
         self._refusals = Refusals(self._scene, self._homes)
         self._delivered = Delivered(self._scene, self._homes, self._task)
-        self._team = Team(self._scene, self._homes)
+        self._counters = Counters(self._scene, self._homes)
+        self._team = Team(self._scene, self._homes, self._counters)
         # The members of a task that clients can change, as the recording showed them last, by its
         # id.
         self._last: dict[str, int] = {}
@@ -98,7 +100,7 @@ class Arranger:
                 pass
             elif spot.noun == "batch" and "pending" in (spot.answer or ()):
                 if not is_early:  # else counters may follow from what is coming
-                    self._homes.counts(spot, world)
+                    self._counters.arrange(spot, world)
             else:
                 arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
                 if spot.answer is None:

@@ -33,6 +33,9 @@ _BACK = dt.timedelta(minutes=1)
 # The difference of the clocks of client and server that counts as such.
 _APART = dt.timedelta(minutes=10)
 _ASCII = bytes(range(128))  # stays as it is
+# A part of a multipart body that lacks the content of its file, and the bytes to put there at most.
+_EMPTY_FILE = re.compile(rb'filename="[^\r\n]*"(?:\r\n[^\r\n]+)*\r\n\r\n(?=\r\n--)')
+_MOST_FILLED = 16 * 2**20  # bytes
 # The header fields of a request that the API heeds.
 _HEEDED = ("content-type", "idempotency-key", "accept")
 
@@ -176,3 +179,11 @@ def target_of(url: str) -> str:
     """Return the path and query of a URL, as they were sent."""
     parts = urlsplit(quote(url, safe=_ASCII))
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def filled(body: bytes, spot: Spot) -> bytes:
+    """Return a body in which zeros stand for the content of an upload, which a HAR may lack."""
+    size = spot.answer.get("size") if isinstance(spot.answer, dict) else None
+    if spot.noun != "file" or type(size) is not int or not 0 < size <= _MOST_FILLED:
+        return body
+    return _EMPTY_FILE.sub(lambda found: found[0] + bytes(size), body, count=1)

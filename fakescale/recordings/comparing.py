@@ -12,7 +12,7 @@ from fakescale.account.world import World
 from fakescale.api.route import match
 from fakescale.api.routes import ROUTES
 from fakescale.recordings.arranging import Arranger
-from fakescale.recordings.asking import Asked, Mode, media_type, target_of
+from fakescale.recordings.asking import Asked, Mode, filled, media_type, target_of
 from fakescale.recordings.bindings import Bindings
 from fakescale.recordings.differences import (
     Answered,
@@ -26,14 +26,11 @@ from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.ordering import Entry, Ordering
 from fakescale.recordings.reading import in_order, until
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
-from fakescale.recordings.spots import Spot
 
 _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
 _TRIES, _HELD = 64, 32
-_EMPTY_FILE = re.compile(rb'filename="[^\r\n]*"(?:\r\n[^\r\n]+)*\r\n\r\n(?=\r\n--)')
 _LIMIT = re.compile(r"(?<=[?&])limit=[0-9]+")
-_MOST_FILLED = 16 * 2**20  # bytes
 _OVERLAP = dt.timedelta(seconds=1)
 
 
@@ -259,7 +256,7 @@ class _Comparison:
             exchange,
             key,
             self._bindings.in_target(target_of(url or exchange.url)),
-            self._bindings.in_body(_filled(exchange.body, entry.spot)),
+            self._bindings.in_body(filled(exchange.body, entry.spot)),
             None if made in self._asked.world(key).tasks else made,
         )
 
@@ -294,14 +291,6 @@ def _endpoint(exchange: Recorded) -> str:
     path = urlsplit(exchange.url).path
     found = match(ROUTES, "GET" if exchange.method == "HEAD" else exchange.method, path)
     return f"{exchange.method} {found[0].path if found else path}"
-
-
-def _filled(body: bytes, spot: Spot) -> bytes:
-    """Return a body in which zeros stand for the content of an upload, which a HAR may lack."""
-    size = spot.answer.get("size") if isinstance(spot.answer, dict) else None
-    if spot.noun != "file" or type(size) is not int or not 0 < size <= _MOST_FILLED:
-        return body
-    return _EMPTY_FILE.sub(lambda found: found[0] + bytes(size), body, count=1)
 
 
 def _is_over(held: Entry, entry: Entry) -> bool:

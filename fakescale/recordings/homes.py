@@ -1,4 +1,7 @@
-"""The arrangement of projects and batches, which are the homes of tasks."""
+"""The arrangement of projects and batches, which are the homes of tasks.
+
+The file has over 300 lines, since an answer about a batch also shows its project.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -321,55 +324,6 @@ class Homes:
         """Complete the tasks of a batch."""
         for task in world.tasks.list(batch=name, status="pending"):
             self._scene.complete_unseen(task.id, world)
-
-    def counts(self, spot: Spot, world: World) -> None:
-        """Arrange the counters of a batch: labelers have completed some of its tasks."""
-        name, answer = spot.name, spot.answer
-        shown = {status: answer.get(status) for status in Status}
-        if not all(isinstance(it, int) for it in shown.values()):
-            return
-        if name not in world.batches:
-            self.put_batch(name, project_of(name), answer.get("status", ""), world, None)
-        batch = world.batches.get(name)
-        if (world, f"batch {name}") in self._scene.foreign:
-            # Its tasks may never be shown.
-            counts = FrozenDict({str(k): it for k, it in shown.items()})
-            status = answer.get("status", batch.status)
-            world.batches._table.change(name, counts=counts, status=status)
-            return
-        self.settle(name, {status: int(shown[status]) for status in Status}, world)
-        self.batch_status(name, answer.get("status", ""), world)
-
-    def settle(self, name: str, shown: Mapping[Status, int], world: World) -> None:
-        """Guess which tasks of a batch are not pending any more, so that its counters fit."""
-        tasks, counts = world.tasks, world.batches.get(name).counts
-        over = [it for it in shown if it != Status.PENDING]
-        if any(shown[status] < counts.get(str(status), 0) for status in over):
-            for task in tasks.list(batch=name):
-                if task.id in self._scene.unseen and task.status in shown:  # an earlier guess
-                    self._scene.make_pending(task, world)
-            counts = world.batches.get(name).counts
-        more = {status: shown[status] - counts.get(str(status), 0) for status in over}
-        if not any(it > 0 for it in more.values()):
-            return
-        pending = tasks.list(batch=name, status="pending")
-        # The guess takes the oldest first, but not those that a client cancels later.
-        pending.sort(key=lambda it: self._scene.comes(f"cancel {it.id}"), reverse=True)
-        for status in over:
-            for _ in range(min(more[status], len(pending))):
-                if shown.get(Status.PENDING, 0) < len(pending):
-                    self._leave(pending.pop().id, status, world)
-
-    def _leave(self, task_id: str, status: Status, world: World) -> None:
-        """Let a task have another status than pending, as counters show it."""
-        if status == Status.COMPLETED:
-            self._scene.complete_unseen(task_id, world)
-        elif status == Status.ERROR:
-            self._scene.fail_unseen(task_id, world)
-        else:
-            world.tasks.cancel(task_id)
-            self._scene.unseen.add(task_id)
-            self._scene.tell(f"task {task_id} is {status}")
 
 
 def _facts_of_project(shown: Mapping[str, Any], own: str) -> dict[str, Any]:

@@ -196,10 +196,15 @@ class Refusals:
         if kind == "projects" and name and name not in world.projects:
             if not self._scene.refuses():
                 self._put_project(name, world)
-        elif kind == "batches" and name and spot.status != 404 and not self._scene.refuses():
-            if name not in world.batches:
-                self._homes.put_batch(name, project_of(name), "in_progress", world, None)
-            self._homes.let_be_studio(world.batches.get(name).project, world)
+        elif kind == "batches" and name and spot.status != 404:
+            known = world.batches._table.find(name)
+            if known is not None and world.projects.get(known.project).studio:
+                return
+            if not self._scene.refuses():
+                project = known.project if known else project_of(name)
+                if known is None:
+                    self._homes.put_batch(name, project, "in_progress", world, None)
+                self._homes.let_be_studio(project, world)
 
     def _put_project(self, name: str | None, world: World) -> None:
         """Put a project of an unknown type, unless it is there."""

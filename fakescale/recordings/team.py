@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fakescale.account.task import Status
 from fakescale.account.team import Teammate
 from fakescale.account.world import World
+from fakescale.recordings.counters import Counters
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
@@ -18,9 +19,10 @@ class Team:
     An answer shows them after the request. Each is arranged once, when an answer shows it first.
     """
 
-    def __init__(self, scene: Scene, homes: Homes) -> None:
+    def __init__(self, scene: Scene, homes: Homes, counters: Counters) -> None:
         self._scene = scene
         self._homes = homes
+        self._counters = counters
         self._known: set[tuple[World, str]] = set()  # what was arranged
 
     def arrange(self, spot: Spot, world: World) -> bool:
@@ -137,7 +139,7 @@ class Team:
                 counts = {str(Status.COMPLETED): done, str(Status.PENDING): int(it["total"]) - done}
                 world.batches._table.change(name, counts=FrozenDict(counts))
             else:
-                self._homes.settle(name, {Status.COMPLETED: int(it["completed"])}, world)
+                self._counters.settle(name, {Status.COMPLETED: int(it["completed"])}, world)
             groups = [str(group) for group in it["groups"]]
             for group in groups:
                 if group in world.teammates or "@" in group:
