@@ -212,6 +212,7 @@ class Arranger:
             if task is not None:
                 self._homes.bind(task, shown, world)
             self._homes.needs_of_v2(self._scene.bindings.in_json(shown), spot, world)
+            task = task and world.tasks.get(task_id)  # its batch may have completed it
         printed = self._scene.bindings.in_json(dict(shown))
         if task is None and self._scene.is_coming(task_id):
             return

@@ -11,5 +11,5 @@ def project_of(name: str) -> str:
 
 
 def worth(name: str) -> int:
-    """Return how much is known by a name: 0 for nothing, 1 for an id, 2 for the name itself."""
+    """Return 0 for a name that says nothing of the home, 1 for its id, and 2 for its own name."""
     return 0 if name.startswith(_UNKNOWN) else 1 if ID.fullmatch(name) else 2

@@ -39,6 +39,8 @@ _TYPE = re.compile(r'must be a project of type \w+, not (\w+) \(got "(.*)"\)')
 _HOME = re.compile(r'must be that of the batch, "(.*?)"')
 _CLOSED = re.compile('"batch" must not be (?:(cancelled)|finalized already)')
 _BATCH = re.compile(r'Batch "(.*)" (?:is|was) ')
+# The segments of paths that are no names of batches.
+_ORDERS = ("set_priorities", "reset_priorities")
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
 
 
@@ -196,7 +198,7 @@ class Refusals:
         if kind == "projects" and name and name not in world.projects:
             if not self._scene.refuses():
                 self._put_project(name, world)
-        elif kind == "batches" and name and spot.status != 404:
+        elif kind == "batches" and name and name not in _ORDERS and spot.status != 404:
             known = world.batches._table.find(name)
             if known is not None and world.projects.get(known.project).studio:
                 return

@@ -134,6 +134,7 @@ class Team:
             if name not in world.batches:
                 more = {"calibration": it["batchType"] == "Calibration"}
                 self._homes.put_batch(name, project, "in_progress", world, None, **more)
+            self._homes.let_be_in(name, project, world)
             if (world, f"batch {name}") in self._scene.foreign:
                 done = int(it["completed"])
                 counts = {str(Status.COMPLETED): done, str(Status.PENDING): int(it["total"]) - done}

@@ -501,3 +501,15 @@ def test_a_move_of_v2_shows_a_batch_beside_its_message() -> None:
     recorder = recorder_of(fake)
     recorder.ok("POST", "/v2/batch/pause", {"batch_name": "b"})
     compared(recorder)
+
+
+def test_an_error_is_shown_together_with_its_completed_batch() -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    recorder.ok("POST", "/projects", {"type": "chat", "name": "p"})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    body = {"project_name": "p", "batch_name": "b"}
+    task = recorder.ok("POST", "/v2/task/chat", body)["task_id"]
+    fake.tasks.fail(task, "gone")
+    recorder.ok("GET", f"/v2/task?task_id={task}&expand=batch")
+    compared(recorder)

@@ -121,6 +121,8 @@ def studio_refusals(fake: FakeScale, recorder: Recorder) -> None:
     fake.batches.create("b", project="p")
     refused(recorder, 404, "PUT", "/studio/projects/p/groups/g", {})
     refused(recorder, 400, "PUT", "/studio/batches/b", {"groups": ["g"]})
+    refused(recorder, 400, "POST", "/studio/batches/set_priorities", {"batches": []})
+    recorder.ok("GET", "/studio/batches")
 
 
 STORIES: dict[str, Callable[[FakeScale, Recorder], None]] = {
