@@ -60,7 +60,6 @@ class Arranger:
         self._last: dict[str, int] = {}
         # The time of the last change that a client in the recording made to a task, by its id.
         self._own: dict[str, str] = {}
-        self._outlines: set[str] = set()  # the ids of tasks that only v2 showed, with few members
         self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
     def arrange(
@@ -199,13 +198,13 @@ class Arranger:
     def _task(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
         task_id = self._scene.bindings.in_text(shown["task_id"])
         task = world.tasks._table.find(task_id)
-        is_outline = task_id in self._outlines and not spot.is_v2
+        is_outline = task_id in self._scene.outlines and not spot.is_v2
         if task is not None and is_outline:
             self._homes.tell(task, shown, world)
             task = world.tasks.get(task_id)
         if task is not None and (is_outline or task_id in self._scene.sketches):
             self._scene.sketches.discard(task_id)
-            self._outlines.discard(task_id)
+            self._scene.outlines.discard(task_id)
             self._forget(task, world)
             task = None
         if spot.is_v2:
@@ -260,7 +259,7 @@ class Arranger:
             self._homes.let_be_in(batch, project, world)
         world.tasks._load([members], is_json=True)
         if spot.is_v2:
-            self._outlines.add(members["task_id"])
+            self._scene.outlines.add(members["task_id"])
         self._scene.tell(f"task {members['task_id']} is there already, {members['status']}")
         if members["status"] in ("completed", "error") and "response" not in members:
             self._scene.unseen.add(members["task_id"])

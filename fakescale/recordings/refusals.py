@@ -250,7 +250,7 @@ class Refusals:
         found = ID.search(spot.error.replace(unique_id, ""))
         owner = found and self._scene.bindings.in_text(found[0])
         owner = owner or world.tasks._ids.make(self._scene.asked.now())
-        if owner in self._scene.sketches:
+        if owner in self._scene.sketches or owner in self._scene.outlines:
             world.tasks.set_unique_id(owner, unique_id)
         elif owner not in world.tasks and not self._scene.comes(owner):
             # A known task that has lost its unique_id is a difference.

@@ -46,6 +46,8 @@ class Scene:
         self.unseen: set[str] = set()
         #: The ids of tasks of which the recording shows only that they are there.
         self.sketches: set[str] = set()
+        #: The ids of tasks that only v2 showed, with few members.
+        self.outlines: set[str] = set()
         #: The projects and batches that were arranged.
         self.foreign: set[tuple[World, str]] = set()
         #: Those of which the recording has shown no more than the name so far.

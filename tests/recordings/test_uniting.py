@@ -125,6 +125,14 @@ def studio_refusals(fake: FakeScale, recorder: Recorder) -> None:
     recorder.ok("GET", "/studio/batches")
 
 
+def unique_id(fake: FakeScale, recorder: Recorder) -> None:
+    fake.projects.create("p", type="chat")
+    task = fake.tasks.create("chat", project="p", unique_id="u")
+    recorder.ok("GET", f"/v2/task?task_id={task.id}")
+    refused(recorder, 409, "POST", "/task/categorization", {**BODY, "unique_id": "u"})
+    recorder.ok("GET", f"/task/{task.id}")
+
+
 STORIES: dict[str, Callable[[FakeScale, Recorder], None]] = {
     "a project is older than others": old_project,
     "a batch is older than others": old_batch,
@@ -133,6 +141,7 @@ STORIES: dict[str, Callable[[FakeScale, Recorder], None]] = {
     "a refusal tells the batch of an id": id_in_a_refusal,
     "a creation tells the project of a batch": project_of_a_batch,
     "a creation tells the instruction of its project": instruction,
+    "a refusal tells the unique_id of a task of v2": unique_id,
     "an audit follows a look": audit_of_an_old_task,
     "a task without a batch tells of the Studio": studio_project,
     "a refusal tells a type": types,
