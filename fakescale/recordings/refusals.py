@@ -247,8 +247,9 @@ class Refusals:
             self._homes.needs_no_batch(_named(spot, "project") or "", world)
         if not isinstance(unique_id, str) or unique_id in world.tasks._owners:
             return
-        found = ID.search(spot.error.replace(unique_id, ""))
-        owner = found and self._scene.bindings.in_text(found[0])
+        # The text ends with the owner's id (documented). A unique_id may hold an id, too.
+        found = ID.findall(spot.error)
+        owner = self._scene.bindings.in_text(found[-1]) if found else ""
         owner = owner or world.tasks._ids.make(self._scene.asked.now())
         if owner in self._scene.sketches or owner in self._scene.outlines:
             world.tasks.set_unique_id(owner, unique_id)

@@ -308,3 +308,14 @@ def test_a_refusal_corrects_a_guess(path: str) -> None:
         f"task {task} is error",
         f"task {task} is error",
     ]
+
+
+@pytest.mark.parametrize("unique_id", ["0", "b", "s3://x/602c399c6d092c00115aa3c9.png", "u(v)"])
+def test_the_owner_of_any_unique_id_is_found_in_the_text(unique_id: str) -> None:
+    fake = FakeScale()
+    recorder = recorder_of(fake)
+    owner = created(fake, unique_id=unique_id)
+    body = {**BODY, "unique_id": unique_id}
+    assert owner in refused(recorder, 409, "POST", "/task/categorization", body)["error"]
+    recorder.ok("GET", f"/task/{owner}")
+    compared(recorder)
