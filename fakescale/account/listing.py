@@ -195,7 +195,7 @@ def read_query(
     parameters: Mapping[str, Any],
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
-    written: Mapping[str, str] = MappingProxyType({}),
+    written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Query:
     """Return the query of a query string, given as all values of each parameter.
 
@@ -224,18 +224,24 @@ def read_parameters(
     parameters: Mapping[str, Any],
     known: Mapping[str, Filter | Parameter],
     needs: Sequence[str] = (),
-    written: Mapping[str, str] = MappingProxyType({}),
+    written: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the values of the ``known`` parameters that are given.
 
-    A value of ``parameters`` is a text or several. ``written`` has the names for refusals.
+    A value of ``parameters`` is a text or several. ``written`` has the names for refusals, by the
+    parameter and the value.
     Unknown parameters are ignored and empty values count as absent (both observed). Raises
     BadRequest for a bad value, or if none of ``needs`` is given.
     """
     read = {}
     for name, row in known.items():
-        own_name = written.get(name, name)
+        names = written.get(name, {})
+        own_name, *others = {*names.values()} or {name}
+        if others:
+            own_name = name
         if texts := _texts(own_name, parameters.get(name, ""), row.schema):
+            for text in texts if others else ():  # a bad one is refused by the name of its own
+                row.read(names.get(text, name), [text])
             read[name] = row.read(own_name, texts)
     if needs and not any(read.get(name) for name in needs):
         if len(needs) > 1:

@@ -29,9 +29,8 @@ class GivenQuery(NamedTuple):
 
     #: The value of each parameter, by its name without brackets.
     values: Mapping[str, Any]
-    #: The names as the client wrote them, by the names without brackets. A name that is written
-    #: in several ways has no brackets here.
-    written: Mapping[str, str]
+    #: The name that the client wrote for each value, by the names without brackets.
+    written: Mapping[str, Mapping[str, str]]
 
 
 def read_query_string(text: str) -> GivenQuery:
@@ -40,11 +39,10 @@ def read_query_string(text: str) -> GivenQuery:
     ``tags=a&tags=b``, ``tags[]=a&tags[]=b`` and ``tags[0]=a&tags[1]=b`` mean the same (inferred).
     Parameters after the first 1,000 are ignored.
     """
-    written: dict[str, str] = {}
+    written: dict[str, dict[str, str]] = {}
     for pair in text.split("&") if "[" in text or "%5" in text else ():
-        name = _decoded(pair.partition("=")[0]) or ""
-        plain = name.partition("[")[0]
-        written[plain] = name if written.get(plain, name) == name else plain
+        name, _, value = (_decoded(it) or "" for it in pair.partition("="))
+        written.setdefault(name.partition("[")[0], {})[value] = name
     return GivenQuery(_parse(text, _QUERY_DEPTH, _QUERY_LIST), written)
 
 
