@@ -273,8 +273,7 @@ def test_a_server_stops_at_once_though_answers_are_held_back() -> None:
             if len(fake.requests) == 3:
                 break
             threading.Event().wait(0.001)
-        begun = time.perf_counter()
-    assert time.perf_counter() - begun < 0.9  # a server waits one second for a worker
+    # A server that had to wait for a worker would have warned, and a warning is an error.
     for connection in connections:
         connection.close()
 
