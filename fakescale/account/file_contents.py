@@ -68,11 +68,11 @@ def _video(params: Params, rng: random.Random, plan: Plan) -> Any:
 
 
 def _video_of(geometry: str) -> PlannedMaker:
-    """Return the maker for a type that has one geometry."""
+    """Return the maker for a type that has one geometry, unless the task names others."""
 
     def make(params: Params, rng: random.Random, plan: Plan) -> Any:
         label = params.get("objects_to_annotate") or params.get("labels")
-        spec = {geometry: {"objects_to_annotate": label}}
+        spec = params.get("geometries") or {geometry: {"objects_to_annotate": label}}
         return _video({**params, "geometries": spec}, rng, plan)
 
     return make

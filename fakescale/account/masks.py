@@ -43,10 +43,16 @@ def response(params: Params, rng: random.Random, base: str) -> dict[str, Any]:
 
 def instance_labels(params: Params) -> set[str]:
     """Return the labels of which each instance has a mask of its own."""
-    labels = map(members_of, items_of(params.get("labels")))
-    names = [label.get("choice") for label in labels if label.get("instance_label")]
-    names += items_of(params.get("instance_labels"))  # their older place
-    return {name for name in names if isinstance(name, str)}
+    names = [*_several(params.get("labels")), *items_of(params.get("instance_labels"))]
+    return {name for name in names if isinstance(name, str)}  # the second is their older place
+
+
+def _several(labels: Any) -> Iterator[Any]:
+    """Yield the labels of a tree that say so themselves, at any depth (documented)."""
+    for label in map(members_of, items_of(labels)):
+        if label.get("instance_label"):
+            yield from leaves([{**label, "subchoices": None}])
+        yield from _several(label.get("subchoices"))
 
 
 def picture(

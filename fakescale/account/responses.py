@@ -202,9 +202,11 @@ def _document(params: Params, rng: random.Random, plan: Plan) -> Any:
 
 def _category(params: Params, rng: random.Random) -> Any:
     categories = items_of(params.get("categories"))
-    if not categories:  # guessed: no response for taxonomies was ever published
-        taxonomies = {"annotation_attributes": params.get("taxonomies")}
-        return {"taxonomies": attributes_of(taxonomies, rng)}
+    taxonomies = {"annotation_attributes": params.get("taxonomies")}
+    # Guessed: no response for taxonomies was ever published.
+    more = {"taxonomies": attributes_of(taxonomies, rng)} if params.get("taxonomies") else {}
+    if not categories:
+        return more or {"taxonomies": {}}
     category = rng.choice(categories)
     ids = members_of(params.get("category_ids")).items()
     # Observed in 2019: null without ids.
@@ -213,7 +215,7 @@ def _category(params: Params, rng: random.Random) -> Any:
         made["category_id"] = found[0]
     if params.get("allow_multiple"):
         made = {key: value if value is None else [value] for key, value in made.items()}
-    return made
+    return {**made, **more}
 
 
 def _texts(fields: Any, text: str = TEXT) -> dict[str, str]:

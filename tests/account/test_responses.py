@@ -99,6 +99,12 @@ def test_multiple_categories_are_a_list_and_include_their_ids() -> None:
     assert (len(without["category"]), without["category_id"]) == (1, None)
 
 
+def test_categories_and_taxonomies_are_answered_together() -> None:
+    answer = made("categorization", taxonomies={"color": {"choices": ["red"]}})
+    assert set(answer) == {"category", "category_id", "taxonomies"}
+    assert answer["taxonomies"] == {"color": "red"}
+
+
 def test_the_fields_of_a_document_are_an_array() -> None:
     fields = [{"type": "text", "field_id": "x", "title": "X"}]
     [answer] = made("documenttranscription", fields=fields)["fields"]
@@ -117,6 +123,12 @@ def test_instance_labels_get_one_mask_each() -> None:
         "road": {"index": "int", "color": "str", "numPixels": "int"},
         "car": [{"index": "int", "color": "str", "numPixels": "int"}],
     }
+
+
+def test_an_instance_label_may_be_below_another() -> None:
+    labels = [{"choice": "vehicle", "subchoices": [{"choice": "car", "instance_label": True}]}]
+    mapping = made("segmentannotation", labels=labels, instance_labels=ABSENT)["labelMapping"]
+    assert shape(mapping) == {"car": [{"index": "int", "color": "str", "numPixels": "int"}]}
 
 
 def image(**changes: Any) -> Any:

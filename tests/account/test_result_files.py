@@ -122,6 +122,9 @@ def test_a_legacy_type_shows_its_one_geometry(fake: FakeScale) -> None:
     }
     for type, geometry in geometries.items():
         assert content(fake, type)[0]["annotations"][0]["type"] == geometry
+        asked = {"polygon": {"objects_to_annotate": ["Bus"]}}
+        [annotation] = content(fake, type, geometries=asked)[0]["annotations"]
+        assert (annotation["type"], annotation["label"]) == ("polygon", "Bus")
 
 
 def test_over_http_urls_have_the_host_of_the_request() -> None:
