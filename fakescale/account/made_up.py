@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fakescale.account.shapes import PLAIN, Params, Plan, shape
+from fakescale.account.shapes import PLAIN, Params, Plan, is_set, number_of, shape
 from fakescale.values.ids import make_uuid
 
 #: Makes a part of a response from the parameters of the task.
@@ -68,10 +68,10 @@ def attributes_of(
     values: dict[str, Any] = {}
     for name, spec in members_of(params.get("annotation_attributes")).items():
         facts = members_of(spec)
-        if bool(facts.get("global")) == is_global and _is_asked(facts, label):
+        if is_set(facts.get("global")) == is_global and _is_asked(facts, label):
             value = _attribute(facts, rng, others, plan)
             if value is not None:
-                values[name] = [value] if facts.get("allow_multiple") else value
+                values[name] = [value] if is_set(facts.get("allow_multiple")) else value
     return values
 
 
@@ -94,10 +94,17 @@ def _attribute(
         allowed = items_of(facts.get("allowed_labels"))
         ids = [it["uuid"] for it in others if not allowed or it["label"] in allowed]
         return rng.choice(ids) if ids else None
-    least, most = facts.get("min", 0), facts.get("max")
+    least, most = (_number(facts.get(name)) for name in ("min", "max"))
+    if least is None:
+        least = 0
     if plan.size is not None and type(least) is int and type(most) is int and least < most:
         return rng.randint(least, most)
     return least
+
+
+def _number(value: Any) -> Any:
+    """Return a number that a form sent as a text, or else ``value``."""
+    return number_of(value, 0) if isinstance(value, str) else value
 
 
 def vector_image(params: Params, rng: random.Random, plan: Plan = PLAIN) -> Any:

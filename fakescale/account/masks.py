@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from fakescale.account.made_up import items_of, leaves, members_of
-from fakescale.account.shapes import Params
+from fakescale.account.shapes import Params, is_set
 from fakescale.values.ids import make_uuid
 
 _SIDE = 64  # the width of the picture, and its least height
@@ -50,7 +50,7 @@ def instance_labels(params: Params) -> set[str]:
 def _several(labels: Any) -> Iterator[Any]:
     """Yield the labels of a tree that say so themselves, at any depth (documented)."""
     for label in map(members_of, items_of(labels)):
-        if label.get("instance_label"):
+        if is_set(label.get("instance_label")):
             yield from leaves([{**label, "subchoices": None}])
         yield from _several(label.get("subchoices"))
 

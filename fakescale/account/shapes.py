@@ -5,6 +5,7 @@ The API does not check every parameter, so a value of an unexpected kind counts 
 
 import math
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,8 +30,15 @@ PLAIN = Plan()
 
 
 def number_of(value: Any, default: int) -> int:
-    """Return ``value`` if it is an integer, or else ``default``."""
+    """Return ``value`` if it is an integer, which a form sends as a text, or else ``default``."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value):
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def is_set(value: Any) -> bool:
+    """Return whether a flag is set; a form sends "false" for one that is not."""
+    return bool(value) and value not in ("false", "0")
 
 
 def vertices(pairs: Sequence[Point]) -> list[dict[str, Any]]:
@@ -53,7 +61,7 @@ def _box(spec: Params) -> dict[str, Any]:
 def _boxed(spec: Params, at: Point, size: Point, rotation: float = 0) -> dict[str, Any]:
     (left, top), (width, height) = at, size
     box: dict[str, Any] = {"left": left, "top": top, "width": width, "height": height}
-    if spec.get("can_rotate"):
+    if is_set(spec.get("can_rotate")):
         right, bottom = left + width, top + height
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
         box["rotation"] = rotation

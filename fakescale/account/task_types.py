@@ -37,7 +37,7 @@ def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> 
     for an unknown type, BadRequest for a bad body.
     """
     name, facts = _type(type)
-    given = _without_an_empty_attachment(facts, body)
+    given = _without_empty_alternatives(name, body)
     if given.get("instruction") is None and "default_instruction" in facts:
         given["instruction"] = facts["default_instruction"]
     replaced = facts.get("replaced_by", EMPTY_DICT).items()
@@ -62,27 +62,47 @@ def read_creation(type: str, body: Mapping[str, Any], *, form: bool = False) -> 
     return Creation(name, fields, params, references(name))
 
 
-def has_either_attachment(facts: Mapping[str, Any]) -> bool:
-    """Return whether a type, given its entry, has both ``attachment`` and ``attachments``."""
-    names: Mapping[str, Any] = facts["params"]
-    return "attachment" in names and "attachments" in names
+_LIMITS = ("minLength", "minItems", "minProperties")
+_PAIR = ("attachment", "attachments")
 
 
-def _without_an_empty_attachment(
-    facts: Mapping[str, Any], body: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return a copy of ``body`` without an attachment that is empty beside the other one.
+@functools.cache
+def alternatives(name: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the members of which an empty one counts as absent beside another: name -> others.
 
     Observed: a client sends an empty attachment beside attachments. Guessed: the reverse is
-    accepted too, and neither is echoed.
+    accepted too, and so is each other member that must not be empty and that another one replaces.
+    None of them is echoed.
     """
-    given = dict(body)
-    if has_either_attachment(facts):
-        if given.get("attachment") == "" and given.get("attachments"):
-            del given["attachment"]
-        if given.get("attachments") == [] and given.get("attachment"):
-            del given["attachments"]
-    return given
+    facts = _facts()["types"][name]
+    params = facts["params"]
+    groups = [tuple(group) for group in facts["any_of_required"] if params.keys() >= {*group}]
+    if params.keys() >= {*_PAIR}:
+        groups.append(_PAIR)
+    return {
+        member: tuple(it for it in group if it != member)
+        for group in groups
+        for member in group
+        if member in _PAIR or any(limit in params[member] for limit in _LIMITS)
+    }
+
+
+def _is_full(value: Any) -> bool:
+    return value is not None and value not in ("", [], {})
+
+
+def _without_empty_alternatives(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of ``body`` without what is empty beside something that replaces it."""
+    others = alternatives(name)
+    if not others:
+        return dict(body)
+    return {
+        member: value
+        for member, value in body.items()
+        if member not in others
+        or _is_full(value)
+        or not any(_is_full(body.get(other)) for other in others[member])
+    }
 
 
 def _with_defaults(each: Mapping[str, Any], defaults: Mapping[str, Any]) -> FrozenDict:

@@ -19,6 +19,7 @@ COMPONENTS = "#/components/schemas/"
 
 _NULL: Schema = {"type": "null"}
 _RULES = {"not", "if", "then"}
+_LIMITS = ("minLength", "minItems", "minProperties")
 # The texts of integers, by minimum and maximum, for all bounds that occur.
 _BOUNDED = {
     (1, None): "0*[1-9][0-9]{0,17}",
@@ -41,8 +42,7 @@ def creation(type: str, *, strict: bool = False) -> Schema:
     choices = facts["any_of_required"]
     rules = [rule for rule in schema.pop("allOf", ()) if "anyOf" not in rule]
     whole = body({**schema, "allOf": rules} if rules else schema)
-    if task_types.has_either_attachment(facts):
-        _allow_an_empty_attachment(whole)
+    _allow_empty_alternatives(whole, task_types.alternatives(type))
     if needed or choices:
         others = facts.get("replaced_by", {})
         complete = [_given([it for it in needed if it not in others])]
@@ -53,27 +53,26 @@ def creation(type: str, *, strict: bool = False) -> Schema:
     return {"description": description, **whole}
 
 
-def _allow_an_empty_attachment(whole: Schema) -> None:
-    """Let ``attachment`` or ``attachments`` be empty beside the other one, as the API does."""
-    full: Schema = {name: _full(name) for name in ("attachment", "attachments")}
-    rules = [rule for rule in whole.get("allOf", ()) if "not" not in rule]
-    if len(rules) < len(whole.get("allOf", ())):
-        rules.append({"not": {"allOf": [*full.values()]}})
-    for name, limit, other in (
-        ("attachment", "minLength", "attachments"),
-        ("attachments", "minItems", "attachment"),
-    ):
-        if whole["properties"][name].pop(limit, None):
+def _allow_empty_alternatives(whole: Schema, alternatives: Mapping[str, Sequence[str]]) -> None:
+    """Let a member be empty beside one that replaces it, as the API does."""
+    rules = []
+    for rule in whole.get("allOf", ()):
+        names = rule["not"]["required"] if "not" in rule else ()
+        is_of_them = bool(names) and alternatives.keys() >= {*names}
+        rules.append({"not": {"allOf": [*map(_full, names)]}} if is_of_them else rule)
+    for name, others in alternatives.items():
+        member = whole["properties"][name]
+        if [it for limit in _LIMITS if (it := member.pop(limit, None))]:
             absent = {"not": {"required": [name]}}
             is_null = {"properties": {name: _NULL}}
-            rules.append({"anyOf": [absent, is_null, full[name], full[other]]})
+            rules.append({"anyOf": [absent, is_null, *map(_full, (name, *others))]})
     if rules:
         whole["allOf"] = rules
 
 
 def _full(name: str) -> Schema:
     """Return the schema of a body whose member ``name`` is neither absent nor empty."""
-    return {"required": [name], "properties": {name: {"not": {"enum": [None, "", []]}}}}
+    return {"required": [name], "properties": {name: {"not": {"enum": [None, "", [], {}]}}}}
 
 
 def in_a_project() -> Schema:

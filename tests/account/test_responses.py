@@ -214,6 +214,20 @@ def test_each_attribute_has_a_value_of_its_kind() -> None:
     assert answer["links"] == []
 
 
+def test_flags_and_numbers_of_a_form_are_read() -> None:
+    attributes = {"a": {"choices": ["x"], "allow_multiple": "false", "global": "false"}}
+    attributes["b"] = {"type": "number", "min": "3"}
+    [box] = image(geometries={"box": {}}, annotation_attributes=attributes)["annotations"]
+    assert box["attributes"] == {"a": "x", "b": 3}
+    labels = [{"choice": "car", "instance_label": "false"}]
+    mapping = made("segmentannotation", labels=labels, instance_labels=ABSENT)["labelMapping"]
+    assert shape(mapping) == {"car": {"index": "int", "color": "str", "numPixels": "int"}}
+    several = {"type": "text", "field_id": "t", "title": "T", "max_responses_required": "2"}
+    group = {"type": "field_set", "field_id": "g", "title": "G", "fields": [several]}
+    answers = made("textcollection", fields=[group])["annotations"]
+    assert answers["g"] == {"t": ["test response"]}
+
+
 def test_attributes_are_present_only_if_they_are_asked_for() -> None:
     for type in ("imageannotation", "annotation"):
         [shape, *_] = made(type, annotation_attributes={})["annotations"]

@@ -98,7 +98,12 @@ def test_an_image_echoes_the_defaults_of_each_geometry_and_attribute() -> None:
 
 
 @pytest.mark.parametrize(
-    "type", [type for type in TYPES if task_types.has_either_attachment(task_types.facts(type))]
+    "type",
+    [
+        type
+        for type in TYPES
+        if "attachments" in task_types.alternatives(type).get("attachment", ())
+    ],
 )
 def test_an_empty_attachment_counts_as_absent_beside_the_other_one(type: str) -> None:
     several = {"attachment": "", "attachments": ["https://e.com/1"], "attachment_type": ABSENT}
@@ -111,6 +116,33 @@ def test_an_empty_attachment_counts_as_absent_beside_the_other_one(type: str) ->
     given = read_creation(type, example(type, **one)).params
     assert "attachments" not in given
     assert given["attachment"] == "https://e.com/1"
+
+
+@pytest.mark.parametrize(
+    ("type", "given", "name", "empty"),
+    [
+        ("transcription", {}, "row_fields", {}),
+        ("transcription", {"repeatable_fields": {"b": "B"}}, "fields", {}),
+        ("comparison", {"choices": ["a"]}, "fields", {}),
+        ("comparison", {"fields": {"a": "A"}}, "choices", []),
+        ("categorization", {"categories": ["a"]}, "taxonomies", {}),
+        ("namedentityrecognition", {"text": "Ada"}, "attachment", ""),
+        ("lidarsegmentation", {"attachments": ["https://e.com/1"]}, "lidar_task", ""),
+    ],
+)
+def test_an_empty_member_counts_as_absent_beside_one_that_replaces_it(
+    type: str, given: dict[str, Any], name: str, empty: Any
+) -> None:
+    body = example(type, **given, **{name: empty})
+    assert name not in read_creation(type, body).params
+    others = dict.fromkeys(task_types.alternatives(type)[name], ABSENT)
+    with pytest.raises(BadRequest, match=name):
+        read_creation(type, example(type, **{**others, name: empty}))
+
+
+def test_an_empty_array_is_an_empty_attachment_where_both_forms_are_taken() -> None:
+    body = example("lidartopdown", attachments=["https://e.com/1"], attachment=[])
+    assert "attachment" not in read_creation("lidartopdown", body).params
 
 
 def test_an_empty_attachment_alone_is_refused() -> None:
