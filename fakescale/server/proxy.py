@@ -1,8 +1,9 @@
 """A proxy through which a process in any language finds the fake at https://api.scale.com.
 
-It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself. It also takes requests for
-whole URLs, ``GET https://api.scale.com/v1/tasks``, which some clients send to a proxy, and answers
-them without TLS. It never connects to anything.
+It takes ``CONNECT api.scale.com:443`` and serves the tunnel itself, and one to port 80 without TLS,
+which some clients open for http. It also takes requests for whole URLs, ``GET
+https://api.scale.com/v1/tasks``, which some clients send to a proxy, and answers them without TLS.
+It never connects to anything.
 """
 
 import contextlib
@@ -33,7 +34,7 @@ log = logging.getLogger("fakescale")
 HEAD_SECONDS = 10  # of silence, until the head is complete
 _LONGEST_HEAD = 8 * 1024  # bytes
 _MOST_PIECES = 100  # of a line or a head
-_TUNNEL = re.compile(r"([^/?#@:]+):443")
+_TUNNEL = re.compile(r"([^/?#@:]+):(443|80)")
 _URL = re.compile(r"(https?)://([^/?#@:]+)(?::(\d*))?(?:[/?].*)?", re.ASCII | re.IGNORECASE)
 _PORTS = {"https": "443", "http": "80"}
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -108,7 +109,7 @@ def _enter(authority: Authority, connection: Connection) -> None:
     if method == "CONNECT":
         found = _TUNNEL.fullmatch(target)
         if found and is_api(found[1]):
-            _open_tunnel(authority, connection)
+            _open_tunnel(authority if found[2] == "443" else None, connection)
             return
     elif scheme := _scheme(target):
         connection.environ |= {"wsgi.url_scheme": scheme, STANDS_IN: True}
@@ -119,11 +120,17 @@ def _enter(authority: Authority, connection: Connection) -> None:
     raise _refused(403, f"This proxy of fakescale only leads to https://{HOST}")
 
 
-def _open_tunnel(authority: Authority, connection: Connection) -> None:
-    """Open a tunnel, after the first line of its request, and do the TLS handshake in it."""
+def _open_tunnel(authority: Authority | None, connection: Connection) -> None:
+    """Open a tunnel, after the first line of its request.
+
+    With an ``authority``, do the TLS handshake in it.
+    """
     _read_to(b"\r\n\r\n", connection.socket, _LONGEST_HEAD, read=b"\r\n")
     connection.socket.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    secure(authority, connection, HOST)
+    if authority is None:
+        connection.environ |= {"wsgi.url_scheme": "http", STANDS_IN: True}
+    else:
+        secure(authority, connection, HOST)
 
 
 def _scheme(target: str) -> str | None:

@@ -170,7 +170,8 @@ def test_the_proxy_takes_and_certifies_every_name_of_the_host(
             (b"CONNECT %s HTTP/1.1\r\nHost: api.scale.com:443\r\n\r\n" % target, 403)
             for target in (
                 b"example.com:443",
-                b"api.scale.com:80",
+                b"api.scale.com:8080",
+                b"example.com:80",
                 b"api.scale.com",
                 b"api.scale.com:443:443",
                 b"api.scale.com.example.com:443",
@@ -248,6 +249,20 @@ def test_a_tunnel_leads_to_the_api_only(served: FakeScale, authority: Authority,
         ):
             tunnel.send(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path, host, AUTH))
             assert tunnel.read()[0] == status
+
+
+def test_a_tunnel_to_port_80_is_without_tls(served: FakeScale) -> None:
+    with contextlib.closing(Connection(served)) as connection:
+        connection.send(CONNECT.replace(b":443", b":80"))
+        assert connection.file.readline() == b"HTTP/1.1 200 Connection established\r\n"
+        assert connection.file.readline() == b"\r\n"
+        for path, host, status in (
+            (b"/v1/tasks", b"api.scale.com", 200),
+            (b"/v1/tasks", b"evil.example", 403),
+            (b"/_fakescale/", b"api.scale.com", 403),
+        ):
+            connection.send(b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (path, host, AUTH))
+            assert connection.read()[0] == status
 
 
 @pytest.mark.parametrize(
