@@ -54,6 +54,17 @@ def test_blocks_may_overlap() -> None:
     assert variables() == (None, None)
 
 
+def test_blocks_for_one_host_may_overlap(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("no_proxy", "x")
+    first, second = no_proxy("a"), no_proxy("a")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert variables() == ("x,a", "x,a")
+    second.__exit__(None, None, None)
+    assert variables() == (None, "x")
+
+
 def test_a_host_that_was_added_meanwhile_stays(environ: pytest.MonkeyPatch) -> None:
     with no_proxy("a"):
         environ.setenv("NO_PROXY", os.environ["NO_PROXY"] + ",mine")
