@@ -65,6 +65,18 @@ def test_attachments_may_be_empty_beside_an_attachment(api: Target) -> None:
     assert create(api, "videoannotation", body).status == 200
 
 
+@guessed("as an attachment may be empty beside attachments")
+def test_fields_may_be_empty_beside_repeatable_fields(api: Target) -> None:
+    body = {
+        "instruction": "i",
+        "attachment_type": "website",
+        "attachment": "https://example.com/",
+        "fields": {},
+        "repeatable_fields": {"user": "the submitter"},
+    }
+    assert create(api, "transcription", body).status == 200
+
+
 # Made-up responses
 
 
