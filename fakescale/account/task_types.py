@@ -87,8 +87,16 @@ def alternatives(name: str) -> Mapping[str, tuple[str, ...]]:
     }
 
 
+_EMPTY: Mapping[str, Any] = {"string": "", "array": [], "object": {}}
+
+
 def _is_full(value: Any) -> bool:
     return value is not None and value not in ("", [], {})
+
+
+def _is_empty(schema: Mapping[str, Any], value: Any) -> bool:
+    """Return whether ``value`` is empty and has a type that the schema names."""
+    return any(kind in schema["type"] and value == empty for kind, empty in _EMPTY.items())
 
 
 def _without_empty_alternatives(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,11 +104,12 @@ def _without_empty_alternatives(name: str, body: Mapping[str, Any]) -> dict[str,
     others = alternatives(name)
     if not others:
         return dict(body)
+    params = _facts()["types"][name]["params"]
     return {
         member: value
         for member, value in body.items()
         if member not in others
-        or _is_full(value)
+        or not _is_empty(params[member], value)
         or not any(_is_full(body.get(other)) for other in others[member])
     }
 

@@ -59,7 +59,11 @@ def _allow_empty_alternatives(whole: Schema, alternatives: Mapping[str, Sequence
     for rule in whole.get("allOf", ()):
         names = rule["not"]["required"] if "not" in rule else ()
         is_of_them = bool(names) and alternatives.keys() >= {*names}
-        rules.append({"not": {"allOf": [*map(_full, names)]}} if is_of_them else rule)
+        if needed := alternatives.keys() & {*rule.get("then", {}).get("required", ())}:
+            stay = [_full_or_alone(name, alternatives[name]) for name in sorted(needed)]
+            rules.append({**rule, "then": {"allOf": [rule["then"], *stay]}})
+        else:
+            rules.append({"not": {"allOf": [*map(_full, names)]}} if is_of_them else rule)
     for name, others in alternatives.items():
         member = whole["properties"][name]
         if [it for limit in _LIMITS if (it := member.pop(limit, None))]:
@@ -68,6 +72,11 @@ def _allow_empty_alternatives(whole: Schema, alternatives: Mapping[str, Sequence
             rules.append({"anyOf": [absent, is_null, *map(_full, (name, *others))]})
     if rules:
         whole["allOf"] = rules
+
+
+def _full_or_alone(name: str, others: Sequence[str]) -> Schema:
+    """Return the schema of a body in which nothing makes ``name`` count as absent."""
+    return {"anyOf": [_full(name), {"not": {"anyOf": [*map(_full, others)]}}]}
 
 
 def _full(name: str) -> Schema:

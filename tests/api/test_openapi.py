@@ -1,11 +1,13 @@
 """The OpenAPI document: it is valid, and describes all that is served and nothing else."""
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import werkzeug.test
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -16,7 +18,7 @@ from fakescale.account.listing import Page
 from fakescale.api.app import DOCUMENT as ADDRESS
 from fakescale.api.openapi import document
 from fakescale.api.v1 import ROUTES, SCHEMAS
-from fakescale.values.errors import NotFound
+from fakescale.values.errors import BadRequest, NotFound
 from tests.arrangements import Unknown, ask, homes, operations
 from tests.conformance import BASE, judge
 from tests.support import Caller, Reply
@@ -286,3 +288,31 @@ def test_an_undocumented_status_is_noticed(
 def test_the_judge_ignores_the_answers_of_faults(fake: FakeScale, live: Caller) -> None:
     fake.faults.add(status=418)
     assert live("GET", "/tasks").status == 418
+
+
+@pytest.mark.parametrize("type", [it for it in task_types.names() if task_types.alternatives(it)])
+def test_the_api_and_the_document_agree_on_empty_members(type: str) -> None:
+    alternatives = task_types.alternatives(type)
+    members = sorted({*alternatives, *(it for others in alternatives.values() for it in others)})
+    full = {"attachments": ["https://e.com/1"], "features": [{"type": "text"}], "choices": ["a"]}
+    full |= {"categories": ["a"]} | dict.fromkeys(("attachment", "text", "lidar_task"), "https://e")
+    states: list[Any] = [None, "", [], {}]
+    example = json.loads(json.dumps(task_types.example(type)[0]))
+    if type != "lidartopdown":
+        example.pop("project", None)  # a task may inherit from it
+    media = DOCUMENT["paths"][f"/task/{type}"]["post"]["requestBody"]["content"]["application/json"]
+    schema = {**media["schema"], "components": DOCUMENT["components"]}
+    is_valid = jsonschema_rs.validator_for(schema).is_valid
+    for given in itertools.product([*states, ...], repeat=len(members)):
+        body = {name: item for name, item in example.items() if name not in members}
+        for name, item in zip(members, given, strict=True):
+            body[name] = full.get(name, {"a": "A"}) if item is ... else item
+        body = {name: item for name, item in body.items() if item is not None}
+        if type == "lidartopdown" and not body.keys() & {*members}:
+            continue  # it needs a project
+        try:
+            task_types.read_creation(type, body)
+        except BadRequest:
+            assert not is_valid(body), body
+        else:
+            assert is_valid(body), body
