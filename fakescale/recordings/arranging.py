@@ -23,7 +23,7 @@ from fakescale.recordings.bindings import ID, Bindings
 from fakescale.recordings.counters import Counters
 from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.refusals import Refusals
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
@@ -98,7 +98,7 @@ class Arranger:
             elif self._team.arrange(spot, world):
                 pass
             elif spot.noun == "batch" and "pending" in (spot.answer or ()):
-                if not is_early:  # else counters may follow from what is coming
+                if not is_early:  # else later requests may explain the counters
                     self._counters.arrange(spot, world)
             else:
                 arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
@@ -172,7 +172,8 @@ class Arranger:
                 self._scene.tell(f"the type {spot.name} is not enabled")
         if not spot.is_good:
             self._refusals.arrange(spot, world)
-        if not spot.is_good or not isinstance(spot.answer, dict):
+            return
+        if not isinstance(spot.answer, dict):
             return
         if not spot.is_v2:
             with contextlib.suppress(ApiError):
@@ -200,7 +201,7 @@ class Arranger:
         task = world.tasks._table.find(task_id)
         is_outline = task_id in self._scene.outlines and not spot.is_v2
         if task is not None and is_outline:
-            self._homes.tell(task, shown, world)
+            self._homes.learn_names(task, shown, world)
             task = world.tasks.get(task_id)
         if task is not None and (is_outline or task_id in self._scene.sketches):
             self._scene.sketches.discard(task_id)
@@ -253,7 +254,7 @@ class Arranger:
         if isinstance(project, str):
             self._homes.put_project(project, members["type"], world)
         if isinstance(batch, str) and batch not in world.batches:
-            home = project or project_of(batch)
+            home = project or unnamed_project(batch)
             self._homes.put_batch(batch, home, "in_progress", world, members["type"])
         if isinstance(batch, str) and isinstance(project, str):
             self._homes.let_be_in(batch, project, world)

@@ -17,15 +17,15 @@ from fakescale.recordings.bindings import Bindings
 from fakescale.recordings.differences import (
     Answered,
     Difference,
-    content_of,
     differences,
     first_of_each,
     late_updates,
 )
 from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.ordering import Entry, Ordering
-from fakescale.recordings.reading import in_order, until
+from fakescale.recordings.reading import in_order, until_unreadable
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
+from fakescale.values.answer import decode
 
 _LONG = 200  # characters of a shown target
 # An answer that differs may fit after the next requests, if the recording shows an overlap.
@@ -85,7 +85,7 @@ def outcomes(
     Raises Unreadable after the outcomes of the exchanges before it.
     """
     failed: list[Unreadable] = []
-    yield from _Comparison(mode, Allowed(allow)).run(until(exchanges, failed))
+    yield from _Comparison(mode, Allowed(allow)).run(until_unreadable(exchanges, failed))
     for error in failed:
         raise error
 
@@ -171,7 +171,7 @@ class _Comparison:
                 self._try(held, is_last=True)
             self._end(held)
 
-    def _arrange(self, tried: "_Tried", ordering: Ordering, *, is_early: bool) -> None:
+    def _arrange(self, tried: _Tried, ordering: Ordering, *, is_early: bool) -> None:
         exchange, spot = tried.entry.exchange, tried.entry.spot
         world = self._asked.world(self._asked.key(exchange, spot))
         is_new = spot.action != "create" or spot.made_id not in world.tasks
@@ -200,7 +200,7 @@ class _Comparison:
         recorded = _recorded(entry)
         return not differences(entry.exchange.method, recorded, ours, self._bindings.trial())
 
-    def _try(self, tried: "_Tried", *, is_last: bool) -> None:
+    def _try(self, tried: _Tried, *, is_last: bool) -> None:
         """Ask the fake, and note the differences."""
         entry = tried.entry
         exchange, spot = entry.exchange, entry.spot
@@ -245,7 +245,7 @@ class _Comparison:
     def _list(self, entry: Entry) -> Any:
         """Return the fake's page of a list, with as many items as a page can have."""
         exchange = entry.exchange
-        return content_of(self._ask(entry, _LIMIT.sub("limit=100", exchange.url)).body)
+        return decode(self._ask(entry, _LIMIT.sub("limit=100", exchange.url)).body)
 
     def _ask(self, entry: Entry, url: str = "") -> Answered:
         """Return the fake's answer to a request, or to one with another ``url``."""

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from fakescale.account.task import Status
 from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import Scene
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.uniting import home_key
 from fakescale.values.frozen import FrozenDict
 
 
@@ -25,18 +26,20 @@ class Counters:
         if not all(isinstance(it, int) for it in shown.values()):
             return
         if name not in world.batches:
-            self._homes.put_batch(name, project_of(name), answer.get("status", ""), world, None)
+            self._homes.put_batch(
+                name, unnamed_project(name), answer.get("status", ""), world, None
+            )
         batch = world.batches.get(name)
-        if (world, f"batch {name}") in self._scene.foreign:
+        if (world, home_key("batch", name)) in self._scene.foreign:
             # Its tasks may never be shown.
             counts = FrozenDict({str(k): it for k, it in shown.items()})
             status = answer.get("status", batch.status)
             world.batches._table.change(name, counts=counts, status=status)
             return
-        self.settle(name, {status: int(shown[status]) for status in Status}, world)
+        self.fit(name, {status: int(shown[status]) for status in Status}, world)
         self._homes.batch_status(name, answer.get("status", ""), world)
 
-    def settle(self, name: str, shown: Mapping[Status, int], world: World) -> None:
+    def fit(self, name: str, shown: Mapping[Status, int], world: World) -> None:
         """Guess which tasks of a batch are not pending any more, so that its counters fit."""
         tasks, counts = world.tasks, world.batches.get(name).counts
         over = [it for it in shown if it != Status.PENDING]

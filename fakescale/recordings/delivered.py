@@ -12,7 +12,7 @@ from fakescale.account.deliveries import ResponseSchema, TaskDelivery
 from fakescale.account.quality import LabelerResult
 from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
@@ -51,7 +51,7 @@ class Delivered:
 
     def arrange(self, spot: Spot, world: World) -> bool:
         """Arrange what an answer shows; return whether it is about such things."""
-        put = _PATHS.get((*spot.path[:2],)) or _PATHS.get((*spot.path[:1],))
+        put = _PATHS.get(spot.path[:2]) or _PATHS.get(spot.path[:1])
         if put is not None and (spot.is_good or spot.status == 302):
             put(self, spot.answer, spot, world)
         return put is not None
@@ -75,7 +75,7 @@ class Delivered:
         for it in self._scene.bindings.in_json(answer["docs"]):
             id, task_id, response = it["delivery_id"], it["task_id"], it["response"]
             known = world.deliveries._table.find(id) if id else None
-            project = home or project_of(id)
+            project = home or unnamed_project(id)
             if known and not home:
                 project = world.projects.get(known.project).id
             if task_id not in world.tasks:

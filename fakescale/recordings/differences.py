@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
-from urllib.parse import urlsplit
 
 from fakescale.account.listing import token
 from fakescale.recordings.bindings import ID, Bindings
@@ -150,7 +149,7 @@ def late_updates(recorded: Answered, ours: Answered) -> list[Difference]:
     The two times are equal in the answer (inferred), or a few ms apart in test mode (observed).
     """
     try:
-        theirs, mine = content_of(recorded.body), content_of(ours.body)
+        theirs, mine = decode(recorded.body), decode(ours.body)
         ages = [
             read_moment(it["updated_at"]) - read_moment(it["created_at"]) for it in (theirs, mine)
         ]
@@ -170,14 +169,9 @@ def first_of_each(found: Iterable[Difference]) -> list[Difference]:
     return list(firsts.values())
 
 
-def content_of(body: bytes) -> Any:
-    """Return the JSON value of a body; raises ValueError for any other body."""
-    return decode(body)
-
-
 def _status(answer: Answered) -> str:
     try:
-        text = content_of(answer.body)["error"] if answer.status >= 400 else None
+        text = decode(answer.body)["error"] if answer.status >= 400 else None
     except (ValueError, LookupError, TypeError):
         text = None
     return str(answer.status) if text is None else f"{answer.status} ({_shown(text)})"
@@ -217,11 +211,11 @@ class _Comparison:
     def answers(self, recorded: Answered, ours: Answered) -> None:
         """Compare two answers of the same status."""
         try:
-            theirs = content_of(recorded.body)
+            theirs = decode(recorded.body)
         except ValueError:
             theirs = _NOTHING
         try:
-            mine = content_of(ours.body)
+            mine = decode(ours.body)
         except ValueError:
             mine = _NOTHING
         types = recorded.media_type, ours.media_type
@@ -249,9 +243,11 @@ class _Comparison:
             self._objects(theirs, mine, path, is_chosen=is_chosen)
         elif isinstance(theirs, list):
             self._lists(theirs, mine, path, is_chosen=is_chosen)
+        elif name in _MADE_UP and not is_chosen:
+            return
         elif isinstance(theirs, str):
-            self._texts(theirs, mine, path, is_chosen=is_chosen or name in _MADE_UP)
-        elif theirs != mine and name not in _MADE_UP:
+            self._texts(theirs, mine, path, is_chosen=is_chosen)
+        elif theirs != mine:
             self.note("value", path, theirs, mine)
 
     def _objects(
@@ -339,14 +335,13 @@ class _Comparison:
                     self.note("type", f"{path}[]", item, mine[0])
 
     def _texts(self, theirs: str, mine: str, path: str, *, is_chosen: bool) -> None:
-        if theirs == mine:
-            is_id = not is_chosen and len(theirs) in (24, 36) and ID.fullmatch(theirs)
-            if is_id and not self._bindings.agree(theirs, mine):
+        if is_chosen:
+            if mine not in (theirs, self._bindings.in_text(theirs)):
                 self.note("value", path, theirs, mine)
             return
-        if is_chosen:
-            name = path[path.rfind(".") + 1 :]
-            if name not in _MADE_UP and self._bindings.in_text(theirs) != mine:
+        if theirs == mine:
+            is_id = len(theirs) in (24, 36) and ID.fullmatch(theirs)
+            if is_id and not self._bindings.agree(theirs, mine):
                 self.note("value", path, theirs, mine)
             return
         times = _MOMENT.fullmatch(theirs), _MOMENT.fullmatch(mine)
@@ -358,7 +353,7 @@ class _Comparison:
             pairs = zip(ID.findall(theirs), ID.findall(mine), strict=False)
             if all(len(a) == len(b) and self._bindings.agree(a, b) for a, b in pairs):
                 return
-        elif _URL.fullmatch(theirs) and _URL.fullmatch(mine) and _scheme(theirs) == _scheme(mine):
+        elif _are_like_urls(theirs, mine):
             ids = ID.findall(theirs), ID.findall(mine)
             if len(ids[0]) == len(ids[1]):
                 for recorded, ours in zip(*ids, strict=True):
@@ -416,7 +411,7 @@ class _Comparison:
                 found[place] = other
         order = [found[place] for place in sorted(found)]
         for before, after in itertools.pairwise(order):
-            times = _time(mine[before]), _time(mine[after])
+            times = mine[before].get("created_at"), mine[after].get("created_at")
             if before > after and (times[0] is None or times[0] != times[1]):
                 self.note("order", f"{path}[]", mine[before][name], mine[after][name])
         taken = set(found.values())
@@ -463,10 +458,6 @@ def _total(page: Mapping[str, Any]) -> int:
     return total if isinstance(total, int) else 0
 
 
-def _time(item: Mapping[str, Any]) -> Any:
-    return item.get("created_at")
-
-
 def _form_of(answer: Answered, content: Any) -> Any:
     """Return words about the body of an answer, or its media type."""
     if not answer.body:
@@ -484,8 +475,10 @@ def _form(moment: str) -> str:
     return re.sub(r"\d", "0", moment)
 
 
-def _scheme(url: str) -> bool:
-    return urlsplit(url).scheme == "scaledata"  # http and https are one
+def _are_like_urls(theirs: str, mine: str) -> bool:
+    """Return whether two texts are URLs, and both or none are of the API's own scheme."""
+    schemes = [found[1] for found in (_URL.fullmatch(theirs), _URL.fullmatch(mine)) if found]
+    return len(schemes) == 2 and schemes.count("scaledata") != 1
 
 
 def _shown(value: Any, most: int = _LONG) -> str:

@@ -14,10 +14,10 @@ from fakescale.account.task import Status, Task
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, homes_of, in_order, key_of, unite
+from fakescale.recordings.uniting import Noun, home_key, homes_of, sort_by_creation, unite
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
@@ -57,7 +57,7 @@ class Homes:
         project, batch = shown.get("project"), shown.get("batch")
         type = shown.get("type", spot.name)
         if isinstance(batch, str) and batch not in world.batches:
-            self.put_batch(batch, project or project_of(batch), "in_progress", world, type)
+            self.put_batch(batch, project or unnamed_project(batch), "in_progress", world, type)
         if isinstance(project, str):
             is_quality = spot.noun == "quality task"  # only Rapid projects have these
             self.put_project(project, type, world, rapid=is_quality)
@@ -156,7 +156,7 @@ class Homes:
                 self._scene.typeless.add((world, project))
         now = self._scene.asked.now()
         if "created_at" not in more:
-            self._scene.bare.add((world, f"batch {name}"))
+            self._scene.bare.add((world, home_key("batch", name)))
         members = {"id": world.batches._ids.make(now), "created_at": stamp(now), **more}
         members["created_at"] = checked_stamp(members["created_at"])
         batch = Batch(
@@ -170,8 +170,8 @@ class Homes:
         latest = next(reversed(table._values.values()), home)
         table.put(home)
         if home.created_at < latest.created_at:
-            in_order(table)
-        self._scene.foreign.add((world, key_of(noun, home.name)))
+            sort_by_creation(table)
+        self._scene.foreign.add((world, home_key(noun, home.name)))
 
     def _fill(self, noun: Noun, name: str, facts: Mapping[str, Any], world: World) -> None:
         """Complete a home of which only the name was known."""
@@ -179,7 +179,7 @@ class Homes:
         before = table.get(name)
         filled = table.put(check_types(dataclasses.replace(before, **facts)))
         if filled.created_at != before.created_at:
-            in_order(table)
+            sort_by_creation(table)
         self._scene.bindings.move(before.id, filled.id)
 
     def project(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
@@ -190,7 +190,7 @@ class Homes:
         name = str(shown["name"])
         if self._scene.is_coming(f"project:{name}"):
             return
-        self._name("project", shown, name, world)
+        self._learn_name("project", shown, name, world)
         facts = _facts_of_project(shown, own)
         if name not in world.projects:
             self.put_project(name, str(shown.get("type", GUESS)), world, **facts)
@@ -227,7 +227,7 @@ class Homes:
         printed = self._scene.bindings.in_json(dict(shown))
         is_v2 = isinstance(printed.get("id"), str) and "project" in printed
         name = str(printed["name"])
-        self._name("batch", printed, name, world)
+        self._learn_name("batch", printed, name, world)
         if is_v2:
             self._bind_project(name, shown["project"], world)
             project = self._scene.bindings.in_json(shown["project"])
@@ -248,13 +248,13 @@ class Homes:
         before = _BEFORE.get(own, status)
         facts = _facts_of_batch(printed)
         if name not in world.batches:
-            self.put_batch(name, project or project_of(name), before, world, None, **facts)
+            self.put_batch(name, project or unnamed_project(name), before, world, None, **facts)
         if is_v2:
             self._scene.bindings.agree(shown["id"], world.batches.get(name).id)
             facts.pop("id")
-        if (world, f"batch {name}") in self._scene.bare:
+        if (world, home_key("batch", name)) in self._scene.bare:
             self._fill("batch", name, facts, world)
-            self._scene.bare.discard((world, f"batch {name}"))
+            self._scene.bare.discard((world, home_key("batch", name)))
         self._change_batch(name, status, own, world)
 
     def _home_of_batch(self, project: str, status: str | None, world: World) -> None:
@@ -270,7 +270,7 @@ class Homes:
 
     def _change_batch(self, name: str, status: str, own: str, world: World) -> None:
         """Arrange the status of a known batch, unless it is the effect of the request."""
-        is_foreign = (world, key_of("batch", name)) in self._scene.foreign
+        is_foreign = (world, home_key("batch", name)) in self._scene.foreign
         if own == "pause" and is_foreign and status == "paused":
             counts = world.batches.get(name).counts or {str(Status.PENDING): 1}
             # One without pending tasks would not be paused.
@@ -288,14 +288,14 @@ class Homes:
         if known is not None and isinstance(id, str) and ID.fullmatch(id):
             self._scene.bindings.agree(id, world.projects.get(known.project).id)
 
-    def _name(self, noun: Noun, shown: Mapping[str, Any], name: str, world: World) -> None:
+    def _learn_name(self, noun: Noun, shown: Mapping[str, Any], name: str, world: World) -> None:
         """Give a home its name, of which the recording has shown only the id so far."""
         id = self._scene.bindings.in_text(str(shown.get("id", "")))
         found = homes_of(noun, world)._find(id, None)
         if found is not None:
             unite(self._scene, noun, found.name, name, world)
 
-    def tell(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
+    def learn_names(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
         """Give the project and the batch of a task of v2 the names that v1 shows."""
         nouns: Sequence[Noun] = ("project", "batch")
         for noun in nouns:

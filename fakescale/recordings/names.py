@@ -5,7 +5,7 @@ from fakescale.recordings.bindings import ID
 _UNKNOWN = "project of "
 
 
-def project_of(name: str) -> str:
+def unnamed_project(name: str) -> str:
     """Return the stand-in for the name of a project, of which only something in it is known."""
     return f"{_UNKNOWN}{name}"
 

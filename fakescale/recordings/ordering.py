@@ -22,7 +22,7 @@ from fakescale.values.clock import read_moment, stamp
 
 _AHEAD = 200  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
-_EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
 _SLACK = dt.timedelta(milliseconds=2)
@@ -204,12 +204,12 @@ class Ordering:
 
 
 def _began(entry: Entry) -> dt.datetime:
-    return entry.exchange.when or _EVER
+    return entry.exchange.when or _LATEST
 
 
 def _by_effect(entry: Entry) -> tuple[dt.datetime, str, int]:
     # The ids tell the order of two things that were made in the same millisecond.
-    return entry.effect or _EVER, entry.spot.made_id or "", entry.place
+    return entry.effect or _LATEST, entry.spot.made_id or "", entry.place
 
 
 def _may_overlap(entry: Entry, other: Entry) -> bool:

@@ -22,7 +22,7 @@ from fakescale.values.hosts import HOSTS
 # The exchanges of a file that may be out of order: this many, with this many bytes.
 _WINDOW = 1000
 _WINDOW_BYTES = MAX_EXCHANGE
-_EVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def read(
@@ -66,7 +66,9 @@ def in_order(
         except Unreadable as error:
             failed.append(error)
     waiting = [
-        (first.when or _EVER, number) for number, first in enumerate(firsts) if first is not None
+        (first.when or _EARLIEST, number)
+        for number, first in enumerate(firsts)
+        if first is not None
     ]
     heapq.heapify(waiting)
     running: list[tuple[dt.datetime, int, Recorded, Iterator[tuple[dt.datetime, Recorded]]]] = []
@@ -90,9 +92,9 @@ def in_order(
 def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Recorded]]:
     """Yield the exchanges of a file with their times, sorted as far as the window reaches."""
     window: list[tuple[dt.datetime, int, Recorded]] = []
-    size, when = 0, _EVER
+    size, when = 0, _EARLIEST
     failed: list[Unreadable] = []
-    for number, exchange in enumerate(until(exchanges, failed)):
+    for number, exchange in enumerate(until_unreadable(exchanges, failed)):
         when = exchange.when or when
         heapq.heappush(window, (when, number, exchange))
         size += len(exchange.body) + len(exchange.answer)
@@ -107,7 +109,7 @@ def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Record
         raise error
 
 
-def until(exchanges: Iterable[Recorded], failed: list[Unreadable]) -> Iterator[Recorded]:
+def until_unreadable(exchanges: Iterable[Recorded], failed: list[Unreadable]) -> Iterator[Recorded]:
     """Yield exchanges until one cannot be read, and put the error into ``failed``."""
     try:
         yield from exchanges

@@ -16,10 +16,10 @@ from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, homes_of
+from fakescale.recordings.uniting import Noun, home_key, homes_of
 from fakescale.values.clock import stamp
 from fakescale.values.errors import ApiError
 
@@ -88,7 +88,9 @@ class Refusals:
             if not is_typed:
                 self._scene.typeless.add((world, project))
         if batch and batch not in world.batches:
-            self._homes.put_batch(batch, project or project_of(batch), "in_progress", world, type)
+            self._homes.put_batch(
+                batch, project or unnamed_project(batch), "in_progress", world, type
+            )
 
     def _told(self, spot: Spot, world: World) -> None:
         """Put what the words of the fake tell of the homes that a refused creation names."""
@@ -105,7 +107,7 @@ class Refusals:
         elif not needs_batch:
             return
         if batch:
-            project = project or project_of(batch)
+            project = project or unnamed_project(batch)
             if batch not in world.batches:
                 self._homes.put_batch(batch, project, status or "in_progress", world, None)
             self._homes.let_be_in(batch, project, world)
@@ -181,10 +183,10 @@ class Refusals:
             status = status or _REFUSES.get(spot.action, "in_progress")
             more = {"id": name} if ID.fullmatch(name) else {}
             name = told[1] if told else name
-            self._homes.put_batch(name, project_of(name), status, world, None, **more)
+            self._homes.put_batch(name, unnamed_project(name), status, world, None, **more)
         if batch is not None and status:
             self._homes.batch_status(name, status, world)
-        if spot.action == "finalize" and (world, f"batch {name}") in self._scene.foreign:
+        if spot.action == "finalize" and (world, home_key("batch", name)) in self._scene.foreign:
             world.batches._table.change(name, staged=True)  # no other batch refuses to be finalized
 
     def _project(self, spot: Spot, world: World) -> None:
@@ -203,7 +205,7 @@ class Refusals:
             if known is not None and world.projects.get(known.project).studio:
                 return
             if not self._scene.refuses():
-                project = known.project if known else project_of(name)
+                project = known.project if known else unnamed_project(name)
                 if known is None:
                     self._homes.put_batch(name, project, "in_progress", world, None)
                 self._homes.let_be_studio(project, world)
@@ -227,7 +229,7 @@ class Refusals:
         elif spot.noun == "project" and isinstance(name, str):
             self._put_project(name, world)
         elif spot.noun == "batch" and isinstance(name, str) and name not in world.batches:
-            project = _named(spot, "project") or project_of(name)
+            project = _named(spot, "project") or unnamed_project(name)
             self._homes.put_batch(name, project, "in_progress", world, None)
 
     def _use_key(self, key: str, world: World) -> None:

@@ -33,7 +33,7 @@ class Spot(NamedTuple):
     status: int
     is_v2: bool
     #: The segments of the path behind the version.
-    path: Sequence[str]
+    path: tuple[str, ...]
     #: The noun in the singular, for example ``task``.
     noun: str
     #: The verb, for example ``create`` or ``cancel``; empty for a request that only reads.

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from fakescale.recordings.exchanges import Unreadable
 
@@ -25,13 +25,6 @@ _KINDS = {
     stat.S_ISCHR: "is a device",
     stat.S_ISBLK: "is a device",
 }
-
-
-class Items(Protocol):
-    """The values in a file, one at a time, each with the name of its form."""
-
-    def __call__(self, text: "Text") -> Iterator[tuple[str, object]]:
-        """Yield the values; raises ValueError at the first that cannot be read."""
 
 
 class Text:

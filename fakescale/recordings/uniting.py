@@ -18,7 +18,7 @@ from fakescale.values.dumps import Table
 Noun = Literal["project", "batch"]
 
 
-def key_of(noun: Noun, name: str) -> str:
+def home_key(noun: Noun, name: str) -> str:
     """Return the key of a home in the sets of a scene."""
     return name if noun == "project" else f"batch {name}"
 
@@ -43,10 +43,10 @@ def _rename(scene: Scene, noun: Noun, before: str, name: str, world: World) -> N
     home = table.remove(before)
     if name not in table:
         table.put(dataclasses.replace(home, name=name))
-        in_order(table)
+        sort_by_creation(table)
         for known in (scene.foreign, scene.typeless, scene.bare):
-            if (world, key_of(noun, before)) in known:
-                known.add((world, key_of(noun, name)))
+            if (world, home_key(noun, before)) in known:
+                known.add((world, home_key(noun, name)))
     changes: dict[str, Any] = {noun: name}
     for task in [it for it in world.tasks._table if getattr(it, noun) == before]:
         world.tasks._put(replaced(task, **changes), task)
@@ -57,6 +57,6 @@ def _rename(scene: Scene, noun: Noun, before: str, name: str, world: World) -> N
     scene.bindings.move(home.id, table.get(name).id)
 
 
-def in_order(table: Table[Any]) -> None:
+def sort_by_creation(table: Table[Any]) -> None:
     """Put the homes of a table into the order in which they were created."""
     table._values = dict(sorted(table._values.items(), key=lambda it: it[1].created_at))
