@@ -1,4 +1,4 @@
-"""The arrangement of the counters of batches, which tell that labelers worked on some tasks."""
+"""The arrangement of the counters of batches, which show the work of labelers."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ class Counters:
         self._homes = homes
 
     def arrange(self, spot: Spot, world: World) -> None:
-        """Arrange the counters of a batch: labelers have completed some of its tasks."""
+        """Arrange what the counters of a batch show: labelers have completed some tasks."""
         name, answer = spot.name, spot.answer
         shown = {status: answer.get(status) for status in Status}
         if not all(isinstance(it, int) for it in shown.values()):
@@ -40,7 +40,7 @@ class Counters:
         self._homes.batch_status(name, answer.get("status", ""), world)
 
     def fit(self, name: str, shown: Mapping[Status, int], world: World) -> None:
-        """Guess which tasks of a batch are not pending any more, so that its counters fit."""
+        """Make the counters of a batch fit: guess the tasks that are not pending any more."""
         tasks, counts = world.tasks, world.batches.get(name).counts
         over = [it for it in shown if it != Status.PENDING]
         if any(shown[status] < counts.get(str(status), 0) for status in over):
@@ -60,7 +60,7 @@ class Counters:
                     self._leave(pending.pop().id, status, world)
 
     def _leave(self, task_id: str, status: Status, world: World) -> None:
-        """Let a task have another status than pending, as counters show it."""
+        """Give a pending task the status that the counters show."""
         if status == Status.COMPLETED:
             self._scene.complete_unseen(task_id, world)
         elif status == Status.ERROR:

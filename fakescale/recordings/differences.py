@@ -25,7 +25,7 @@ _MOST = 50  # differences of one exchange, and of one kind and member
 _LONG = 80  # characters of a shown value
 _LONG_TEXT = 300  # characters of a shown text of a refusal
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
-# The end of a message of the fake, which tells the refused value.
+# The refused value, at the end of a message of the fake.
 _GOT = re.compile(r" \(got .*\)\.?", re.DOTALL)
 _NEAR = dt.timedelta(minutes=1)  # the distance of times that count as equal
 _URL = re.compile(r"(https?|s3|gs|scaledata)://\S+")
@@ -58,7 +58,7 @@ _MADE_UP = {
 }
 # The objects that a labeler makes. Only the names and types of their members are compared.
 _LABELED = {"response", "threads", "errors"}
-# The members of a page that tell of other pages.
+# The members of a page that depend on other pages.
 _POSITION = {
     "total",
     "totalDocs",
@@ -109,7 +109,7 @@ class Answered(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """Words that a difference shows in the place of a value."""
+    """Words that a difference shows instead of a value."""
 
     text: str
 
@@ -129,11 +129,11 @@ def differences(
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
-    ``since`` is the time since which other requests may have changed things, or None. The state and
-    the place of a thing that changed since then are not compared, and neither are counters.
-    ``moment_of`` returns the time by which a list has an item, for the id of an item that does not
-    show its time. ``is_of_status`` says that the answer lists the things of one status. Then nobody
-    knows which of those on the pages behind have it.
+    ``since`` is the time since which other requests may have changed things, or None. Counters are
+    then not compared, nor the state and the place of a thing that changed since. ``moment_of``
+    takes the id of an item that does not show its time, and returns the time by which it is sorted.
+    ``is_of_status`` says that the answer lists the things of one status. Then nobody knows which
+    things the next pages have.
     """
     found = _Comparison(bindings, since, moment_of, is_of_status=is_of_status)
     if recorded.status != ours.status:
@@ -144,7 +144,7 @@ def differences(
 
 
 def late_updates(recorded: Answered, ours: Answered) -> list[Difference]:
-    """Return the difference of two creations in the time from ``created_at`` to ``updated_at``.
+    """Return the difference of two creations in the age of ``updated_at``, if there is one.
 
     The two times are equal in the answer (inferred), or a few ms apart in test mode (observed).
     """
@@ -275,17 +275,17 @@ class _Comparison:
                 self.note("unknown", f"{before}{name}", _NOTHING, value)
 
     def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
-        """Return the members of a page that the recording does not determine.
+        """Bind the token of the next page; return the members that the recording leaves open.
 
         If the recorded list goes on after its page, the fake cannot know its length, since the
-        recording may never show the other items. The token of the next page is bound.
+        recording may never show the other items.
         """
         items = next((it for it in _ITEMS if isinstance(theirs.get(it), list)), None)
         if items is None or not (_goes_on(theirs) or _goes_on(mine)):
             return set()
         theirs_next, mine_next = theirs.get("next_token"), mine.get("next_token")
         knows_less = _goes_on(theirs) and (
-            # It may know just one page more.
+            # The fake may know only a part of the other pages.
             self._is_of_status or not _goes_on(mine) or _total(mine) < _total(theirs)
         )
         if isinstance(theirs_next, str):
@@ -300,10 +300,10 @@ class _Comparison:
         return {"next_token"} if theirs_next and mine_next else set()
 
     def _labels(self, theirs: Any, mine: Any, path: str) -> None:
-        """Compare what labelers make: by the names and types of the members, if it differs.
+        """Compare the names and types of the members of an object that a labeler makes.
 
-        Below the first level only types are compared. The items of a list are of several shapes,
-        so an item differs if the fake has items, and none of its type.
+        Below the first level only types are compared. The items of a list are of several shapes.
+        So an item differs only if the fake has items, and none of its type.
         """
         if isinstance(theirs, dict) and theirs != mine:
             for name, value in theirs.items():
@@ -401,8 +401,7 @@ class _Comparison:
             ours = self._bindings.find(item[name]) or item[name]
             if ours in places:
                 found[place] = places.pop(ours)
-        # Files and groups that nobody has seen before stand in the same order on both sides. The
-        # fake gives a task its recorded id.
+        # New files and groups are in the same order on both sides. Tasks have their recorded ids.
         free = iter(sorted(places.values()) if name == "id" else ())
         for place, item in enumerate(theirs):
             if place in found or not ID.fullmatch(item[name]) or self._bindings.find(item[name]):
@@ -434,7 +433,7 @@ def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
 
 
 def _is_stand_in(item: Any) -> bool:
-    """Return whether an item is a project or batch of which the recording tells no name."""
+    """Return whether an item is a project or batch whose name the recording does not tell."""
     name = item.get("name") if isinstance(item, Mapping) else None
     return isinstance(name, str) and worth(name) < 2
 

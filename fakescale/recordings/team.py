@@ -17,14 +17,14 @@ from fakescale.values.frozen import FrozenDict
 class Team:
     """Arranges the teammates of a world, their assignments and groups, and its Studio batches.
 
-    An answer shows them after the request. Each is arranged once, when an answer shows it first.
+    Each is arranged once, when an answer shows it first.
     """
 
     def __init__(self, scene: Scene, homes: Homes, counters: Counters) -> None:
         self._scene = scene
         self._homes = homes
         self._counters = counters
-        self._known: set[tuple[World, str]] = set()  # what was arranged
+        self._known: set[tuple[World, str]] = set()  # the things that were arranged
 
     def arrange(self, spot: Spot, world: World) -> bool:
         """Arrange what an answer shows; return whether it is about a team."""

@@ -1,7 +1,7 @@
 """The union of two projects or batches that turn out to be one.
 
-A recording may tell the name of a home late. Until then it has a stand-in: its id, or the name of
-something that is in it.
+A recording may tell the name of a home late. Until then the home has a stand-in for its name: its
+id, or a text that names something in it.
 """
 
 import dataclasses

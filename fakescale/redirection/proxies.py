@@ -1,4 +1,4 @@
-"""The environment variables by which clients know the hosts to reach without a proxy."""
+"""The environment variables that list the hosts to reach without a proxy."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def no_proxy(*hosts: str) -> Iterator[None]:
     finally:
         for name in names:
             value = before[name]
-            if (now := os.environ.get(name)) != after[name]:  # somebody else has set it since
+            if (now := os.environ.get(name)) != after[name]:  # set by other code since
                 value = ",".join(it for it in _listed(now) if it not in added[name]) or None
             if value is None:
                 os.environ.pop(name, None)
