@@ -57,7 +57,7 @@ class Bindings:
         self._taken.setdefault(ours, recorded)
 
     def move(self, before: str, ours: str) -> None:
-        """Let ``ours`` replace ``before``, another id of the fake, if a recorded id has that."""
+        """Let a recorded id that is bound to ``before`` be bound to ``ours``."""
         recorded = self._taken.get(before)
         if recorded is not None and before != ours:
             del self._taken[before]

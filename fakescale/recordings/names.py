@@ -1,4 +1,4 @@
-"""The names of projects and batches, and stand-ins for names that a recording does not tell."""
+"""Stand-ins for the names of projects and batches that a recording does not tell."""
 
 from fakescale.recordings.bindings import ID
 

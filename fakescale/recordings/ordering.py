@@ -141,7 +141,7 @@ class Ordering:
         entry.began = stamp(when + (self._apart or dt.timedelta()))
 
     def _remember(self, entry: Entry) -> None:
-        # A request that gets such a repeated answer makes nothing.
+        # A request that gets a repeated answer makes nothing.
         entry.makes = {it for it in entry.makes if it not in self._made}
         self._made.update(dict.fromkeys(entry.makes))
         while len(self._made) > _REMEMBERED:
