@@ -6,18 +6,18 @@ from fakescale.values.errors import TooLarge, Undecodable, invalid
 
 # The argument of zlib for each Content-Encoding.
 _WINDOWS = {"gzip": zlib.MAX_WBITS + 16, "deflate": zlib.MAX_WBITS}
-# The number of bytes to inflate at a time. A gzip file may have a million members, and what
-# follows one is copied.
+# The number of bytes to inflate at a time. A gzip file may have a million members, and zlib copies
+# the rest of the input after each.
 _BLOCK = 4096
 
 
 def inflated(body: bytes, encoding: str, most: int) -> bytes:
     """Return a body without its Content-Encoding, which may be empty.
 
-    Inferred, as is the text of the 415: stock Express inflates gzip and deflate. It ignores what
-    follows the end of deflate, and a zero byte with all after it at the end of a gzip member.
-    Raises Undecodable for another encoding, BadRequest for a body that is not of the encoding,
-    and TooLarge for one that has over ``most`` bytes then.
+    Inferred, as is the text of the 415: stock Express inflates gzip and deflate. It ignores bytes
+    after the end of deflate. After a gzip member it ignores a zero byte and all that follows.
+    Raises Undecodable for another encoding, BadRequest for a body that is not in its encoding,
+    and TooLarge for one that has over ``most`` bytes without it.
     """
     encoding = encoding.lower()
     if encoding in ("", "identity") or not body:

@@ -1,4 +1,4 @@
-"""Queries and forms, read as the service's own parser reads them; and forms that carry files."""
+"""Queries and forms, read as the service's own parser reads them, and forms with files."""
 
 import re
 import types
@@ -15,13 +15,13 @@ from fakescale.values.errors import BadRequest, TooLarge, invalid
 # Inferred: the service is Express, which reads queries and forms by `qs`. These are the limits
 # of stock Express.
 _MAX_PARAMETERS = 1_000
-# Guessed: those of a multipart form. The first is that of the texts, and of each part's header.
-_MAX_TEXT, _MAX_PARTS = 500_000, 1_000
 _QUERY_DEPTH, _QUERY_LIST = 5, 20
-_LONG = 100_000
-_MALFORMED = re.compile("%(?![0-9A-Fa-f]{2})")
-_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")  # of the name of a field in a refusal
 _FORM_DEPTH, _FORM_LIST = 32, 100
+# Guessed, for multipart forms: the bytes of all texts, and of the header of a part; and the parts.
+_MAX_TEXT, _MAX_PARTS = 500_000, 1_000
+_LONG = 100_000  # characters
+_MALFORMED = re.compile("%(?![0-9A-Fa-f]{2})")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")  # a part of the name of a field in a refusal
 
 
 class GivenQuery(NamedTuple):
@@ -47,9 +47,9 @@ def read_query_string(text: str) -> GivenQuery:
 
 
 def read_form(text: str) -> dict[str, Any]:
-    """Return the object that a form spells with names such as ``fields[title]`` and ``tags[]``.
+    """Return the object that a form spells with names like ``fields[title]`` and ``tags[]``.
 
-    A name that comes again makes a list (documented, in 2017). Every value is text. Raises
+    A repeated name makes a list (documented, in 2017). Every value is text. Raises
     BadRequest for names that nest deeper than 32 levels, and TooLarge for more than 1,000 fields.
     """
     if text.count("&") >= _MAX_PARAMETERS:
@@ -69,8 +69,8 @@ def form_names(text: str) -> list[str]:
 def written_name(names: Iterable[str], field: str) -> str:
     """Return the name of a form's field as the client wrote it.
 
-    ``field`` is the name in refusals: ``labels[0].name`` may be ``labels[][name]``. A field that
-    is not among the ``names`` of the form, or has several there, is named with brackets.
+    ``field`` is the name in refusals: ``labels[0].name`` may be ``labels[][name]``. If none or
+    several of the form's ``names`` fit, the name is made with brackets.
     """
     if field in names:
         return field
@@ -119,7 +119,7 @@ def _is_usual(text: str) -> bool:
 def _decoded(text: str | None) -> str | None:
     """Return a name or a value without its escapes.
 
-    Inferred: one that is malformed, or not UTF-8, stays as it is, except for its plus signs.
+    Inferred: if it is malformed or not UTF-8, only its plus signs are replaced.
     """
     if not text:
         return text
@@ -156,8 +156,8 @@ def read_multipart(
 ) -> Form:
     """Read a multipart body piece by piece, and write each file to a new ``receive()``.
 
-    ``read`` takes a number of bytes, and returns up to as many of the body. ``parameters`` are
-    those of the content type. Raises BadRequest for a malformed body, and one over a limit.
+    ``read`` takes a number, and returns up to so many bytes of the body. ``parameters`` are those
+    of the content type. Raises BadRequest for a body that is malformed or over a limit.
     """
     boundary = parameters.get("boundary", "")
     if not boundary or not boundary.isascii():

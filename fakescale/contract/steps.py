@@ -86,7 +86,8 @@ CREATIONS = st.fixed_dictionaries(
 )
 
 
-# Steps of time, and those whose effect in test mode, or at once, no source tells.
+# The steps that are only taken on a fake. They take time, or no source tells their effect in test
+# mode or at once.
 ONLY_STEERED = ("let_time_pass", "create_again_a_day_later", "move_batch")
 
 # The steps by name, with the strategies of their arguments. They are one rule: with many rules,

@@ -135,7 +135,7 @@ class Target:
     def clean(self) -> Iterator["Target"]:
         """Give an empty account in the same mode, for a ``with`` block.
 
-        A server that is not a fakescale gives the present account with all its contents.
+        On a server that is not a fakescale, it is this account with all its contents.
         """
         if self.fake is None:
             yield self
@@ -161,7 +161,7 @@ class Target:
 class Line:
     """The connections to one server, one for each thread.
 
-    A server on another machine gets few requests a second, and no request that could change
+    A server on another machine gets few requests a second. It gets no request that could change
     things that this run has not made.
     """
 
@@ -203,7 +203,7 @@ class Line:
         return reply
 
     def _spare(self, method: str, path: str, data: bytes | None) -> None:
-        """Wait until the pause is over. Refuse requests that could change other things.
+        """Refuse a request that could change other things; then wait until the pause is over.
 
         A request of v2 names the things in its body, ``data``.
         """

@@ -2,8 +2,8 @@
 
 A recording may show a task that a labeler completed, or a project that was there before it
 began. The fake gets such a state before it is asked. Effects of the request itself are never
-arranged: they are what is compared. The file has over 300 lines, since it has a short function
-for each kind of change.
+arranged, since they are compared. The file has over 300 lines, since it has a short function for
+each kind of change.
 """
 
 import bisect
@@ -23,7 +23,7 @@ from fakescale.recordings.bindings import ID, Bindings
 from fakescale.recordings.counters import Counters
 from fakescale.recordings.delivered import Delivered
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.refusals import Refusals
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
@@ -35,13 +35,12 @@ from fakescale.values.errors import ApiError
 from fakescale.values.frozen import FrozenDict, freeze
 
 _KNOWN = frozenset(_SCHEMA["properties"])  # the members of a printed task
-# The members that an action sets, so that they do not tell what was there before it.
+# The members that an action sets. They do not tell the state before it.
 _EFFECTS: Mapping[str, tuple[str, ...]] = {
     "cancel": ("completed_at", "response"),
     "unique_id": ("unique_id",),
 }
-# The errors of a recorded thing that cannot be arranged. It is then a difference, which is found by
-# asking.
+# The errors of a recorded thing that cannot be arranged. The comparison then shows a difference.
 _UNFIT = (ApiError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
@@ -55,10 +54,9 @@ class Arranger:
         self._delivered = Delivered(self._scene, self._homes, self._task)
         self._counters = Counters(self._scene, self._homes)
         self._team = Team(self._scene, self._homes, self._counters)
-        # The members of a task that clients can change, as the recording showed them last, by its
-        # id.
+        # By the id of a task: the digest of the members that clients can change, as shown last.
         self._last: dict[str, int] = {}
-        # The time of the last change that a client in the recording made to a task, by its id.
+        # By the id of a task: the time of the last change by a client in the recording.
         self._own: dict[str, str] = {}
         self._canceled: set[str] = set()  # the ids of tasks that the recording showed canceled
 
@@ -74,12 +72,12 @@ class Arranger:
     ) -> list[str]:
         """Arrange what the recorded answer shows, and return what was arranged, in words.
 
-        ``comes`` returns whether one of the next requests makes a thing or a change itself, by
-        the key that `Spot` gives it. ``refuses`` returns whether the fake refuses the request in
-        the recorded words already, and must not be called if it may carry the request out.
-        ``overlaps`` says that other requests go on at the same
-        time. ``is_early`` says that the request is tried again after some of them. Then what comes
-        is not arranged.
+        ``comes`` takes a key of `Spot`, and returns whether one of the next requests makes this
+        thing or change. ``refuses`` returns whether the fake already refuses the request in the
+        recorded words. It sends the request, so call it only if the fake cannot carry that out.
+        ``overlaps`` says that other requests go on at the same time. ``is_early`` says that the
+        request is tried again after some of them. Then nothing is arranged that the next requests
+        make.
         """
         self._scene.told = []
         self._scene.comes, self._scene.refuses = comes, refuses
@@ -98,7 +96,7 @@ class Arranger:
             elif self._team.arrange(spot, world):
                 pass
             elif spot.noun == "batch" and "pending" in (spot.answer or ()):
-                if not is_early:  # else counters may follow from what is coming
+                if not is_early:  # else later requests may explain the counters
                     self._counters.arrange(spot, world)
             else:
                 arrange: Callable[..., None] = _NOUNS.get(spot.noun, _nothing)
@@ -113,9 +111,9 @@ class Arranger:
     def unlisted(self, spot: Spot, ours: Any, world: World) -> list[str]:
         """Change the tasks that a recorded list of a status does not show.
 
-        ``ours`` is the list of the fake. A task that is missing in the recorded list of pending
-        tasks is not pending any more, and one that was only guessed to be completed is an error if
-        it is missing in the list of those. Return what was arranged, in words.
+        ``ours`` is the list of the fake. A task that the recorded list of pending tasks lacks is
+        not pending any more. A task that was only guessed to be completed, and that the recorded
+        list of completed tasks lacks, is an error. Return what was arranged, in words.
         """
         self._scene.told = []
         status = spot.query.get("status")
@@ -124,7 +122,7 @@ class Arranger:
         if not spot.is_good or not isinstance(spot.answer, dict):
             return []
         shown = {self._scene.bindings.in_text(str(it.get("task_id"))) for it in spot.shown}
-        # A list has the newest first. Older tasks may be on the pages behind.
+        # A list has the newest first. Older tasks may be on the next pages.
         oldest = ""
         if spot.answer.get("has_more") or spot.answer.get("next_token"):
             oldest = min((str(it.get("created_at")) for it in spot.shown), default="9")
@@ -142,8 +140,8 @@ class Arranger:
     def follow(self, spot: Spot, status: int, world: World) -> list[str]:
         """Give the fake the recorded outcome of a creation whose status differs.
 
-        ``status`` is that of the fake's answer. So later exchanges do not differ for this reason.
-        Return the things that were arranged, in words.
+        ``status`` is that of the fake's answer. Later exchanges then do not differ for this
+        reason. Return what was arranged, in words.
         """
         self._scene.told = []
         if spot.action == "create" and spot.noun == "task" and isinstance(spot.answer, dict):
@@ -155,10 +153,10 @@ class Arranger:
         return self._scene.told
 
     def _forget(self, task: Task, world: World) -> None:
-        """Take a task away as if it had never been there."""
+        """Remove a task without a trace."""
         batch = world.batches._table.find(task.batch or "")
         if batch is not None and not batch.counts.get(task.status):
-            # The recording told the counters, and perhaps before this task was one of them.
+            # The counters are recorded ones, perhaps of a time before this task.
             counts = FrozenDict({**batch.counts, str(task.status): 1})
             world.batches._table.change(batch.name, counts=counts)
         world.tasks.delete(task.id)
@@ -172,7 +170,8 @@ class Arranger:
                 self._scene.tell(f"the type {spot.name} is not enabled")
         if not spot.is_good:
             self._refusals.arrange(spot, world)
-        if not spot.is_good or not isinstance(spot.answer, dict):
+            return
+        if not isinstance(spot.answer, dict):
             return
         if not spot.is_v2:
             with contextlib.suppress(ApiError):
@@ -187,7 +186,7 @@ class Arranger:
             or (world, project) not in self._scene.foreign
         ):
             return
-        # The version that a foreign project has is not known, so its tasks tell it.
+        # The tasks of a foreign project tell its version, which is not known otherwise.
         params = {name: it for name, it in spot.answer["params"].items() if name not in spot.body}
         text, given = spot.answer.get("instruction"), spot.body.get("instruction")
         if isinstance(text, str) and text != given:
@@ -200,7 +199,7 @@ class Arranger:
         task = world.tasks._table.find(task_id)
         is_outline = task_id in self._scene.outlines and not spot.is_v2
         if task is not None and is_outline:
-            self._homes.tell(task, shown, world)
+            self._homes.learn_names(task, shown, world)
             task = world.tasks.get(task_id)
         if task is not None and (is_outline or task_id in self._scene.sketches):
             self._scene.sketches.discard(task_id)
@@ -227,7 +226,7 @@ class Arranger:
             self._canceled.add(task_id)
 
     def _unshown(self, spot: Spot, world: World) -> None:
-        """Add a task that a good answer without a body only shows to exist."""
+        """Add the task of a good answer without a body, which shows only that it exists."""
         task_id = self._scene.bindings.in_text(spot.name)
         is_id = spot.noun == "task" and ID.fullmatch(task_id) is not None
         is_known = task_id in world.tasks or task_id in world.tasks._deleted
@@ -253,7 +252,7 @@ class Arranger:
         if isinstance(project, str):
             self._homes.put_project(project, members["type"], world)
         if isinstance(batch, str) and batch not in world.batches:
-            home = project or project_of(batch)
+            home = project or unnamed_project(batch)
             self._homes.put_batch(batch, home, "in_progress", world, members["type"])
         if isinstance(batch, str) and isinstance(project, str):
             self._homes.let_be_in(batch, project, world)
@@ -292,7 +291,7 @@ class Arranger:
             and task.id not in self._scene.unseen
             and str(printed.get("updated_at", "")) < task.updated_at
         ):
-            return  # such an answer may be older than what was asked before
+            return  # the answer may be older than one that was asked before
         response = _response_of(printed, is_v2=spot.is_v2)
         is_own = own == "cancel" and status == "canceled"
         is_own = is_own or (status == "canceled" and self._scene.is_coming(f"cancel {task.id}"))
@@ -326,8 +325,8 @@ class Arranger:
                 f"task {task.id} has a callback that {'worked' if succeeded else 'failed'}"
             )
         is_other = self._last.get(task.id) not in (None, _digest(printed))
-        # Each change moves updated_at (inferred). If it is that of the client's own change, nobody
-        # else changed the task since, and the own change got lost.
+        # Each change moves updated_at (inferred). If it is still that of the client's own change,
+        # nobody else changed the task, so the client's change got lost.
         is_lost = self._own.get(task.id) == printed.get("updated_at", "")
         if not own and is_other and not is_lost and "params" in printed:
             self._change_members(task.id, printed, world)

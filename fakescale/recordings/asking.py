@@ -1,4 +1,4 @@
-"""The fake that is asked the same as the recorded API, and the clock that it stands at."""
+"""The fake that gets the recorded requests, and its clock."""
 
 import datetime as dt
 import io
@@ -28,14 +28,14 @@ Mode = Literal["live", "test"]
 
 _ACCOUNT = "recorded"  # the account of exchanges without a readable key
 _MADE = re.compile("[0-9a-f]{24}")
-# The time by which a moment in an answer may lie before the clock: threads overlap.
+# A moment in an answer may lie this much before the clock, since threads overlap.
 _BACK = dt.timedelta(minutes=1)
-# The difference of the clocks of client and server that counts as such.
+# The clocks of client and server differ by this much at most.
 _APART = dt.timedelta(minutes=10)
-_ASCII = bytes(range(128))  # stays as it is
-# A part of a multipart body that lacks the content of its file, and the bytes to put there at most.
+_ASCII = bytes(range(128))  # the bytes of a URL that are not quoted
+# A part of a multipart body that lacks the content of its file.
 _EMPTY_FILE = re.compile(rb'filename="[^\r\n]*"(?:\r\n[^\r\n]+)*\r\n\r\n(?=\r\n--)')
-_MOST_FILLED = 16 * 2**20  # bytes
+_MOST_FILLED = 16 * 2**20  # bytes to put there
 # The header fields of a request that the API heeds.
 _HEEDED = ("content-type", "idempotency-key", "accept")
 
@@ -59,8 +59,8 @@ class _RecordedIds(TaskIds):
 class Asked:
     """A fake that answers the recorded requests, without a socket.
 
-    It sends no callbacks. ``mode`` is that of requests whose key cannot be read. None stands for
-    the mode that the answers tell.
+    It sends no callbacks. ``mode`` is that of requests whose key cannot be read; None is the mode
+    that the answers tell.
     """
 
     def __init__(self, mode: Mode | None) -> None:
@@ -74,15 +74,15 @@ class Asked:
         self._silent: set[str] = set()  # the accounts whose callbacks are not owed
 
     def key(self, exchange: Recorded, spot: Spot) -> str | None:
-        """Return the API key of a request, or one for its mode if it is not readable.
+        """Return the API key of a request, or a made-up key of its mode if it is not readable.
 
-        A request that the API refused for its key has None.
+        Return None if the API refused the key.
         """
         if exchange.status == 401:
             return None
         if key_of(exchange.headers) is not None:
             return text_of(exchange.headers)
-        if self._mode is None and spot.is_test is not None:  # else the mode is as it was before
+        if self._mode is None and spot.is_test is not None:  # else the mode stays
             self._default = f"{'test' if spot.is_test else 'live'}_{_ACCOUNT}"
         return self._default
 
@@ -101,10 +101,10 @@ class Asked:
         return self.fake.now()
 
     def stand_at(self, when: dt.datetime | None, shown: str | None = None) -> None:
-        """Let the clock stand at the time of a request.
+        """Let the clock stand at the time of a request; it moves forward only.
 
-        It moves forward only. But ``shown``, the moment that the answer tells of its own effect,
-        is exact: the clock stands there if it is near the time of the request.
+        ``shown`` is the moment of the effect, as the answer tells it. It is exact, so the clock
+        stands there instead if that is near the time of the request.
         """
         if shown is not None:
             moment = read_moment(shown)

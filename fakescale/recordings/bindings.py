@@ -1,4 +1,4 @@
-"""The bindings of recorded ids to the ids that the fake made, as they appear in answers."""
+"""The bindings of recorded ids to the ids that the fake made instead."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def ids_in(text: bytes) -> Iterator[str]:
 
 
 class Bindings:
-    """The id of the fake that stands for each recorded id, and the same for tokens of pages.
+    """The fake's id for each recorded id, and the fake's token for each recorded page token.
 
     An id that is not bound stands for itself. One pass over a text replaces all ids in it.
     """
@@ -32,11 +32,11 @@ class Bindings:
         self._taken: dict[str, str] = {}
 
     def trial(self) -> Self:
-        """Return bindings that add to these only once they are kept."""
+        """Return bindings that are added to these by `keep`."""
         return type(self)(self)
 
     def keep(self) -> None:
-        """Add the bindings of a trial to those that it was made of."""
+        """Add the bindings of a trial to those that made it."""
         if self._parent is not None:
             self._parent._ours.update(self._ours)
             for ours, recorded in self._taken.items():
@@ -57,7 +57,7 @@ class Bindings:
         self._taken.setdefault(ours, recorded)
 
     def move(self, before: str, ours: str) -> None:
-        """Let ``ours`` stand for the recorded id that another id of the fake stood for, if any."""
+        """Let a recorded id that is bound to ``before`` be bound to ``ours``."""
         recorded = self._taken.get(before)
         if recorded is not None and before != ours:
             del self._taken[before]

@@ -1,4 +1,4 @@
-"""The bytes of a recorded body: without base64, and without the encoding it was sent in."""
+"""The bytes of a recorded body, without base64 and without its content encoding."""
 
 import base64
 import re
@@ -12,8 +12,6 @@ from fakescale.values.answer import encode
 # The encodings of texts that VCR names, in the spelling of Python; any other is UTF-8.
 _CHARSETS = {"ISO-8859-1": "latin-1", "WINDOWS-1252": "cp1252"}
 _GZIP = b"\x1f\x8b"
-
-
 _PLAIN = {"true": True, "false": False}
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,30})(\.\d{1,30})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 
@@ -33,7 +31,7 @@ class Plain(str):
 
 
 def to_bytes(text: str, charset: str = "utf-8") -> bytes:
-    """Return the bytes of a text; a half of a surrogate pair does not make it fail."""
+    """Return the bytes of a text, which may hold half of a surrogate pair."""
     for name, errors in ((charset, "strict"), ("utf-8", "strict"), ("utf-8", "surrogateescape")):
         try:
             return text.encode(name, errors)
@@ -55,7 +53,7 @@ def read_base64(text: Any) -> bytes:
 
 
 def is_json(value: Any) -> bool:
-    """Return whether a body in a cassette is a JSON value, as vcrpy writes those of aiohttp."""
+    """Return whether a body in a cassette is a JSON value, as vcrpy writes bodies of aiohttp."""
     is_body = isinstance(value, dict) and value.keys() <= {"string", "base64_string", "encoding"}
     return isinstance(value, dict | list) and not is_body
 
@@ -110,7 +108,7 @@ def decoded(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes:
 def _inflated(body: bytes) -> bytes:
     if body.startswith(_GZIP):
         return _inflate(body, 31)
-    for bits in (15, -15):  # with the header of zlib as the standard has it, or without
+    for bits in (15, -15):  # with the header of zlib, as the standard demands, or without
         try:
             return _inflate(body, bits)
         except zlib.error:

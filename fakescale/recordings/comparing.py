@@ -17,18 +17,19 @@ from fakescale.recordings.bindings import Bindings
 from fakescale.recordings.differences import (
     Answered,
     Difference,
-    content_of,
     differences,
     first_of_each,
     late_updates,
 )
 from fakescale.recordings.exchanges import Recorded, Unreadable
 from fakescale.recordings.ordering import Entry, Ordering
-from fakescale.recordings.reading import in_order, until
+from fakescale.recordings.reading import in_order, until_unreadable
 from fakescale.recordings.report import Allowed, Compared, Facts, Report
+from fakescale.values.answer import decode
 
 _LONG = 200  # characters of a shown target
-# An answer that differs may fit after the next requests, if the recording shows an overlap.
+# An answer that differs is held while requests may overlap with it: this many requests without
+# times, and this many answers at once.
 _TRIES, _HELD = 64, 32
 _LIMIT = re.compile(r"(?<=[?&])limit=[0-9]+")
 _OVERLAP = dt.timedelta(seconds=1)
@@ -41,11 +42,11 @@ def compare(
     allow: Iterable[str] = (),
     facts: Facts | None = None,
 ) -> Report:
-    """Ask a fake what the recordings in files asked, and compare the answers.
+    """Send the recorded requests in files to a fake, and compare the answers.
 
-    ``mode`` is that of requests whose key the recording does not show. By default it is as the
-    answers tell, and live if none does. ``allow`` are known differences: a kind, or
-    ``KIND:MEMBER``. ``facts`` finds the facts of the contract for the table of the report.
+    ``mode`` is that of requests whose key the recording does not show: by default the mode that the
+    answers tell, or else live. ``allow`` are known differences: a kind, or ``KIND:MEMBER``.
+    ``facts`` finds the facts of the contract for the table of the report.
 
     Raises ValueError for a wrong kind. Raises Unreadable for a file or an exchange that cannot be
     read; its ``report`` has the outcomes of the exchanges before it.
@@ -85,7 +86,7 @@ def outcomes(
     Raises Unreadable after the outcomes of the exchanges before it.
     """
     failed: list[Unreadable] = []
-    yield from _Comparison(mode, Allowed(allow)).run(until(exchanges, failed))
+    yield from _Comparison(mode, Allowed(allow)).run(until_unreadable(exchanges, failed))
     for error in failed:
         raise error
 
@@ -102,8 +103,8 @@ class _Tried:
     def note(self, found: list[Difference], bindings: Bindings) -> None:
         """Note the differences of a try.
 
-        Each part of the answer must fit in one of the tries: the requests that went on at the
-        same time may have taken effect in another order.
+        Each part of the answer must fit in one of the tries, since overlapping requests may have
+        taken effect in any order.
         """
         if self.differences is None:
             self.differences, self.bindings = found, bindings
@@ -129,10 +130,10 @@ class _Comparison:
         self._done: dict[int, Compared] = {}
 
     def run(self, exchanges: Iterable[Recorded]) -> Iterator[Compared]:
-        """Yield the outcomes, each once the outcomes of all before it are known."""
+        """Yield the outcomes in order, each as soon as all before it are known."""
         place = 0
         ordering = Ordering(exchanges)
-        for entry in reversed(ordering.first()):  # the mode may be told only after the first ones
+        for entry in reversed(ordering.first()):  # a later answer may tell the mode of the first
             self._asked.key(entry.exchange, entry.spot)
         for entry in ordering:
             self._take(entry, ordering)
@@ -147,8 +148,8 @@ class _Comparison:
         status = entry.exchange.status
         is_browsers = status == 304 or entry.exchange.method == "OPTIONS"
         if status == 429 or not 0 < status < 500 or is_browsers:
-            # The service failed, and nobody knows whether it did the work. Or a browser asked for
-            # itself: about its cache, or whether a page may send the request.
+            # The service failed, and nobody knows whether it did the work. Or the browser itself
+            # asked: about its cache, or whether a page may send the request.
             self._done[entry.place] = _compared(entry, "not asked")
             return
         tried = _Tried(entry)
@@ -171,7 +172,7 @@ class _Comparison:
                 self._try(held, is_last=True)
             self._end(held)
 
-    def _arrange(self, tried: "_Tried", ordering: Ordering, *, is_early: bool) -> None:
+    def _arrange(self, tried: _Tried, ordering: Ordering, *, is_early: bool) -> None:
         exchange, spot = tried.entry.exchange, tried.entry.spot
         world = self._asked.world(self._asked.key(exchange, spot))
         is_new = spot.action != "create" or spot.made_id not in world.tasks
@@ -200,7 +201,7 @@ class _Comparison:
         recorded = _recorded(entry)
         return not differences(entry.exchange.method, recorded, ours, self._bindings.trial())
 
-    def _try(self, tried: "_Tried", *, is_last: bool) -> None:
+    def _try(self, tried: _Tried, *, is_last: bool) -> None:
         """Ask the fake, and note the differences."""
         entry = tried.entry
         exchange, spot = entry.exchange, entry.spot
@@ -245,7 +246,7 @@ class _Comparison:
     def _list(self, entry: Entry) -> Any:
         """Return the fake's page of a list, with as many items as a page can have."""
         exchange = entry.exchange
-        return content_of(self._ask(entry, _LIMIT.sub("limit=100", exchange.url)).body)
+        return decode(self._ask(entry, _LIMIT.sub("limit=100", exchange.url)).body)
 
     def _ask(self, entry: Entry, url: str = "") -> Answered:
         """Return the fake's answer to a request, or to one with another ``url``."""

@@ -1,13 +1,14 @@
-"""The arrangement of the counters of batches, which tell that labelers worked on some tasks."""
+"""The arrangement of the counters of batches, which show the work of labelers."""
 
 from collections.abc import Mapping
 
 from fakescale.account.task import Status
 from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import Scene
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.uniting import home_key
 from fakescale.values.frozen import FrozenDict
 
 
@@ -19,25 +20,27 @@ class Counters:
         self._homes = homes
 
     def arrange(self, spot: Spot, world: World) -> None:
-        """Arrange the counters of a batch: labelers have completed some of its tasks."""
+        """Arrange what the counters of a batch show: labelers have completed some tasks."""
         name, answer = spot.name, spot.answer
         shown = {status: answer.get(status) for status in Status}
         if not all(isinstance(it, int) for it in shown.values()):
             return
         if name not in world.batches:
-            self._homes.put_batch(name, project_of(name), answer.get("status", ""), world, None)
+            self._homes.put_batch(
+                name, unnamed_project(name), answer.get("status", ""), world, None
+            )
         batch = world.batches.get(name)
-        if (world, f"batch {name}") in self._scene.foreign:
+        if (world, home_key("batch", name)) in self._scene.foreign:
             # Its tasks may never be shown.
             counts = FrozenDict({str(k): it for k, it in shown.items()})
             status = answer.get("status", batch.status)
             world.batches._table.change(name, counts=counts, status=status)
             return
-        self.settle(name, {status: int(shown[status]) for status in Status}, world)
+        self.fit(name, {status: int(shown[status]) for status in Status}, world)
         self._homes.batch_status(name, answer.get("status", ""), world)
 
-    def settle(self, name: str, shown: Mapping[Status, int], world: World) -> None:
-        """Guess which tasks of a batch are not pending any more, so that its counters fit."""
+    def fit(self, name: str, shown: Mapping[Status, int], world: World) -> None:
+        """Make the counters of a batch fit: guess the tasks that are not pending any more."""
         tasks, counts = world.tasks, world.batches.get(name).counts
         over = [it for it in shown if it != Status.PENDING]
         if any(shown[status] < counts.get(str(status), 0) for status in over):
@@ -57,7 +60,7 @@ class Counters:
                     self._leave(pending.pop().id, status, world)
 
     def _leave(self, task_id: str, status: Status, world: World) -> None:
-        """Let a task have another status than pending, as counters show it."""
+        """Give a pending task the status that the counters show."""
         if status == Status.COMPLETED:
             self._scene.complete_unseen(task_id, world)
         elif status == Status.ERROR:

@@ -12,21 +12,21 @@ from fakescale.account.deliveries import ResponseSchema, TaskDelivery
 from fakescale.account.quality import LabelerResult
 from fakescale.account.world import World
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import Scene, checked_stamp
 from fakescale.recordings.spots import Spot
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
 
-_MOST = 2**31  # tasks of a delivery, of which the recording may tell only the number
+_MOST = 2**31  # tasks of a delivery
 
 # Arranges a task that an answer shows.
 PutTask = Callable[[Mapping[str, Any], Spot, World], None]
 
 
 class _Responses(FrozenDict):
-    """The responses in a delivery, of which the recording may tell only the number."""
+    """The responses in a delivery. The recording may tell only their number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Delivered:
 
     def arrange(self, spot: Spot, world: World) -> bool:
         """Arrange what an answer shows; return whether it is about such things."""
-        put = _PATHS.get((*spot.path[:2],)) or _PATHS.get((*spot.path[:1],))
+        put = _PATHS.get(spot.path[:2]) or _PATHS.get(spot.path[:1])
         if put is not None and (spot.is_good or spot.status == 302):
             put(self, spot.answer, spot, world)
         return put is not None
@@ -68,14 +68,14 @@ class Delivered:
         self._delivery(answer["delivery"], spot, world, responses)
 
     def _tasks(self, answer: Any, spot: Spot, world: World) -> None:
-        """Arrange tasks and their deliveries, of which the answer shows the ids."""
+        """Arrange tasks and their deliveries. The answer shows only the ids of these."""
         given = self._scene.bindings.in_json(spot.query)
         home = given.get("project_id", given.get("project_name"))
         found: dict[str, dict[str, Any]] = {}
         for it in self._scene.bindings.in_json(answer["docs"]):
             id, task_id, response = it["delivery_id"], it["task_id"], it["response"]
             known = world.deliveries._table.find(id) if id else None
-            project = home or project_of(id)
+            project = home or unnamed_project(id)
             if known and not home:
                 project = world.projects.get(known.project).id
             if task_id not in world.tasks:
@@ -136,7 +136,7 @@ class Delivered:
             self._dataset(it, world)
 
     def _dataset(self, shown: Any, world: World) -> str:
-        """Arrange a dataset of which an answer shows the id or all members; return its id."""
+        """Arrange a dataset that an answer shows whole or by its id; return its id."""
         it = shown if isinstance(shown, Mapping) else {"id": shown}
         table = world.datasets._table
         known = table.find(it["id"])
@@ -149,7 +149,10 @@ class Delivered:
             self._dataset_delivery(it, None, world)
 
     def _dataset_delivery(self, shown: Any, dataset: str | None, world: World) -> str:
-        """Arrange a delivery of a dataset like ``_dataset``; ``dataset`` is that of its task."""
+        """Arrange a delivery of a dataset that an answer shows whole or by its id; return its id.
+
+        ``dataset`` is the dataset of its task.
+        """
         table = world.datasets._deliveries
         if not isinstance(shown, Mapping):
             known = table.find(shown)

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
-from urllib.parse import urlsplit
 
 from fakescale.account.listing import token
 from fakescale.recordings.bindings import ID, Bindings
@@ -26,7 +25,7 @@ _MOST = 50  # differences of one exchange, and of one kind and member
 _LONG = 80  # characters of a shown value
 _LONG_TEXT = 300  # characters of a shown text of a refusal
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
-# The end of a message of the fake, which tells the refused value.
+# The refused value, at the end of a message of the fake.
 _GOT = re.compile(r" \(got .*\)\.?", re.DOTALL)
 _NEAR = dt.timedelta(minutes=1)  # the distance of times that count as equal
 _URL = re.compile(r"(https?|s3|gs|scaledata)://\S+")
@@ -59,7 +58,7 @@ _MADE_UP = {
 }
 # The objects that a labeler makes. Only the names and types of their members are compared.
 _LABELED = {"response", "threads", "errors"}
-# The members of a page that tell of other pages.
+# The members of a page that depend on other pages.
 _POSITION = {
     "total",
     "totalDocs",
@@ -110,7 +109,7 @@ class Answered(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """Words that a difference shows in the place of a value."""
+    """Words that a difference shows instead of a value."""
 
     text: str
 
@@ -130,11 +129,11 @@ def differences(
 ) -> list[Difference]:
     """Return the differences of two answers; new ids of the recording are bound to the fake's.
 
-    ``since`` is the time since which other requests may have changed things, or None. The state and
-    the place of a thing that changed since then are not compared, and neither are counters.
-    ``moment_of`` returns the time by which a list has an item, for the id of an item that does not
-    show its time. ``is_of_status`` says that the answer lists the things of one status. Then nobody
-    knows which of those on the pages behind have it.
+    ``since`` is the time since which other requests may have changed things, or None. Counters are
+    then not compared, nor the state and the place of a thing that changed since. ``moment_of``
+    takes the id of an item that does not show its time, and returns the time by which it is sorted.
+    ``is_of_status`` says that the answer lists the things of one status. Then nobody knows which
+    things the next pages have.
     """
     found = _Comparison(bindings, since, moment_of, is_of_status=is_of_status)
     if recorded.status != ours.status:
@@ -145,12 +144,12 @@ def differences(
 
 
 def late_updates(recorded: Answered, ours: Answered) -> list[Difference]:
-    """Return the difference of two creations in the time from ``created_at`` to ``updated_at``.
+    """Return the difference of two creations in the age of ``updated_at``, if there is one.
 
     The two times are equal in the answer (inferred), or a few ms apart in test mode (observed).
     """
     try:
-        theirs, mine = content_of(recorded.body), content_of(ours.body)
+        theirs, mine = decode(recorded.body), decode(ours.body)
         ages = [
             read_moment(it["updated_at"]) - read_moment(it["created_at"]) for it in (theirs, mine)
         ]
@@ -170,14 +169,9 @@ def first_of_each(found: Iterable[Difference]) -> list[Difference]:
     return list(firsts.values())
 
 
-def content_of(body: bytes) -> Any:
-    """Return the JSON value of a body; raises ValueError for any other body."""
-    return decode(body)
-
-
 def _status(answer: Answered) -> str:
     try:
-        text = content_of(answer.body)["error"] if answer.status >= 400 else None
+        text = decode(answer.body)["error"] if answer.status >= 400 else None
     except (ValueError, LookupError, TypeError):
         text = None
     return str(answer.status) if text is None else f"{answer.status} ({_shown(text)})"
@@ -217,11 +211,11 @@ class _Comparison:
     def answers(self, recorded: Answered, ours: Answered) -> None:
         """Compare two answers of the same status."""
         try:
-            theirs = content_of(recorded.body)
+            theirs = decode(recorded.body)
         except ValueError:
             theirs = _NOTHING
         try:
-            mine = content_of(ours.body)
+            mine = decode(ours.body)
         except ValueError:
             mine = _NOTHING
         types = recorded.media_type, ours.media_type
@@ -249,9 +243,11 @@ class _Comparison:
             self._objects(theirs, mine, path, is_chosen=is_chosen)
         elif isinstance(theirs, list):
             self._lists(theirs, mine, path, is_chosen=is_chosen)
+        elif name in _MADE_UP and not is_chosen:
+            return
         elif isinstance(theirs, str):
-            self._texts(theirs, mine, path, is_chosen=is_chosen or name in _MADE_UP)
-        elif theirs != mine and name not in _MADE_UP:
+            self._texts(theirs, mine, path, is_chosen=is_chosen)
+        elif theirs != mine:
             self.note("value", path, theirs, mine)
 
     def _objects(
@@ -279,17 +275,17 @@ class _Comparison:
                 self.note("unknown", f"{before}{name}", _NOTHING, value)
 
     def _position(self, theirs: dict[str, Any], mine: dict[str, Any]) -> set[str]:
-        """Return the members of a page that the recording does not determine.
+        """Bind the token of the next page; return the members that the recording leaves open.
 
         If the recorded list goes on after its page, the fake cannot know its length, since the
-        recording may never show the other items. The token of the next page is bound.
+        recording may never show the other items.
         """
         items = next((it for it in _ITEMS if isinstance(theirs.get(it), list)), None)
         if items is None or not (_goes_on(theirs) or _goes_on(mine)):
             return set()
         theirs_next, mine_next = theirs.get("next_token"), mine.get("next_token")
         knows_less = _goes_on(theirs) and (
-            # It may know just one page more.
+            # The fake may know only a part of the other pages.
             self._is_of_status or not _goes_on(mine) or _total(mine) < _total(theirs)
         )
         if isinstance(theirs_next, str):
@@ -304,10 +300,10 @@ class _Comparison:
         return {"next_token"} if theirs_next and mine_next else set()
 
     def _labels(self, theirs: Any, mine: Any, path: str) -> None:
-        """Compare what labelers make: by the names and types of the members, if it differs.
+        """Compare the names and types of the members of an object that a labeler makes.
 
-        Below the first level only types are compared. The items of a list are of several shapes,
-        so an item differs if the fake has items, and none of its type.
+        Below the first level only types are compared. The items of a list are of several shapes.
+        So an item differs only if the fake has items, and none of its type.
         """
         if isinstance(theirs, dict) and theirs != mine:
             for name, value in theirs.items():
@@ -339,14 +335,13 @@ class _Comparison:
                     self.note("type", f"{path}[]", item, mine[0])
 
     def _texts(self, theirs: str, mine: str, path: str, *, is_chosen: bool) -> None:
-        if theirs == mine:
-            is_id = not is_chosen and len(theirs) in (24, 36) and ID.fullmatch(theirs)
-            if is_id and not self._bindings.agree(theirs, mine):
+        if is_chosen:
+            if mine not in (theirs, self._bindings.in_text(theirs)):
                 self.note("value", path, theirs, mine)
             return
-        if is_chosen:
-            name = path[path.rfind(".") + 1 :]
-            if name not in _MADE_UP and self._bindings.in_text(theirs) != mine:
+        if theirs == mine:
+            is_id = len(theirs) in (24, 36) and ID.fullmatch(theirs)
+            if is_id and not self._bindings.agree(theirs, mine):
                 self.note("value", path, theirs, mine)
             return
         times = _MOMENT.fullmatch(theirs), _MOMENT.fullmatch(mine)
@@ -358,7 +353,7 @@ class _Comparison:
             pairs = zip(ID.findall(theirs), ID.findall(mine), strict=False)
             if all(len(a) == len(b) and self._bindings.agree(a, b) for a, b in pairs):
                 return
-        elif _URL.fullmatch(theirs) and _URL.fullmatch(mine) and _scheme(theirs) == _scheme(mine):
+        elif _are_like_urls(theirs, mine):
             ids = ID.findall(theirs), ID.findall(mine)
             if len(ids[0]) == len(ids[1]):
                 for recorded, ours in zip(*ids, strict=True):
@@ -406,8 +401,7 @@ class _Comparison:
             ours = self._bindings.find(item[name]) or item[name]
             if ours in places:
                 found[place] = places.pop(ours)
-        # Files and groups that nobody has seen before stand in the same order on both sides. The
-        # fake gives a task its recorded id.
+        # New files and groups are in the same order on both sides. Tasks have their recorded ids.
         free = iter(sorted(places.values()) if name == "id" else ())
         for place, item in enumerate(theirs):
             if place in found or not ID.fullmatch(item[name]) or self._bindings.find(item[name]):
@@ -416,7 +410,7 @@ class _Comparison:
                 found[place] = other
         order = [found[place] for place in sorted(found)]
         for before, after in itertools.pairwise(order):
-            times = _time(mine[before]), _time(mine[after])
+            times = mine[before].get("created_at"), mine[after].get("created_at")
             if before > after and (times[0] is None or times[0] != times[1]):
                 self.note("order", f"{path}[]", mine[before][name], mine[after][name])
         taken = set(found.values())
@@ -439,7 +433,7 @@ def _identity(theirs: Sequence[Any], mine: Sequence[Any]) -> str | None:
 
 
 def _is_stand_in(item: Any) -> bool:
-    """Return whether an item is a project or batch of which the recording tells no name."""
+    """Return whether an item is a project or batch whose name the recording does not tell."""
     name = item.get("name") if isinstance(item, Mapping) else None
     return isinstance(name, str) and worth(name) < 2
 
@@ -463,10 +457,6 @@ def _total(page: Mapping[str, Any]) -> int:
     return total if isinstance(total, int) else 0
 
 
-def _time(item: Mapping[str, Any]) -> Any:
-    return item.get("created_at")
-
-
 def _form_of(answer: Answered, content: Any) -> Any:
     """Return words about the body of an answer, or its media type."""
     if not answer.body:
@@ -484,8 +474,10 @@ def _form(moment: str) -> str:
     return re.sub(r"\d", "0", moment)
 
 
-def _scheme(url: str) -> bool:
-    return urlsplit(url).scheme == "scaledata"  # http and https are one
+def _are_like_urls(theirs: str, mine: str) -> bool:
+    """Return whether two texts are URLs, and both or none are of the API's own scheme."""
+    schemes = [found[1] for found in (_URL.fullmatch(theirs), _URL.fullmatch(mine)) if found]
+    return len(schemes) == 2 and schemes.count("scaledata") != 1
 
 
 def _shown(value: Any, most: int = _LONG) -> str:

@@ -17,13 +17,13 @@ class Recorded(NamedTuple):
     url: str
     #: The header fields of the request.
     headers: Sequence[tuple[str, str]]
-    #: The body of the request, decoded of any transfer and content encoding.
+    #: The body of the request, without transfer and content encodings.
     body: bytes
     #: The status of the answer.
     status: int
     #: The header fields of the answer.
     answer_headers: Sequence[tuple[str, str]]
-    #: The body of the answer, decoded likewise.
+    #: The body of the answer, also without them.
     answer: bytes
     #: The time of the request in UTC, or None if the file does not tell.
     when: dt.datetime | None
@@ -32,7 +32,7 @@ class Recorded(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """A file or exchange that cannot be read; the text names file, exchange and reason."""
+    """A file or an exchange cannot be read; the text names it and the reason."""
 
     #: The report on the exchanges before it, if they were compared, or else None.
     report: "Report | None" = None

@@ -1,7 +1,7 @@
-"""The forms of a recorded exchange: that of cassettes, of HAR, and of lines of JSON.
+"""The forms of a recorded exchange: cassettes, HAR, and lines of JSON.
 
-Each form has a function that returns the URL of an item, and one that reads the whole. The file
-may hold anything, so both raise ValueError for what they do not expect.
+Each form has a function that returns the URL of an item, and one that reads the whole item. A file
+may hold anything, so both raise ValueError for an unexpected value.
 """
 
 import base64
@@ -20,7 +20,7 @@ from fakescale.values.hosts import HOST
 
 Fields = list[tuple[str, str]]
 
-#: HAR demands a time: this one stands for none.
+#: HAR demands a time; this one stands for an unknown time.
 NO_TIME = "1970-01-01T00:00:00.000Z"
 
 _METHOD = re.compile(r"[A-Za-z]{1,20}", re.ASCII)
@@ -94,7 +94,7 @@ def _read_har(item: Any, source: str) -> Recorded | None:
 
 
 def _content(content: Any) -> bytes:
-    """Return the bytes of a ``content`` or ``postData``; it is in base64 if it says so."""
+    """Return the bytes of a ``content`` or ``postData``, which may be in base64."""
     if content is None:
         return b""
     if not isinstance(content, dict):
@@ -272,7 +272,7 @@ def _number(value: Any) -> int:
 
 
 def _fields(headers: Any) -> Fields:
-    """Return header fields, given as a dict or as a list; without the pseudo ones of HTTP/2."""
+    """Return header fields, given as a dict or a list, without the pseudo fields of HTTP/2."""
     if headers is None:
         return []
     pairs: list[tuple[Any, Any]] = []

@@ -14,15 +14,15 @@ from fakescale.account.task import Status, Task
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, homes_of, in_order, key_of, unite
+from fakescale.recordings.uniting import Noun, home_key, homes_of, sort_by_creation, unite
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
 
-# The statuses of a batch before a move.
+# The status of a batch before each move.
 _BEFORE: Mapping[str, str] = {
     "finalize": "staging",
     "pause": "in_progress",
@@ -46,7 +46,7 @@ class Homes:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        # The batches that the recording showed behind staging. No move leads back there.
+        # The batches that the recording showed after staging. No move leads back there.
         self._begun: set[tuple[World, str]] = set()
 
     def needs(self, shown: Mapping[str, Any], spot: Spot, world: World) -> None:
@@ -57,7 +57,7 @@ class Homes:
         project, batch = shown.get("project"), shown.get("batch")
         type = shown.get("type", spot.name)
         if isinstance(batch, str) and batch not in world.batches:
-            self.put_batch(batch, project or project_of(batch), "in_progress", world, type)
+            self.put_batch(batch, project or unnamed_project(batch), "in_progress", world, type)
         if isinstance(project, str):
             is_quality = spot.noun == "quality task"  # only Rapid projects have these
             self.put_project(project, type, world, rapid=is_quality)
@@ -65,7 +65,7 @@ class Homes:
                 self.let_be_in(batch, project, world)
 
     def needs_of_v2(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
-        """Do as ``needs`` for a task as v2 shows it, with ids or whole objects."""
+        """Do as ``needs`` for a task of v2, which shows its homes by their ids or whole."""
         for noun in ("project", "batch"):
             it = shown.get(noun)
             if isinstance(it, Mapping):
@@ -107,7 +107,7 @@ class Homes:
                 self._scene.bindings.agree(str(id), home.id)
 
     def add_versions(self, name: str, number: int, params: Any, world: World) -> None:
-        """Give a project versions of its parameters, up to a number."""
+        """Give a project versions of its parameters, up to version ``number``."""
         project = world.projects.get(name)
         missing = number + 1 - len(project.param_history)
         if 0 < missing <= _MOST_VERSIONS:
@@ -116,7 +116,7 @@ class Homes:
             self._scene.tell(f"project {name} has version {number} of its parameters")
 
     def put_project(self, name: str, type: str, world: World, **more: Any) -> None:
-        """Add a project, unless it exists; then only its type may become known."""
+        """Add a project. If it exists, only its type may become known."""
         project = world.projects._table.find(name)
         if project is not None:
             if (world, name) in self._scene.typeless and type in task_types.names():
@@ -132,11 +132,11 @@ class Homes:
         self._scene.tell(f"project {name} is there already")
 
     def let_be_in(self, batch: str, project: str, world: World) -> None:
-        """Let a batch be in a project, if its project is not known yet."""
+        """Put a batch into a project, if its project is not known yet."""
         unite(self._scene, "project", world.batches.get(batch).project, project, world)
 
     def needs_no_batch(self, project: str, world: World) -> None:
-        """Let a project be no Rapid one: there each task needs a batch."""
+        """Let a project be no Rapid project, since each task of those needs a batch."""
         found = world.projects._table.find(project)
         if found is not None and found.rapid:
             self.let_be_studio(project, world)
@@ -149,14 +149,14 @@ class Homes:
     def put_batch(
         self, name: str, project: str, status: str, world: World, type: str | None, **more: Any
     ) -> None:
-        """Add a batch, and its project if that is missing; None is an unknown type."""
+        """Add a batch, and its project if that is missing; ``type`` is None if unknown."""
         if project not in world.projects:
             self.put_project(project, type or GUESS, world)
             if type is None:
                 self._scene.typeless.add((world, project))
         now = self._scene.asked.now()
         if "created_at" not in more:
-            self._scene.bare.add((world, f"batch {name}"))
+            self._scene.bare.add((world, home_key("batch", name)))
         members = {"id": world.batches._ids.make(now), "created_at": stamp(now), **more}
         members["created_at"] = checked_stamp(members["created_at"])
         batch = Batch(
@@ -170,27 +170,27 @@ class Homes:
         latest = next(reversed(table._values.values()), home)
         table.put(home)
         if home.created_at < latest.created_at:
-            in_order(table)
-        self._scene.foreign.add((world, key_of(noun, home.name)))
+            sort_by_creation(table)
+        self._scene.foreign.add((world, home_key(noun, home.name)))
 
     def _fill(self, noun: Noun, name: str, facts: Mapping[str, Any], world: World) -> None:
-        """Complete a home of which only the name was known."""
+        """Fill in a home that was known only by its name."""
         table: Table[Any] = homes_of(noun, world)._table
         before = table.get(name)
         filled = table.put(check_types(dataclasses.replace(before, **facts)))
         if filled.created_at != before.created_at:
-            in_order(table)
+            sort_by_creation(table)
         self._scene.bindings.move(before.id, filled.id)
 
     def project(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
-        """Arrange a project that an answer shows; None is an answer about something in it."""
+        """Arrange a project that an answer shows; ``spot`` is None if it is shown as a home."""
         own = "" if spot is None else spot.action
         if own == "create":
             return
         name = str(shown["name"])
         if self._scene.is_coming(f"project:{name}"):
             return
-        self._name("project", shown, name, world)
+        self._learn_name("project", shown, name, world)
         facts = _facts_of_project(shown, own)
         if name not in world.projects:
             self.put_project(name, str(shown.get("type", GUESS)), world, **facts)
@@ -222,12 +222,12 @@ class Homes:
             self._scene.tell(f"project {name} is {'' if is_archived else 'not '}archived")
 
     def batch(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
-        """Arrange a batch that an answer shows; None is an answer about something in it."""
+        """Arrange a batch that an answer shows; ``spot`` is None if it is shown as a home."""
         own = "" if spot is None else spot.action
         printed = self._scene.bindings.in_json(dict(shown))
         is_v2 = isinstance(printed.get("id"), str) and "project" in printed
         name = str(printed["name"])
-        self._name("batch", printed, name, world)
+        self._learn_name("batch", printed, name, world)
         if is_v2:
             self._bind_project(name, shown["project"], world)
             project = self._scene.bindings.in_json(shown["project"])
@@ -248,19 +248,20 @@ class Homes:
         before = _BEFORE.get(own, status)
         facts = _facts_of_batch(printed)
         if name not in world.batches:
-            self.put_batch(name, project or project_of(name), before, world, None, **facts)
+            self.put_batch(name, project or unnamed_project(name), before, world, None, **facts)
         if is_v2:
             self._scene.bindings.agree(shown["id"], world.batches.get(name).id)
             facts.pop("id")
-        if (world, f"batch {name}") in self._scene.bare:
+        if (world, home_key("batch", name)) in self._scene.bare:
             self._fill("batch", name, facts, world)
-            self._scene.bare.discard((world, f"batch {name}"))
+            self._scene.bare.discard((world, home_key("batch", name)))
         self._change_batch(name, status, own, world)
 
     def _home_of_batch(self, project: str, status: str | None, world: World) -> None:
-        """Put the project of a new batch; its status tells whether the project is a Rapid one.
+        """Add the project of a new batch.
 
-        None stands for a batch of v2, whose status the client decides.
+        The ``status`` of the batch tells whether it is a Rapid project. None stands for a batch of
+        v2, where the client decides the status.
         """
         self.put_project(project, GUESS, world)
         if (world, project) in self._scene.foreign:
@@ -270,10 +271,10 @@ class Homes:
 
     def _change_batch(self, name: str, status: str, own: str, world: World) -> None:
         """Arrange the status of a known batch, unless it is the effect of the request."""
-        is_foreign = (world, key_of("batch", name)) in self._scene.foreign
+        is_foreign = (world, home_key("batch", name)) in self._scene.foreign
         if own == "pause" and is_foreign and status == "paused":
             counts = world.batches.get(name).counts or {str(Status.PENDING): 1}
-            # One without pending tasks would not be paused.
+            # A batch without pending tasks would not be paused.
             world.batches._table.change(name, counts=FrozenDict(counts))
         if own == "finalize" and is_foreign and world.batches.get(name).status == status:
             world.batches._table.change(name, staged=False)  # else it would be refused
@@ -283,19 +284,19 @@ class Homes:
             self.complete(name, world)
 
     def _bind_project(self, batch: str, id: Any, world: World) -> None:
-        """Bind the id of the project of a batch, of which v1 showed only the name."""
+        """Bind the id of the project of a batch; v1 showed only the project's name."""
         known = world.batches._table.find(batch)
         if known is not None and isinstance(id, str) and ID.fullmatch(id):
             self._scene.bindings.agree(id, world.projects.get(known.project).id)
 
-    def _name(self, noun: Noun, shown: Mapping[str, Any], name: str, world: World) -> None:
-        """Give a home its name, of which the recording has shown only the id so far."""
+    def _learn_name(self, noun: Noun, shown: Mapping[str, Any], name: str, world: World) -> None:
+        """Give its name to a home that the recording has shown only by its id so far."""
         id = self._scene.bindings.in_text(str(shown.get("id", "")))
         found = homes_of(noun, world)._find(id, None)
         if found is not None:
             unite(self._scene, noun, found.name, name, world)
 
-    def tell(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
+    def learn_names(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
         """Give the project and the batch of a task of v2 the names that v1 shows."""
         nouns: Sequence[Noun] = ("project", "batch")
         for noun in nouns:
@@ -304,7 +305,7 @@ class Homes:
                 unite(self._scene, noun, known, name, world)
 
     def batch_status(self, name: str, status: str, world: World) -> None:
-        """Give a batch another status, unless no move leads there."""
+        """Give a batch another status, except for staging after a later one."""
         batch = world.batches.get(name)
         if batch.status == status or status not in get_args(BatchStatus):
             return

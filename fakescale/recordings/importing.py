@@ -41,10 +41,10 @@ def state_of(
     """Return the state that files show, as a dump for ``FakeScale.load``.
 
     A file is a recording, or holds tasks, projects or batches as the API prints them: a page, an
-    array, lines of JSON, or one alone. A folder stands for its files whose names end with
+    array, lines of JSON, or one alone. A folder stands for its files with names that end with
     ``.json``. Each thing is as the latest answer shows it. It belongs to the account and the mode
-    of the recorded key, by default to the live world of the account ``fakescale``. ``account``
-    names one account for all.
+    of the recorded key; without a key, to the live world of the account ``fakescale``. ``account``
+    names one account for all things.
 
     Raises Unreadable for a file that cannot be read, and ImportError for YAML without PyYAML.
     """

@@ -13,11 +13,11 @@ from fakescale.recordings.texts import Text
 
 # The member of an object that holds its items, and the form of these.
 _HOLDERS = {"interactions": "cassette", "http_interactions": "cassette", "docs": "plain"}
-# The members are read one by one, which takes long for many.
+# Members are read one by one, so many would take long.
 _MOST_MEMBERS = 10_000
 _PIECE = 2**18  # characters
 _space = re.compile(r"[ \t\n\r]*").match
-# An error further from the end of the text than this is no matter of the end.
+# An error that lies further before the end of the buffer does not come from a cut.
 _LONGEST_WORD = 16
 _scan = json.JSONDecoder().raw_decode
 

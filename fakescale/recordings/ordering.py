@@ -1,14 +1,13 @@
 """The order in which recorded exchanges are asked.
 
 A recording is in the order in which its requests began. Requests of several threads overlap, so
-one may have taken effect before another that began earlier. The recording itself tells where:
+one may have taken effect before another that began earlier. These rules find the order of effects,
+among the next 200 exchanges:
 
-- an exchange that shows a thing is asked after the exchange that makes the thing, and one that
-  shows a change after the exchange that makes the change, if the change is later than its begin;
-- changes are asked in the order of the times that their answers tell;
-- a request that reads, began before a change, and does not show it, is asked before the change.
-
-All this is looked for among the next 200 exchanges.
+- An exchange that shows a thing is asked after the exchange that makes the thing.
+- An exchange that shows a change which is later than its own begin is asked after that change.
+- Changes are asked in the order of the times that their answers tell.
+- A request that only reads, began before a change and does not show it is asked before the change.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ from fakescale.values.clock import read_moment, stamp
 
 _AHEAD = 200  # exchanges
 _NEAR = 16  # exchanges that may overlap with one, if the recording tells no times
-_EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _APART = dt.timedelta(minutes=10)  # the clocks of client and server, at most
 _SLACK = dt.timedelta(milliseconds=2)
@@ -40,14 +39,14 @@ class Entry:
         self.spot: Spot = read_spot(exchange)
         #: The keys of the things that it makes.
         self.makes = set(self.spot.makes())
-        #: The keys of the things and changes for which nothing need be arranged.
+        #: The keys of the things and changes that it makes itself, so nothing arranges them.
         self.does = {*self.makes, *self.spot.does()}
         #: Whether the recording shows that other requests went on at the same time.
         self.overlaps = False
-        #: The time at which it took effect, on the clock of ``when``; None if that is not known.
+        #: The time of its effect, on the clock of ``when``; None if unknown.
         self.effect: dt.datetime | None = None
         #: The time at which the request began, on the server's clock, as the API prints times; ""
-        #: if that is not known.
+        #: if unknown.
         self.began = ""
         self._mentions: set[str] | None = None
 
@@ -73,15 +72,15 @@ class Ordering:
         self._coming = iter(exchanges)
         self._places = 0
         self._waiting: deque[Entry] = deque()
-        self._makers: dict[str, Entry] = {}  # those among the waiting
-        self._does: Counter[str] = Counter()  # the keys of what the waiting do
+        self._makers: dict[str, Entry] = {}  # the waiting ones that make things, by their keys
+        self._does: Counter[str] = Counter()  # the keys of the things and changes to come
         # The latest keys of things that were made.
         self._made: OrderedDict[str, None] = OrderedDict()
         self._apart: dt.timedelta | None = None  # the server's clock minus the client's, at least
         self._overlaps_until: tuple[int, dt.datetime | None] = (-1, None)
 
     def first(self) -> Sequence[Entry]:
-        """Return the exchanges that are to be asked next, in the order of the recording."""
+        """Return the next exchanges, in the order of the recording."""
         self._fill()
         return self._waiting
 
@@ -100,7 +99,7 @@ class Ordering:
             self._fill()
 
     def is_coming(self, key: str) -> bool:
-        """Return whether an exchange that waits makes a thing or a change, by its key."""
+        """Return whether a waiting exchange makes the thing or the change with this key."""
         return key in self._does
 
     def _fill(self) -> None:
@@ -121,7 +120,7 @@ class Ordering:
         """Set the times of an exchange: when its request began, and when a change took effect.
 
         The clocks of client and server may differ. The least difference seen counts as that of
-        the clocks, and what is over it as the time that a request took.
+        the clocks. The rest of a difference is the time that a request took.
         """
         when, moment = entry.exchange.when, entry.spot.moment
         # A time without a fraction is cut to seconds, and says nothing about overlaps.
@@ -131,7 +130,7 @@ class Ordering:
         if moment is not None:
             with contextlib.suppress(ValueError):
                 apart = read_moment(moment) - when
-        # The saved answer to an earlier request tells the time of that one.
+        # A repeated answer to an Idempotency-Key tells the time of the first request.
         if entry.spot.action == "create" and any(it in self._made for it in entry.makes):
             apart = None
         if apart is not None and abs(apart) <= _APART:
@@ -142,7 +141,7 @@ class Ordering:
         entry.began = stamp(when + (self._apart or dt.timedelta()))
 
     def _remember(self, entry: Entry) -> None:
-        # The saved answer to an earlier request makes nothing.
+        # A request that gets a repeated answer makes nothing.
         entry.makes = {it for it in entry.makes if it not in self._made}
         self._made.update(dict.fromkeys(entry.makes))
         while len(self._made) > _REMEMBERED:
@@ -172,7 +171,7 @@ class Ordering:
             self._note_overlap(other)
         if not entry.overlaps or entry.effect is None:
             return entry
-        # Times are cut to milliseconds, so those of the same moment may be either way round.
+        # Times are cut to milliseconds, so two of the same moment may be in either order.
         for other in self._waiting:
             if _began(other) > entry.effect + _SLACK:
                 break
@@ -194,7 +193,7 @@ class Ordering:
         self._overlaps_until = entry.place + _NEAR, when and when + _SECOND
 
     def _mark(self, entry: Entry) -> None:
-        """Mark an exchange that is near to some that overlap."""
+        """Mark an exchange that is near to overlapping ones."""
         place, moment = self._overlaps_until
         when = entry.exchange.when
         if when is not None and moment is not None:
@@ -204,12 +203,12 @@ class Ordering:
 
 
 def _began(entry: Entry) -> dt.datetime:
-    return entry.exchange.when or _EVER
+    return entry.exchange.when or _LATEST
 
 
 def _by_effect(entry: Entry) -> tuple[dt.datetime, str, int]:
     # The ids tell the order of two things that were made in the same millisecond.
-    return entry.effect or _EVER, entry.spot.made_id or "", entry.place
+    return entry.effect or _LATEST, entry.spot.made_id or "", entry.place
 
 
 def _may_overlap(entry: Entry, other: Entry) -> bool:

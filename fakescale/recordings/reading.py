@@ -22,13 +22,13 @@ from fakescale.values.hosts import HOSTS
 # The exchanges of a file that may be out of order: this many, with this many bytes.
 _WINDOW = 1000
 _WINDOW_BYTES = MAX_EXCHANGE
-_EVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def read(
     paths: Iterable[str | os.PathLike[str]], *, hosts: Container[str] = HOSTS
 ) -> Iterator[Recorded]:
-    """Yield the exchanges with ``hosts``, file by file, in the order of each file.
+    """Yield the exchanges with one of ``hosts``, file by file, in the order of each file.
 
     A request without an answer is left out. Raises Unreadable at the first file or exchange that
     cannot be read, after the exchanges before it. Raises ImportError for YAML without PyYAML.
@@ -49,12 +49,11 @@ def read(
 def in_order(
     paths: Iterable[str | os.PathLike[str]], *, hosts: Container[str] = HOSTS
 ) -> Iterator[Recorded]:
-    """Yield the exchanges of all files in the order of their times; else do as ``read``.
+    """Do as ``read``, but yield the exchanges of all files in the order of their times.
 
     An exchange without a time follows the one before it, and a file without times comes first. A
-    file whose first exchange cannot be read comes last. The memory is bounded: files are open only
-    while their times overlap, and an exchange may be out of order in its file by up to 1,000
-    exchanges.
+    file whose first exchange cannot be read comes last. The memory is bounded. Files are open only
+    while their times overlap. Within a file, an exchange may be up to 1,000 places out of order.
     """
     files = list(paths)
     firsts: list[Recorded | None] = []
@@ -66,7 +65,9 @@ def in_order(
         except Unreadable as error:
             failed.append(error)
     waiting = [
-        (first.when or _EVER, number) for number, first in enumerate(firsts) if first is not None
+        (first.when or _EARLIEST, number)
+        for number, first in enumerate(firsts)
+        if first is not None
     ]
     heapq.heapify(waiting)
     running: list[tuple[dt.datetime, int, Recorded, Iterator[tuple[dt.datetime, Recorded]]]] = []
@@ -88,11 +89,11 @@ def in_order(
 
 
 def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Recorded]]:
-    """Yield the exchanges of a file with their times, sorted as far as the window reaches."""
+    """Yield the exchanges of a file with their times, sorted within the window."""
     window: list[tuple[dt.datetime, int, Recorded]] = []
-    size, when = 0, _EVER
+    size, when = 0, _EARLIEST
     failed: list[Unreadable] = []
-    for number, exchange in enumerate(until(exchanges, failed)):
+    for number, exchange in enumerate(until_unreadable(exchanges, failed)):
         when = exchange.when or when
         heapq.heappush(window, (when, number, exchange))
         size += len(exchange.body) + len(exchange.answer)
@@ -107,7 +108,7 @@ def _sorted(exchanges: Iterable[Recorded]) -> Iterator[tuple[dt.datetime, Record
         raise error
 
 
-def until(exchanges: Iterable[Recorded], failed: list[Unreadable]) -> Iterator[Recorded]:
+def until_unreadable(exchanges: Iterable[Recorded], failed: list[Unreadable]) -> Iterator[Recorded]:
     """Yield exchanges until one cannot be read, and put the error into ``failed``."""
     try:
         yield from exchanges
@@ -132,7 +133,7 @@ def items(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, Any]]:
 
 @contextlib.contextmanager
 def reading(source: str) -> Iterator[None]:
-    """Turn the errors of an exchange into Unreadable, which names its place."""
+    """Turn an error of an exchange into Unreadable, which names the place."""
     try:
         yield
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The recorder runs a command behind the proxy of a fake, and writes a HAR of what it sends."""
+"""The recorder runs a command behind the proxy of a fake, and writes what it sends to a HAR."""
 
 import contextlib
 import io
@@ -67,12 +67,12 @@ class Recorder:
 
 
 def _url(target: str) -> str:
-    """Return the URL of a target; a client that asks a proxy without a tunnel sends it whole."""
+    """Return the URL of a target, which is whole already if it came to a proxy without a tunnel."""
     return f"https://{HOST}{target}" if target.startswith("/") else target
 
 
 class _Tee(io.RawIOBase):
-    """A body that keeps what is read of it."""
+    """A body that keeps the bytes which were read."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -105,9 +105,9 @@ def record(
     """Run a command, write a HAR of all that it sends to the API, and return its exit status.
 
     The command finds the ``fake`` at https://api.scale.com, through a proxy that its environment
-    names. The HAR is whole after each exchange. The signals that this process gets meanwhile are
-    passed on to the command; call it on the main thread. A command that a signal ends has the
-    status 128 plus its number.
+    names. The HAR is whole after each exchange. Signals to this process are passed on to the
+    command, so call this on the main thread. If a signal ends the command, the status is 128 plus
+    the number of the signal.
 
     Raises OSError if the command cannot be started, or the file cannot be written. Raises
     ImportError without the extra ``redirect``.
@@ -127,7 +127,7 @@ def record(
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    # Until the command has started, a signal waits for it.
+    # A signal waits until the command has started.
     pending: list[int] = []
     before = {it: signal.signal(it, lambda number, _: pending.append(number)) for it in numbers}
     try:

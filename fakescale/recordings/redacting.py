@@ -1,7 +1,7 @@
-"""A recording without its secrets: it can be attached to a report, and compares the same.
+"""The copy of a recording without its secrets, for a report; it compares like the original.
 
-Only numbers and times of yours stay. Each text gets a stand-in, the same wherever it is, unless it
-is a word of the API itself.
+Times, and numbers outside of metadata, stay. So do the words of the API itself. Any other text gets
+a stand-in, everywhere the same.
 """
 
 import base64
@@ -21,7 +21,7 @@ from fakescale.values.hosts import HOST, HOSTS
 
 Fields = Sequence[tuple[str, str]]
 
-# The header fields that stay, if their value has nothing of yours.
+# The header fields that stay, unless their value may be yours.
 _KEPT = re.compile(
     r"(?:accept|content-type|date|retry-after|allow|age|x-ratelimit-[a-z-]+|ratelimit-[a-z-]+)"
 )
@@ -29,7 +29,7 @@ _CHARSET = re.compile(r"; ?charset=(?:utf-?8|us-ascii|iso-8859-1)\Z", re.IGNOREC
 _NUMBERS = re.compile(r"[\d\s,;:=.]*", re.ASCII)
 _METHODS = re.compile(r"(?:(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)(?:, ?|\Z))+")
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
-# Members whose content is yours, down to the names in it.
+# Members whose content is yours, including the names in it.
 _YOURS = ("metadata", "params", "response", "template_variables")
 _STATE = re.compile(r"status|type|urgency|\w+_status")
 _CODE_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
@@ -43,7 +43,7 @@ _GOT = re.compile(r"\(got (.*)\)\Z", re.DOTALL)
 _LOOSE = r"[A-Za-z][\w+.-]*://[^\s\"'<>]+|[^\s\"'<>()@]+@[^\s\"'<>()@]+|[^\s\"'(),;\[\]]+"
 # A word that a message may have, even if it is a text of yours too.
 _SHORT = re.compile(r"[a-z]{1,3}")
-# A number in a message: three digits tell nothing of yours, and neither does a time of day.
+# A number of up to three digits, or a time of day, in a message. Neither tells anything of yours.
 _FEW = re.compile(
     r"\W*[0-9]{1,3}(?:\.[0-9]{1,3})?\W*|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 )
@@ -54,12 +54,11 @@ _PLACE = re.compile(r"[^\W\d]")
 _WORD = re.compile(r"[A-Za-z]?[a-z]*(?:[-/][a-z]+)*|[A-Z]{1,5}", re.ASCII)
 _BOUNDARY = "boundary-1"
 _BOUNDARY_OF = re.compile(r"boundary=\"?([^\";]+)", re.IGNORECASE)
-# The parts of the head of a part in a multipart body.
+# The name, file name and type in the head of a part of a multipart body.
 _NAME = re.compile(r'; *name="?([^";\r\n]*)', re.IGNORECASE)
 _FILE = re.compile(r'; *filename="?([^";\r\n]*)', re.IGNORECASE)
 _TYPE = re.compile(r"content-type: *([^;\s]+)", re.IGNORECASE)
-# A longer message, in characters, is a text like any other.
-_LONGEST_MESSAGE = 10_000
+_LONGEST_MESSAGE = 10_000  # characters; a longer one is a text like any other
 _CODE = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
 
 
@@ -68,7 +67,7 @@ def redact(exchanges: Iterable[Recorded]) -> Iterator[Recorded]:
 
     Each of these has a stand-in, the same in all exchanges, so that ids and names stay bound.
     Numbers outside of metadata, times, and the words of the API stay. A message of the API stays
-    too, with stand-ins for all that is quoted in it, and for all that was seen before.
+    too, but quoted texts in it, and texts that were seen before, have stand-ins.
     """
     redactor = _Redactor()
     for exchange in exchanges:
@@ -129,7 +128,7 @@ class _Redactor:
         return value if is_plain or is_media_type(_CHARSET.sub("", value)) else None
 
     def _authorization(self, value: str) -> str:
-        """Return a made-up key of the same mode, for each account another one."""
+        """Return a made-up key of the same mode, a different one for each account."""
         headers = [("Authorization", value)]
         key, scheme = key_of(headers), value.partition(" ")[0].lower()
         if key is None:
@@ -163,7 +162,7 @@ class _Redactor:
             return self._stand_ins.text(text).encode()
 
     def _form(self, body: bytes, kind: str) -> bytes:
-        """Return a multipart body; what belongs to no part is left out."""
+        """Return a multipart body, without anything outside of its parts."""
         boundary = _BOUNDARY_OF.search(kind)
         parts = body.split(b"--" + to_bytes(boundary[1] if boundary else "")) if boundary else []
         made = b""
@@ -186,7 +185,7 @@ class _Redactor:
         return made + f"--{_BOUNDARY}--\r\n".encode()
 
     def _file(self, content: bytes) -> bytes:
-        """Return the stand-in of the content of a file, of the same size: answers tell it."""
+        """Return the stand-in of a file's content, of the same size, since answers tell that."""
         number = self._stand_ins.number("file", hashlib.sha256(content).digest())
         return f"file-{number}".encode().ljust(len(content), b"-")[: len(content)]
 
@@ -209,7 +208,7 @@ class _Redactor:
         return ",".join(self._parameter(name, it) for it in _split(text))
 
     def _json(self, value: Any, name: str = "", *, is_yours: bool) -> Any:
-        """Return a value with stand-ins. In what is yours, unknown names have stand-ins too."""
+        """Return a value with stand-ins; with ``is_yours``, unknown names have stand-ins too."""
         is_yours = is_yours or name in _YOURS
         if isinstance(value, dict):
             found = {}
@@ -227,7 +226,7 @@ class _Redactor:
             is_message = name in _MESSAGES and len(value) <= _LONGEST_MESSAGE
             if self._is_refusal and is_message and not is_yours:
                 return self._message(value)
-            # An answer may have a status that the fake does not know: it is worth a report.
+            # A status that the fake does not know is worth a report, so it stays.
             is_state = not is_yours and _STATE.fullmatch(name) and _CODE_WORD.fullmatch(value)
             if is_state and self._stand_ins.known(value) is None:
                 return value
@@ -238,7 +237,7 @@ class _Redactor:
         return value
 
     def _message(self, text: str) -> str:
-        """Return a message of the API, with stand-ins for all in it that may be yours."""
+        """Return a message of the API, with stand-ins for the parts that may be yours."""
         names = self._stand_ins
         if names.is_word(text):
             return text

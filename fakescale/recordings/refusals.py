@@ -1,6 +1,6 @@
-"""The arrangement of what a refusal shows to be there already.
+"""The arrangement of things that a refusal shows to be there already.
 
-A recording may begin after the things that it names: the API refuses a unique_id, a name or an
+A recording may begin after these were made. The API refuses a unique_id, a name or an
 Idempotency-Key that an earlier request took, or a move of a task that a labeler completed.
 """
 
@@ -16,14 +16,14 @@ from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
 from fakescale.recordings.bindings import ID
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.names import project_of
+from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, homes_of
+from fakescale.recordings.uniting import Noun, home_key, homes_of
 from fakescale.values.clock import stamp
 from fakescale.values.errors import ApiError
 
-# The statuses of a refusal by which the thing that the request names is there.
+# The statuses of refusals that show that the named thing exists.
 _FOUND = (400, 402, 409, 422)
 # The state of a task, or the status of a batch, in the text of a refusal.
 _STATE = re.compile(r"\b(?:is|was|already|been) (?:already )?(\w+)")
@@ -42,20 +42,18 @@ _BATCH = re.compile(r'Batch "(.*)" (?:is|was) ')
 # The segments of paths that are no names of batches.
 _ORDERS = ("set_priorities", "reset_priorities")
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
-
-
 _HOMES: Sequence[Noun] = ("project", "batch")
 
 
 class Refusals:
-    """Arranges what refusals show to be there already."""
+    """Arranges the things that refusals show to be there already."""
 
     def __init__(self, scene: Scene, homes: Homes) -> None:
         self._scene = scene
         self._homes = homes
 
     def arrange(self, spot: Spot, world: World) -> None:
-        """Arrange the reason of a refusal, and what the reason takes for granted."""
+        """Arrange the reason of a refusal, and the things that the reason presupposes."""
         puts = _NEEDS if spot.action == "create" else _NAMED
         if spot.action and spot.status in _FOUND and (put := puts.get(spot.noun)):
             put(self, spot, world)
@@ -88,10 +86,12 @@ class Refusals:
             if not is_typed:
                 self._scene.typeless.add((world, project))
         if batch and batch not in world.batches:
-            self._homes.put_batch(batch, project or project_of(batch), "in_progress", world, type)
+            self._homes.put_batch(
+                batch, project or unnamed_project(batch), "in_progress", world, type
+            )
 
     def _told(self, spot: Spot, world: World) -> None:
-        """Put what the words of the fake tell of the homes that a refused creation names."""
+        """Put the homes that a refused creation names, as far as the fake's own words tell them."""
         project, batch = (self._known(noun, _named(spot, noun), world) for noun in _HOMES)
         error, type, status = spot.error, "" if spot.is_v2 else spot.name, ""
         needs_batch = error.endswith('"batch" is required')
@@ -105,7 +105,7 @@ class Refusals:
         elif not needs_batch:
             return
         if batch:
-            project = project or project_of(batch)
+            project = project or unnamed_project(batch)
             if batch not in world.batches:
                 self._homes.put_batch(batch, project, status or "in_progress", world, None)
             self._homes.let_be_in(batch, project, world)
@@ -120,7 +120,7 @@ class Refusals:
             world.projects._table.change(str(project), rapid=True, studio=False)
 
     def _known(self, noun: Noun, given: str | None, world: World) -> str | None:
-        """Return the name of a home that a request names by its name or id, or what it gives."""
+        """Return the name of the home that a request gives by name or id; else the given text."""
         given = self._scene.bindings.in_text(given or "")
         found = self._home(noun, given, world)
         return found.name if found else given or None
@@ -181,11 +181,11 @@ class Refusals:
             status = status or _REFUSES.get(spot.action, "in_progress")
             more = {"id": name} if ID.fullmatch(name) else {}
             name = told[1] if told else name
-            self._homes.put_batch(name, project_of(name), status, world, None, **more)
+            self._homes.put_batch(name, unnamed_project(name), status, world, None, **more)
         if batch is not None and status:
             self._homes.batch_status(name, status, world)
-        if spot.action == "finalize" and (world, f"batch {name}") in self._scene.foreign:
-            world.batches._table.change(name, staged=True)  # no other batch refuses to be finalized
+        if spot.action == "finalize" and (world, home_key("batch", name)) in self._scene.foreign:
+            world.batches._table.change(name, staged=True)  # only such a batch refuses it
 
     def _project(self, spot: Spot, world: World) -> None:
         is_known = not spot.name or spot.is_v2 or spot.name in world.projects
@@ -193,7 +193,7 @@ class Refusals:
             self._put_project(spot.name, world)
 
     def _studio(self, spot: Spot, world: World) -> None:
-        """Put the project or the batch of the Studio in the path of a refused request."""
+        """Put the Studio project or batch that the path of a refused request names."""
         kind, name = spot.path[1], spot.path[2] if len(spot.path) > 2 else ""
         if kind == "projects" and name and name not in world.projects:
             if not self._scene.refuses():
@@ -203,7 +203,7 @@ class Refusals:
             if known is not None and world.projects.get(known.project).studio:
                 return
             if not self._scene.refuses():
-                project = known.project if known else project_of(name)
+                project = known.project if known else unnamed_project(name)
                 if known is None:
                     self._homes.put_batch(name, project, "in_progress", world, None)
                 self._homes.let_be_studio(project, world)
@@ -215,7 +215,7 @@ class Refusals:
             self._scene.typeless.add((world, name))
 
     def _conflict(self, spot: Spot, world: World) -> None:
-        """Put the thing that has the name, the unique_id or the Idempotency-Key already."""
+        """Put the thing that already has the name, the unique_id or the Idempotency-Key."""
         is_key = bool(spot.idempotency_key) and not _tells(spot, "unique_id")
         name = spot.body.get("name")
         if is_key and "name" not in spot.error:
@@ -227,11 +227,11 @@ class Refusals:
         elif spot.noun == "project" and isinstance(name, str):
             self._put_project(name, world)
         elif spot.noun == "batch" and isinstance(name, str) and name not in world.batches:
-            project = _named(spot, "project") or project_of(name)
+            project = _named(spot, "project") or unnamed_project(name)
             self._homes.put_batch(name, project, "in_progress", world, None)
 
     def _use_key(self, key: str, world: World) -> None:
-        """Let another request have used an Idempotency-Key."""
+        """Mark an Idempotency-Key as used by another request."""
         _, is_test = world.key
         once, now = self._scene.asked.fake._state.once, self._scene.asked.now()
         once._forget(now)
@@ -241,7 +241,7 @@ class Refusals:
             self._scene.tell(f"the Idempotency-Key {key} is in use")
 
     def _own(self, spot: Spot, world: World) -> None:
-        """Let a task have a unique_id."""
+        """Give a task the refused unique_id."""
         unique_id = spot.body.get("unique_id")
         if not _named(spot, "batch"):
             self._homes.needs_no_batch(_named(spot, "project") or "", world)
@@ -258,7 +258,7 @@ class Refusals:
             self._scene.sketch(owner, world, unique_id=unique_id)
 
     def _refer(self, spot: Spot, world: World) -> None:
-        """Let a file have a reference_id."""
+        """Give a file the refused reference_id."""
         quoted = _QUOTED.search(spot.error)
         reference = spot.body.get("reference_id") or (quoted and quoted[1])
         files = world.files
@@ -268,13 +268,13 @@ class Refusals:
                 self._scene.tell(f"a file with the reference_id {reference} is there already")
 
 
-# What arranges the things that a refused creation needs.
+# The functions that arrange the things that a refused creation needs, by noun.
 _NEEDS: Mapping[str, Callable[[Refusals, Spot, World], None]] = {
     "task": Refusals._needs,
     "batch": Refusals._needs,
     "audits": Refusals._task,
 }
-# What arranges the thing that a refused change is about.
+# The functions that arrange the thing that a refused change is about, by noun.
 _NAMED: Mapping[str, Callable[[Refusals, Spot, World], None]] = {
     "task": Refusals._task,
     "batch": Refusals._batch,

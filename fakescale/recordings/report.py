@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from fakescale.recordings.differences import KINDS, Difference
 
-#: The outcome of an exchange. The fake is not asked what the service itself failed to answer.
+#: The outcome of an exchange. The fake is not asked if the service itself failed to answer.
 Verdict = Literal["same", "differs", "not asked"]
 #: Returns lines about the facts of the contract nearest to an endpoint and a member of it.
 Facts = Callable[[str, str], Sequence[str]]
@@ -159,7 +159,7 @@ class Report:
         return "\n".join([*lines, self.ending()])
 
     def ending(self) -> str:
-        """Return the end of the report for people, behind the lines about the exchanges."""
+        """Return the end of the report for people, after the lines about the exchanges."""
         lines = []
         if arranged := self.arranged:
             lines += ["", "Arranged, because no client in the recording did it:"]
@@ -246,11 +246,11 @@ class Report:
 
 
 class Allowed:
-    """The differences that are known, and so no reason to fail.
+    """The differences that are known, and let no comparison fail.
 
-    Each is a kind, or ``KIND:MEMBER``, where the member may have wildcards. It is the whole path,
-    or the path without the list around it. A status and a text have no member: the path of the
-    endpoint stands for it. Raises ValueError for any other text.
+    Each is a kind, or ``KIND:MEMBER``, where ``*`` in the member stands for any text. The member is
+    the whole path, or the path without the list around it. For a status or a text, which have no
+    member, it is the path of the endpoint. Raises ValueError for any other text.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -275,7 +275,7 @@ def bare(member: str) -> str:
 
 
 def _fits(member: str, wanted: str) -> bool:
-    # Brackets are no wildcards here: they stand for the items of a list.
+    # Brackets stand for the items of a list, and are no wildcards.
     return fnmatch.fnmatchcase(member, wanted.replace("[", "[[]"))
 
 

@@ -31,26 +31,24 @@ class Scene:
         self.bindings = bindings
         #: The things that were arranged for the present request, in words.
         self.told: list[str] = []
-        #: Whether one of the next requests makes a thing or a change itself, by the key that
-        #: `Spot` gives it.
+        #: Whether one of the next requests makes the thing or change with this key of `Spot`.
         self.comes: Callable[[str], bool] = lambda key: False
-        #: The same, if it may have been carried out before the present request. Then nothing is
-        #: arranged.
+        #: The same, if that request may come before the present one. Then nothing is arranged.
         self.is_coming: Callable[[str], bool] = lambda key: False
         #: Whether the fake refuses the present request already, in the recorded words.
         self.refuses: Callable[[], bool] = lambda: False
         #: Whether other requests go on at the same time as the present one.
         self.overlaps = False
-        #: The ids of tasks that were completed only because a list or a counter shows that they
-        #: are not pending any more. A later exchange may tell more of them.
+        #: The ids of tasks whose status is a guess. A list or a counter shows only that they are
+        #: not pending any more. A later exchange may tell more of them.
         self.unseen: set[str] = set()
-        #: The ids of tasks of which the recording shows only that they are there.
+        #: The ids of tasks that the recording shows only to exist.
         self.sketches: set[str] = set()
         #: The ids of tasks that only v2 showed, with few members.
         self.outlines: set[str] = set()
         #: The projects and batches that were arranged.
         self.foreign: set[tuple[World, str]] = set()
-        #: Those of which the recording has shown no more than the name so far.
+        #: The arranged projects and batches that are known only by name so far.
         self.bare: set[tuple[World, str]] = set()
         #: The projects of an unknown type.
         self.typeless: set[tuple[World, str]] = set()
@@ -61,7 +59,7 @@ class Scene:
 
     @contextlib.contextmanager
     def at(self, moment: Any) -> Iterator[None]:
-        """Let the clock stand at the moment of a change, and then where it was or later."""
+        """Let the clock stand at the moment of a change, and at the end no earlier than before."""
         now = self.asked.now()
         if isinstance(moment, str):
             with contextlib.suppress(ValueError):
@@ -82,7 +80,7 @@ class Scene:
                 world.tasks._replace(task, replaced(task, **changes), self.asked.now())
 
     def sketch(self, task_id: str, world: World, **members: Any) -> None:
-        """Add a task of which the recording shows only that it is there.
+        """Add a task that the recording shows only to exist.
 
         An id begins with the second in which it was made (observed).
         """
@@ -96,13 +94,13 @@ class Scene:
         self.tell(f"task {task_id} is there already, pending")
 
     def fail_unseen(self, task_id: str, world: World) -> None:
-        """Let a task be an error, of which the recording does not show the response."""
+        """Fail a task whose response the recording does not show."""
         world.tasks.fail(task_id, {})
         self.unseen.add(task_id)
         self.tell(f"task {task_id} is error")
 
     def complete_unseen(self, task_id: str, world: World) -> None:
-        """Complete a task of which the recording only shows that it is not pending any more."""
+        """Complete a task that the recording shows only not to be pending any more."""
         world.tasks.complete(task_id, {})
         self.unseen.add(task_id)
         self.tell(f"task {task_id} is not pending any more")

@@ -19,7 +19,7 @@ _NOUNS = {
     "evaluation_tasks": "quality task",
     "training_tasks": "quality task",
 }
-# The actions of a creation, which some paths name.
+# The names of creations in paths.
 _CREATES = {"chat", "upload", "import"}
 _LISTS = ("docs", "tasks", "batches", "projects")
 _NAMES = re.compile(rb'"(project|batch|name|project_name|batch_name)"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -33,7 +33,7 @@ class Spot(NamedTuple):
     status: int
     is_v2: bool
     #: The segments of the path behind the version.
-    path: Sequence[str]
+    path: tuple[str, ...]
     #: The noun in the singular, for example ``task``.
     noun: str
     #: The verb, for example ``create`` or ``cancel``; empty for a request that only reads.
@@ -161,8 +161,8 @@ def read_spot(exchange: Recorded) -> Spot:
 def mentions(exchange: Recorded, spot: Spot, began: str) -> set[str]:
     """Return keys, as those of ``makes``, of the things that an exchange shows.
 
-    ``began`` is the time at which the request began, as the API prints times, or "". Only later
-    changes count: an earlier one may be any that was made at the same moment.
+    ``began`` is the time at which the request began, as the API prints times, or "". Only changes
+    after it count.
     """
     found = {*ids_in(exchange.answer), *ids_in(exchange.url.encode())}
     if began and spot.noun == "task":

@@ -1,4 +1,4 @@
-"""Stand-ins: the made-up text that takes the place of a text of yours, each time the same."""
+"""Stand-ins: made-up texts in place of texts of yours, the same each time."""
 
 import functools
 import hashlib
@@ -21,13 +21,14 @@ _EMAIL = re.compile(r"[^\s@/:]+@[^\s@/:]+")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20})://\S+", re.ASCII)
 # Values that the documents do not list (documented, for urgency), and the number in "ISO 8601".
 _MORE = {"8601", "standard", "immediate", "day", "week", "True", "False"}
-# Longer texts stand in for longer texts: a text has at least these many characters, or as few.
+# A longer text has a longer stand-in: one character longer than the largest of these lengths that
+# is below the length of the text.
 _LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 2**20)
 # The most digits of the index of an item.
 _INDEX = 3
-# A text with as many characters is kept as its digest.
+# A text of this length or more is kept as its digest.
 _KEPT = 128
-# The host of these is the API itself, or an id.
+# The schemes of URLs whose host is an id, and the domains of the API itself.
 _OWN_SCHEMES = ("scaledata",)
 _OWN_DOMAINS = (*HOSTS, "scale.com", "scaleapi.com", "scale.ai")
 
@@ -86,14 +87,14 @@ def _names(example: Any) -> Iterator[str]:
 
 
 def is_media_type(text: str) -> bool:
-    """Return whether a text is a media type that many know."""
+    """Return whether a text is a well-known media type."""
     if text.lower() in ("*/*", "application/x-www-form-urlencoded"):
         return True
     return "/" in text and len(text) < 80 and mimetypes.guess_extension(text) is not None
 
 
 def _key(text: str) -> str | bytes:
-    """Return a short value that stands for a text, so that long texts are not kept."""
+    """Return a short value that identifies a text, so that long texts are not kept."""
     if len(text) < _KEPT:
         return text
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -140,7 +141,7 @@ class StandIns:
         if found is None:
             if not text.strip() or self.is_word(text) or is_media_type(text):
                 return text
-            if "\n" in text:  # the API joins texts by lines, such as instructions
+            if "\n" in text:  # the API joins some texts by newlines, for example instructions
                 return "\n".join(map(self.text, text.split("\n")))
             found = self._texts[_key(text)] = self._made(text)
         self.recent.add(text)
@@ -227,7 +228,7 @@ class StandIns:
         return urlencode(made, quote_via=quote, errors="surrogateescape")
 
     def parameter(self, name: str) -> str:
-        """Return the name of a parameter, with stand-ins for its parts that the API has not."""
+        """Return the name of a parameter, with stand-ins for the parts that the API lacks."""
         return re.sub(r"[^\[\].]+", lambda found: self.name(found[0]), name)
 
     def name(self, name: str) -> str:

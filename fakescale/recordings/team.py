@@ -9,6 +9,7 @@ from fakescale.recordings.counters import Counters
 from fakescale.recordings.homes import Homes
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
+from fakescale.recordings.uniting import home_key
 from fakescale.values.dumps import check_types
 from fakescale.values.frozen import FrozenDict
 
@@ -16,14 +17,14 @@ from fakescale.values.frozen import FrozenDict
 class Team:
     """Arranges the teammates of a world, their assignments and groups, and its Studio batches.
 
-    An answer shows them after the request. Each is arranged once, when an answer shows it first.
+    Each is arranged once, when an answer shows it first.
     """
 
     def __init__(self, scene: Scene, homes: Homes, counters: Counters) -> None:
         self._scene = scene
         self._homes = homes
         self._counters = counters
-        self._known: set[tuple[World, str]] = set()  # what was arranged
+        self._known: set[tuple[World, str]] = set()  # the things that were arranged
 
     def arrange(self, spot: Spot, world: World) -> bool:
         """Arrange what an answer shows; return whether it is about a team."""
@@ -32,9 +33,8 @@ class Team:
         if spot.noun == "teammate":
             self._teammates(spot, world)
         elif spot.noun == "studio":
-            {"assignments": self._assignments, "projects": self._groups}.get(
-                spot.path[1], self._batches
-            )(spot, world)
+            ways = {"assignments": self._assignments, "projects": self._groups}
+            ways.get(spot.path[1], self._batches)(spot, world)
         return spot.noun in ("teammate", "studio")
 
     def _is_new(self, world: World, name: str) -> bool:
@@ -135,12 +135,12 @@ class Team:
                 more = {"calibration": it["batchType"] == "Calibration"}
                 self._homes.put_batch(name, project, "in_progress", world, None, **more)
             self._homes.let_be_in(name, project, world)
-            if (world, f"batch {name}") in self._scene.foreign:
+            if (world, home_key("batch", name)) in self._scene.foreign:
                 done = int(it["completed"])
                 counts = {str(Status.COMPLETED): done, str(Status.PENDING): int(it["total"]) - done}
                 world.batches._table.change(name, counts=FrozenDict(counts))
             else:
-                self._counters.settle(name, {Status.COMPLETED: int(it["completed"])}, world)
+                self._counters.fit(name, {Status.COMPLETED: int(it["completed"])}, world)
             groups = [str(group) for group in it["groups"]]
             for group in groups:
                 if group in world.teammates or "@" in group:

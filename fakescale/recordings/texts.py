@@ -1,4 +1,4 @@
-"""The text of a recording, read in pieces: the bounds of its size, and its encoding."""
+"""The text of a recording, which is read in pieces; its encoding, and the bounds of its size."""
 
 import contextlib
 import io
@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from fakescale.recordings.exchanges import Unreadable
 
@@ -25,13 +25,6 @@ _KINDS = {
     stat.S_ISCHR: "is a device",
     stat.S_ISBLK: "is a device",
 }
-
-
-class Items(Protocol):
-    """The values in a file, one at a time, each with the name of its form."""
-
-    def __call__(self, text: "Text") -> Iterator[tuple[str, object]]:
-        """Yield the values; raises ValueError at the first that cannot be read."""
 
 
 class Text:
@@ -62,13 +55,11 @@ class Text:
 def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Text, str]]:
     """Open a file for a ``with`` block, which gets its `Text` and its first characters.
 
-    A link that leads to a regular file is followed, since the user named it. Raises Unreadable
-    if the file cannot be opened.
+    A link to a regular file is followed. Raises Unreadable if the file cannot be opened.
     """
     name = os.fspath(path)
     try:
-        # A look before the file is opened, since opening a pipe waits, and a device may do
-        # something.
+        # Checked first, since opening a pipe waits, and opening a device may have an effect.
         _check(os.stat(path))
         file = open(path, "rb")  # noqa: SIM115  (closed below)
     except (OSError, ValueError) as error:  # ValueError for a NUL in the name

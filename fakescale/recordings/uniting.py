@@ -1,7 +1,7 @@
 """The union of two projects or batches that turn out to be one.
 
-A recording may tell the name of a home late. Until then it has a stand-in: its id, or the name of
-something that is in it.
+A recording may tell the name of a home late. Until then the home has a stand-in for its name: its
+id, or a text that names something in it.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from fakescale.values.dumps import Table
 Noun = Literal["project", "batch"]
 
 
-def key_of(noun: Noun, name: str) -> str:
+def home_key(noun: Noun, name: str) -> str:
     """Return the key of a home in the sets of a scene."""
     return name if noun == "project" else f"batch {name}"
 
@@ -43,10 +43,10 @@ def _rename(scene: Scene, noun: Noun, before: str, name: str, world: World) -> N
     home = table.remove(before)
     if name not in table:
         table.put(dataclasses.replace(home, name=name))
-        in_order(table)
+        sort_by_creation(table)
         for known in (scene.foreign, scene.typeless, scene.bare):
-            if (world, key_of(noun, before)) in known:
-                known.add((world, key_of(noun, name)))
+            if (world, home_key(noun, before)) in known:
+                known.add((world, home_key(noun, name)))
     changes: dict[str, Any] = {noun: name}
     for task in [it for it in world.tasks._table if getattr(it, noun) == before]:
         world.tasks._put(replaced(task, **changes), task)
@@ -57,6 +57,6 @@ def _rename(scene: Scene, noun: Noun, before: str, name: str, world: World) -> N
     scene.bindings.move(home.id, table.get(name).id)
 
 
-def in_order(table: Table[Any]) -> None:
+def sort_by_creation(table: Table[Any]) -> None:
     """Put the homes of a table into the order in which they were created."""
     table._values = dict(sorted(table._values.items(), key=lambda it: it[1].created_at))

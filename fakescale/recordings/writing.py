@@ -24,7 +24,7 @@ _MODE = 0o600
 
 
 class HarFile:
-    """A HAR file that is whole after each exchange, as far as its file can be written again.
+    """A HAR file that is whole after each exchange, unless it is a pipe or the like.
 
     Raises OSError if it cannot be written.
     """
@@ -55,7 +55,7 @@ class HarFile:
         if not self._is_seekable:
             self._write(content)
             return
-        # One call writes the end too, so that the file is whole wherever the process is killed.
+        # One call writes the end too, so that the file is whole whenever the process is killed.
         self._write(content + _END)
         self._file.seek(-len(_END), os.SEEK_CUR)
 
@@ -94,10 +94,10 @@ def write(path: str | os.PathLike[str], exchanges: Iterable[Recorded]) -> int:
 
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
-    """Give the path of a new file, which takes the place of ``path`` at the end.
+    """Give the path of a new file, which replaces ``path`` at the end.
 
-    A special file, the output of this process, and a file in a folder that takes no new file are
-    given themselves.
+    Give ``path`` itself if it is a special file, the output of this process, or in a folder that
+    takes no new file.
     """
     target = os.path.realpath(path)
     if not _is_replaced(path, target):

@@ -1,8 +1,8 @@
 """The exchanges in a YAML file, one at a time, from the events of the safe parser of PyYAML.
 
-No constructor of PyYAML takes part: a value is a text, bytes, a list or a dict, or None. A tag
-that asks for another is refused. An alias shares the value of its anchor, and counts as often as
-it is used, so that a few lines cannot stand for gigabytes.
+No constructor of PyYAML is used. A value is a text, bytes, a list, a dict or None; a tag for
+anything else is refused. An alias shares the value of its anchor. Its size counts each time it is
+used, so that a few lines cannot stand for gigabytes.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -25,7 +25,7 @@ from fakescale.recordings.texts import MAX_DEPTH, MAX_EXCHANGE, Text
 
 _HOLDERS = ("interactions", "http_interactions")
 _YAML = "tag:yaml.org,2002:"
-# The tags of plain data, with those that vcrpy wrote under Python 2, and that Psych writes.
+# The tags of plain data, of vcrpy under Python 2, and of Psych.
 _TEXTS = ("str", "int", "float", "bool", "null", "timestamp", "python/unicode", "python/str")
 _KNOWN: Mapping[str, Collection[str | None]] = {
     "text": (None, "!", *(_YAML + it for it in _TEXTS)),
@@ -36,7 +36,7 @@ _KNOWN: Mapping[str, Collection[str | None]] = {
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A text without quotes, with one of these tags, may stand for another value.
 _PLAIN = (None, *(_YAML + it for it in ("null", "bool", "int", "float")))
-# Each value counts as so many characters more, for the memory that it takes.
+# Each value counts as this many more characters, for the memory that it takes.
 _NODE = 16
 _NULLS = ("", "~", "null", "Null", "NULL")
 

@@ -1,10 +1,10 @@
 """The redirection of this process's connections to the real API's host to a fake, over TLS.
 
-It patches no HTTP library, only the functions that they all build on. So clients made earlier are
+It patches no HTTP library, only functions that all of them use. So clients made earlier are
 redirected too. Other hosts are not affected.
 
-Nothing heavy is imported until a server is needed. gevent can still patch the process then: it
-must do so before `ssl` is imported, and before any thread starts.
+Nothing heavy is imported until a server is needed. So gevent can still patch the process: it must
+do so before `ssl` is imported, and before any thread starts.
 """
 
 import contextlib
@@ -48,11 +48,11 @@ def redirect(
     """Redirect ``https://api.scale.com`` and ``http://api.scale.com`` to a fake.
 
     Use it in a ``with`` block. In the block, all connections of this process to the host reach the
-    fake, also by the host's older names. The block gets ``fake``, or without one a new
+    fake, also by the host's older names. The block gets ``fake``, or else a new
     ``FakeScale(**options)``.
 
-    If the fake is not being served already, its ``url`` is an address for other processes, which
-    are not redirected. Raises RuntimeError if the host is redirected already. Raises TypeError if
+    If nothing serves the fake yet, it gets a ``url`` for other processes, which are not redirected.
+    Raises RuntimeError if the host is redirected already. Raises TypeError if
     you give a fake and options. Raises ImportError without the extra ``redirect``.
     """
     from fakescale.fake import FakeScale
@@ -162,7 +162,7 @@ class Redirection:
         raise OSError(f"{self.reason}, so no name server may be asked for it")
 
     def lead(self, _: Any, port: Any) -> tuple[str, int]:
-        """Return the server's address; raises ConnectionRefusedError for a port that has none."""
+        """Return the server's address; raises ConnectionRefusedError for one not in ``PORTS``."""
         if port not in PORTS:
             raise ConnectionRefusedError(
                 errno.ECONNREFUSED, f"{self.reason} at the ports 443 and 80, not at {port}"
@@ -170,15 +170,15 @@ class Redirection:
         return self._start()
 
     def shake_hands(self, connection: Any, original: Callable[[], Any]) -> Any:
-        """Do a handshake that trusts the server's authority, and nobody else.
+        """Do a handshake that trusts only the server's authority.
 
-        Other connections share the client's own context, so that context stays unchanged. Only this
+        The client's own context stays unchanged, since other connections share it. Only this
         connection gets another one. A connection that leads elsewhere, for example through the
         client's proxy, fails before it sends a request.
         """
         import ssl
 
-        # The class of the standard library; truststore puts its own in its place.
+        # The class of the standard library, which truststore replaces by its own.
         kind = next(it for it in type(connection.context).__mro__ if it.__module__ == "ssl")
         context = _trusting(kind, _authority().pem)
         if connection.context is not context:

@@ -34,10 +34,9 @@ _PATCHES = Overlapping(_patched)
 def without_backoff() -> Iterator[None]:
     """Let urllib3, and so requests and the official client, repeat requests at once.
 
-    Use it in a ``with`` block; it affects the whole process. It leaves out the wait between
-    retries, including the wait for a ``Retry-After``. The clocks of all running fakes move on by
-    as much, as they would if the client waited. So a rate limit ends. Raises ImportError without
-    urllib3.
+    Use it in a ``with`` block; it affects the whole process. It leaves out the waits between
+    retries, including the wait for a ``Retry-After``. Instead, the clocks of all running fakes move
+    on by the same time. So a rate limit ends. Raises ImportError without urllib3.
     """
     with _PATCHES.open():
         yield

@@ -2,7 +2,7 @@
 
 They patch the resolution of names, the address that a socket connects to, TLS handshakes, and
 sending over TLS. A `Mode` decides: the host leads to a fake, or cannot be reached. While no mode is
-in force, each patch does as the function that it replaces. Other hosts are never affected.
+in force, each patch only calls the function that it replaces. Other hosts are never affected.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ ADDRESS = "127.83.67.65"
 
 
 class Mode(Protocol):
-    """A decision on connections to the host. A method that refuses one raises OSError."""
+    """A decision on connections to the host. Each method that refuses raises OSError."""
 
     #: The reason to refuse.
     reason: str
@@ -73,10 +73,10 @@ def _mode() -> Mode | None:
 
 # The replacements. Each function takes the original.
 
-_Way = Callable[..., Any]
+_Function = Callable[..., Any]
 
 
-def _resolve(original: _Way) -> _Way:
+def _resolve(original: _Function) -> _Function:
     """Give a resolver ``ADDRESS`` in place of the host's name."""
 
     @functools.wraps(original)
@@ -102,8 +102,8 @@ def _numeric(value: Any) -> Any:
     return ADDRESS if is_api(value) else value
 
 
-def _tell(original: _Way) -> _Way:
-    """Answer for the host, to prevent a reverse look-up of ``ADDRESS``."""
+def _tell(original: _Function) -> _Function:
+    """Answer for the host itself, since a look-up would ask for the name of ``ADDRESS``."""
 
     @functools.wraps(original)
     def tell(name: Any) -> Any:
@@ -116,7 +116,7 @@ def _tell(original: _Way) -> _Way:
     return tell
 
 
-def _ask(original: _Way) -> _Way:
+def _ask(original: _Function) -> _Function:
     """Ask no name server for the host."""
 
     @functools.wraps(original)
@@ -138,7 +138,7 @@ def _lead(mode: Mode, address: Any) -> Any:
     return address
 
 
-def _connect(original: _Way) -> _Way:
+def _connect(original: _Function) -> _Function:
     """Make a call with an address of the host connect to the fake."""
 
     @functools.wraps(original)
@@ -150,7 +150,7 @@ def _connect(original: _Way) -> _Way:
     return connect
 
 
-def _create(original: _Way) -> _Way:
+def _create(original: _Function) -> _Function:
     """Make ``create_connection`` of a loop that resolves by itself connect to the fake."""
 
     @functools.wraps(original)
@@ -169,7 +169,7 @@ def _is_to_api(connection: Any) -> bool:
     return is_api(connection.server_hostname) and not connection.server_side
 
 
-def _shake_hands(original: _Way) -> _Way:
+def _shake_hands(original: _Function) -> _Function:
     """Leave a client's handshake with the host to the mode."""
 
     @functools.wraps(original)
@@ -183,7 +183,7 @@ def _shake_hands(original: _Way) -> _Way:
     return do_handshake
 
 
-def _send(original: _Way) -> _Way:
+def _send(original: _Function) -> _Function:
     """Send nothing to the host on a connection that does not lead to a fake.
 
     Such a connection is older than the mode. Its pool connects anew after a reset.
@@ -194,7 +194,7 @@ def _send(original: _Way) -> _Way:
         mode = _mode()
         if mode is None or not _is_to_api(connection) or mode.knows(certificate_of(connection)):
             return original(connection, *args, **options)
-        if isinstance(connection, socket.SocketType):  # or a client could still wait for an answer
+        if isinstance(connection, socket.SocketType):  # else a client may still wait for an answer
             with contextlib.suppress(OSError):
                 socket.SocketType.shutdown(connection, socket.SHUT_RDWR)
         # Without an error number: with one, urllib3 would take it for an end that the server
@@ -212,7 +212,7 @@ def certificate_of(connection: Any) -> bytes:
         return b""
 
 
-def _pause(original: _Way) -> _Way:
+def _pause(original: _Function) -> _Function:
     """Leave out the pause before a retry if the host cannot be reached.
 
     The official client would wait 12 seconds.

@@ -1,4 +1,4 @@
-"""Replacements of functions in modules and classes of other packages, and their return."""
+"""The replacement of functions in modules and classes of other packages, and its end."""
 
 import contextlib
 import importlib.machinery
@@ -31,9 +31,9 @@ def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
 
 
 class Overlapping:
-    """A context manager that is entered with the first of several blocks, and left with the last.
+    """A context manager for blocks that may overlap, in any threads.
 
-    The blocks may overlap, in any threads.
+    It is entered with the first of them, and left with the last.
     """
 
     def __init__(self, make: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
@@ -61,9 +61,9 @@ class Overlapping:
 class Patches:
     """Patches that are in place while a ``with`` block of ``placed`` is open.
 
-    Each row of ``table`` is a module or a class in it, as ``module:class``, the name of a function
-    or a method, and its patch. No module is imported for this. A module that is imported later is
-    patched at once, as a finder of ``sys.meta_path``.
+    Each row of ``table`` is a module or ``module:class``, the name of a function or a method in it,
+    and the patch. No module is imported for this. A module that is imported later is patched then,
+    since this is a finder in ``sys.meta_path``.
     """
 
     def __init__(self, *table: tuple[str, str, Patch]) -> None:
@@ -74,7 +74,7 @@ class Patches:
         self._modules = {module for module, *_ in rows}
         self._lock = threading.Lock()
         self._blocks = 0
-        # The replacements: by their row and the id of what they replace, and their own ids.
+        # The replacements, by their row and the id of the replaced function; and their own ids.
         self._made: dict[tuple[str, str, str, int], Callable[..., Any]] = {}
         self._ours: set[int] = set()
         self._until_end = contextlib.ExitStack()
@@ -101,8 +101,8 @@ class Patches:
     def renew(self) -> None:
         """Place the patches that are missing, within a block of ``placed``.
 
-        Others replace the same functions: gevent for good, and pytest-socket puts the originals
-        back after each test.
+        Other packages replace the same functions: gevent for good, and pytest-socket, which puts
+        the originals back after each test.
         """
         if not self._blocks:
             return

@@ -1,4 +1,4 @@
-"""The environment variables by which clients know the hosts to reach without a proxy."""
+"""The environment variables that list the hosts to reach without a proxy."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def no_proxy(*hosts: str) -> Iterator[None]:
 def _renew() -> None:
     """Set the variables to their values without any block, with the hosts of the open blocks."""
     for name in _NAMES:
-        if (now := os.environ.get(name)) != _within[name]:  # somebody else has set it since
+        if (now := os.environ.get(name)) != _within[name]:  # set by other code since
             _before[name] = ",".join(it for it in _listed(now) if it not in _added[name]) or None
     wanted = dict.fromkeys(host for hosts in _open for host in hosts)
     direct = _before["no_proxy"] or _before["NO_PROXY"]

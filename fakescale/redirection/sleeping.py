@@ -15,7 +15,7 @@ from fakescale.redirection.placing import Overlapping
 from fakescale.values.blocks import block
 from fakescale.waiting import in_thread
 
-# Modules of the standard library that call the function that the code under test gives them.
+# Modules of the standard library that call functions of the code under test.
 _CALLERS = {"asyncio", "concurrent", "contextvars", "functools", "sched", "threading", "unittest"}
 # The sleeps of these packages, and of the standard library, are no part of the code under test.
 # A server in this process, for example, looks around every tenth of a second.
@@ -44,13 +44,13 @@ def sleeping(fake: FakeScale | None = None) -> Iterator[None]:
     ``fake.sleeping()`` is the same, also for a ``RemoteFakeScale``.
 
     In the thread of the block, a sleep is like ``advance``: due labelers and callbacks have run
-    when it returns. In other threads the clock only moves, and due work follows by itself; so a
+    when it returns. In other threads the clock only moves, and due work follows by itself. So a
     labeler or a receiver of callbacks may sleep too. Sleeps of several threads or tasks add up.
 
     The block affects the whole process, also modules that have imported ``sleep`` by name. Sleeps
     of the standard library, of servers like uvicorn, of trio and of anyio stay real. So do
-    ``sleep(0)``, timeouts, for example of ``threading.Event.wait``, and a ``sleep`` that is stored
-    outside of a module, for example as a default argument.
+    ``sleep(0)`` and timeouts, for example of ``threading.Event.wait``. A ``sleep`` that is stored
+    outside of a module, for example as a default argument, stays real too.
     """
     opened = fake, threading.get_ident()
     with _PATCHES.open():
@@ -101,7 +101,7 @@ def _sleep(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _async_sleep(original: Callable[..., Any]) -> Callable[..., Any]:
-    # Not a coroutine function, whose first frame would have the event loop as its caller.
+    # Not a coroutine function: the event loop would be the caller of its first frame.
     @functools.wraps(original)
     def sleep(delay: float, result: Any = None) -> Coroutine[Any, Any, Any]:
         if _is_real(delay, sys._getframe(1).f_globals):

@@ -78,3 +78,23 @@ def test_the_types_inside_of_what_a_labeler_makes_are_compared() -> None:
     texts = [it.partition(":")[0] for it in found(theirs, ours)]
     assert texts == ["type response.annotations[]", "type response.more.a"]
     assert found(answered({"response": {"annotations": [], "more": {"a": 2}}}), ours) == []
+
+
+def test_a_member_that_a_client_chose_is_compared_whatever_its_name() -> None:
+    recorded, ours = ({"metadata": {"message": text}} for text in ("hello", ""))
+    [text] = found(answered(recorded), answered(ours))
+    assert text.startswith("value metadata.message")
+    assert found(answered({"message": "hello"}), answered({"message": ""})) == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "ours", "is_same"),
+    [
+        ("http://a.io/x", "https://b.io/y", True),
+        ("scaledata://a", "scaledata://b", True),
+        ("scaledata://a", "https://b.io/y", False),
+        ("https://a.io/x", "no address", False),
+    ],
+)
+def test_urls_are_compared_by_their_kind(recorded: str, ours: str, is_same: bool) -> None:
+    assert (not found(answered({"url": recorded}), answered({"url": ours}))) == is_same
