@@ -205,27 +205,25 @@ class _Comparison:
         """Ask the fake, and note the differences."""
         entry = tried.entry
         exchange, spot = entry.exchange, entry.spot
+        world = self._asked.world(self._asked.key(exchange, spot))
         recorded = _recorded(entry)
         ours = self._ask(entry)
         is_list = not spot.action and spot.noun == "task" and "status" in spot.query
         if is_last and is_list and recorded.body != ours.body:
             with contextlib.suppress(ValueError):
-                world = self._asked.world(self._asked.key(exchange, spot))
                 while told := self._arranger.unlisted(spot, self._list(entry), world):
                     tried.arranged += told
                     ours = self._ask(entry)
         if spot.action and (recorded.status < 300) != (ours.status < 300):
-            world = self._asked.world(self._asked.key(exchange, spot))
             tried.arranged += self._arranger.follow(spot, ours.status, world)
         bindings = self._bindings.trial()
         since = entry.since if entry.overlaps and not spot.action else None
         same = recorded[::2] == ours[::2] and recorded.media_type in ("", ours.media_type)
         # The ids in equal answers are bound too. A task gets its recorded id anyway.
         same = same and spot.noun == "task" and not spot.is_v2
-        tasks = self._asked.world(self._asked.key(exchange, spot)).datasets._tasks
 
         def moment_of(id: str) -> str:
-            task = tasks.find(id)
+            task = world.datasets._tasks.find(id)
             return "" if task is None else task.delivered_at
 
         found = []

@@ -4,12 +4,12 @@ The file has over 300 lines, since an answer about a batch also shows its projec
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from fakescale.account import task_types
-from fakescale.account.batches import Batch, Batches
-from fakescale.account.projects import Project, Projects
+from fakescale.account.batches import Batch
+from fakescale.account.projects import Project
 from fakescale.account.task import Status, Task
 from fakescale.account.words import BatchStatus
 from fakescale.account.world import World
@@ -17,7 +17,7 @@ from fakescale.recordings.bindings import ID
 from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene, checked_stamp
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, home_key, homes_of, sort_by_creation, unite
+from fakescale.recordings.uniting import NOUNS, Noun, home_key, homes_of, sort_by_creation, unite
 from fakescale.values.clock import stamp
 from fakescale.values.dumps import Table, check_types
 from fakescale.values.frozen import FrozenDict, freeze
@@ -66,21 +66,18 @@ class Homes:
 
     def needs_of_v2(self, shown: Mapping[str, Any], spot: Spot | None, world: World) -> None:
         """Do as ``needs`` for a task of v2, which shows its homes by their ids or whole."""
-        for noun in ("project", "batch"):
+        for noun in NOUNS:
             it = shown.get(noun)
             if isinstance(it, Mapping):
                 (self.project if noun == "project" else self.batch)(it, None, world)
             elif isinstance(it, str):
-                owner: Projects | Batches = world.projects if noun == "project" else world.batches
+                owner = homes_of(noun, world)
                 if owner._find(it, None) is not None:
                     continue
                 name = _name_in(spot, noun) or it
-                if name in owner:
-                    pass
-                elif noun == "project":
-                    self.put_project(name, GUESS, world)
-                    self._scene.typeless.add((world, name))
-                else:
+                if noun == "project":
+                    self.put_typeless(name, world)
+                elif name not in owner:
                     home = self.project_of(shown, world)
                     self.put_batch(name, home, "in_progress", world, GUESS, id=it)
                 self._scene.bindings.bind(it, owner.get(name).id)
@@ -131,6 +128,12 @@ class Homes:
         self._add("project", check_types(project), world)
         self._scene.tell(f"project {name} is there already")
 
+    def put_typeless(self, name: str, world: World, **more: Any) -> None:
+        """Add a project whose type the recording does not show yet, unless it exists."""
+        if name not in world.projects:
+            self.put_project(name, GUESS, world, **more)
+            self._scene.typeless.add((world, name))
+
     def let_be_in(self, batch: str, project: str, world: World) -> None:
         """Put a batch into a project, if its project is not known yet."""
         unite(self._scene, "project", world.batches.get(batch).project, project, world)
@@ -150,10 +153,10 @@ class Homes:
         self, name: str, project: str, status: str, world: World, type: str | None, **more: Any
     ) -> None:
         """Add a batch, and its project if that is missing; ``type`` is None if unknown."""
-        if project not in world.projects:
+        if type is None:
+            self.put_typeless(project, world)
+        elif project not in world.projects:
             self.put_project(project, type or GUESS, world)
-            if type is None:
-                self._scene.typeless.add((world, project))
         now = self._scene.asked.now()
         if "created_at" not in more:
             self._scene.bare.add((world, home_key("batch", name)))
@@ -298,8 +301,7 @@ class Homes:
 
     def learn_names(self, task: Task, printed: Mapping[str, Any], world: World) -> None:
         """Give the project and the batch of a task of v2 the names that v1 shows."""
-        nouns: Sequence[Noun] = ("project", "batch")
-        for noun in nouns:
+        for noun in NOUNS:
             name, known = printed.get(noun), getattr(task, noun)
             if isinstance(name, str) and known is not None:
                 unite(self._scene, noun, known, name, world)

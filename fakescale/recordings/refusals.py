@@ -6,7 +6,7 @@ Idempotency-Key that an earlier request took, or a move of a task that a labeler
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import get_args
 
 from fakescale.account.batches import Batch
@@ -19,7 +19,7 @@ from fakescale.recordings.homes import Homes
 from fakescale.recordings.names import unnamed_project
 from fakescale.recordings.scene import GUESS, Scene
 from fakescale.recordings.spots import Spot
-from fakescale.recordings.uniting import Noun, home_key, homes_of
+from fakescale.recordings.uniting import NOUNS, Noun, home_key, homes_of
 from fakescale.values.clock import stamp
 from fakescale.values.errors import ApiError
 
@@ -42,7 +42,6 @@ _BATCH = re.compile(r'Batch "(.*)" (?:is|was) ')
 # The segments of paths that are no names of batches.
 _ORDERS = ("set_priorities", "reset_priorities")
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
-_HOMES: Sequence[Noun] = ("project", "batch")
 
 
 class Refusals:
@@ -65,7 +64,7 @@ class Refusals:
     def _needs(self, spot: Spot, world: World) -> None:
         """Put the homes that a refused creation names, unless the refusal is about them."""
         self._told(spot, world)
-        homes = _HOMES if spot.noun == "task" else _HOMES[:1]
+        homes = NOUNS if spot.noun == "task" else NOUNS[:1]
         named = {noun: _named(spot, noun) for noun in homes if noun not in spot.error.lower()}
         shown = self._scene.bindings.in_json({noun: name for noun, name in named.items() if name})
         if all(self._home(noun, shown[noun], world) for noun in homes if noun in shown):
@@ -81,10 +80,10 @@ class Refusals:
         )
         is_typed = spot.noun == "task" and not spot.is_v2
         type = spot.name if is_typed else GUESS
-        if project and project not in world.projects:
+        if project and not is_typed:
+            self._homes.put_typeless(project, world)
+        elif project and project not in world.projects:
             self._homes.put_project(project, type, world)
-            if not is_typed:
-                self._scene.typeless.add((world, project))
         if batch and batch not in world.batches:
             self._homes.put_batch(
                 batch, project or unnamed_project(batch), "in_progress", world, type
@@ -92,13 +91,14 @@ class Refusals:
 
     def _told(self, spot: Spot, world: World) -> None:
         """Put the homes that a refused creation names, as far as the fake's own words tell them."""
-        project, batch = (self._known(noun, _named(spot, noun), world) for noun in _HOMES)
+        project, batch = (self._known(noun, _named(spot, noun), world) for noun in NOUNS)
         error, type, status = spot.error, "" if spot.is_v2 else spot.name, ""
         needs_batch = error.endswith('"batch" is required')
         if found := _TYPE.search(error):
             type, project = found[1], self._known("project", found[2], world)
         elif found := _HOME.search(error):
-            self._put_project(project, world)
+            if project:
+                self._homes.put_typeless(project, world)
             project, type = found[1], ""
         elif found := _CLOSED.search(error):
             status = found[1] or "in_progress"
@@ -113,7 +113,8 @@ class Refusals:
                 self._homes.batch_status(batch, status, world)
             if status == "in_progress":
                 world.batches._table.change(batch, staged=True)
-        self._put_project(project, world)
+        if project:
+            self._homes.put_typeless(project, world)
         if type:
             self._homes.put_project(str(project), type, world)
         if needs_batch and (world, project) in self._scene.foreign:
@@ -190,14 +191,14 @@ class Refusals:
     def _project(self, spot: Spot, world: World) -> None:
         is_known = not spot.name or spot.is_v2 or spot.name in world.projects
         if not is_known and not self._scene.refuses():
-            self._put_project(spot.name, world)
+            self._homes.put_typeless(spot.name, world)
 
     def _studio(self, spot: Spot, world: World) -> None:
         """Put the Studio project or batch that the path of a refused request names."""
         kind, name = spot.path[1], spot.path[2] if len(spot.path) > 2 else ""
         if kind == "projects" and name and name not in world.projects:
             if not self._scene.refuses():
-                self._put_project(name, world)
+                self._homes.put_typeless(name, world)
         elif kind == "batches" and name and name not in _ORDERS and spot.status != 404:
             known = world.batches._table.find(name)
             if known is not None and world.projects.get(known.project).studio:
@@ -207,12 +208,6 @@ class Refusals:
                 if known is None:
                     self._homes.put_batch(name, project, "in_progress", world, None)
                 self._homes.let_be_studio(project, world)
-
-    def _put_project(self, name: str | None, world: World) -> None:
-        """Put a project of an unknown type, unless it is there."""
-        if name and name not in world.projects:
-            self._homes.put_project(name, GUESS, world)
-            self._scene.typeless.add((world, name))
 
     def _conflict(self, spot: Spot, world: World) -> None:
         """Put the thing that already has the name, the unique_id or the Idempotency-Key."""
@@ -224,8 +219,8 @@ class Refusals:
             self._own(spot, world)
         elif spot.noun == "file":
             self._refer(spot, world)
-        elif spot.noun == "project" and isinstance(name, str):
-            self._put_project(name, world)
+        elif spot.noun == "project" and isinstance(name, str) and name:
+            self._homes.put_typeless(name, world)
         elif spot.noun == "batch" and isinstance(name, str) and name not in world.batches:
             project = _named(spot, "project") or unnamed_project(name)
             self._homes.put_batch(name, project, "in_progress", world, None)

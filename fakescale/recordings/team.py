@@ -7,7 +7,7 @@ from fakescale.account.team import Teammate
 from fakescale.account.world import World
 from fakescale.recordings.counters import Counters
 from fakescale.recordings.homes import Homes
-from fakescale.recordings.scene import GUESS, Scene
+from fakescale.recordings.scene import Scene
 from fakescale.recordings.spots import Spot
 from fakescale.recordings.uniting import home_key
 from fakescale.values.dumps import check_types
@@ -76,28 +76,23 @@ class Team:
                 new = own.get("projects", ()) if email in own.get("emails", ()) else ()
                 self._assign(email, [it for it in projects if it not in new], world)
         for name in spot.body.get("projects", ()):
-            self._put_project(name, world)
+            self._homes.put_typeless(name, world, studio=True)
 
     def _assign(self, email: str, projects: Sequence[str], world: World) -> None:
         if email not in world.teammates:
             world.teammates.add(email)
             self._scene.tell(f"teammate {email} is there already")
         for name in projects:
-            self._put_project(name, world)
+            self._homes.put_typeless(name, world, studio=True)
         assigned = world.studio._assigned
         if more := [it for it in projects if it not in assigned.get(email, ())]:
             assigned[email] = [*assigned.get(email, ()), *more]
             self._scene.tell(f"teammate {email} is assigned to {', '.join(more)}")
 
-    def _put_project(self, name: str, world: World) -> None:
-        if name not in world.projects:
-            self._homes.put_project(name, GUESS, world, studio=True)
-            self._scene.typeless.add((world, name))
-
     def _groups(self, spot: Spot, world: World) -> None:
         """Arrange the groups of a project, as they were before the request."""
         project = spot.path[2]
-        self._put_project(project, world)
+        self._homes.put_typeless(project, world, studio=True)
         added = spot.body.get("add_emails", ())
         removed = spot.body.get("remove_emails", ())
         for it in spot.shown:
@@ -129,7 +124,7 @@ class Team:
         """Arrange the pending batches, their groups and their order."""
         for it in spot.shown:
             project, name = str(it["projectName"]), str(it["name"])
-            self._put_project(project, world)
+            self._homes.put_typeless(project, world, studio=True)
             self._homes.let_be_studio(project, world)
             if name not in world.batches:
                 more = {"calibration": it["batchType"] == "Calibration"}

@@ -5,7 +5,8 @@ id, or a text that names something in it.
 """
 
 import dataclasses
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, Literal, cast, get_args
 
 from fakescale.account.batches import Batches
 from fakescale.account.projects import Projects
@@ -16,6 +17,7 @@ from fakescale.recordings.scene import Scene
 from fakescale.values.dumps import Table
 
 Noun = Literal["project", "batch"]
+NOUNS: Sequence[Noun] = get_args(Noun)
 
 
 def home_key(noun: Noun, name: str) -> str:

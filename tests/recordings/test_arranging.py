@@ -27,6 +27,14 @@ def recorder_of(fake: FakeScale) -> Recorder:
     return Ticking(fake)
 
 
+def batch_of(recorder: Recorder, count: int) -> list[str]:
+    """Create a project, a batch and tasks in it; return the ids of the tasks."""
+    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
+    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
+    body = {**BODY, "project": "p", "batch": "b"}
+    return [recorder.ok("POST", "/task/categorization", body)["task_id"] for _ in range(count)]
+
+
 def compared(recorder: Recorder) -> Report:
     report = compare_exchanges(recorder.in_order())
     assert report.same, report.to_text()
@@ -151,10 +159,7 @@ def test_a_list_of_pending_tasks_shows_which_are_pending_no_more() -> None:
 def test_the_counters_of_a_batch_show_the_work_of_labelers() -> None:
     fake = FakeScale()
     recorder = recorder_of(fake)
-    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
-    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
-    body = {**BODY, "project": "p", "batch": "b"}
-    tasks = [recorder.ok("POST", "/task/categorization", body)["task_id"] for _ in range(4)]
+    tasks = batch_of(recorder, 4)
     fake.tasks.complete(tasks[0], ANSWER)
     fake.tasks.fail(tasks[1], "gone")
     recorder.ok("GET", "/batches/b/status")
@@ -169,10 +174,7 @@ def test_the_counters_of_a_batch_show_the_work_of_labelers() -> None:
 def test_a_guess_of_the_counters_gives_way_to_what_a_client_does() -> None:
     fake = FakeScale()
     recorder = recorder_of(fake)
-    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
-    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
-    body = {**BODY, "project": "p", "batch": "b"}
-    tasks = [recorder.ok("POST", "/task/categorization", body)["task_id"] for _ in range(4)]
+    tasks = batch_of(recorder, 4)
     fake.tasks.complete(tasks[0], ANSWER)
     fake.tasks.complete(tasks[1], ANSWER)
     recorder.ok("GET", "/batches/b/status")
@@ -399,9 +401,7 @@ def test_a_batch_does_not_go_back_to_staging() -> None:
 
 def test_a_huge_counter_is_a_difference_at_once() -> None:
     recorder = recorder_of(FakeScale())
-    recorder.ok("POST", "/projects", {"type": "categorization", "name": "p"})
-    recorder.ok("POST", "/batches", {"project": "p", "name": "b"})
-    recorder.ok("POST", "/task/categorization", {**BODY, "project": "p", "batch": "b"})
+    batch_of(recorder, 1)
     recorder.ok("GET", "/batches/b/status")
     assert "value completed" in changed(recorder, 3, pending=0, completed=10**12)
 
