@@ -229,19 +229,20 @@ def read_parameters(
     """Return the values of the ``known`` parameters that are given.
 
     A value of ``parameters`` is a text or several. ``written`` has the names for refusals, by the
-    parameter and the value.
-    Unknown parameters are ignored and empty values count as absent (both observed). Raises
-    BadRequest for a bad value, or if none of ``needs`` is given.
+    parameter and the value. Unknown parameters are ignored and empty values count as absent (both
+    observed). Raises BadRequest for a bad value, or if none of ``needs`` is given.
     """
     read = {}
     for name, row in known.items():
-        names = written.get(name, {})
-        own_name, *others = {*names.values()} or {name}
-        if others:
-            own_name = name
+        own_name, several = name, None
+        if name in written:
+            several = written[name]
+            if len({*several.values()}) == 1:
+                own_name, several = next(iter(several.values())), None
         if texts := _texts(own_name, parameters.get(name, ""), row.schema):
-            for text in texts if others else ():  # a bad one is refused by the name of its own
-                row.read(names.get(text, name), [text])
+            if several is not None:  # a bad text is refused by its own name
+                for text in texts:
+                    row.read(several.get(text, name), [text])
             read[name] = row.read(own_name, texts)
     if needs and not any(read.get(name) for name in needs):
         if len(needs) > 1:
