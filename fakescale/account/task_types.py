@@ -108,7 +108,8 @@ def _without_empty_alternatives(name: str, body: Mapping[str, Any]) -> dict[str,
     return {
         member: value
         for member, value in body.items()
-        if member not in others
+        if value
+        or member not in others
         or not _is_empty(params[member], value)
         or not any(_is_full(body.get(other)) for other in others[member])
     }
